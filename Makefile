@@ -1,0 +1,43 @@
+# Two commands on a fresh machine: make study, make test. Nothing has to be set up before them.
+PYTHON ?= python3
+PRESET ?= smoke
+BIN := .venv/bin
+
+.PHONY: env study test soak bench lint clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make study [PRESET=smoke]  plan, train, fit and report a study on the embedded corpus"
+	@echo "make test                  run the tests"
+	@echo "make lint                  ruff and mypy"
+	@echo "make soak                  longer tests: killed and interrupted sweeps"
+	@echo "make bench                 run benchmarks/"
+
+env: .venv/.ready
+
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; give one with PYTHON=")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+study: env
+	$(BIN)/python -m scaling.study $(PRESET)
+
+test: env
+	$(BIN)/python -m pytest -q -n auto
+
+soak: env
+	$(BIN)/python -m pytest -q -m soak
+
+bench: env
+	$(BIN)/python benchmarks/experts.py
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv build dist *.egg-info

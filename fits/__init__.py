@@ -1,0 +1,34 @@
+"""Laws of the loss, fitted to a table of runs, with intervals.
+
+table = read_table("runs.csv")
+print(summary(fit_law(table, "quadratic", margin=0.005)))
+"""
+
+from fits.bootstrap import Draws
+from fits.curves import curve
+from fits.files import read_fit, write_fit
+from fits.fit import fit_law, fit_with_draws
+from fits.laws import LAWS
+from fits.result import Blocks, FitResult, Optimum, Param, Search
+from fits.table import Dropped, RunTable, from_records, read_table
+from fits.wording import summary
+
+__all__ = [
+    "LAWS",
+    "Blocks",
+    "Draws",
+    "Dropped",
+    "FitResult",
+    "Optimum",
+    "Param",
+    "RunTable",
+    "Search",
+    "curve",
+    "fit_law",
+    "fit_with_draws",
+    "from_records",
+    "read_fit",
+    "read_table",
+    "summary",
+    "write_fit",
+]

@@ -1,0 +1,46 @@
+"""Fit a law, by name, to a table of runs."""
+
+from fits.bootstrap import Draws
+from fits.curves import Curve, fit_curve
+from fits.laws import LAWS
+from fits.result import FitResult
+from fits.surfaces import fit_surface
+from fits.table import RunTable
+from planners.errors import UsageError
+
+
+def fit_law(
+    table: RunTable,
+    law: str,
+    *,
+    delta: float = 1e-3,
+    bootstrap: int = 200,
+    margin: float | None = None,
+    seed: int = 0,
+) -> FitResult:
+    """Return the fit of `law` to `table`.
+
+    `delta` (Huber width in ln L), `bootstrap` (draws, 0 for no interval) and `seed` (of the draws) are for laws of
+    N and D; `margin` (nats per token that count as no difference) is for curves of r_a, which take one budget at a
+    time: see `RunTable.by_budget`. Raises UsageError for an unknown law and for input that cannot be true; whatever
+    the runs fail to determine is a status of the result.
+    """
+    return fit_with_draws(table, law, delta=delta, bootstrap=bootstrap, margin=margin, seed=seed)[0]
+
+
+def fit_with_draws(
+    table: RunTable,
+    law: str,
+    *,
+    delta: float = 1e-3,
+    bootstrap: int = 200,
+    margin: float | None = None,
+    seed: int = 0,
+) -> tuple[FitResult, Draws | None]:
+    """Return what `fit_law` returns and its bootstrap draws, None where there are none."""
+    if law not in LAWS:
+        raise UsageError(f"no law is called {law!r}; known: {', '.join(LAWS)}")
+    form = LAWS[law]
+    if isinstance(form, Curve):
+        return fit_curve(table, form, margin=margin), None
+    return fit_surface(table, form, delta=delta, bootstrap=bootstrap, seed=seed)

@@ -1,0 +1,141 @@
+"""The answers of a fit: frozen records; a number that cannot be given is null, and the reason stands beside it."""
+
+from dataclasses import dataclass
+
+from fits.table import Dropped
+from planners.errors import UsageError
+
+STATUSES = ("converged", "at_bound", "not_identified", "edge", "no_minimum", "max_iter")
+"""How a fit, a parameter or an optimum came out. Status is data: none of these is an exception."""
+
+Ends = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Param:
+    """One parameter of a law, in the units in which papers print it."""
+
+    name: str
+    """Name as in the formula."""
+    value: float | None
+    """Estimate; null where the data do not determine it."""
+    lo: float | None
+    """Lower end of the 95 % interval; null where there is none."""
+    hi: float | None
+    """Upper end of the 95 % interval; null where there is none."""
+    status: str
+    """converged, at_bound, not_identified or max_iter."""
+
+    def __post_init__(self) -> None:
+        _known(self.status)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimum:
+    """Where a fitted curve is lowest."""
+
+    of: str
+    """The column that is optimised: r_a."""
+    value: float | None
+    """Estimate; null unless the status is converged."""
+    lo: float | None
+    """Lower end of the 95 % interval; null where the data do not bound it within the sampled range."""
+    hi: float | None
+    """Upper end of the 95 % interval; null where the data do not bound it within the sampled range."""
+    region: Ends | None
+    """The r_a whose fitted loss is within `margin` of the minimum; an end beyond the sampled range is null."""
+    margin: float | None
+    """Loss, in nats per token, that counts as no difference; null where none was given."""
+    edge: str | None
+    """low or high where the fitted loss is lowest at or beyond that end of the sampled range."""
+    status: str
+    """converged, edge, no_minimum or not_identified."""
+    reason: str
+    """One sentence: what the status means here, and what to do about it."""
+
+    def __post_init__(self) -> None:
+        _known(self.status)
+        if self.edge not in (None, "low", "high"):
+            raise UsageError(f"edge {self.edge!r} is neither low nor high nor null")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocks:
+    """What the seeds as blocks changed: the same curve fitted without them."""
+
+    by: str
+    """The column whose values are the blocks."""
+    n: int
+    """Number of blocks; each has its own intercept."""
+    sd: float
+    """Residual SD with the blocks, nats per token."""
+    plain_sd: float
+    """Residual SD without them, nats per token."""
+    plain: Optimum
+    """The optimum without them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """How hard the minimum of the objective was looked for."""
+
+    starts: int
+    """Starting points, each followed to convergence."""
+    agreeing: int
+    """How many of them ended at the best objective, within 1e-6 of it."""
+    gradient: float | None
+    """Largest gradient component at the best point, relative to the largest that these runs could give."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitResult:
+    """A law fitted to a table of runs."""
+
+    law: str
+    """Name of the law."""
+    formula: str
+    """The law as text."""
+    source: str
+    """Where the law and its fitting come from."""
+    data: str
+    """What the runs were read from."""
+    n: int
+    """Runs that were fitted."""
+    dof: int
+    """Runs less fitted coefficients, those of the blocks included; negative where runs are too few."""
+    objective: float | None
+    """Value of what was minimised; null where nothing was fitted."""
+    objective_name: str
+    """What was minimised."""
+    status: str
+    """One of STATUSES."""
+    reason: str | None
+    """One sentence where the status is not converged."""
+    params: dict[str, Param]
+    """The parameters by name, in the order of the formula."""
+    covariance: tuple[tuple[float, ...], ...] | None
+    """Covariance of the parameters in that order; null where there is none."""
+    residual_sd: float | None
+    """SD of the residuals, sqrt(sum of squares / dof), in the units of the objective's residuals."""
+    optimum: Optimum | None
+    """The minimum, where the law has one."""
+    interval: str
+    """How the intervals were made, or why there are none."""
+    domain: dict[str, tuple[float, ...]]
+    """Sampled range (lowest, highest) of each column that the law uses."""
+    search: Search | None
+    """How the minimum was searched; null for a closed form."""
+    blocks: Blocks | None
+    """The fit without blocks, for comparison; null where there are none."""
+    dropped: tuple[Dropped, ...]
+    """Rows of the input that could not be used, with reasons."""
+    notes: tuple[str, ...]
+    """Whatever else the reader must know, one sentence each."""
+
+    def __post_init__(self) -> None:
+        _known(self.status)
+
+
+def _known(status: str) -> None:
+    if status not in STATUSES:
+        raise UsageError(f"status {status!r} is none of {', '.join(STATUSES)}")

@@ -1,0 +1,264 @@
+"""The input of every fit: a table of runs, from any CSV, JSONL or Parquet file or from rows in memory.
+
+    table = read_table("runs.csv", {"N": "n_params", "D": "n_tokens"})
+
+No row is left out in silence: a run that gave no loss is set aside with its reason, and a value that cannot be
+true stops the reading with its row and column.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planners.errors import UsageError
+from planners.files import read_jsonl
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Floats = NDArray[np.float64]
+
+BUDGET_TOLERANCE = 0.05
+"""Runs whose C lie closer together than this share a budget (the matched runs of arXiv 2506.12119 differ by 2.7 %)."""
+
+
+LABELS = frozenset({"run_id", "arm", "study", "state"})
+"""Columns that stay text: a hash such as 12e4 is no number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """A row of the input that no fit can use."""
+
+    row: int
+    """Row of the input; the first below the header is 1."""
+    reason: str
+    """Why it is left out."""
+    C: float | None = None
+    """Its budget in FLOPs, where the row states it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunTable:
+    """Usable runs, and what was set aside."""
+
+    frame: "DataFrame"
+    """One usable run a row, our column names, indexed by the row of the input (from 1)."""
+    dropped: tuple[Dropped, ...] = ()
+    """The rows left out, in the order of the input."""
+    source: str
+    """What the rows were read from; named in messages and results."""
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def has(self, column: str) -> bool:
+        """Whether any run states `column`."""
+        return column in self.frame and bool(self.frame[column].notna().any())
+
+    def numbers(self, column: str, *, zero: bool = False) -> Floats:
+        """Return `column`, shape (n,): finite and above zero (`zero`: or zero).
+
+        Raises UsageError that names the row and the value, or the columns there are.
+        """
+        import pandas as pd
+
+        if column not in self.frame:
+            raise _no_column(self.source, column, self.frame.columns)
+        values = pd.to_numeric(self.frame[column], errors="coerce").to_numpy(float)
+        bad = ~np.isfinite(values) | ((values < 0) if zero else (values <= 0))
+        if bad.any():
+            at = int(np.argmax(bad))
+            raise _bad_cell(self, at, column, "a number of at least 0" if zero else "a positive number")
+        return values
+
+    def rates(self) -> Floats:
+        """Return r_a, shape (n,), in (0, 1]. Raises UsageError for any other value."""
+        if "r_a" not in self.frame:
+            raise UsageError(f"{self.source} has neither r_a nor both N_a and N; it has {_listed(self.frame.columns)}")
+        rates = self.numbers("r_a")
+        if (rates > 1 + 1e-9).any():
+            raise _bad_cell(self, int(np.argmax(rates)), "r_a", "a share N_a / N of at most 1")
+        return rates
+
+    def only(self, keep: NDArray[np.bool_]) -> "RunTable":
+        """Return the runs where `keep`, shape (n,), holds; the rows set aside stay listed."""
+        return replace(self, frame=self.frame[keep])
+
+    def by_budget(self, tolerance: float = BUDGET_TOLERANCE) -> dict[float, "RunTable"]:
+        """Split into one table per C, smallest first, keyed by the median C of its runs.
+
+        A budget ends where the next larger C is more than `tolerance` away. A row set aside goes with the budget
+        nearest to its C, and with every budget where it states none.
+        """
+        budgets = self.numbers("C")
+        order = np.argsort(budgets, kind="stable")
+        starts = np.flatnonzero(np.diff(np.log(budgets[order])) > np.log1p(tolerance)) + 1
+        groups = [np.sort(group) for group in np.split(order, starts) if group.size]
+        medians = [float(np.median(budgets[group])) for group in groups]
+        return {
+            C: replace(self, frame=self.frame.iloc[group], dropped=_nearest(self.dropped, C, medians))
+            for C, group in zip(medians, groups, strict=True)
+        }
+
+
+def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> RunTable:
+    """Read the runs of a CSV, JSONL or Parquet file; `columns` maps our names to the file's: {"N": "n_params"}.
+
+    A row with a `state` other than done, or with an empty loss, is set aside with the reason. Raises UsageError
+    for a file that cannot be read, a missing column, and a loss that is no positive number.
+    """
+    path = Path(path)
+    torn = False
+    if path.suffix == ".jsonl":
+        rows, torn = read_jsonl(path)
+    elif path.suffix == ".parquet":
+        rows = _read_parquet(path)
+    else:
+        rows = _read_csv(path)
+    table = from_records(rows, columns, source=str(path))
+    if not torn:
+        return table
+    return replace(table, dropped=(*table.dropped, Dropped(row=len(rows) + 1, reason="torn last line")))
+
+
+def from_records(
+    rows: "Iterable[Mapping[str, Any]] | DataFrame", columns: Mapping[str, str] | None = None, *, source: str = "table"
+) -> RunTable:
+    """Build the table from one mapping a run, or from a DataFrame, under the rules of `read_table`.
+
+    None and empty text are missing; in a DataFrame, whose missing numbers are NaN, so is NaN.
+    """
+    import pandas as pd
+
+    runs = [_cells(row) for row in (_records(rows) if isinstance(rows, pd.DataFrame) else rows)]
+    if not runs:
+        raise UsageError(f"{source} holds no runs; give a table with one run a row")
+    runs, names = _renamed(runs, columns or {}, source)
+    if "loss" not in names:
+        raise _no_column(source, "loss", names)
+    reasons = [_unusable(run) for run in runs]
+    dropped = tuple(_dropped(runs[at], at + 1, reason) for at, reason in enumerate(reasons) if reason)
+    kept = [at for at, reason in enumerate(reasons) if not reason]
+    index = pd.Index([at + 1 for at in kept], name="row", dtype=int)
+    frame = pd.DataFrame({name: _typed(name, [runs[at].get(name) for at in kept], index) for name in names})
+    table = RunTable(frame=_with_rates(frame), dropped=dropped, source=source)
+    table.numbers("loss")
+    return table
+
+
+def _read_csv(path: Path) -> list[dict[str, str]]:
+    """Return the rows as text, so that an empty cell stays apart from `nan`; blank lines are not rows."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = [(number, cells) for number, cells in enumerate(csv.reader(file), 1) if any(map(str.strip, cells))]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path} cannot be read as CSV ({getattr(error, 'strerror', None) or error})") from error
+    if len(lines) < 2:
+        raise UsageError(f"{path} holds no runs; give a CSV with a header and one run a row")
+    header = [name.strip() for name in lines[0][1]]
+    if len(set(header)) < len(header):
+        raise UsageError(f"{path} names a column twice: {_listed(header)}; rename one of them")
+    for number, cells in lines[1:]:
+        if len(cells) != len(header):
+            raise UsageError(f"{path} line {number} has {len(cells)} cells and the header {len(header)}; restore it")
+    return [dict(zip(header, cells, strict=True)) for _, cells in lines[1:]]
+
+
+def _read_parquet(path: Path) -> list[dict[str, Any]]:
+    import pandas as pd
+
+    try:
+        return _records(pd.read_parquet(path))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as Parquet ({error})") from error
+
+
+def _records(frame: "DataFrame") -> list[dict[str, Any]]:
+    cells = frame.astype(object)
+    rows = cells.where(cells.notna(), None).to_dict("records")
+    return [{str(key): cell for key, cell in row.items()} for row in rows]
+
+
+def _cells(row: Any) -> dict[str, Any]:
+    if not isinstance(row, Mapping):
+        raise UsageError(f"a run must be given as its columns and values, not as {str(row)[:40]!r}")
+    return {str(key): None if isinstance(cell, str) and not cell.strip() else cell for key, cell in row.items()}
+
+
+def _renamed(
+    runs: list[dict[str, Any]], columns: Mapping[str, str], source: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the runs with our names added, and the names of all columns in the order of the input."""
+    names = dict.fromkeys(name for run in runs for name in run)
+    for theirs in columns.values():
+        if theirs not in names:
+            raise UsageError(f"{source} has no column {theirs!r}; it has {_listed(names)}")
+    mapped = [run | {ours: run.get(theirs) for ours, theirs in columns.items()} for run in runs]
+    return mapped, list(names | dict.fromkeys(columns))
+
+
+def _unusable(run: Mapping[str, Any]) -> str:
+    """Return why a run cannot be used, or an empty text."""
+    state = run.get("state")
+    if state is not None and str(state).strip().lower() != "done":
+        return f"state is {state}"
+    return "loss is empty" if run.get("loss") is None else ""
+
+
+def _dropped(run: Mapping[str, Any], row: int, reason: str) -> Dropped:
+    try:
+        budget = float(run.get("C") or "nan")
+    except (TypeError, ValueError):
+        budget = float("nan")
+    return Dropped(row=row, reason=reason, C=budget if np.isfinite(budget) and budget > 0 else None)
+
+
+def _typed(name: str, cells: list[Any], index: Any) -> Any:
+    """Return the column as numbers where every cell is one, else as it is: a bad cell is named once a law needs it."""
+    import pandas as pd
+
+    column = pd.Series(cells, index=index, dtype=object)
+    if name in LABELS:
+        return column
+    try:
+        return pd.to_numeric(column)
+    except (TypeError, ValueError):
+        return column
+
+
+def _with_rates(frame: "DataFrame") -> "DataFrame":
+    import pandas as pd
+
+    if "r_a" in frame or not {"N", "N_a"} <= set(frame.columns):
+        return frame
+    total, active = (pd.to_numeric(frame[name], errors="coerce") for name in ("N", "N_a"))
+    return frame.assign(r_a=active / total)
+
+
+def _nearest(dropped: Sequence[Dropped], C: float, budgets: Sequence[float]) -> tuple[Dropped, ...]:
+    def home(stated: float) -> float:
+        return min(budgets, key=lambda budget: abs(float(np.log(budget / stated))))
+
+    return tuple(one for one in dropped if one.C is None or home(one.C) == C)
+
+
+def _no_column(source: str, column: str, there: Iterable[str]) -> UsageError:
+    hint = f'columns={{"{column}": "name in the file"}}'
+    return UsageError(f"{source} has no column {column}; it has {_listed(there)}; say which one it is with {hint}")
+
+
+def _bad_cell(table: RunTable, at: int, column: str, expected: str) -> UsageError:
+    value = table.frame[column].iloc[at]
+    shown = "empty" if value is None else str(value)
+    row = table.frame.index[at]
+    return UsageError(f"row {row} of {table.source}: {column} is {shown}, not {expected}; correct it or remove the row")
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(map(str, names)) or "none"

@@ -1,0 +1,153 @@
+"""What a run left behind: `record.json`, written once when it ends, and `runs.csv`, the table of all of them."""
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from planners.errors import UsageError
+from planners.files import read_json, write_json, write_text
+from planners.records import from_json, to_json
+from planners.spec import RunSpec
+from planners.study import Study
+
+FINAL = ("done", "diverged")
+"""States that a sweep does not train again; `failed` is trained again when asked."""
+STATES = (*FINAL, "failed")
+NESTED = ("routing", "data")
+SHAPE_PROPERTIES = ("total", "active", "A_e", "mu", "zeta", "granularity")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutingHealth:
+    """How evenly the last evaluation loaded the experts, the worst MoE layer of each kind."""
+
+    max_load: float
+    """Load of the busiest expert over the mean load, accumulated over the whole evaluation."""
+    load_cv: float
+    """Standard deviation of the load over its mean."""
+    dead_experts: int
+    """Experts, over all layers, with less than 1 % of the mean load."""
+    dropped: float
+    """Share of routed slots that a capacity factor dropped."""
+    entropy: float
+    """Entropy of the router's gates over the logarithm of n_experts, 1 where it does not choose."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Where a run was trained."""
+
+    version: str
+    """Version of this toolkit."""
+    commit: str | None
+    """Commit of its sources, with + where they were changed; null where unknown."""
+    python: str
+    """Version of Python."""
+    torch: str
+    """Version of torch."""
+    device: str
+    """Processor or GPU by name."""
+    host: str
+    """Name of the machine."""
+    started: str
+    """When the run was first started, UTC."""
+    ended: str
+    """When it ended, UTC."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """The outcome of one run. In `record.json` its fields stand beside those of the spec."""
+
+    spec: RunSpec
+    """What was asked for."""
+    state: str
+    """done, failed or diverged."""
+    loss: float | None = None
+    """Validation loss, nats per token; null unless done."""
+    bpb: float | None = None
+    """The same in bits per byte of text."""
+    train_loss: float | None = None
+    """Mean cross entropy of the last tenth of the steps, nats per token."""
+    D_seen: int
+    """Tokens consumed."""
+    wall_s: float
+    """Seconds of training and evaluation, over all attempts."""
+    tokens_per_s: float | None = None
+    """Tokens consumed per second of training."""
+    mfu: float | None = None
+    """Share of the device's peak, by M of the stored convention; null where the peak is unknown."""
+    peak_memory_bytes: int | None = None
+    """Most memory held; null where it cannot be read."""
+    routing: RoutingHealth | None = None
+    """Load of the experts; null for a dense model."""
+    environment: Environment
+    """Where it ran."""
+    flags: tuple[str, ...] = ()
+    """What a reader should know: resumed, dead_experts, imbalanced."""
+    error: str | None = None
+    """Why the run failed or diverged, one line."""
+
+    def __post_init__(self) -> None:
+        if self.state not in STATES:
+            raise UsageError(f"state {self.state!r} is not one of {', '.join(STATES)}")
+        if (self.state == "done") != (self.loss is not None):
+            raise UsageError(f"a run that is {self.state} has loss {self.loss}")
+
+
+def write_record(study: Study, record: RunRecord) -> None:
+    """Write `record.json` of the run, atomically."""
+    write_json(study.run_folder(record.spec.run_id) / "record.json", {**record.spec.to_line(), **_outcome(record)})
+
+
+def read_record(study: Study, spec: RunSpec) -> RunRecord | None:
+    """Return the record of a planned run, or None where there is none yet. Raises UsageError for a corrupt one."""
+    path = study.run_folder(spec.run_id) / "record.json"
+    if not path.is_file():
+        return None
+    data = read_json(path)
+    if not isinstance(data, dict) or data.get("run_id") != spec.run_id:
+        raise UsageError(f"{path} is not the record of run {spec.run_id}; remove it and the run is trained again")
+    outcome = {name: data[name] for name in RunRecord.__dataclass_fields__ if name in data}
+    return from_json(RunRecord, {**outcome, "spec": to_json(spec)}, str(path))
+
+
+def read_records(study: Study) -> list[tuple[RunSpec, RunRecord | None]]:
+    """Return every planned run with its record, in the order of the plan."""
+    return [(spec, read_record(study, spec)) for spec in study.runs()]
+
+
+def collect(study: Study) -> list[dict[str, Any]]:
+    """Write `runs.csv` from the records and return its rows, one for each run that has a record."""
+    rows = [flatten(record) for _, record in read_records(study) if record is not None]
+    if rows:
+        text = io.StringIO()
+        columns = dict.fromkeys(name for row in rows for name in row)
+        writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(study.runs_csv, text.getvalue())
+    return rows
+
+
+def flatten(record: RunRecord) -> dict[str, Any]:
+    """Return a record as one row: shape and training numbers by their own names, nested ones with a dot."""
+    line, outcome = record.spec.to_line(), _outcome(record)
+    row = {name: line.pop(name) for name in ("run_id", "study", "arm", "seed", "N", "N_a", "N_vocab", "r_a", "D", "U")}
+    row |= {name: line.pop(name) for name in ("epochs", "C", "flops_convention")}
+    row |= {name: outcome.pop(name) for name in ("state", "loss", "bpb", "train_loss")}
+    row |= line.pop("shape") | {name: getattr(record.spec.shape, name) for name in SHAPE_PROPERTIES}
+    for name, value in {**line, **outcome}.items():
+        if isinstance(value, dict):
+            row |= {f"{name}.{key}": item for key, item in value.items()}
+        elif isinstance(value, list):
+            row[name] = " ".join(map(str, value))
+        elif value is not None or name not in NESTED:
+            row[name] = value
+    return row
+
+
+def _outcome(record: RunRecord) -> dict[str, Any]:
+    """Return the fields of a record beside its spec, as JSON."""
+    return {name: value for name, value in to_json(record).items() if name != "spec"}

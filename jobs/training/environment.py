@@ -1,0 +1,99 @@
+"""What a run ran on: versions, device, memory, peak."""
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from jobs.record import Environment
+
+PEAK_BF16 = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "A10G": 70e12}
+"""Dense bf16 peak in FLOP/s by a part of the device's name, from the makers' data sheets (SXM variants)."""
+
+
+def now() -> str:
+    """Return the time, UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def environment(device: torch.device, started: str) -> Environment:
+    """Return where this process runs."""
+    return Environment(
+        version=_version(),
+        commit=_commit(),
+        python=platform.python_version(),
+        torch=torch.__version__,
+        device=device_name(device),
+        host=platform.node(),
+        started=started,
+        ended=now(),
+    )
+
+
+@cache
+def device_name(device: torch.device) -> str:
+    """Return the name of the GPU, or of the processor as Linux tells it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def peak_flops(device: torch.device, precision: str) -> float | None:
+    """Return the peak in FLOP/s that MFU refers to, or None where it is unknown."""
+    if device.type != "cuda" or precision != "bf16":
+        return None
+    return next((peak for name, peak in PEAK_BF16.items() if name in device_name(device)), None)
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Start counting peak memory anew; on a CPU this needs Linux and may be refused."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        _peak_is_known.append(False)
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Return the most bytes held since the last reset: of the GPU's allocator, or the resident set of this process."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    kilobytes = next((line.split()[1] for line in lines if line.startswith("VmHWM")), None)
+    return None if kilobytes is None or _peak_is_known else int(kilobytes) * 1024
+
+
+_peak_is_known: list[bool] = []
+"""Holds an entry once a reset was refused: the peak then belongs to the process and not to the run."""
+
+
+@cache
+def _version() -> str:
+    try:
+        return version("scaling")
+    except PackageNotFoundError:
+        return "0"
+
+
+@cache
+def _commit() -> str | None:
+    """Return the commit of our sources, with + where files were changed; None outside a checkout."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+    try:
+        done = subprocess.run(git, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None

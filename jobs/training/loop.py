@@ -1,0 +1,307 @@
+"""One training run from its spec to its record: resume, steps, checkpoints, evaluation.
+
+What a run computes follows from its spec alone. Data order is a function of the step, so a checkpoint holds
+weights, optimizer, random state and the step, and a resumed run repeats the uninterrupted one bit for bit.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jobs.corpora import open_store
+from jobs.corpora.tokens import TokenStore, WindowOrder, read_windows
+from jobs.record import RunRecord, write_record
+from jobs.training import checkpoint
+from jobs.training.environment import environment, now, peak_flops, peak_memory, reset_peak_memory
+from jobs.training.evaluate import Evaluation, evaluate
+from jobs.training.experts import Experts
+from jobs.training.metrics import METRIC_LINES, Metrics, Window
+from jobs.training.model import Transformer, cross_entropy
+from jobs.training.routing import Routing
+from jobs.training.schedule import learning_rate
+from planners.errors import UsageError
+from planners.files import write_json
+from planners.spec import RunSpec
+from planners.study import Study
+
+CHECKPOINT_S = 30.0
+"""Seconds between checkpoints: what a killed run loses at most."""
+IMBALANCED = 4.0
+"""A busiest expert above this many mean loads is flagged."""
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; its checkpoint is written and the next call continues there."""
+
+
+class Diverged(Exception):
+    """The training loss is no longer a number."""
+
+
+def device() -> torch.device:
+    """Return where runs are trained: the first GPU that this process sees, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def train(study: Study, spec: RunSpec, *, stop: Callable[[], bool] = lambda: False) -> RunRecord:
+    """Train `spec` from its newest checkpoint, write its record and return it.
+
+    A loss that is not finite ends the run as `diverged`, without a loss. `stop` is asked after every step;
+    when it says yes, a checkpoint is written and Interrupted raised. Raises UsageError where the run cannot start.
+    """
+    if spec.data is None:
+        raise UsageError(f"run {spec.run_id} names no corpus; plan the study again with --data")
+    torch.set_num_threads(spec.training.threads)
+    run = _Run.start(study, spec)
+    reset_peak_memory(run.device)
+    try:
+        run.train(stop)
+        measured = run.evaluate()
+        record = (
+            run.done(measured) if math.isfinite(measured.loss) else run.diverged("the validation loss is not finite")
+        )
+    except Diverged as error:
+        record = run.diverged(str(error))
+    finally:
+        run.metrics.close()
+    write_record(study, record)
+    return record
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """A run in progress. What a checkpoint holds is what `state` returns."""
+
+    study: Study
+    spec: RunSpec
+    device: torch.device
+    model: Transformer
+    optimizer: torch.optim.Optimizer
+    store: TokenStore
+    tokens: np.ndarray
+    order: WindowOrder
+    metrics: Metrics
+    window: Window
+    evaluation_s: float = 0.0
+    step: int = 0
+    wall_s: float = 0.0
+    started: str = field(default_factory=now)
+    resumed: bool = False
+    tail: list[float] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, study: Study, spec: RunSpec) -> "_Run":
+        """Return the run at its newest checkpoint, or at step 0."""
+        place = device()
+        folder = study.run_folder(spec.run_id)
+        training, store = spec.training, open_store(spec.data) if spec.data else None
+        assert store is not None  # train() refuses a run without data
+        if store.manifest.vocab_size != spec.shape.vocab_size:
+            raise UsageError(
+                f"run {spec.run_id} has vocabulary {spec.shape.vocab_size}, its corpus {store.manifest.vocab_size}"
+            )
+        write_json(folder / "spec.json", spec.to_line())
+        torch.manual_seed(training.seed)
+        model = Transformer(spec.shape, spec.router)
+        model.initialise(training.seed)
+        if training.init_from:
+            _load_parent(model, study, training.init_from)
+        model.to(place).train()
+        tokens = store.tokens("train")
+        run = cls(
+            study=study,
+            spec=spec,
+            device=place,
+            model=model,
+            optimizer=_optimizer(model, spec),
+            store=store,
+            tokens=tokens,
+            order=WindowOrder(len(tokens), training.seq_len, training.U, training.seed),
+            metrics=Metrics(folder / "metrics.jsonl"),
+            window=Window(place),
+        )
+        state = checkpoint.load_newest(folder / "checkpoint", spec.run_id, place)
+        if state is not None:
+            run.restore(state)
+        run.metrics.open(state["metrics_bytes"] if state else 0)
+        return run
+
+    def train(self, stop: Callable[[], bool]) -> None:
+        """Take the remaining steps, with a metrics line now and then and a checkpoint every CHECKPOINT_S."""
+        training, every = self.spec.training, max(1, self.spec.training.steps // METRIC_LINES)
+        saved = clock = time.monotonic()
+        while self.step < training.steps:
+            self.window.add(*self.take_step())
+            self.step += 1
+            ended, stopping = self.step == training.steps, stop()
+            if self.step % every == 0 or ended or stopping or time.monotonic() - saved > CHECKPOINT_S:
+                self.wall_s, clock = self.wall_s + time.monotonic() - clock, time.monotonic()
+                if self.step % every == 0 or ended:
+                    self.report()
+                if ended or stopping or clock - saved > CHECKPOINT_S:
+                    self.save()
+                    saved = clock
+                if stopping and not ended:
+                    raise Interrupted(self.spec.run_id)
+
+    def take_step(self) -> tuple[Tensor, Tensor, list[Routing]]:
+        """Take one optimizer step; return cross entropy and gradient norm, both without gradient, and the routing."""
+        training, settings = self.spec.training, self.spec.router
+        batch = self.batch()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.step, training)
+        with self.autocast():
+            logits, routings = self.model(batch[:, :-1])
+        loss = entropy = cross_entropy(logits, batch[:, 1:])
+        for routing in routings:
+            loss = loss + settings.balance * routing.balance + settings.z_loss * routing.z_loss
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), training.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if settings.bias_rate:
+            experts = [module for module in self.model.modules() if isinstance(module, Experts)]
+            for module, routing in zip(experts, routings, strict=True):
+                module.router.update_bias(routing.load)
+        return entropy.detach(), norm, routings
+
+    def batch(self) -> Tensor:
+        """Return the windows of the next step, shape (windows, seq_len + 1)."""
+        training = self.spec.training
+        count = training.batch_tokens // training.seq_len
+        windows = self.order(self.step * count, count)
+        return torch.from_numpy(read_windows(self.tokens, windows, training.seq_len)).to(self.device, non_blocking=True)
+
+    def autocast(self) -> Any:
+        """Return the context in which the forward pass runs."""
+        if self.spec.training.precision == "bf16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def report(self) -> None:
+        """Write a metrics line and start the next window. Raises Diverged where the loss is not finite."""
+        window, self.window = self.window, Window(self.device)
+        loss = window.loss()
+        D = self.step * self.spec.training.batch_tokens
+        line = {
+            "step": self.step,
+            "D": D,
+            "loss": loss if math.isfinite(loss) else None,
+            "balance": window.balance(),
+            "lr": learning_rate(self.step - 1, self.spec.training),
+            "grad_norm": window.grad_norm(),
+            "tokens_per_s": D / max(self.wall_s, 1e-9),
+            "wall_s": self.wall_s,
+            "max_load": window.max_load(),
+        }
+        self.metrics.write(line)
+        if not math.isfinite(loss):
+            raise Diverged(f"the training loss is not finite at step {self.step}")
+        self.tail = [*self.tail, loss][-METRIC_LINES // 10 :]
+
+    def evaluate(self) -> Evaluation:
+        """Measure the validation loss; its time counts as the run's."""
+        clock, training = time.monotonic(), self.spec.training
+        tokens = self.store.tokens("validation")
+        with self.autocast():
+            measured = evaluate(self.model, tokens, training.seq_len, training.eval_windows, self.device)
+        self.evaluation_s = time.monotonic() - clock
+        return measured
+
+    def state(self) -> dict[str, Any]:
+        """Return what continues this run."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "cpu_random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "wall_s": self.wall_s,
+            "started": self.started,
+            "tail": self.tail,
+            "window": self.window.state(),
+            "metrics_bytes": self.metrics.size(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from `state`."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["cpu_random"].cpu())
+        if self.device.type == "cuda" and state["cuda_random"] is not None:
+            torch.cuda.set_rng_state(state["cuda_random"].cpu(), self.device)
+        self.step, self.wall_s, self.started = state["step"], state["wall_s"], state["started"]
+        self.tail, self.resumed = list(state["tail"]), True
+        self.window.restore(state["window"])
+
+    def save(self) -> None:
+        """Write a checkpoint of the present step."""
+        folder = self.study.run_folder(self.spec.run_id) / "checkpoint"
+        checkpoint.save(folder, self.step, self.spec.run_id, self.state())
+
+    def done(self, measured: Evaluation) -> RunRecord:
+        """Return the record of a finished run."""
+        training, health = self.spec.training, measured.routing
+        speed, peak = training.D / self.wall_s, peak_flops(self.device, training.precision)
+        M = self.spec.flops_per_token[self.spec.flops_convention]
+        flags = ["resumed"] if self.resumed else []
+        if health:
+            flags += ["dead_experts"] if health.dead_experts else []
+            flags += ["imbalanced"] if health.max_load > IMBALANCED else []
+        return RunRecord(
+            spec=self.spec,
+            state="done",
+            loss=measured.loss,
+            bpb=measured.loss / math.log(2) / self.store.bytes_per_token,
+            train_loss=sum(self.tail) / len(self.tail),
+            D_seen=training.D,
+            wall_s=self.wall_s + self.evaluation_s,
+            tokens_per_s=speed,
+            mfu=speed * M / peak if peak else None,
+            peak_memory_bytes=peak_memory(self.device),
+            routing=health,
+            environment=environment(self.device, self.started),
+            flags=tuple(flags),
+        )
+
+    def diverged(self, reason: str) -> RunRecord:
+        """Return the record of a run whose loss is no number."""
+        return RunRecord(
+            spec=self.spec,
+            state="diverged",
+            D_seen=self.step * self.spec.training.batch_tokens,
+            wall_s=self.wall_s,
+            environment=environment(self.device, self.started),
+            error=reason,
+        )
+
+
+def _optimizer(model: Transformer, spec: RunSpec) -> torch.optim.Optimizer:
+    """Return AdamW with weight decay on matrices and none on norms."""
+    training = spec.training
+    weights = list(model.parameters())
+    groups = [
+        {"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": training.weight_decay},
+        {"params": [weight for weight in weights if weight.dim() == 1], "weight_decay": 0.0},
+    ]
+    first, second = training.betas
+    return torch.optim.AdamW(groups, lr=training.lr, betas=(first, second), fused=True)
+
+
+def _load_parent(model: Transformer, study: Study, run_id: str) -> None:
+    """Start from the final weights of another run of the study."""
+    state = checkpoint.load_newest(study.run_folder(run_id) / "checkpoint", run_id, torch.device("cpu"))
+    if state is None:
+        raise UsageError(f"run {run_id} has no checkpoint to start from; train it first")
+    try:
+        model.load_state_dict(state["model"])
+    except RuntimeError as error:
+        raise UsageError(
+            f"the weights of run {run_id} do not fit this shape; start from a run of the same shape"
+        ) from error

@@ -1,0 +1,103 @@
+"""The router of an MoE layer: which experts a token goes to, with what gate, and the losses that keep it balanced."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from planners.spec import Router
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routing:
+    """Where the tokens of one layer went."""
+
+    experts: Tensor
+    """(tokens, K) expert ids."""
+    gates: Tensor
+    """(tokens, K) weight of each chosen expert's output, float32; 0 where the slot was dropped."""
+    load: Tensor
+    """(n_experts,) tokens routed to each expert, int64."""
+    balance: Tensor
+    """Load-balancing loss, 1 at uniform routing."""
+    z_loss: Tensor
+    """Mean squared log of the softmax denominator."""
+    entropy: Tensor
+    """Mean entropy of the gates over ln n_experts, without gradient."""
+    dropped: Tensor
+    """Slots beyond the capacity of their expert."""
+
+
+class TopKRouter(nn.Module):
+    """Linear gate in float32, whatever the autocast: bf16 logits would change the experts of 1-3 % of tokens."""
+
+    bias: Tensor
+
+    def __init__(self, d_model: int, n_experts: int, top_k: int, settings: Router):
+        super().__init__()
+        self.top_k, self.settings = top_k, settings
+        self.weight = nn.Parameter(torch.empty(n_experts, d_model))
+        self.register_buffer("bias", torch.zeros(n_experts), persistent=True)
+
+    def forward(self, x: Tensor) -> Routing:
+        """Route x of shape (tokens, d_model)."""
+        settings, n_experts = self.settings, self.weight.shape[0]
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(self.weight.dtype)
+            if self.training and settings.jitter:
+                x = x * torch.empty_like(x).uniform_(1 - settings.jitter, 1 + settings.jitter)
+            logits = F.linear(x, self.weight)  # (tokens, n_experts)
+            scores = logits.softmax(-1) if settings.score == "softmax" else logits.sigmoid()
+            experts = (scores + self.bias).topk(self.top_k, dim=-1).indices
+            gates = scores.gather(-1, experts)
+            if settings.renormalise:
+                gates = gates / gates.sum(-1, keepdim=True)
+            load = count(experts, n_experts)
+            dropped = torch.zeros((), dtype=torch.int64, device=x.device)
+            if self.training and settings.capacity_factor is not None:
+                kept = within_capacity(experts, load, settings.capacity_factor)
+                gates, dropped = gates * kept, (~kept).sum()
+            shares = scores if settings.score == "softmax" else scores / scores.sum(-1, keepdim=True)
+            return Routing(
+                experts=experts,
+                gates=gates,
+                load=load,
+                balance=balance_loss(load, shares),
+                z_loss=logits.logsumexp(-1).square().mean(),
+                entropy=torch.special.entr(shares.detach()).sum(-1).mean() / math.log(max(2, n_experts)),
+                dropped=dropped,
+            )
+
+    @torch.no_grad()
+    def update_bias(self, load: Tensor) -> None:
+        """Step the loss-free balancing bias against the load of one step, kept at mean zero (arXiv 2408.15664)."""
+        step = torch.sign(load.float().mean() - load.float())
+        self.bias += self.settings.bias_rate * (step - step.mean())
+
+
+def count(experts: Tensor, n_experts: int) -> Tensor:
+    """Return how often each expert occurs, shape (n_experts,); integer sums, so exact and without a host sync."""
+    ids = experts.flatten()
+    return torch.zeros(n_experts, dtype=torch.int64, device=ids.device).scatter_add_(0, ids, torch.ones_like(ids))
+
+
+def balance_loss(load: Tensor, shares: Tensor) -> Tensor:
+    """Return n_experts * sum_i f_i p_i (arXiv 2101.03961, eq. 4): f_i share of routed slots, p_i mean gate probability.
+
+    f sums to 1 for every K, so that uniform routing gives 1 and one coefficient means the same along a sweep of K;
+    times K this is the form of arXiv 2506.12119, whose value at uniform routing is K.
+    """
+    f = load / load.sum()
+    return len(load) * (f * shares.mean(0)).sum()
+
+
+def within_capacity(experts: Tensor, load: Tensor, factor: float) -> Tensor:
+    """Return which slots fit, shape (tokens, K): each expert keeps its first ceil(factor * slots / n_experts)."""
+    slots = experts.flatten()
+    capacity = math.ceil(factor * len(slots) / len(load))
+    order = slots.argsort(stable=True)
+    rank = torch.empty_like(slots)
+    rank[order] = torch.arange(len(slots), device=slots.device) - (load.cumsum(0) - load)[slots[order]]
+    return (rank < capacity).view_as(experts)

@@ -1,0 +1,153 @@
+"""The worker: one process that trains runs until none is left that nobody else has.
+
+Every worker of a sweep gets the same list and takes what is free, so that a quick worker takes more runs and a dead
+one holds nothing up. A run is owned by the process that holds the lock of its folder; the system releases it
+when that process ends, however it ends. The callable that submitit pickles is here.
+"""
+
+import fcntl
+import json
+import os
+import platform
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jobs.record import Environment, RunRecord, read_record, write_record
+from planners.errors import UsageError
+from planners.files import write_text
+from planners.spec import RunSpec
+from planners.study import Study
+
+
+@contextmanager
+def run_lock(folder: Path) -> Iterator[bool]:
+    """Hold the lock of a run folder; yields False where another process holds it. Released when the process ends.
+
+    A reader that looks whether a run is running holds the lock for a moment, so a refusal counts on the third try.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "a+") as file:
+        held = False
+        for wait in (0.02, 0.05, 0.0):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held = True
+                break
+            except BlockingIOError:
+                time.sleep(wait)
+        if held:
+            file.truncate(0)
+            file.write(json.dumps({"host": platform.node(), "pid": os.getpid()}) + "\n")
+            file.flush()
+        yield held
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process holds the lock of a run folder."""
+    try:
+        with open(folder / "lock") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+class Worker:
+    """What submitit runs: `Worker(folder)(run_ids)` trains what is free among `run_ids`, the first ones first."""
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self._stopping = False
+
+    def __call__(self, run_ids: list[str]) -> int:
+        """Return how many runs this worker ended. A failing run is recorded and does not stop the others."""
+        study = Study(self.folder)
+        wanted = set(run_ids)
+        specs = sorted(
+            (spec for spec in study.runs() if spec.run_id in wanted), key=lambda spec: run_ids.index(spec.run_id)
+        )
+        self._listen(specs)
+        ended = 0
+        while specs and not self._stopping:
+            left = []
+            before = ended
+            for spec in specs:
+                outcome = "left" if self._stopping else self._attempt(study, spec)
+                ended += outcome == "ended"
+                left += [spec] if outcome == "left" else []
+            specs = left
+            if ended == before:
+                break  # what is left belongs to others, or waits for them
+        return ended
+
+    def checkpoint(self, run_ids: list[str]) -> Any:
+        """Return what submitit requeues after a time limit or a preemption; every run has its own checkpoint."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(Worker(self.folder), run_ids)
+
+    def _attempt(self, study: Study, spec: RunSpec) -> str:
+        """Train one run if it is free; return ended, gone (it has a record) or left (another process has it)."""
+        parent = spec.training.init_from
+        if parent is not None and not (study.run_folder(parent) / "record.json").is_file():
+            return "left"
+        with run_lock(study.run_folder(spec.run_id)) as held:
+            if not held:
+                return "left"
+            if read_record(study, spec) is not None:
+                return "gone"
+            return "ended" if train_and_record(study, spec, stop=lambda: self._stopping) else "left"
+
+    def _listen(self, specs: list[RunSpec]) -> None:
+        """Set the thread count before torch is loaded, and finish the step when asked to stop on this machine.
+
+        On a cluster submitit has its own handlers: a time limit or preemption calls `checkpoint` and requeues.
+        """
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[name] = str(max((spec.training.threads for spec in specs), default=1))
+        if os.environ.get("SUBMITIT_EXECUTOR") == "local":
+            signal.signal(signal.SIGTERM, self._stop)
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+
+def train_and_record(study: Study, spec: RunSpec, *, stop: Any = lambda: False) -> RunRecord | None:
+    """Train a run whose lock is held; return its record, or None where it was interrupted.
+
+    Whatever goes wrong becomes the record `failed` with the reason in one line, and the traceback in error.txt.
+    """
+    from jobs.training.environment import environment, now
+    from jobs.training.loop import Interrupted, device, train
+
+    started, clock = now(), time.monotonic()
+    try:
+        return train(study, spec, stop=stop)
+    except Interrupted:
+        return None
+    except Exception as error:
+        print(traceback.format_exc(), file=sys.stderr)
+        where: Environment = environment(device(), started)
+        record = RunRecord(
+            spec=spec,
+            state="failed",
+            D_seen=0,
+            wall_s=time.monotonic() - clock,
+            environment=where,
+            error=str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {_first_line(error)}",
+        )
+        write_text(study.run_folder(spec.run_id) / "error.txt", traceback.format_exc())
+        write_record(study, record)
+        return record
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:300]

@@ -1,0 +1,26 @@
+"""Planning: shapes, counts, FLOPs, matching, recipes and the study folder. Imports nothing of ours and no torch."""
+
+from planners.errors import UsageError
+from planners.flops import flops_by_part, flops_per_token
+from planners.grid import Corpus, Plan, Question, make_plan
+from planners.presets import preset
+from planners.shape import Shape
+from planners.spec import Data, Router, RunSpec, Training
+from planners.study import Study
+
+__all__ = [
+    "Corpus",
+    "Data",
+    "Plan",
+    "Question",
+    "Router",
+    "RunSpec",
+    "Shape",
+    "Study",
+    "Training",
+    "UsageError",
+    "flops_by_part",
+    "flops_per_token",
+    "make_plan",
+    "preset",
+]

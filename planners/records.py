@@ -1,0 +1,91 @@
+"""Records: frozen keyword-only dataclasses with a strict JSON round trip, and their canonical hash.
+
+Only the standard library, because the training modules must run where nothing but torch and numpy is installed.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from planners.errors import UsageError
+
+Record = TypeVar("Record")
+
+
+def to_json(value: Any) -> Any:
+    """Return `value` as JSON types: records as objects, tuples as lists; a number that is not finite is null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def from_json(cls: type[Record], data: Any, where: str = "record") -> Record:
+    """Build the record `cls` from JSON `data`; `where` names the source in messages.
+
+    Raises UsageError that names the field for a missing or unknown field and for a value of the wrong type.
+    """
+    if not isinstance(data, dict):
+        raise UsageError(f"{where}: expected an object with the fields of {cls.__name__}")
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(data) - set(fields))
+    if unknown:
+        raise UsageError(f"{where}: unknown field {unknown[0]!r} (written by another version?)")
+    values = {}
+    for name, field in fields.items():
+        if name in data:
+            values[name] = _value(hints[name], data[name], f"{where}: field {name!r}")
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise UsageError(f"{where}: field {name!r} is missing")
+    return cls(**values)
+
+
+def _value(hint: Any, data: Any, where: str) -> Any:
+    """Return `data` as the type `hint`; containers and unions are followed, everything else must match."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return data
+    if origin in (typing.Union, types.UnionType):
+        return None if data is None else _value(next(a for a in arguments if a is not type(None)), data, where)
+    if origin is tuple and isinstance(data, list):
+        return tuple(_value(arguments[0], item, where) for item in data)
+    if origin is dict and isinstance(data, dict):
+        return {key: _value(arguments[1], item, where) for key, item in data.items()}
+    if dataclasses.is_dataclass(hint):
+        return from_json(hint, data, where)  # type: ignore[arg-type]
+    if hint is float and type(data) in (int, float):
+        return float(data)
+    if isinstance(hint, type) and type(data) is hint:
+        return data
+    raise UsageError(f"{where} is {json.dumps(data)[:40]}, expected {getattr(hint, '__name__', hint)}")
+
+
+def without_defaults(record: Any) -> dict[str, Any]:
+    """Return the fields of `record` that differ from their default, as JSON, nested records likewise.
+
+    What is hashed is this and not the whole record, so that a field added later, whose default means
+    what was done before, leaves the identity of old records alone. A default is therefore never changed.
+    """
+    kept = {}
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        if field.default is dataclasses.MISSING or value != field.default:
+            kept[field.name] = without_defaults(value) if dataclasses.is_dataclass(value) else to_json(value)
+    return kept
+
+
+def content_hash(data: Any, length: int = 12) -> str:
+    """Return the first `length` hexadecimal digits of the sha256 of `data` as canonical JSON."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]

@@ -1,0 +1,236 @@
+"""One training run, stated completely: `RunSpec`, the line of `plan.jsonl`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from planners import flops
+from planners.errors import UsageError
+from planners.records import content_hash, from_json, to_json, without_defaults
+from planners.shape import Shape
+
+SCHEDULES = ("cosine",)
+PRECISIONS = ("fp32", "bf16")
+OBJECTIVES = ("next_token",)
+SCORES = ("softmax", "sigmoid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Router:
+    """How tokens are sent to experts. Raises UsageError for settings that cannot train."""
+
+    score: str = "softmax"
+    """Gate of an expert: softmax over all experts, or a sigmoid of each."""
+    renormalise: bool = False
+    """Whether the gates of the chosen experts are scaled to sum to 1 (arXiv 2506.12119 does not)."""
+    jitter: float = 0.0
+    """Router inputs are multiplied by uniform noise in [1 - jitter, 1 + jitter] in training (arXiv 2101.03961)."""
+    capacity_factor: float | None = None
+    """Tokens an expert may take, over its even share; those beyond it are dropped and counted. Null: dropless."""
+    balance: float = 0.01
+    """Coefficient of the load-balancing loss (arXiv 2101.03961, eq. 4)."""
+    z_loss: float = 0.0
+    """Coefficient of the router z-loss (arXiv 2202.08906, eq. 5)."""
+    bias_rate: float = 0.0
+    """Step of the loss-free balancing bias (arXiv 2408.15664); 0: none."""
+
+    def __post_init__(self) -> None:
+        if self.score not in SCORES:
+            raise UsageError(f"router score {self.score!r} is not one of {', '.join(SCORES)}")
+        for name in ("jitter", "balance", "z_loss", "bias_rate"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"router {name} {getattr(self, name)} must not be negative")
+        if self.jitter >= 1 or (self.capacity_factor is not None and self.capacity_factor <= 0):
+            raise UsageError(f"router jitter {self.jitter} must be below 1 and its capacity factor above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """The corpus a run reads, by name and by content."""
+
+    name: str
+    """How the user names it: stdlib, text:PATH, hf:NAME."""
+    fingerprint: str
+    """Hash of the tokens of both splits; two corpora with one fingerprint are the same corpus."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Everything beside shape, router and data that determines the trained weights and their measured loss."""
+
+    seq_len: int
+    """Context length T in tokens."""
+    D: int
+    """Tokens consumed, a multiple of `batch_tokens`."""
+    U: int
+    """Unique tokens among them, a multiple of `seq_len`; the rest repeats them."""
+    batch_tokens: int
+    """Tokens per optimizer step, a multiple of `seq_len`."""
+    lr: float
+    """Peak learning rate."""
+    lr_floor: float
+    """Learning rate at the end of the schedule."""
+    warmup_steps: int
+    """Steps of linear warm-up."""
+    weight_decay: float
+    """Decoupled weight decay of AdamW, on matrices only."""
+    schedule: str = "cosine"
+    """Shape of the learning rate after warm-up."""
+    betas: tuple[float, ...] = (0.9, 0.95)
+    """Moment decay rates of AdamW."""
+    clip: float = 1.0
+    """Largest gradient norm."""
+    objective: str = "next_token"
+    """What is predicted."""
+    precision: str = "fp32"
+    """Arithmetic of the matrix products: fp32, or bf16 autocast over fp32 weights."""
+    threads: int = 1
+    """CPU threads; they change the order of sums, so they belong to the identity of a run."""
+    eval_windows: int
+    """Validation windows of `seq_len` tokens that the loss is measured on."""
+    init_from: str | None = None
+    """Run id in the same study whose final weights are the initial state; null: random by seed."""
+    seed: int
+    """Determines initial weights, data order and router noise; arms of one seed share what they can."""
+
+    def __post_init__(self) -> None:
+        for name, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS), ("objective", OBJECTIVES)):
+            if getattr(self, name) not in choices:
+                raise UsageError(f"{name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
+        for name in ("seq_len", "D", "U", "batch_tokens", "threads", "eval_windows", "lr"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"{name} {getattr(self, name)} must be positive")
+        if self.batch_tokens % self.seq_len or self.D % self.batch_tokens or self.U % self.seq_len:
+            raise UsageError(
+                f"batch_tokens {self.batch_tokens} and U {self.U} must be multiples of seq_len {self.seq_len},"
+                f" D {self.D} of batch_tokens"
+            )
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps."""
+        return self.D // self.batch_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One run of a study: what determines it (`shape`, `router`, `training`, `data`), its labels and its numbers.
+
+    `run_id` hashes what determines the training and nothing else, so the same training has the same folder.
+    Build it with `RunSpec.build`; read it with `RunSpec.read`, which refuses a line that was edited by hand.
+    """
+
+    run_id: str
+    """12 hexadecimal digits of the hash of shape, router, training and data fingerprint."""
+    study: str
+    """Name of the study that asked for the run."""
+    arm: str
+    """Label of the arm: dense, K4."""
+    shape: Shape
+    """The architecture."""
+    router: Router
+    """How tokens are routed; its defaults for a dense model, which has no use for them."""
+    training: Training
+    """Data amounts, recipe numbers, precision, seed."""
+    data: Data | None
+    """The corpus; null in a plan that names none, which cannot be trained."""
+    recipe: str
+    """Name of the rule that gave learning rate and batch."""
+    N: int
+    """Parameters except the vocabulary."""
+    N_a: int
+    """Active parameters except the vocabulary."""
+    N_vocab: int
+    """Parameters of the vocabulary."""
+    r_a: float
+    """Activation rate N_a / N."""
+    epochs: float
+    """D / U."""
+    C: float
+    """Training FLOPs, D times FLOPs per token under `flops_convention`."""
+    flops_convention: str
+    """Convention of C."""
+    flops_per_token: dict[str, int]
+    """M under each stored convention."""
+    target: dict[str, float]
+    """What was asked for: N, C and, where it was given, r_a."""
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        study: str,
+        arm: str,
+        shape: Shape,
+        router: Router,
+        training: Training,
+        data: Data | None,
+        recipe: str,
+        flops_convention: str,
+        target: dict[str, float],
+    ) -> "RunSpec":
+        """Return the spec with its identity and its derived numbers filled in."""
+        if shape.is_dense:
+            router = Router()
+        if router.renormalise and shape.top_k == 1:
+            raise UsageError("renormalised gates with top_k 1 are constant 1, so the router cannot learn; use K > 1")
+        per_token = {
+            name: flops.flops_per_token(shape, training.seq_len, name)
+            for name in dict.fromkeys((*flops.STORED, flops_convention))
+        }
+        return cls(
+            run_id=_identity(shape, router, training, data),
+            study=study,
+            arm=arm,
+            shape=shape,
+            router=router,
+            training=training,
+            data=data,
+            recipe=recipe,
+            N=shape.N,
+            N_a=shape.N_a,
+            N_vocab=shape.N_vocab,
+            r_a=shape.r_a,
+            epochs=training.D / training.U,
+            C=float(training.D * per_token[flops_convention]),
+            flops_convention=flops_convention,
+            flops_per_token=per_token,
+            target=target,
+        )
+
+    @classmethod
+    def read(cls, line: Any, where: str) -> "RunSpec":
+        """Build a spec from its JSON. Raises UsageError where its numbers do not follow from its settings."""
+        if not isinstance(line, dict):
+            raise UsageError(f"{where}: expected an object with the fields of a run")
+        training = {name: line[name] for name in Training.__dataclass_fields__ if name in line}
+        rest = {name: value for name, value in line.items() if name not in training}
+        spec = from_json(cls, {**rest, "training": training}, where)
+        rebuilt = cls.build(**{name: getattr(spec, name) for name in _GIVEN})
+        if rebuilt != spec:
+            wrong = next(name for name in cls.__dataclass_fields__ if getattr(rebuilt, name) != getattr(spec, name))
+            raise UsageError(
+                f"{where}: {wrong} is {getattr(spec, wrong)!r} but its settings give {getattr(rebuilt, wrong)!r};"
+                " plan anew instead of editing a run"
+            )
+        return spec
+
+    def to_line(self) -> dict[str, Any]:
+        """Return the JSON line of `plan.jsonl`; the fields of `training` stand beside the others."""
+        line = to_json(self)
+        training = line.pop("training")
+        return {**line, **training}
+
+
+_GIVEN = ("study", "arm", "shape", "router", "training", "data", "recipe", "flops_convention", "target")
+
+
+def _identity(shape: Shape, router: Router, training: Training, data: Data | None) -> str:
+    """Return the run id: a hash of what determines the training, not of labels such as study, arm or corpus name."""
+    return content_hash(
+        {
+            "shape": without_defaults(shape),
+            "router": without_defaults(router),
+            "training": without_defaults(training),
+            "data": data.fingerprint if data else None,
+        }
+    )

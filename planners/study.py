@@ -1,0 +1,102 @@
+"""The study folder: where each file of a study is, and the plan in it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from planners.errors import UsageError
+from planners.files import read_json, read_jsonl, write_json, write_jsonl
+from planners.grid import Plan, Question
+from planners.match import Refused
+from planners.records import from_json, to_json
+from planners.spec import RunSpec
+
+
+class Study:
+    """A study on disk, named by its folder. Reading raises UsageError where a file is missing, torn or edited."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return Study, (str(self.folder),)
+
+    @property
+    def question_path(self) -> Path:
+        """study.json"""
+        return self.folder / "study.json"
+
+    @property
+    def plan_path(self) -> Path:
+        """plan.jsonl"""
+        return self.folder / "plan.jsonl"
+
+    @property
+    def runs_csv(self) -> Path:
+        """runs.csv"""
+        return self.folder / "runs.csv"
+
+    @property
+    def fits(self) -> Path:
+        """Folder of the fits."""
+        return self.folder / "fits"
+
+    @property
+    def report(self) -> Path:
+        """Folder of the report."""
+        return self.folder / "report"
+
+    @property
+    def cluster(self) -> Path:
+        """Folder of the cluster's logs, never read as data."""
+        return self.folder / "cluster"
+
+    def run_folder(self, run_id: str) -> Path:
+        """runs/<run_id>"""
+        return self.folder / "runs" / run_id
+
+    def holds(self, question: Question) -> bool:
+        """Whether the plan that answers `question` is here. Raises UsageError where another question is."""
+        if not self.question_path.is_file():
+            return False
+        known, _, _ = self.question()
+        if _asked(known) != _asked(question):
+            raise UsageError(f"{self.folder} holds another question; choose another folder or remove it")
+        return self.plan_path.is_file()
+
+    def write(self, plan: Plan) -> bool:
+        """Write question and plan; return False where the same plan is here already.
+
+        Raises UsageError where another question lives in this folder, and leaves it as it is.
+        """
+        if self.holds(plan.question):
+            return False
+        answer = {"question": plan.question, "refused": plan.refused, "notes": plan.notes}
+        write_json(self.question_path, to_json(answer))
+        write_jsonl(self.plan_path, (run.to_line() for run in plan.runs))
+        return True
+
+    def question(self) -> tuple[Question, tuple[Refused, ...], tuple[str, ...]]:
+        """Return what was asked, what was refused, and the notes of the plan."""
+        data = read_json(self.question_path)
+        try:
+            question = from_json(Question, data["question"], str(self.question_path))
+            refused = tuple(from_json(Refused, item, str(self.question_path)) for item in data["refused"])
+            return question, refused, tuple(data["notes"])
+        except (KeyError, TypeError) as error:
+            raise UsageError(f"{self.question_path} is not a study ({error}); plan it anew") from error
+
+    def runs(self) -> list[RunSpec]:
+        """Return the planned runs in their order."""
+        if not self.folder.is_dir():
+            raise UsageError(
+                f"there is no study at {self.folder}; plan one with: python -m scaling.plan … -o {self.folder}"
+            )
+        lines, torn = read_jsonl(self.plan_path)
+        if torn or not lines:
+            raise UsageError(f"{self.plan_path} is {'torn' if torn else 'empty'}; remove it and plan the study again")
+        return [RunSpec.read(line, f"{self.plan_path} line {number}") for number, line in enumerate(lines, 1)]
+
+
+def _asked(question: Question) -> Question:
+    """Return the question without its label and without what the corpus adds."""
+    return replace(question, study="", vocab_size=256 if question.data else question.vocab_size)

@@ -1,0 +1,5 @@
+"""What a person reads: the answer, its checks, figures and tables of a study, as a page and as files."""
+
+from reports.report import Report, write_report
+
+__all__ = ["Report", "write_report"]

@@ -1,0 +1,240 @@
+"""What could make the answer wrong, checked on the numbers: each check is a function and one line of CHECKS.
+
+A check returns None where it does not apply.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jobs.record import RunRecord
+from planners.match import R_A_TOLERANCE, n_tolerance
+from reports.answer import lowest_at, stale
+from reports.evidence import Arm, Evidence, Run
+from reports.numerals import counted, flops, general, listed, percent, residual, span
+
+if TYPE_CHECKING:
+    from fits.result import FitResult
+
+LOAD_LIMIT = 4.0
+"""Load of the busiest expert over the mean load above which a reader is warned."""
+C_TOLERANCE = 0.01
+"""Relative residual of C above which arms are not said to have equal compute."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that could make the answer wrong."""
+
+    name: str
+    """What was checked."""
+    verdict: str
+    """ok or warn."""
+    evidence: str
+    """One sentence with the numbers."""
+
+
+Verdict = tuple[bool, str] | None
+"""(whether all is well, the evidence)."""
+
+
+def run_checks(evidence: Evidence) -> tuple[Check, ...]:
+    """Return every check that applies to `evidence`, in the order in which a reader needs them."""
+    found = ((name, check(evidence)) for name, check in CHECKS.items())
+    return tuple(
+        Check(name=name, verdict="ok" if result[0] else "warn", evidence=result[1]) for name, result in found if result
+    )
+
+
+def gaps(evidence: Evidence) -> list[str]:
+    """Return each planned run that is not done, by name, with the reason."""
+    return [_gap(arm, run) for arm in evidence.arms for run in arm.runs if not run.done]
+
+
+def _gap(arm: Arm, run: Run) -> str:
+    reason = (run.record.error if run.record else "it has no record yet") or "no reason was recorded"
+    return f"{arm.label} seed {run.spec.training.seed} ({run.spec.run_id}) {run.state}: {reason}"
+
+
+def _complete(evidence: Evidence) -> Verdict:
+    done, planned = sum(1 for run in evidence.runs if run.done), len(evidence.runs)
+    states = Counter(run.state for run in evidence.runs if not run.done)
+    rest = "".join(f", {count} {state}" for state, count in sorted(states.items()))
+    return not rest, f"{done} of {counted(planned, 'planned run')} done{rest}."
+
+
+def _equal_N(evidence: Evidence) -> Verdict:
+    residuals = {arm.label: arm.spec.N / arm.spec.target["N"] - 1 for arm in evidence.arms}
+    worst = max(residuals, key=lambda label: abs(residuals[label]))
+    tolerance = n_tolerance(evidence.question.total_params)
+    text = f"N is within {percent(abs(residuals[worst]))} of its target in every arm (worst: {worst}"
+    return abs(residuals[worst]) <= tolerance, f"{text}, {residual(residuals[worst])}; tolerance {percent(tolerance)})."
+
+
+def actual_C(record: RunRecord) -> float:
+    """Return the compute that a run consumed, FLOPs: tokens seen times FLOPs per token."""
+    return record.D_seen * record.spec.flops_per_token[record.spec.flops_convention]
+
+
+def _equal_C(evidence: Evidence) -> Verdict:
+    off = [(actual_C(r) / r.spec.target["C"] - 1, arm.label) for arm in evidence.arms for r in arm.done]
+    if not off:
+        return None
+    most, worst = max(off, key=lambda pair: abs(pair[0]))
+    half = max(arm.spec.training.batch_tokens / 2 / arm.spec.training.D for arm in evidence.arms)
+    tolerance = max(C_TOLERANCE, half)
+    text = f"C is within {percent(abs(most))} of its budget in every finished run (worst: {worst}"
+    return abs(most) <= tolerance, f"{text}, {residual(most)}; tolerance {percent(tolerance)})."
+
+
+def _rates(evidence: Evidence) -> Verdict:
+    asked = {arm.label: arm.spec.r_a / arm.spec.target["r_a"] - 1 for arm in evidence.moe if "r_a" in arm.spec.target}
+    if not asked:
+        return None
+    worst = max(asked, key=lambda label: abs(asked[label]))
+    text = f"r_a is within {percent(abs(asked[worst]))} of its target in every MoE arm (worst: {worst}); "
+    return abs(asked[worst]) <= R_A_TOLERANCE, f"{text}fits and figures use the actual r_a."
+
+
+def _seeds(evidence: Evidence) -> Verdict:
+    if len(evidence.seeds) < 2:
+        return False, "One seed per arm: noise between seeds cannot be told from the effect of r_a."
+    counts = {arm.label: len(arm.done) for arm in evidence.arms}
+    sds = [sd for arm in evidence.arms if (sd := arm.sd("loss")) is not None]
+    noise = f"; SD of the loss over seeds {span(sds, general(2))} nats/token" if sds else ""
+    return min(counts.values()) > 1, f"{span(counts.values(), general(3))} finished seeds per arm{noise}."
+
+
+def _budgets(evidence: Evidence) -> Verdict:
+    per_parameter = span((arm.spec.training.D / arm.spec.N for arm in evidence.arms), general(3))
+    if len(evidence.budgets) > 1:
+        return True, f"{len(evidence.budgets)} budgets; D/N runs from {per_parameter} tokens per parameter."
+    text = "One budget: along it r_a cannot be told from tokens per parameter"
+    return False, f"{text} (D/N {per_parameter})."
+
+
+def _bracket(evidence: Evidence) -> Verdict:
+    verdicts = [(C, _bracketed(evidence, C)) for C in evidence.budgets]
+    known = [(C, found) for C, found in verdicts if found]
+    if not known:
+        return None
+    several = len(evidence.budgets) > 1
+    texts = [f"At C {flops(C)}: {text}" if several else text for C, (_, text) in known]
+    return all(ok for _, (ok, _) in known), " ".join(texts)
+
+
+def _bracketed(evidence: Evidence, C: float) -> Verdict:
+    lowest = lowest_at(evidence, C)
+    if lowest is None:
+        return None
+    if len(lowest.rates) < 3:
+        return False, f"{counted(len(lowest.rates), 'MoE rate')} cannot bracket a minimum."
+    where = f"the {lowest.end} end of" if lowest.end else "between"
+    text = f"The lowest mean loss of {len(lowest.rates)} MoE rates is at r_a {percent(lowest.arm.spec.r_a)}"
+    return lowest.end is None, f"{text}, {where} the sampled {span(lowest.rates, percent)}."
+
+
+def _fit_current(evidence: Evidence) -> Verdict:
+    if not evidence.answering:
+        return False, f"No fit yet; make one with: python -m scaling.fit {evidence.command_folder} --law quadratic"
+    done = sum(len(arm.done) for arm in evidence.moe)
+    fits = [fit.result for fit in evidence.answering]
+    law = fits[0].law
+    text = "; ".join(f"{fit.law}, {counted(fit.n, 'run')}, {fit.dof} degrees of freedom: {_words(fit)}" for fit in fits)
+    if stale(evidence):
+        command = f"python -m scaling.fit {evidence.command_folder} --law {law}"
+        return False, f"{text}; but {counted(done, 'MoE run')} are done now; fit again with: {command}"
+    return all(fit.optimum and fit.optimum.status == "converged" for fit in fits), f"{text}."
+
+
+def _words(fit: "FitResult") -> str:
+    optimum = f", optimum {fit.optimum.status}" if fit.optimum and fit.optimum.status != fit.status else ""
+    return f"{fit.status}{optimum}".replace("_", " ")
+
+
+def _routing(evidence: Evidence) -> Verdict:
+    health = [(arm.label, record.routing) for arm in evidence.moe for record in arm.done if record.routing]
+    if not health:
+        return None
+    bad = sorted({label for label, h in health if h.dead_experts or h.max_load > LOAD_LIMIT or h.dropped > 0})
+    loads, dead = span((h.max_load for _, h in health), general(3)), sum(h.dead_experts for _, h in health)
+    dropped = max(h.dropped for _, h in health)
+    text = f"Busiest expert {loads} times the mean load (limit {LOAD_LIMIT:g}), {counted(dead, 'dead expert')}"
+    text += f", at most {percent(dropped)} of slots dropped, over {counted(len(health), 'MoE run')}"
+    return not bad, f"{text}; outside the limits: {listed(bad)}." if bad else f"{text}."
+
+
+def _recipe(evidence: Evidence) -> Verdict:
+    facts = {
+        "lr": (lambda arm: arm.spec.training.lr, general(3)),
+        "batch": (lambda arm: arm.spec.training.batch_tokens, lambda value: f"{value:.0f} tokens"),
+        "steps": (lambda arm: arm.spec.training.steps, general(6)),
+    }
+    texts, equal = [], True
+    for name, (value, write) in facts.items():
+        groups = _grouped(evidence.arms, value)
+        equal &= name == "steps" or len(groups) == 1
+        texts.append(f"{name} {_written(groups, write)}")
+    recipes = listed(dict.fromkeys(arm.spec.recipe for arm in evidence.arms))
+    start = "Batch and lr are one for all arms" if equal else "Batch or lr differ between arms, by the recipe"
+    return equal, f"{start} ({recipes}): {'; '.join(texts)}."
+
+
+def _grouped(arms: Iterable[Arm], value: Callable[[Arm], float]) -> dict[float, list[str]]:
+    groups: dict[float, list[str]] = {}
+    for arm in arms:
+        groups.setdefault(value(arm), []).append(arm.label)
+    return groups
+
+
+def _written(groups: dict[float, list[str]], write: Callable[[float], str]) -> str:
+    if len(groups) == 1:
+        return write(next(iter(groups)))
+    if len(groups) > 4:
+        return span(groups, write)
+    return ", ".join(f"{write(value)} ({listed(labels, 4)})" for value, labels in groups.items())
+
+
+def _granularity(evidence: Evidence) -> Verdict:
+    values = [G for arm in evidence.moe if (G := arm.spec.shape.granularity) is not None]
+    if len(values) < 2:
+        return None
+    widths = span((arm.spec.shape.d_expert for arm in evidence.moe), general(6))
+    drift = max(values) / min(values) - 1
+    text = f"granularity d_ff / d_expert {span(values, general(3))}, d_expert {widths}"
+    return drift < 0.01, f"{'One' if drift < 0.01 else 'Drifting'} {text} over {counted(len(values), 'MoE arm')}."
+
+
+def _reuse(evidence: Evidence) -> Verdict:
+    epochs = [arm.spec.epochs for arm in evidence.arms]
+    if max(epochs) <= 1:
+        return True, "Every token is seen at most once in every arm."
+    return False, f"Data is repeated: D / U is {span(epochs, general(3))} epochs, which moves with r_a at fixed U."
+
+
+def _environment(evidence: Evidence) -> Verdict:
+    names = ("version", "commit", "torch", "device")
+    seen = {name: {getattr(record.environment, name) for record in evidence.records} for name in names}
+    mixed = [f"{len(values)} values of {name}" for name, values in seen.items() if len(values) > 1]
+    if mixed:
+        return False, f"The runs differ in where they were trained: {listed(mixed)} (table environment)."
+    return True, f"All {counted(len(evidence.records), 'run')} share code, torch and device."
+
+
+CHECKS: dict[str, Callable[[Evidence], Verdict]] = {
+    "runs": _complete,
+    "equal N": _equal_N,
+    "equal C": _equal_C,
+    "rates on target": _rates,
+    "seeds": _seeds,
+    "budgets": _budgets,
+    "grid brackets the minimum": _bracket,
+    "fit": _fit_current,
+    "routing health": _routing,
+    "recipe": _recipe,
+    "granularity": _granularity,
+    "data reuse": _reuse,
+    "environment": _environment,
+}
+"""Name -> check."""

@@ -1,0 +1,239 @@
+"""What a report is made of: the question, the runs by arm, their loss curves and the fits of a study, read once."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING
+
+from jobs.record import RunRecord, read_records
+from planners.errors import UsageError
+from planners.files import read_jsonl
+from planners.grid import Question
+from planners.match import Refused
+from planners.spec import RunSpec
+from planners.study import Study
+from reports.numerals import flops
+
+if TYPE_CHECKING:
+    from fits.result import FitResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A planned run and what became of it."""
+
+    spec: RunSpec
+    """What was asked for."""
+    record: RunRecord | None
+    """The outcome; null where there is none yet."""
+    tokens: tuple[float, ...] = ()
+    """Tokens consumed at each point of its loss curve."""
+    losses: tuple[float, ...] = ()
+    """Mean training loss up to that point since the one before, nats per token."""
+    gap: str | None = None
+    """Why the loss curve is absent or short; null where it is whole."""
+
+    @property
+    def done(self) -> RunRecord | None:
+        """The record of a finished run, else None."""
+        return self.record if self.record is not None and self.record.state == "done" else None
+
+    @property
+    def state(self) -> str:
+        """done, failed, diverged or missing."""
+        return self.record.state if self.record else "missing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """The runs of one cell of the plan: the same training but for the seed."""
+
+    name: str
+    """Unique among the arms of a budget: dense, K4."""
+    label: str
+    """Unique in the study: the name, and the budget where there are several."""
+    runs: tuple[Run, ...]
+    """One run for each seed, in the order of the plan."""
+
+    @property
+    def spec(self) -> RunSpec:
+        """The first run's spec; only seed and identity differ along an arm."""
+        return self.runs[0].spec
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether this is a dense arm."""
+        return self.spec.shape.is_dense
+
+    @property
+    def done(self) -> list[RunRecord]:
+        """Records of the finished runs."""
+        return [record for run in self.runs if (record := run.done)]
+
+    def mean(self, name: str) -> float | None:
+        """Return the mean of a number of the finished runs, e.g. `loss`; None where none has it."""
+        return mean_of(getattr(record, name) for record in self.done)
+
+    def sd(self, name: str) -> float | None:
+        """Return the standard deviation over seeds of a number; None below two."""
+        values = [value for record in self.done if (value := getattr(record, name)) is not None]
+        return stdev(values) if len(values) > 1 else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A fit of the study."""
+
+    name: str
+    """Name of its file: the law, and the budget where a curve was fitted to each."""
+    result: "FitResult"
+    """What was fitted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """A study as it stands."""
+
+    folder: str
+    """Name of the study's folder."""
+    question: Question
+    """What was asked."""
+    refused: tuple[Refused, ...]
+    """Cells that could not be planned."""
+    notes: tuple[str, ...]
+    """What the plan says of itself."""
+    arms: tuple[Arm, ...]
+    """The runs by arm, in the order of the plan."""
+    fits: tuple[Fitted, ...]
+    """The fits, those that the answer rests on first."""
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """Every planned run."""
+        return [run for arm in self.arms for run in arm.runs]
+
+    @cached_property
+    def records(self) -> list[RunRecord]:
+        """Every record there is, whatever its state."""
+        return [run.record for run in self.runs if run.record]
+
+    @property
+    def moe(self) -> list[Arm]:
+        """The MoE arms."""
+        return [arm for arm in self.arms if not arm.is_dense]
+
+    def at(self, C: float) -> list[Arm]:
+        """Return the arms that were asked for at budget C."""
+        return [arm for arm in self.arms if arm.spec.target["C"] == C]
+
+    @property
+    def dense(self) -> list[Arm]:
+        """The dense arms."""
+        return [arm for arm in self.arms if arm.is_dense]
+
+    @property
+    def answering(self) -> list[Fitted]:
+        """The fits that the answer rests on: one law with an optimum, one fit for each budget."""
+        return [fit for fit in self.fits if fit.result.optimum and fit.result.law == self.fits[0].result.law]
+
+    @property
+    def budgets(self) -> list[float]:
+        """Budgets C that were asked for, in their order, of the arms that are planned."""
+        return list(dict.fromkeys(arm.spec.target["C"] for arm in self.arms))
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the finished runs."""
+        return sorted({run.spec.training.seed for run in self.runs if run.done})
+
+    @property
+    def corpus(self) -> str:
+        """Name of the corpus."""
+        return next((arm.spec.data.name for arm in self.arms if arm.spec.data), "no corpus")
+
+    @property
+    def source(self) -> str:
+        """Where the numbers come from: measured here, or simulated."""
+        simulated = any("simulated" in record.flags for record in self.records)
+        return "simulated" if simulated else "measured here"
+
+    @property
+    def command_folder(self) -> str:
+        """How the commands of the report name the study."""
+        from shlex import quote
+
+        return quote(f"studies/{self.folder}")
+
+
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """Return the mean of the numbers among `values`; None where there are none."""
+    numbers = [value for value in values if value is not None]
+    return fmean(numbers) if numbers else None
+
+
+def read_evidence(study: Study) -> Evidence:
+    """Read a study for its report.
+
+    Raises UsageError where there is no study or no run of it has a record, and for a corrupt file.
+    """
+    pairs = read_records(study)
+    question, refused, notes = study.question()
+    folder = study.folder.resolve().name
+    if not any(record for _, record in pairs):
+        raise UsageError(
+            f"no run of {study.folder} has ended yet, so there is nothing to report;"
+            f" train them with: python -m scaling.sweep {study.folder} --go"
+        )
+    runs = [_run(study, spec, record) for spec, record in pairs]
+    arms = tuple(_arms(runs))
+    return Evidence(folder=folder, question=question, refused=refused, notes=notes, arms=arms, fits=tuple(_fits(study)))
+
+
+def _run(study: Study, spec: RunSpec, record: RunRecord | None) -> Run:
+    path = study.run_folder(spec.run_id) / "metrics.jsonl"
+    if not path.is_file():
+        return Run(spec=spec, record=record, gap="it has no metrics.jsonl")
+    try:
+        lines, torn = read_jsonl(path)
+    except UsageError:
+        return Run(spec=spec, record=record, gap="its metrics.jsonl cannot be read")
+    points = list(_points(lines))
+    gap = "its last line is torn" if torn else None
+    tokens, losses = tuple(point[0] for point in points), tuple(point[1] for point in points)
+    return Run(spec=spec, record=record, tokens=tokens, losses=losses, gap=gap)
+
+
+def _points(lines: list[object]) -> Iterator[tuple[float, float]]:
+    for line in lines:
+        if isinstance(line, dict):
+            D, loss = line.get("D"), line.get("loss")
+            if isinstance(D, int | float) and isinstance(loss, int | float) and D > 0 and math.isfinite(loss):
+                yield float(D), float(loss)
+
+
+def _arms(runs: list[Run]) -> Iterator[Arm]:
+    cells: dict[object, list[Run]] = {}
+    for run in runs:
+        spec = run.spec
+        key = (spec.arm, spec.shape, spec.router, replace(spec.training, seed=0), spec.target["C"])
+        cells.setdefault(key, []).append(run)
+    several = len({run.spec.target["C"] for run in runs}) > 1
+    used: set[tuple[str, float]] = set()
+    for members in cells.values():
+        spec, C = members[0].spec, members[0].spec.target["C"]
+        name = f"{spec.arm} ({spec.run_id[:6]})" if (spec.arm, C) in used else spec.arm
+        used.add((spec.arm, C))
+        yield Arm(name=name, label=f"{name} at C {flops(C)}" if several else name, runs=tuple(members))
+
+
+def _fits(study: Study) -> list[Fitted]:
+    """Return the fits of the study: those with an optimum first, `quadratic` before others."""
+    paths = sorted(study.fits.glob("*.json"))
+    if not paths:
+        return []
+    from fits.files import read_fit
+
+    found = [Fitted(name=path.stem, result=read_fit(path)) for path in paths]
+    return sorted(found, key=lambda fit: (fit.result.optimum is None, fit.result.law != "quadratic", fit.name))

@@ -1,0 +1,29 @@
+"""The Python API, loaded when it is used: `from scaling import make_plan, read_runs, fit_law, write_report`."""
+
+from importlib import import_module
+from typing import Any
+
+_API = {
+    "Question": "planners.grid",
+    "Shape": "planners.shape",
+    "Study": "planners.study",
+    "UsageError": "planners.errors",
+    "flops_per_token": "planners.flops",
+    "make_plan": "planners.grid",
+    "preset": "planners.presets",
+    "read_records": "jobs.record",
+    "prepare": "jobs.corpora",
+    "fit_law": "fits",
+    "read_runs": "fits:read_table",
+    "curve": "fits",
+    "write_report": "reports",
+}
+
+__all__ = sorted(_API)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _API:
+        raise AttributeError(f"module 'scaling' has no attribute {name!r}")
+    module, _, attribute = _API[name].partition(":")
+    return getattr(import_module(module), attribute or name)

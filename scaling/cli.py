@@ -1,0 +1,105 @@
+"""What the commands share: exit codes, errors as sentences, tables, and the console script `scaling VERB …`."""
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from planners.errors import UsageError
+
+DONE, FAILED, USAGE, GAPS = 0, 1, 2, 3
+"""Exit codes: done; failed; the caller's mistake; done with gaps, which are marked."""
+
+VERBS = {
+    "plan": "compute matched runs: equal N, equal C",
+    "sweep": "train the runs of a study, here or on a cluster",
+    "train": "train one run, here",
+    "fit": "fit a curve or a law to a study or to any CSV",
+    "report": "write the report of a study",
+    "study": "plan, sweep, fit and report a preset",
+}
+
+Flags = argparse.Namespace
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one sentence, like every other mistake of the caller."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError with the message and where to look."""
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def parser(verb: str, example: str) -> Parser:
+    """Return the parser of `python -m scaling.VERB` with its one example and --json."""
+    made = Parser(
+        prog=f"python -m scaling.{verb}",
+        description=VERBS[verb][0].upper() + VERBS[verb][1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("--json", action="store_true", help="print one JSON object on standard output and nothing else")
+    return made
+
+
+def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | None) -> int:
+    """Parse `argv`, act, and return the exit code; a mistake of the caller is one sentence on standard error."""
+    try:
+        return act(arguments.parse_args(argv))
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USAGE
+    except OSError as error:
+        print(f"error: {error.filename or 'file system'}: {error.strerror}; nothing was half written", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("stopped; what was finished is kept, and the same command continues from there", file=sys.stderr)
+        return 130
+
+
+def say(text: str, flags: Flags) -> None:
+    """Print for a person, unless standard output belongs to --json."""
+    if not flags.json:
+        print(text)
+
+
+def print_json(data: Any) -> None:
+    """Print the one object of --json."""
+    print(json.dumps(data, ensure_ascii=False, allow_nan=False))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return an aligned table: words to the left, numbers to the right."""
+    cells = [list(header)] + [["-" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    numeric = [all(_is_number(row[column]) for row in cells[1:]) for column in range(len(header))]
+    lines = []
+    for row in cells:
+        padded = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def _is_number(cell: str) -> bool:
+    return cell == "-" or cell[:1].isdigit() or (cell[:1] in "+-." and cell[1:2].isdigit())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `scaling VERB …`, the same as `python -m scaling.VERB …`."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    verbs = "\n".join(f"  {verb:8}{what}" for verb, what in VERBS.items())
+    usage = f"usage: scaling VERB …\n\n{verbs}\n\nscaling VERB --help tells more"
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage)
+        return DONE if arguments else USAGE
+    if arguments[0] not in VERBS:
+        print(f"error: {arguments[0]!r} is not one of {', '.join(VERBS)}; see scaling --help", file=sys.stderr)
+        return USAGE
+    code: int = importlib.import_module(f"scaling.{arguments[0]}").main(arguments[1:])
+    return code

@@ -1,0 +1,227 @@
+"""python -m scaling.plan --budget 1e18,3e18,1e19 --total-params 100M --activation 1,.5,.3,.2,.1 -o studies/x
+
+Compute runs with equal N and equal C across activation rates, and show the residual of every equality.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from planners import Corpus, Plan, Question, RunSpec, Study, UsageError, make_plan, preset
+from planners.flops import CONVENTIONS
+from planners.match import Geometry
+from planners.presets import PRESETS
+from planners.quantity import format_quantity, parse_counts, parse_quantities, parse_quantity
+from planners.recipes import RECIPES
+from planners.records import to_json
+from scaling import cli
+
+EXAMPLE = "python -m scaling.plan --budget 1e18,3e18 --total-params 100M --activation 1,.5,.3,.2,.1 --seq-len 2048"
+
+
+def arguments() -> cli.Parser:
+    """Return the parser of this command."""
+    parser = cli.parser("plan", EXAMPLE)
+    add = parser.add_argument
+    add("--preset", help=f"start from a named question: {', '.join(PRESETS)}; flags override it")
+    add("--budget", metavar="C,…", help="training compute in FLOPs, one or several: 1e18,3e18")
+    add("--total-params", metavar="N", help="parameters without the vocabulary, equal for all arms: 100M")
+    add("--activation", metavar="R,…", help="activation rates, 1 is the dense arm: 1,.5,.2; K follows")
+    add(
+        "--top-k",
+        metavar="K,…",
+        help="routed experts per token, 0 is the dense arm: 0,1,4; with --activation d_expert follows",
+    )
+    add("--seeds", metavar="S,…", help="seeds; each arm is trained once per seed (default 0)")
+    add("--data", metavar="NAME", help="corpus: stdlib, text:PATH (file or folder), hf:NAME (datasets)")
+    add(
+        "--unique-tokens",
+        metavar="U",
+        help="fresh (default), strict (what the dense arm consumes), loose (D/2), or a number",
+    )
+    add("--seq-len", metavar="T", help="context length in tokens (default 128)")
+    add("--vocab-size", metavar="V", help="vocabulary of a plan without a corpus (default 256)")
+    add("--flops", choices=CONVENTIONS, help="convention that C is matched under (default exact)")
+    add("--align", metavar="W", help="widths are multiples of this (default 8)")
+    add(
+        "--recipe",
+        choices=tuple(RECIPES),
+        help="rule for learning rate and batch (default: the one tuned nearest to N)",
+    )
+    add("--lr", metavar="ETA", help="constant peak learning rate instead of the rule's")
+    add("--batch-tokens", metavar="B", help="constant batch in tokens instead of the rule's")
+    for arm in ("", "dense-"):
+        who = "the dense arm" if arm else "the MoE backbone"
+        add(f"--{arm}d-model", metavar="D", help=f"width of {who} (default: matched)")
+        add(f"--{arm}n-layers", metavar="L", help=f"depth of {who} (default: matched)")
+        add(f"--{arm}n-heads", metavar="H", help=f"attention heads of {who} (default: by width)")
+    add("--d-expert", metavar="D", help="width of one routed expert (default: matched)")
+    add("--precision", choices=("fp32", "bf16"), help="arithmetic of matrix products (default fp32)")
+    add("--threads", metavar="T", help="CPU threads per run; part of a run's identity (default 1)")
+    add("--eval-windows", metavar="W", help="validation windows that the loss is measured on (default 1024)")
+    add("--margin", metavar="NATS", help="difference of loss that does not matter, fixed before the runs")
+    add("-o", "--out", metavar="STUDY", help="write the study here; without it nothing is written")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return cli.run(act, arguments(), argv)
+
+
+def act(flags: cli.Flags) -> int:
+    """Plan, show, and write where asked."""
+    plan = make_plan(question(flags), corpus(question(flags).data))
+    study = Study(flags.out) if flags.out else None
+    written = study.write(plan) if study else False
+    if flags.json:
+        cli.print_json({"runs": [run.to_line() for run in plan.runs], "refused": to_json(plan.refused)})
+    else:
+        show(plan)
+    if study:
+        cli.say(f"\n{'wrote' if written else 'unchanged'}: {study.folder}", flags)
+        cli.say(f"next: python -m scaling.sweep {study.folder} --go", flags)
+    else:
+        cli.say("\nnothing was written; add -o studies/NAME to keep this plan", flags)
+    return cli.GAPS if plan.refused else cli.DONE
+
+
+def corpus(name: str | None) -> Corpus | None:
+    """Return what the planner must know of the corpus, which is read for it."""
+    if name is None:
+        return None
+    from jobs.corpora import describe
+
+    return describe(name)
+
+
+def question(flags: cli.Flags) -> Question:
+    """Return what the flags ask, on top of the preset if one is named.
+
+    Raises UsageError where budget, parameters or rates are missing.
+    """
+    asked = _given(flags)
+    if flags.out:
+        asked["study"] = Path(flags.out).name
+    if flags.preset:
+        start = preset(flags.preset)
+        return replace(
+            start, **asked, moe=_geometry(flags, "", start.moe), dense=_geometry(flags, "dense_", start.dense)
+        )
+    for name, flag in (("budgets", "--budget"), ("total_params", "--total-params")):
+        if name not in asked:
+            raise UsageError(f"{flag} is missing; give it, or --preset NAME")
+    geometry = {"moe": _geometry(flags, "", Geometry()), "dense": _geometry(flags, "dense_", Geometry())}
+    return Question(**{"study": "plan", **asked, **geometry})
+
+
+def _geometry(flags: cli.Flags, prefix: str, start: Geometry) -> Geometry:
+    """Return the sizes that flags fix, on top of those of a preset."""
+    sizes = {}
+    for size in ("d_model", "n_layers", "n_heads", "d_expert"):
+        text = getattr(flags, prefix + size, None)
+        if text:
+            sizes[size] = parse_counts(text, "--" + (prefix + size).replace("_", "-"), least=1)[0]
+    return replace(start, **sizes)
+
+
+def _given(flags: cli.Flags) -> dict[str, Any]:
+    """Return the fields of the question that flags set."""
+
+    def count(name: str) -> Any:
+        return lambda text: parse_counts(text, f"--{name}", least=1)[0]
+
+    def rates(text: str) -> tuple[float, ...]:
+        return parse_quantities(text, "--activation")
+
+    readers: dict[str, tuple[str, Any]] = {
+        "budget": ("budgets", lambda text: parse_quantities(text, "--budget")),
+        "total_params": ("total_params", lambda text: parse_quantity(text, "--total-params")),
+        "activation": ("activations", rates),
+        "top_k": ("top_ks", lambda text: parse_counts(text, "--top-k")),
+        "seeds": ("seeds", lambda text: parse_counts(text, "--seeds")),
+        "data": ("data", str),
+        "unique_tokens": ("unique_tokens", _unique_tokens),
+        "seq_len": ("seq_len", count("seq-len")),
+        "vocab_size": ("vocab_size", count("vocab-size")),
+        "flops": ("flops_convention", str),
+        "align": ("align", count("align")),
+        "recipe": ("recipe", str),
+        "lr": ("lr", lambda text: parse_quantity(text, "--lr")),
+        "batch_tokens": ("batch_tokens", lambda text: round(parse_quantity(text, "--batch-tokens"))),
+        "precision": ("precision", str),
+        "threads": ("threads", count("threads")),
+        "eval_windows": ("eval_windows", count("eval-windows")),
+        "margin": ("margin", lambda text: parse_quantity(text, "--margin")),
+    }
+    return {field: read(getattr(flags, name)) for name, (field, read) in readers.items() if getattr(flags, name)}
+
+
+def _unique_tokens(text: str) -> str | int:
+    return text if text.isalpha() else round(parse_quantity(text, "--unique-tokens"))
+
+
+def show(plan: Plan) -> None:
+    """Print the plan: one line a run with target, actual and residual, then what was refused and what it means."""
+    question = plan.question
+    budgets = ", ".join(f"{C:g}" for C in question.budgets)
+    print(
+        f"{len(plan.runs)} runs: N = {format_quantity(question.total_params)}, C = {budgets} FLOPs"
+        f" ({question.flops_convention}), T = {question.seq_len}, recipe {plan.runs[0].recipe}\n"
+    )
+    print(cli.table(HEADER, [_row(run) for run in plan.runs]))
+    for note in plan.notes:
+        print(f"\nnote: {note}")
+    for cell in plan.refused:
+        print(f"refused: {cell.cell}: {cell.reason}", file=sys.stderr)
+
+
+HEADER = (
+    "run",
+    "arm",
+    "seed",
+    "N",
+    "dN",
+    "r_a",
+    "dr_a",
+    "C",
+    "dC",
+    "D",
+    "D/N",
+    "epochs",
+    "experts",
+    "d_expert",
+    "batch",
+    "lr",
+    "steps",
+)
+
+
+def _row(run: RunSpec) -> list[Any]:
+    shape, training, target = run.shape, run.training, run.target
+    rate = target.get("r_a")
+    return [
+        run.run_id,
+        run.arm,
+        training.seed,
+        format_quantity(run.N, 4),
+        f"{run.N / target['N'] - 1:+.2%}",
+        f"{run.r_a:.4f}",
+        "-" if rate is None else f"{run.r_a / rate - 1:+.1%}",
+        f"{run.C:.4g}",
+        f"{run.C / target['C'] - 1:+.2%}",
+        format_quantity(training.D, 4),
+        f"{training.D / run.N:.3g}",
+        f"{run.epochs:.3g}",
+        None if shape.is_dense else f"{shape.top_k}/{shape.n_experts}",
+        shape.d_expert or None,
+        training.batch_tokens,
+        f"{training.lr:.3g}",
+        training.steps,
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""python -m scaling.study smoke
+
+Plan, train, fit and report a preset, in order; a second call continues where the first stopped.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fits import summary
+from jobs.status import status
+from jobs.submit import CLUSTERS, Cluster, wanted
+from planners import Study, make_plan, preset
+from planners.presets import PRESETS
+from scaling import cli, fit, plan, report, sweep
+
+EXAMPLE = "python -m scaling.study smoke"
+
+
+def arguments() -> cli.Parser:
+    """Return the parser of this command."""
+    parser = cli.parser("study", EXAMPLE)
+    parser.add_argument("preset", help=f"what to study: {', '.join(PRESETS)}")
+    parser.add_argument("-o", "--out", metavar="STUDY", help="folder of the study (default: studies/PRESET)")
+    parser.add_argument("--data", metavar="NAME", help="another corpus: text:PATH, hf:NAME (default: the preset's)")
+    parser.add_argument("--cluster", choices=CLUSTERS, default="local", help="where to train (default local)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return cli.run(act, arguments(), argv)
+
+
+def act(flags: cli.Flags) -> int:
+    """Do what is not done yet, stage by stage; runs that failed or are missing leave gaps."""
+    asked = preset(flags.preset)
+    study = Study(flags.out or Path("studies") / asked.study)
+    asked = replace(asked, study=study.folder.name, data=flags.data or asked.data)
+    if not study.holds(asked):
+        planned = make_plan(asked, plan.corpus(asked.data))
+        study.write(planned)
+        if not flags.json:
+            plan.show(planned)
+            print()
+    runs = wanted(status(study), retry=False)
+    if runs:
+        sweep.train(study, runs, Cluster(kind=flags.cluster), wait=True, quiet=flags.json)
+    if not flags.json:
+        sweep.show(study, status(study))
+        print()
+    for result in fit.fit_and_write(fit.runs_of(study), ["quadratic"], study.fits, margin=asked.margin):
+        cli.say(summary(result) + "\n", flags)
+    return report.write(study, study.report, flags)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,299 @@
+"""Fits of surfaces: known truths are recovered, what cannot be known is not stated, and intervals are reproducible."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from fits import LAWS, fit_law, fit_with_draws, from_records, summary
+from fits.engine import Law
+from planners.errors import UsageError
+
+TRUTH = {"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0.3658}  # arXiv 2404.10102
+SURFACES = [law for law in LAWS.values() if isinstance(law, Law)]
+
+
+def simulated(noise=0.0, sizes=7, tokens=7, random=0, truth=None, repeats=1):
+    """A grid of N and D whose losses follow the law exactly, up to `noise` in ln L."""
+    E = {**TRUTH, **(truth or {})}
+    rng = np.random.default_rng(random)
+    rows = []
+    for N in np.geomspace(5e7, 1e10, sizes):
+        for D in np.geomspace(1e9, 3e11, tokens):
+            loss = E["E"] + E["A"] / N ** E["alpha"] + E["B"] / D ** E["beta"]
+            rows += [{"N": N, "D": D, "loss": loss * np.exp(noise * rng.standard_normal())} for _ in range(repeats)]
+    return from_records(rows, source="simulated")
+
+
+def values(result):
+    return [param.value for param in result.params.values()]
+
+
+def test_without_noise_the_truth_is_found():
+    result = fit_law(simulated(), "chinchilla", bootstrap=0)
+    assert result.status == "converged"
+    assert list(result.params) == list(TRUTH)
+    np.testing.assert_allclose(values(result), list(TRUTH.values()), rtol=1e-6)
+    assert (result.n, result.dof) == (49, 44)
+    assert result.residual_sd < 1e-8
+    assert result.search.agreeing == result.search.starts
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        {"A": 50.0, "alpha": 0.2},
+        {"alpha": 0.6, "A": 1e5},
+        {"E": 0.3},
+        {"beta": 0.15, "B": 30.0},
+    ],
+)
+def test_other_truths_are_found(truth):
+    result = fit_law(simulated(truth=truth), "chinchilla", bootstrap=0)
+    np.testing.assert_allclose(values(result), list((TRUTH | truth).values()), rtol=1e-5)
+
+
+def test_with_noise_the_truth_is_inside_the_intervals():
+    result = fit_law(simulated(noise=0.004, random=1), "chinchilla", bootstrap=200)
+    for name, truth in TRUTH.items():
+        param = result.params[name]
+        assert param.lo < min(truth, param.value), name
+        assert max(truth, param.value) < param.hi, name
+    assert result.params["alpha"].hi - result.params["alpha"].lo < 0.1
+    assert result.residual_sd == pytest.approx(0.004, rel=0.3)
+
+
+def test_published_points_have_intervals_that_hold_the_reading_of_others(chinchilla_points):
+    result, draws = fit_with_draws(chinchilla_points, "chinchilla", bootstrap=100)
+    for name, value in {**TRUTH, "alpha": 0.3478}.items():
+        assert result.params[name].lo < value < result.params[name].hi, name
+    assert result.params["alpha"].hi - result.params["alpha"].lo == pytest.approx(4 * 0.015, rel=0.5)
+    assert draws.values.shape == (100, 5)
+    assert np.isfinite(draws.values).all()
+    np.testing.assert_allclose(result.covariance, np.cov(draws.values, rowvar=False))
+    assert result.interval == "case bootstrap of 234 points, 100 draws, seed 0, percentile 95 %"
+
+
+def test_every_draw_is_a_minimum_of_its_own(chinchilla_points):
+    """Redrawing by hand and searching from all starts finds what the warm start found."""
+    _, draws = fit_with_draws(chinchilla_points, "chinchilla", bootstrap=3, seed=8)
+    order = np.lexsort([chinchilla_points.numbers(name) for name in ("loss", "N", "D")])
+    frame = chinchilla_points.frame.iloc[order].sort_values(["N", "D"], kind="stable").reset_index(drop=True)
+    rng = np.random.default_rng(8)
+    for draw in draws.values:
+        sample = frame.iloc[rng.integers(len(frame), size=len(frame))]
+        np.testing.assert_allclose(draw, values(fit_law(from_records(sample), "chinchilla", bootstrap=0)), rtol=1e-4)
+
+
+def test_draws_follow_the_seed(chinchilla_points):
+    one, same, other = (
+        fit_with_draws(chinchilla_points, "chinchilla", bootstrap=3, seed=seed)[1].values for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.allclose(one, other)
+
+
+def test_no_bootstrap_is_no_interval_and_says_so(chinchilla_points):
+    result, draws = fit_with_draws(chinchilla_points, "chinchilla", bootstrap=0)
+    assert draws is None
+    assert result.covariance is None
+    assert "no bootstrap" in result.interval
+    assert all(param.lo is None and param.hi is None for param in result.params.values())
+    assert "(no interval)" in summary(result)
+    assert "16 of 16 starts agree" in summary(result)
+
+
+def test_runs_at_one_point_are_drawn_together():
+    result = fit_law(simulated(noise=0.004, repeats=3), "chinchilla", bootstrap=5)
+    assert result.n == 147
+    assert "49 points" in result.interval
+
+
+def test_few_points_and_few_draws_are_marked():
+    result = fit_law(simulated(noise=0.002, sizes=4, tokens=4), "chinchilla", bootstrap=20)
+    assert any("16 distinct points are few" in note for note in result.notes)
+    assert any("20 draws are few" in note for note in result.notes)
+
+
+def test_draws_of_too_few_points_are_left_out_and_counted():
+    result, draws = fit_with_draws(simulated(noise=1e-4, sizes=3, tokens=3), "chinchilla", bootstrap=30)
+    failed = np.isnan(draws.values).all(axis=1).sum()
+    assert 0 < failed < 30
+    assert any(note.startswith(f"{failed} of 30 draws") for note in result.notes)
+
+
+# --- what the runs cannot determine
+
+
+def without(result):
+    """Assert that nothing is stated, and return the reason."""
+    assert result.status == "not_identified"
+    assert all(value is None for value in values(result))
+    assert result.interval.startswith("none")
+    assert {p.status for p in result.params.values()} == {"not_identified"}
+    return result.reason
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5])
+def test_too_few_runs(rows):
+    table = simulated(sizes=3, tokens=3)
+    result = fit_law(table.only(np.arange(9) < rows), "chinchilla")
+    assert f"{rows} distinct points do not determine 5 parameters" in without(result)
+    assert result.n == rows
+    assert result.dof == rows - 5
+
+
+def test_repeated_runs_are_not_more_points():
+    table = from_records([{"N": N, "D": 20 * N**1.1, "loss": 3 + i} for i in range(9) for N in (1e8, 2e8, 3e8)])
+    assert "3 distinct points" in without(fit_law(table, "chinchilla"))
+
+
+@pytest.mark.parametrize("column", ["N", "D"])
+def test_constant_column(column):
+    frame = simulated().frame
+    frame[column] = 1e9
+    frame[{"N": "D", "D": "N"}[column]] = np.geomspace(1e8, 1e10, len(frame))
+    assert f"{column} is the same in every run" in without(fit_law(from_records(frame), "chinchilla"))
+
+
+def test_constant_tokens_per_parameter():
+    N = np.geomspace(1e8, 1e10, 20)
+    table = from_records([{"N": n, "D": round(20 * n, -6), "loss": 2 + 400 / n**0.3} for n in N])
+    assert "ln N and ln D lie on one line" in without(fit_law(table, "chinchilla"))
+
+
+def test_two_sizes_do_not_separate_the_terms():
+    """Two values of N give one difference for A and alpha to explain."""
+    result = fit_law(simulated(noise=0.001, sizes=2, tokens=9), "chinchilla")
+    assert "do not tell the parameters apart" in without(result)
+
+
+def test_a_law_without_a_trace_of_N_does_not_name_its_exponent():
+    D = np.geomspace(1e9, 1e12, 6)
+    rows = [{"N": n, "D": d, "loss": 2 + 2000 / d**0.35 + 3e-10 * n} for n in (1e8, 1e9, 1e10) for d in D]
+    result = fit_law(from_records(rows), "chinchilla", bootstrap=0)
+    assert result.status == "not_identified"
+    assert "no run depends on A, alpha" in result.reason
+    assert {name: param.status for name, param in result.params.items()} == {
+        "A": "not_identified",
+        "alpha": "not_identified",
+        "B": "converged",
+        "E": "converged",
+        "beta": "converged",
+    }
+    assert result.params["A"].value is None
+    assert result.params["beta"].value == pytest.approx(0.35, rel=0.01)
+
+
+def test_covariance_is_not_given_where_a_parameter_is_unknown():
+    rows = [
+        {"N": n, "D": d, "loss": 3000 / d**0.35 + 300 / n**0.3}
+        for n in np.geomspace(1e8, 1e10, 4)
+        for d in np.geomspace(1e9, 1e12, 4)
+    ]
+    result = fit_law(from_records(rows), "chinchilla", bootstrap=8)
+    assert result.params["E"].value is None
+    assert result.covariance is None
+    assert result.params["A"].value == pytest.approx(300, rel=1e-5)
+    assert result.params["A"].lo is not None
+
+
+def test_exponent_at_its_bound_is_said_to_be_there():
+    """The loss falls as N^-8, steeper than the search allows."""
+    rows = [
+        {"N": n, "D": d, "loss": 2 + 2000 / d**0.35 + (1e8 / n) ** 8}
+        for n in np.geomspace(1e8, 2e8, 5)
+        for d in np.geomspace(1e9, 1e12, 6)
+    ]
+    result = fit_law(from_records(rows), "chinchilla", bootstrap=0)
+    assert result.status == "at_bound"
+    assert "alpha ended at a bound" in result.reason
+    assert result.params["alpha"].status == "at_bound"
+    assert result.params["alpha"].value == pytest.approx(5, abs=1e-4)
+
+
+def test_a_search_that_is_cut_short_says_so(monkeypatch):
+    monkeypatch.setattr("fits.engine.EVALUATIONS", 2)
+    result = fit_law(simulated(noise=0.004), "chinchilla", bootstrap=0)
+    assert result.status == "max_iter"
+    assert "short of a minimum" in result.reason
+    assert {param.status for param in result.params.values()} == {"max_iter"}
+
+
+# --- mistakes
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ({"delta": 0}, "delta"),
+        ({"delta": -1.0}, "delta"),
+        ({"delta": float("nan")}, "delta"),
+        ({"bootstrap": -1}, "bootstrap"),
+    ],
+)
+def test_impossible_settings(chinchilla_points, setting, word):
+    with pytest.raises(UsageError, match=word):
+        fit_law(chinchilla_points, "chinchilla", **setting)
+
+
+def test_unknown_law_lists_the_known(chinchilla_points):
+    with pytest.raises(UsageError, match=r"'cubist'.*quadratic, chinchilla"):
+        fit_law(chinchilla_points, "cubist")
+
+
+def test_missing_and_impossible_columns():
+    with pytest.raises(UsageError, match="no column D; it has N, loss"):
+        fit_law(from_records([{"N": 1e8, "loss": 3.0}]), "chinchilla")
+    with pytest.raises(UsageError, match="row 2 of table: D is 0"):
+        fit_law(from_records([{"N": 1e8, "D": 1e9, "loss": 3}, {"N": 1e8, "D": 0, "loss": 3}]), "chinchilla")
+
+
+# --- invariances, for every law
+
+
+@pytest.mark.parametrize("law", SURFACES, ids=lambda law: law.name)
+def test_order_of_the_runs_changes_nothing(chinchilla_points, law):
+    mixed = from_records(chinchilla_points.frame.sample(frac=1, random_state=0), source=chinchilla_points.source)
+    one, other = (fit_law(table, law.name, bootstrap=4) for table in (chinchilla_points, mixed))
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("column", "scale", "expected"),
+    [
+        ("N", 1e-6, {"A": 1e-6**0.342626}),
+        ("D", 1e3, {"B": 1e3**0.342002}),
+        ("loss", 0.4, {"A": 0.4, "B": 0.4, "E": 0.4}),
+    ],
+)
+def test_units_transform_exactly(chinchilla_points, column, scale, expected):
+    frame = chinchilla_points.frame.copy()
+    frame[column] *= scale
+    one, other = (fit_law(table, "chinchilla", bootstrap=0) for table in (chinchilla_points, from_records(frame)))
+    assert other.objective == pytest.approx(one.objective, rel=1e-9)
+    for name, param in one.params.items():
+        assert other.params[name].value == pytest.approx(param.value * expected.get(name, 1.0), rel=2e-5), name
+
+
+def test_pairs_of_runs_double_the_objective(chinchilla_points):
+    twice = from_records([row for row in chinchilla_points.frame.to_dict("records") for _ in range(2)])
+    one, other = (fit_law(table, "chinchilla", bootstrap=0) for table in (chinchilla_points, twice))
+    assert other.objective == pytest.approx(2 * one.objective, rel=1e-9)
+    np.testing.assert_allclose(values(other), values(one), rtol=1e-5)
+
+
+def test_rows_left_out_are_in_the_result(chinchilla_points):
+    rows = [*chinchilla_points.frame.to_dict("records"), {"N": 1e9, "D": 1e10, "loss": None, "state": "diverged"}]
+    rows = [{"state": "done", **row} for row in rows]
+    result = fit_law(from_records(rows), "chinchilla", bootstrap=0)
+    assert [(one.row, one.reason) for one in result.dropped] == [(235, "state is diverged")]
+    assert result.n == 234
+
+
+def test_a_quick_fit_shows_no_progress_bar(chinchilla_points, capsys):
+    fit_law(chinchilla_points, "chinchilla", bootstrap=2)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.strip() == ""
+    assert "tqdm" in sys.modules

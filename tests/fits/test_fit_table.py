@@ -1,0 +1,190 @@
+"""Reading a table: foreign columns, runs set aside with reasons, and every mistake as one sentence."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fits import from_records, read_table
+from planners.errors import UsageError
+
+GOOD = "N,D,C,loss\n1e8,2e9,1.2e18,3.1\n2e8,4e9,4.8e18,2.9\n"
+
+
+def written(tmp_path, text, name="runs.csv"):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def refused(action, *words):
+    """Assert that `action` raises one sentence that holds every word, and return it."""
+    with pytest.raises(UsageError) as caught:
+        action()
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message, f"{word!r} not in {message!r}"
+    return message
+
+
+def test_columns_are_numbers_and_rows_count_from_one(tmp_path):
+    table = read_table(written(tmp_path, GOOD))
+    assert list(table.frame.index) == [1, 2]
+    assert len(table) == 2
+    assert table.numbers("D").tolist() == [2e9, 4e9]
+    assert table.dropped == ()
+
+
+def test_byte_order_mark_spaces_and_blank_lines_are_tolerated(tmp_path):
+    text = b"\xef\xbb\xbf" + GOOD.replace("N,D", " N , D ").replace("\n2e8", "\n\n,,,\n2e8").encode()
+    assert read_table(written(tmp_path, text)).numbers("N").tolist() == [1e8, 2e8]
+
+
+def test_foreign_columns_are_mapped_and_kept(tmp_path):
+    path = written(tmp_path, "n_params,tokens,val\n1e8,2e9,3.1\n")
+    table = read_table(path, {"N": "n_params", "D": "tokens", "loss": "val"})
+    assert table.numbers("N")[0] == 1e8
+    assert table.numbers("loss")[0] == 3.1
+    assert "n_params" in table.frame
+
+
+def test_a_mapped_column_wins_over_one_of_ours(tmp_path):
+    path = written(tmp_path, "loss,bpb\n3.1,0.9\n")
+    assert read_table(path, {"loss": "bpb"}).numbers("loss")[0] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("runs.jsonl", lambda frame, path: path.write_text(frame.to_json(orient="records", lines=True))),
+        ("runs.parquet", lambda frame, path: frame.to_parquet(path)),
+        ("runs.txt", lambda frame, path: frame.to_csv(path, index=False)),
+    ],
+)
+def test_other_files_hold_the_same_runs(tmp_path, name, write):
+    frame = pd.DataFrame({"N": [1e8, 2e8], "loss": [3.1, None], "arm": ["a", "b"]})
+    write(frame, tmp_path / name)
+    table = read_table(tmp_path / name)
+    assert table.numbers("N").tolist() == [1e8]
+    assert [(one.row, one.reason) for one in table.dropped] == [(2, "loss is empty")]
+
+
+def test_torn_last_line_of_a_journal_is_reported(tmp_path):
+    path = written(tmp_path, json.dumps({"loss": 3.0}) + '\n{"loss": 2.', "runs.jsonl")
+    table = read_table(path)
+    assert len(table) == 1
+    assert [(one.row, one.reason) for one in table.dropped] == [(2, "torn last line")]
+
+
+def test_runs_without_a_result_are_set_aside_with_the_reason(tmp_path):
+    path = written(tmp_path, "state,C,loss\ndone,1,3.0\nfailed,2,\ndiverged,3,nan\n,4,2.9\ndone,5,\nrunning,x,4\n")
+    table = read_table(path)
+    assert table.numbers("loss").tolist() == [3.0, 2.9]
+    assert [(one.row, one.reason, one.C) for one in table.dropped] == [
+        (2, "state is failed", 2),
+        (3, "state is diverged", 3),
+        (5, "loss is empty", 5),
+        (6, "state is running", None),
+    ]
+
+
+def test_a_study_without_a_finished_run_is_a_table_of_none():
+    table = from_records([{"state": "failed", "loss": None, "r_a": 0.1}])
+    assert len(table) == 0
+    assert len(table.dropped) == 1
+
+
+@pytest.mark.parametrize("state", ["", "state,"])
+@pytest.mark.parametrize("value", ["nan", "NaN", "0", "-1", "inf", "-inf", "abc", "1,5"])
+def test_impossible_loss_names_row_column_and_value(tmp_path, state, value):
+    done = "done," if state else ""
+    path = written(tmp_path, f'{state}loss\n{done}3.0\n{done}"{value}"\n')
+    refused(lambda: read_table(path), "row 2", "loss", value, "remove the row")
+
+
+@pytest.mark.parametrize("value", ["", "nan", "0", "-2e9", "inf", "2 B"])
+def test_impossible_value_is_refused_only_when_it_is_needed(tmp_path, value):
+    table = read_table(written(tmp_path, f"N,D,loss\n1e8,2e9,3\n1e8,{value},2.9\n"))
+    assert table.numbers("N").tolist() == [1e8, 1e8]
+    refused(lambda: table.numbers("D"), "row 2", "D is", "positive")
+
+
+def test_zero_is_a_number_where_it_is_allowed():
+    table = from_records([{"loss": 3.0, "n_experts": 0}])
+    assert table.numbers("n_experts", zero=True).tolist() == [0]
+    refused(lambda: table.numbers("n_experts"), "n_experts is 0")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, ("No such file",)),
+        (b"", ("no runs",)),
+        (b"N,D,loss\n", ("no runs",)),
+        (b"PK\x03\x04\xff\xfe\x00\x81", ("cannot be read as CSV",)),
+        (b"N;D;loss\n1;2;3\n", ("no column loss", "N;D;loss")),
+        (b"N,D\n1,2\n", ("no column loss", "it has N, D", "columns=")),
+        (b"N,loss,N\n1,2,3\n", ("twice",)),
+        (b"N,loss\n1,2\n1\n", ("line 3", "1 cells", "header 2")),
+        (b"N,loss\n1,2,3\n", ("line 2", "3 cells")),
+    ],
+)
+def test_unreadable_files(tmp_path, content, words):
+    path = tmp_path / "runs.csv" if content is None else written(tmp_path, content)
+    refused(lambda: read_table(path), str(path), *words)
+
+
+def test_folder_and_broken_parquet_are_refused(tmp_path):
+    refused(lambda: read_table(tmp_path), "directory")
+    refused(lambda: read_table(written(tmp_path, "no parquet", "runs.parquet")), "Parquet")
+    refused(lambda: read_table(tmp_path / "missing.parquet"), "Parquet")
+
+
+def test_mapping_to_a_missing_column_lists_what_is_there(tmp_path):
+    refused(lambda: read_table(written(tmp_path, GOOD), {"loss": "ppl"}), "'ppl'", "N, D, C, loss")
+
+
+def test_rows_that_are_no_mappings_are_refused():
+    refused(lambda: from_records([[1, 2]]), "columns and values")
+    refused(lambda: from_records([]), "no runs")
+
+
+def test_rates_come_from_the_column_or_from_the_counts(tmp_path):
+    assert from_records([{"N": 100, "N_a": 20, "loss": 1}]).rates().tolist() == [0.2]
+    assert from_records([{"N": 100, "N_a": 20, "r_a": 0.21, "loss": 1}]).rates().tolist() == [0.21]
+    refused(lambda: from_records([{"N": 100, "loss": 1}]).rates(), "neither r_a nor both N_a and N")
+    refused(lambda: from_records([{"r_a": 20, "loss": 1}]).rates(), "r_a is 20", "at most 1")
+    refused(lambda: from_records([{"N": 100, "N_a": 120, "loss": 1}]).rates(), "r_a is 1.2")
+    refused(lambda: from_records([{"N": 100, "N_a": None, "loss": 1}]).rates(), "r_a is nan")
+
+
+def test_hashes_stay_text():
+    table = from_records([{"run_id": "001200", "loss": 1}, {"run_id": "12e400", "loss": 1}])
+    assert table.frame["run_id"].tolist() == ["001200", "12e400"]
+
+
+def test_budgets_are_split_by_gaps_and_keep_every_row():
+    budgets = [3e18, 1.00e18, 1.04e18, 2.95e18, 1e19, 1.08e18]
+    rows = [{"C": C, "loss": 3.0} for C in budgets] + [{"C": 9e18, "loss": None}, {"loss": None}]
+    parts = from_records(rows).by_budget()
+    assert [sorted(part.numbers("C")) for part in parts.values()] == [[1e18, 1.04e18, 1.08e18], [2.95e18, 3e18], [1e19]]
+    assert list(parts) == [1.04e18, pytest.approx(2.975e18), 1e19]
+    assert [[one.row for one in part.dropped] for part in parts.values()] == [[8], [8], [7, 8]]
+
+
+@pytest.mark.parametrize(("ratio", "parts"), [(1.04, 1), (1.06, 2)])
+def test_a_gap_of_five_percent_parts_two_budgets(ratio, parts):
+    table = from_records([{"C": 1e18, "loss": 3.0}, {"C": ratio * 1e18, "loss": 2.9}])
+    assert len(table.by_budget()) == parts
+    assert len(table.by_budget(tolerance=0.1)) == 1
+
+
+def test_budgets_need_their_column():
+    refused(lambda: from_records([{"loss": 1}]).by_budget(), "no column C")
+
+
+def test_matched_runs_of_the_paper_are_one_budget():
+    spread = from_records([{"C": C, "loss": 1} for C in np.array([9.13, 9.19, 9.38, 9.38]) * 1e20])  # 2506.12119, t. 10
+    assert len(spread.by_budget()) == 1

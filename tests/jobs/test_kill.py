@@ -1,0 +1,56 @@
+"""make soak: a study survives kill -9 of its sweep and its workers at random moments."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jobs.record import collect
+from jobs.status import status
+from planners import Study
+from scaling import cli
+
+pytestmark = pytest.mark.soak
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Return the processes whose command line names the study: sweeps, controllers and workers."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and str(folder) in (entry / "cmdline").read_text().replace("\0", " "):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
+    calm, disturbed = Study(tmp_path / "calm"), Study(tmp_path / "disturbed")
+    command = [sys.executable, "-m", "scaling.study", "smoke", "-o"]
+    subprocess.run([*command, str(calm.folder)], check=True, capture_output=True)
+    moments = random.Random(5)
+    for _ in range(10):
+        process = subprocess.Popen(
+            [*command, str(disturbed.folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(moments.uniform(2, 9))
+        victims = processes_of(disturbed.folder)
+        for pid in victims if moments.random() < 0.5 else moments.sample(victims, min(1, len(victims))):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        time.sleep(moments.uniform(0, 2))
+        for pid in processes_of(disturbed.folder):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+    done = subprocess.run([*command, str(disturbed.folder)], capture_output=True, text=True)
+    assert done.returncode == cli.DONE, done.stderr
+    assert [run.state for run in status(disturbed)] == ["done"] * 4
+    assert [row["loss"] for row in collect(disturbed)] == [row["loss"] for row in collect(calm)]

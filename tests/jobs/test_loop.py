@@ -1,0 +1,188 @@
+"""A run: interrupted and resumed it is the uninterrupted one, and whatever happens has a defined outcome."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from jobs.record import RunRecord, flatten, read_record
+from jobs.training import checkpoint, loop
+from jobs.training.schedule import learning_rate
+from planners import Question, Router, RunSpec, Study, UsageError, make_plan
+from planners.files import read_jsonl
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def outcome(record: RunRecord) -> dict:
+    """Return what must not depend on when or where a run was interrupted."""
+    row = flatten(record)
+    volatile = ("wall_s", "tokens_per_s", "peak_memory_bytes", "environment", "flags")
+    return {name: value for name, value in row.items() if not name.startswith(volatile)}
+
+
+def weights(study: Study, spec: RunSpec) -> dict[str, torch.Tensor]:
+    state = checkpoint.load_newest(study.run_folder(spec.run_id) / "checkpoint", spec.run_id, torch.device("cpu"))
+    assert state is not None
+    return {**state["model"], "random": state["cpu_random"]}
+
+
+def metrics(study: Study, spec: RunSpec) -> list[dict]:
+    rows, torn = read_jsonl(study.run_folder(spec.run_id) / "metrics.jsonl")
+    assert not torn
+    return [{name: row[name] for name in row if name not in ("wall_s", "tokens_per_s")} for row in rows]
+
+
+def copy_of(study: Study, folder: Path) -> Study:
+    folder.mkdir()
+    for name in ("study.json", "plan.jsonl"):
+        (folder / name).write_bytes((study.folder / name).read_bytes())
+    return Study(folder)
+
+
+@pytest.mark.parametrize("arm", [0, 2], ids=["dense", "moe"])
+def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(tiny_study: Study, tmp_path: Path, arm: int) -> None:
+    spec = tiny_study.runs()[arm]
+    whole = loop.train(tiny_study, spec)
+    assert whole.state == "done"
+    other = copy_of(tiny_study, tmp_path / "other")
+    for steps in (1, 7, 3):  # stopped after any number of steps, three times
+        taken: list[int] = []
+        with pytest.raises(loop.Interrupted):
+            loop.train(other, spec, stop=lambda taken=taken, steps=steps: taken.append(1) or len(taken) == steps)
+    resumed = loop.train(other, spec)
+    assert outcome(resumed) == outcome(whole)
+    assert resumed.flags[0] == "resumed"
+    assert metrics(other, spec) == metrics(tiny_study, spec)
+    first, second = weights(tiny_study, spec), weights(other, spec)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_jitter_and_bias_resume_bit_for_bit(tiny_question: Question, tmp_path: Path) -> None:
+    from jobs.corpora import describe
+
+    asked = replace(tiny_question, router=Router(jitter=0.1, bias_rate=0.01, capacity_factor=1.2, z_loss=0.001))
+    studies = [Study(tmp_path / name) for name in ("a", "b")]
+    for study in studies:
+        study.write(make_plan(asked, describe(str(asked.data))))
+    spec = studies[0].runs()[2]
+    whole = loop.train(studies[0], spec)
+    taken: list[int] = []
+    with pytest.raises(loop.Interrupted):
+        loop.train(studies[1], spec, stop=lambda: taken.append(1) or len(taken) == 11)
+    assert outcome(loop.train(studies[1], spec)) == outcome(whole)
+    assert all(torch.equal(a, b) for a, b in zip(*(weights(study, spec).values() for study in studies), strict=True))
+
+
+def test_a_torn_checkpoint_is_skipped_with_a_warning(
+    tiny_study: Study, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    spec = tiny_study.runs()[1]
+    whole = loop.train(tiny_study, spec)
+    other = copy_of(tiny_study, tmp_path / "other")
+    for steps in (5, 6):
+        taken: list[int] = []
+        with pytest.raises(loop.Interrupted):
+            loop.train(other, spec, stop=lambda taken=taken, steps=steps: taken.append(1) or len(taken) == steps)
+    newest = sorted((other.run_folder(spec.run_id) / "checkpoint").iterdir())[-1]
+    newest.write_bytes(newest.read_bytes()[:2000])
+    assert outcome(loop.train(other, spec)) == outcome(whole)
+    assert "skipped" in capsys.readouterr().err
+
+
+def test_the_checkpoint_of_another_run_is_refused(tiny_study: Study) -> None:
+    dense, moe, _ = tiny_study.runs()
+    folder = tiny_study.run_folder(dense.run_id) / "checkpoint"
+    checkpoint.save(folder, 3, moe.run_id, {})
+    with pytest.raises(UsageError, match="not a checkpoint of run"):
+        loop.train(tiny_study, dense)
+
+
+def test_a_hostile_checkpoint_is_not_executed(tiny_study: Study, tmp_path: Path) -> None:
+    import pickle
+
+    marker = tmp_path / "executed"
+
+    class Hostile:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (marker,)
+
+    spec = tiny_study.runs()[0]
+    folder = tiny_study.run_folder(spec.run_id) / "checkpoint"
+    folder.mkdir(parents=True)
+    (folder / "step-000000009.pt").write_bytes(pickle.dumps(Hostile()))
+    assert loop.train(tiny_study, spec).state == "done"
+    assert not marker.exists()
+
+
+def test_a_loss_that_is_no_number_ends_as_diverged(tiny_question: Question, tmp_path: Path) -> None:
+    from jobs.corpora import describe
+
+    study = Study(tmp_path / "hot")
+    study.write(make_plan(replace(tiny_question, lr=1e30), describe(str(tiny_question.data))))
+    spec = study.runs()[0]
+    record = loop.train(study, spec)
+    assert (record.state, record.loss) == ("diverged", None)
+    assert "not finite" in str(record.error)
+    assert read_record(study, spec) == record
+    assert json.loads((study.run_folder(spec.run_id) / "record.json").read_text())["loss"] is None
+
+
+def test_bf16_trains_and_stays_near_fp32(tiny_question: Question, tmp_path: Path) -> None:
+    from jobs.corpora import describe
+
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        study = Study(tmp_path / precision)
+        study.write(make_plan(replace(tiny_question, precision=precision), describe(str(tiny_question.data))))
+        losses[precision] = loop.train(study, study.runs()[2]).loss
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
+    assert losses["bf16"] != losses["fp32"]
+
+
+def test_a_run_starts_from_the_weights_of_its_parent(tiny_study: Study) -> None:
+    parent = tiny_study.runs()[1]
+    names = ("study", "arm", "shape", "router", "data", "recipe", "flops_convention", "target")
+    given = {name: getattr(parent, name) for name in names}
+    child = RunSpec.build(**given, training=replace(parent.training, init_from=parent.run_id))
+    assert child.run_id != parent.run_id
+    with pytest.raises(UsageError, match="no checkpoint"):
+        loop.train(tiny_study, child)
+    first = loop.train(tiny_study, parent)
+    second = loop.train(tiny_study, child)
+    assert first.train_loss is not None
+    assert second.train_loss is not None
+    assert metrics(tiny_study, child)[0]["loss"] < metrics(tiny_study, parent)[0]["loss"]
+
+
+def test_bits_per_byte_and_training_loss_are_what_they_say(tiny_study: Study) -> None:
+    spec = tiny_study.runs()[0]
+    record = loop.train(tiny_study, spec)
+    assert record.loss is not None
+    assert record.bpb is not None
+    assert record.loss < math.log(256)  # it learned something
+    assert record.bpb == pytest.approx(record.loss / math.log(2), rel=0.01)  # a byte a token, but for the separators
+    assert record.D_seen == spec.training.D == metrics(tiny_study, spec)[-1]["D"]
+
+
+def test_a_plan_without_a_corpus_cannot_be_trained(tiny_question: Question, tmp_path: Path) -> None:
+    study = Study(tmp_path / "none")
+    study.write(make_plan(replace(tiny_question, data=None)))
+    with pytest.raises(UsageError, match="--data"):
+        loop.train(study, study.runs()[0])
+
+
+def test_the_schedule_warms_up_and_comes_down(tiny_study: Study) -> None:
+    training = replace(tiny_study.runs()[0].training, warmup_steps=4, D=64 * 100, lr=1.0, lr_floor=0.1)
+    rates = [learning_rate(step, training) for step in range(100)]
+    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert max(rates) == 1.0
+    assert rates[52] == pytest.approx(0.55)
+    assert rates[99] == pytest.approx(0.1, abs=1e-3)
+    assert rates[4:] == sorted(rates[4:], reverse=True)

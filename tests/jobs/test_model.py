@@ -1,0 +1,202 @@
+"""The model against its shape, against a FLOP counter, against itself as dense, and against the future."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from shapes import LI2025_2B, shapes
+from torch.utils.flop_counter import FlopCounterMode
+
+from jobs.training.experts import Experts, FeedForward, grouped_product, looped_product
+from jobs.training.model import Transformer, cross_entropy
+from planners import Router, Shape, flops_per_token, preset
+from planners.grid import make_plan
+
+DENSE = Shape(d_model=32, n_layers=2, n_dense_layers=2, n_heads=4, n_kv_heads=4, head_dim=8, d_ff=64, vocab_size=61)
+MOE = Shape(
+    d_model=32, n_layers=3, n_dense_layers=1, n_heads=4, n_kv_heads=2, head_dim=8, d_ff=64, n_experts=8, top_k=3,
+    d_expert=16, d_shared=24, vocab_size=61, tied_embeddings=True,
+)  # fmt: skip
+
+
+def model_of(shape: Shape, router: Router | None = None, dtype: torch.dtype = torch.float32) -> Transformer:
+    model = Transformer(shape, router).to(dtype)
+    model.initialise(0)
+    return model
+
+
+@settings(deadline=None, max_examples=80)
+@given(shapes())
+def test_the_built_model_has_the_parameters_of_its_shape(shape: Shape) -> None:
+    with torch.device("meta"):
+        model = Transformer(shape)
+    by_name = {name: weight.numel() for name, weight in model.named_parameters()}
+    assert sum(by_name.values()) == shape.total
+
+    def of(word: str) -> int:
+        return sum(count for name, count in by_name.items() if word in name)
+
+    assert of("attention.") == shape.parts["attention"]
+    assert of("router") == shape.parts["router"]
+    assert of("shared") == shape.parts["shared_expert"]
+    assert of("norm") == shape.parts["norms"]
+
+
+def test_a_published_backbone_is_built_to_the_parameter() -> None:
+    with torch.device("meta"):
+        model = Transformer(LI2025_2B)
+    assert sum(weight.numel() for weight in model.parameters()) == LI2025_2B.total
+
+
+# The counter knows neither the grouped product nor attention on a CPU and counts them as zero, so they are mapped.
+def _grouped(x: Any, weights: Any, *_: Any, **__: Any) -> int:
+    if len(weights) == 3:  # rows of x by expert, forward or gradient of x
+        return 2 * x[0] * weights[1] * weights[2]
+    return 2 * x[0] * x[1] * weights[1]  # gradient of the weights: (inner, slots) @ (slots, outer)
+
+
+def _attention(query: Any, key: Any, *_: Any, **__: Any) -> int:
+    batch, heads, T, head_dim = query
+    return 2 * 2 * batch * heads * T * key[2] * head_dim  # scores, and their product with the values
+
+
+def _attention_backward(gradient: Any, query: Any, key: Any, *_: Any, **__: Any) -> int:
+    batch, heads, T, head_dim = query
+    return 5 * 2 * batch * heads * T * key[2] * head_dim  # four products, and the scores computed again
+
+
+COUNTED = {
+    torch.ops.aten._grouped_mm: _grouped,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        DENSE,
+        replace(DENSE, n_kv_heads=1, tied_embeddings=True, ffn="gelu"),
+        MOE,
+        replace(MOE, top_k=1, d_shared=0),
+        replace(MOE, n_experts=64, top_k=4, d_expert=8),
+    ],
+    ids=["dense", "gqa-tied-gelu", "shared", "top-1", "fine"],
+)
+def test_exact_flops_are_what_a_flop_counter_counts(shape: Shape) -> None:
+    T, batch = 24, 3
+    model = model_of(shape)
+    tokens = torch.randint(0, shape.vocab_size, (batch, T + 1))
+    with FlopCounterMode(display=False, custom_mapping=COUNTED) as counter:
+        logits, _ = model(tokens[:, :-1])
+        cross_entropy(logits, tokens[:, 1:]).backward()
+    counted = counter.get_total_flops() / (batch * T)
+    assert counted == flops_per_token(shape, T, "recompute")
+    scores = shape.n_layers * shape.n_heads * shape.head_dim * T
+    assert counted - 2 * scores == flops_per_token(shape, T, "exact")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_moe_with_one_expert_is_the_dense_ffn(dtype: torch.dtype) -> None:
+    """One expert has gate 1 under a softmax, so the layer is a feed-forward network."""
+    shape = replace(MOE, n_experts=1, top_k=1, d_expert=16, d_shared=0)
+    experts = Experts(shape, Router()).to(dtype)
+    dense = FeedForward(32, 16, gated=True).to(dtype)
+    with torch.no_grad():
+        for weight in experts.parameters():
+            weight.normal_()
+        dense.rise.weight.copy_(experts.rise[0].T)
+        dense.fall.weight.copy_(experts.fall[0].T)
+    x = torch.randn(2, 5, 32, dtype=dtype)
+    torch.testing.assert_close(experts(x)[0], dense(x))
+
+
+def test_experts_are_the_gated_sum_that_they_say() -> None:
+    """Against one token at a time, one expert at a time, in float64."""
+    experts = Experts(MOE, Router()).double()
+    with torch.no_grad():
+        for weight in experts.parameters():
+            weight.normal_(0, 0.3)
+    x = torch.randn(2, 7, 32, dtype=torch.float64)
+    y, routing = experts(x)
+    assert experts.shared is not None
+    for token, (row, out) in enumerate(zip(x.view(-1, 32), y.view(-1, 32), strict=True)):
+        probabilities = (experts.router.weight @ row).softmax(0)
+        chosen = probabilities.topk(3).indices
+        assert set(chosen.tolist()) == set(routing.experts[token].tolist())
+        expected = experts.shared(row)
+        for expert in chosen:
+            gate, up = (row @ experts.rise[expert]).chunk(2)
+            expected = expected + probabilities[expert] * ((torch.nn.functional.silu(gate) * up) @ experts.fall[expert])
+        torch.testing.assert_close(out, expected)
+
+
+@pytest.mark.parametrize(("n_experts", "top_k", "tokens"), [(8, 1, 64), (8, 3, 50), (87, 1, 40), (72, 16, 128)])
+def test_grouped_path_equals_the_reference_bit_for_bit(
+    n_experts: int, top_k: int, tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobs.training import experts as module
+
+    shape = replace(MOE, n_experts=n_experts, top_k=top_k)
+    results = []
+    for product in (grouped_product, looped_product):
+        monkeypatch.setattr(module, "product_for", lambda *_, product=product: product)
+        layer = Experts(shape, Router())
+        generator = torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            for weight in layer.parameters():
+                weight.copy_(torch.empty(weight.shape).normal_(0, 0.2, generator=generator))
+        x = torch.empty(1, tokens, 32).normal_(generator=generator).requires_grad_()
+        y, _ = layer(x)
+        y.square().sum().backward()
+        results.append([y, x.grad, *(weight.grad for weight in layer.parameters())])
+    for grouped, looped in zip(*results, strict=True):
+        assert torch.equal(grouped, looped)
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    shape = replace(MOE, d_model=4, n_heads=1, n_kv_heads=1, head_dim=4, n_experts=3, top_k=2, d_expert=2, d_shared=2)
+    layer = Experts(shape, Router()).double()
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight.normal_()
+    x = torch.randn(1, 5, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: layer(x)[0], (x,))
+
+
+@pytest.mark.parametrize("shape", [DENSE, MOE], ids=["dense", "moe"])
+def test_no_token_sees_the_future(shape: Shape) -> None:
+    model = model_of(shape, dtype=torch.float64).eval()
+    tokens = torch.randint(0, shape.vocab_size, (1, 20))
+    for place in (0, 7, 19):
+        changed = tokens.clone()
+        changed[0, place] = (changed[0, place] + 1) % shape.vocab_size
+        before, after = model(tokens)[0], model(changed)[0]
+        torch.testing.assert_close(before[0, :place], after[0, :place], rtol=0, atol=1e-12)
+        assert not torch.allclose(before[0, place:], after[0, place:])
+
+
+def test_arms_of_a_seed_start_alike_where_they_can() -> None:
+    one, four = (run.shape for run in make_plan(preset("smoke")).runs[1:3])
+    first, second = (dict(model_of(shape).named_parameters()) for shape in (one, four))
+    assert torch.equal(
+        first["layers.1.attention.query_key_value.weight"], second["layers.1.attention.query_key_value.weight"]
+    )
+    assert torch.equal(first["embedding.weight"], second["embedding.weight"])
+    shared = first["layers.1.ffn.rise"][:80], second["layers.1.ffn.rise"][:80]
+    assert torch.equal(*shared)
+    other = Transformer(one)
+    other.initialise(1)
+    assert not torch.equal(first["embedding.weight"], other.embedding.weight)
+
+
+def test_position_matters_and_only_relatively() -> None:
+    """Rotary positions: attention of a constant sequence does not depend on where it stands."""
+    model = model_of(DENSE, dtype=torch.float64)
+    logits, _ = model(torch.full((1, 10), 5))
+    torch.testing.assert_close(logits[0, 0], logits[0, 9])
+    tokens = torch.tensor([[1, 2, 3], [2, 1, 3]])
+    logits, _ = model(tokens)
+    assert not torch.allclose(logits[0, 2], logits[1, 2])

@@ -1,0 +1,68 @@
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planners.match import MU_TOLERANCE, R_A_TOLERANCE, Arm, Geometry, Refused, match_dense, match_moe, n_tolerance
+
+
+def test_the_papers_backbone_follows_from_its_size() -> None:
+    """2.15e9 parameters give the width, depth and mu that arXiv 2506.12119 trained."""
+    arms = match_moe(2.15e9, 65536, activations=(0.2,), top_ks=(), fixed=Geometry(), align=8)
+    assert isinstance(arms[0], Arm)
+    shape = arms[0].shape
+    assert (shape.d_model, shape.n_layers, shape.mu) == (1408, 16, 22.5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    N=st.floats(math.log(2e5), math.log(2e10)).map(math.exp),
+    rates=st.lists(st.floats(0.02, 0.95), min_size=1, max_size=5, unique=True),
+    align=st.sampled_from([8, 16, 64]),
+)
+def test_any_arm_is_inside_the_residuals_and_any_refusal_says_why(N: float, rates: list[float], align: int) -> None:
+    try:
+        arms = match_moe(N, 256, activations=rates, top_ks=(), fixed=Geometry(), align=align)
+    except Exception as error:
+        assert type(error).__name__ == "UsageError"
+        return
+    arms.append(match_dense(N, 256, Geometry(), align))
+    for arm in arms:
+        if isinstance(arm, Refused):
+            assert len(arm.reason) > 20
+            continue
+        shape = arm.shape
+        assert abs(shape.N / N - 1) <= n_tolerance(N)
+        assert arm.r_a_target is not None
+        assert abs(shape.r_a / arm.r_a_target - 1) <= R_A_TOLERANCE
+        assert shape.d_ff % align == 0
+        assert shape.d_expert % align == 0
+    moe = [arm.shape for arm in arms if isinstance(arm, Arm) and not arm.shape.is_dense]
+    assert len({(s.d_model, s.n_layers, s.n_heads, s.d_expert, s.d_ff, s.mu) for s in moe}) <= 1
+
+
+def test_rate_and_top_k_together_let_d_expert_follow() -> None:
+    arms = match_moe(1e8, 256, activations=(0.5, 0.2), top_ks=(2, 4), fixed=Geometry(), align=8)
+    assert [arm.shape.top_k for arm in arms if isinstance(arm, Arm)] == [2, 4, 2, 4]
+    mus = [arm.shape.mu for arm in arms if isinstance(arm, Arm)]
+    assert all(abs(a / b - 1) <= 2 * MU_TOLERANCE + 1e-9 for a in mus for b in mus if a and b)
+    assert len({arm.shape.d_expert for arm in arms if isinstance(arm, Arm)}) == 4
+
+
+def test_a_rate_below_the_floor_names_the_floor() -> None:
+    (arm,) = match_moe(1e6, 256, activations=(0.05,), top_ks=(), fixed=Geometry(), align=8)
+    assert isinstance(arm, Refused)
+    assert "floor" in arm.reason
+
+
+def test_a_top_k_beyond_the_experts_names_the_limit() -> None:
+    (arm,) = match_moe(3e5, 256, activations=(), top_ks=(500,), fixed=Geometry(), align=8)
+    assert isinstance(arm, Refused)
+    assert "at most" in arm.reason
+
+
+def test_tolerance_of_n() -> None:
+    assert n_tolerance(1e6) == 0.01
+    assert n_tolerance(5e7) == pytest.approx(0.002)
+    assert n_tolerance(1e11) == 0.002

@@ -1,0 +1,55 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planners.errors import UsageError
+from planners.quantity import format_quantity, parse_counts, parse_quantities, parse_quantity
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("3e18", 3e18),
+        ("100M", 1e8),
+        ("2.9B", 2.9e9),
+        ("290k", 2.9e5),
+        ("1T", 1e12),
+        (".5", 0.5),
+        (" 7 ", 7),
+        ("1e-3", 1e-3),
+    ],
+)
+def test_reads_numbers_as_the_field_writes_them(text: str, number: float) -> None:
+    assert parse_quantity(text) == number
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "nan", "inf", "1e400", "100Q", "", "1,2", "3 e18", "M", "1e5M8", "0x10"])
+def test_refuses_everything_else_in_one_sentence(text: str) -> None:
+    with pytest.raises(UsageError, match="--budget") as caught:
+        parse_quantity(text, "--budget")
+    assert "\n" not in str(caught.value)
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_positive_finite_number_or_refused(text: str) -> None:
+    try:
+        number = parse_quantity(text)
+    except UsageError:
+        return
+    assert number > 0
+    assert math.isfinite(number)
+
+
+@given(st.floats(min_value=1e-2, max_value=1e25))
+def test_what_is_written_reads_back_to_its_digits(number: float) -> None:
+    assert parse_quantity(format_quantity(number, 6)) == pytest.approx(number, rel=1e-5)
+
+
+def test_lists_keep_order_and_drop_repeats() -> None:
+    assert parse_quantities("1,.5,1,.2") == (1, 0.5, 0.2)
+    assert parse_counts("0,1,16,1") == (0, 1, 16)
+    for bad in ("1,-2", "1.5", "", "1,,2"):
+        with pytest.raises(UsageError):
+            parse_counts(bad)

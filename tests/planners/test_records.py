@@ -1,0 +1,111 @@
+import json
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from shapes import shapes
+
+from planners import Data, Router, RunSpec, Shape, Training, UsageError
+from planners.grid import Question
+from planners.presets import PRESETS
+from planners.records import content_hash, from_json, to_json, without_defaults
+
+
+@given(shapes())
+def test_shapes_round_trip(shape: Shape) -> None:
+    assert from_json(Shape, json.loads(json.dumps(to_json(shape)))) == shape
+
+
+@pytest.mark.parametrize("question", PRESETS.values(), ids=PRESETS)
+def test_questions_round_trip(question: Question) -> None:
+    assert from_json(Question, json.loads(json.dumps(to_json(question)))) == question
+
+
+def specs() -> st.SearchStrategy[RunSpec]:
+    """Draw run specs."""
+
+    @st.composite
+    def draw_spec(draw: st.DrawFn) -> RunSpec:
+        seq_len, batch, steps = draw(st.integers(2, 64)), draw(st.integers(1, 8)), draw(st.integers(1, 1000))
+        training = Training(
+            seq_len=seq_len, D=seq_len * batch * steps, U=seq_len * draw(st.integers(1, steps)),
+            batch_tokens=seq_len * batch, lr=draw(st.floats(1e-6, 1)), lr_floor=0.0, warmup_steps=1,
+            weight_decay=draw(st.floats(0, 1)), eval_windows=4, seed=draw(st.integers(0, 9)),
+        )  # fmt: skip
+        shape = draw(shapes())
+        return RunSpec.build(
+            study=draw(st.text(max_size=5)), arm="a", shape=shape,
+            router=Router(balance=draw(st.floats(0, 1)), renormalise=shape.top_k > 1 and draw(st.booleans())),
+            training=training, data=draw(st.sampled_from([None, Data(name="x", fingerprint="y")])),
+            recipe="r", flops_convention="causal", target={"N": 1.0, "C": 2.0},
+        )  # fmt: skip
+
+    return draw_spec()
+
+
+@given(specs())
+def test_specs_round_trip_through_a_line(spec: RunSpec) -> None:
+    assert RunSpec.read(json.loads(json.dumps(spec.to_line())), "here") == spec
+
+
+@given(specs())
+def test_an_edited_line_is_refused(spec: RunSpec) -> None:
+    line = spec.to_line()
+    with pytest.raises(UsageError, match="run_id"):
+        RunSpec.read({**line, "lr": line["lr"] * 2}, "here")
+    with pytest.raises(UsageError, match="N"):
+        RunSpec.read({**line, "N": line["N"] + 1}, "here")
+
+
+@given(specs())
+def test_labels_do_not_change_the_identity_and_settings_do(spec: RunSpec) -> None:
+    def rebuilt(**change: object) -> RunSpec:
+        names = ("study", "arm", "shape", "router", "training", "data", "recipe", "flops_convention", "target")
+        return RunSpec.build(**{**{name: getattr(spec, name) for name in names}, **change})
+
+    assert rebuilt(study="other", arm="b", target={}, flops_convention="6nd").run_id == spec.run_id
+    assert rebuilt(data=Data(name="renamed", fingerprint="y")).run_id != rebuilt(data=None).run_id
+    assert rebuilt(training=replace(spec.training, seed=10)).run_id != spec.run_id
+    assert rebuilt(training=replace(spec.training, threads=2)).run_id != spec.run_id
+
+
+def test_a_field_added_later_leaves_old_identities_alone() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Before:
+        a: int
+
+    @dataclass(frozen=True, kw_only=True)
+    class After:
+        a: int
+        b: str = "as before"
+
+    assert content_hash(without_defaults(Before(a=1))) == content_hash(without_defaults(After(a=1)))
+    assert content_hash(without_defaults(After(a=1))) != content_hash(without_defaults(After(a=1, b="new")))
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [({}, "missing"), ({"name": "a"}, "fingerprint"), ({"name": 1, "fingerprint": "b"}, "name"),
+     ({"name": "a", "fingerprint": "b", "x": 1}, "'x'"), ([], "object"), ("a", "object")],
+)  # fmt: skip
+def test_wrong_json_is_named(data: object, names: str) -> None:
+    with pytest.raises(UsageError, match=names):
+        from_json(Data, data, "here")
+
+
+def test_renormalised_top_1_is_refused() -> None:
+    from shapes import LI2025_2B
+
+    from planners import make_plan, preset
+
+    asked = replace(preset("smoke"), router=Router(renormalise=True))
+    with pytest.raises(UsageError, match="renormalised"):
+        make_plan(asked)
+    assert LI2025_2B.top_k > 1
+
+
+@pytest.mark.parametrize("change", [{"score": "x"}, {"jitter": -0.1}, {"jitter": 1.0}, {"capacity_factor": 0.0}])
+def test_impossible_routers_are_refused(change: dict) -> None:
+    with pytest.raises(UsageError):
+        Router(**change)

@@ -1,0 +1,49 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from planners import Question, Study, UsageError, make_plan
+
+
+def test_a_study_gives_back_its_plan(tiny_study: Study, tiny_question: Question) -> None:
+    question, refused, notes = tiny_study.question()
+    assert (question.study, refused) == ("tiny", ())
+    assert notes
+    assert [run.arm for run in tiny_study.runs()] == ["dense", "K1", "K2"]
+    assert tiny_study.holds(tiny_question)
+
+
+def test_the_same_question_changes_nothing_and_another_is_refused(tiny_study: Study, tiny_question: Question) -> None:
+    before = {path: path.read_bytes() for path in tiny_study.folder.iterdir()}
+    assert tiny_study.write(make_plan(replace(tiny_question, study="renamed"))) is False
+    with pytest.raises(UsageError, match="another question"):
+        tiny_study.write(make_plan(replace(tiny_question, budgets=(7e8,))))
+    assert {path: path.read_bytes() for path in tiny_study.folder.iterdir()} == before
+
+
+def test_a_missing_plan_is_written_again(tiny_study: Study, tiny_question: Question) -> None:
+    tiny_study.plan_path.unlink()
+    assert not tiny_study.holds(tiny_question)
+    assert tiny_study.write(make_plan(tiny_question)) is True
+
+
+def test_missing_empty_and_torn_studies_are_one_sentence(tiny_study: Study, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no study"):
+        Study(tmp_path / "absent").runs()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="cannot be read"):
+        Study(tmp_path / "empty").runs()
+    whole = tiny_study.plan_path.read_text()
+    tiny_study.plan_path.write_text(whole[:-20])
+    with pytest.raises(UsageError, match="torn"):
+        tiny_study.runs()
+    tiny_study.plan_path.write_text("")
+    with pytest.raises(UsageError, match="empty"):
+        tiny_study.runs()
+    tiny_study.plan_path.write_text(whole.replace('"seed": 0', '"seed": 1', 1))
+    with pytest.raises(UsageError, match="run_id"):
+        tiny_study.runs()
+    tiny_study.question_path.write_text("[]")
+    with pytest.raises(UsageError, match="not a study"):
+        tiny_study.question()

@@ -1,0 +1,222 @@
+"""The answer says what the fit says and no more, in every status; leads carry n; checks carry numbers."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fits import write_fit
+from fits.files import read_fit
+from jobs.record import RoutingHealth, RunRecord
+from planners import RunSpec, Study, UsageError, preset
+from reports import write_report
+from reports.answer import answer, ends, lead_at
+from reports.checks import run_checks
+from reports.evidence import read_evidence
+from reports.numerals import flops, nats, percent, residual
+
+Make = Callable[..., Study]
+NONE: dict[str, object] = {"value": None, "lo": None, "hi": None, "region": None}
+
+
+def verdicts(study: Study) -> dict[str, str]:
+    return {check.name: check.verdict for check in run_checks(read_evidence(study))}
+
+
+def evidence_of(study: Study, name: str) -> str:
+    return next(check.evidence for check in run_checks(read_evidence(study)) if check.name == name)
+
+
+def with_optimum(study: Study, **changes: object) -> str:
+    """Return the answer with another optimum in place of the fitted one."""
+    fit = read_fit(study.fits / "quadratic.json")
+    assert fit.optimum is not None
+    evidence = read_evidence(study)
+    changed = replace(fit, optimum=replace(fit.optimum, **changes))  # type: ignore[arg-type]
+    return answer(replace(evidence, fits=(replace(evidence.fits[0], result=changed),))).optimum
+
+
+def test_smallest_study_claims_no_optimum_and_says_why_and_what_next(smoke: Study) -> None:
+    said = answer(read_evidence(smoke))
+    assert said.optimum.startswith("No optimum is claimed: 3 runs determine 3 coefficients")
+    assert "0.1230 nats/token" in said.lead
+    assert "below the dense arm" in said.lead
+    assert "n = 1 pair" in said.lead
+    assert "no interval" in said.lead
+    assert said.steps[0].command is not None
+    assert "--preset smoke --top-k 0,1,2,4,8,16 --seeds 0,1,2" in said.steps[0].command
+
+
+def test_converged_optimum_has_interval_n_and_region(wide: Study) -> None:
+    said = answer(read_evidence(wide))
+    assert said.optimum.startswith("The fitted loss is lowest near r_a = ")
+    assert "95 % interval" in said.optimum
+    assert "15 runs" in said.optimum
+    assert "margin of 0.005 nats/token" in said.optimum
+    assert "n = 3 pairs of runs by seed; 95 % interval of the lead" in said.lead
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "never"),
+    [
+        ({**NONE, "status": "no_minimum", "reason": "it bends down"}, "No optimum is claimed: it bends down.", "near"),
+        ({**NONE, "status": "not_identified", "reason": "no bound"}, "No optimum is claimed: no bound.", "near"),
+        ({**NONE, "status": "edge", "edge": "low", "hi": 0.13}, "low end of the grid", "near"),
+        ({**NONE, "status": "edge", "edge": "low", "hi": 0.13}, "at most 13 %", "near"),
+        ({**NONE, "status": "edge", "edge": "high", "lo": 0.5}, "at least 50 %", "near"),
+        ({"lo": None}, "below the lowest sampled rate (12.5 %) to", "claimed"),
+        ({"hi": None}, "to beyond the highest sampled rate (60.8 %)", "claimed"),
+        ({"region": None}, "lowest near", "margin"),
+    ],
+)  # fmt: skip
+def test_each_status_has_its_words(wide: Study, changes: dict[str, object], words: str, never: str) -> None:
+    text = with_optimum(wide, **changes)
+    assert words in text
+    assert never not in text
+
+
+def test_no_fit_is_said_with_the_command(make: Make, tmp_path: Path) -> None:
+    study = make(tmp_path / "bare", preset("smoke"), lambda spec: 3.0, fit=False)
+    said = answer(read_evidence(study))
+    assert said.optimum.startswith("No optimum is claimed: no law has been fitted to these runs.")
+    assert said.steps[0].command == "python -m scaling.fit studies/bare --law quadratic"
+    assert verdicts(study)["fit"] == "warn"
+    assert "--law quadratic" in evidence_of(study, "fit")
+
+
+def test_fit_without_optimum_claims_none(wide: Study) -> None:
+    evidence = read_evidence(wide)
+    bare = replace(evidence.fits[0], result=replace(evidence.fits[0].result, law="chinchilla", optimum=None))
+    assert (
+        answer(replace(evidence, fits=(bare,))).optimum
+        == "No optimum is claimed: the fitted law (chinchilla) has none."
+    )
+
+
+def test_lead_is_the_paired_difference(wide: Study) -> None:
+    evidence = read_evidence(wide)
+    lead = lead_at(evidence, evidence.budgets[0])
+    assert lead is not None
+    assert lead.n == 3
+    assert lead.tried == 5
+    assert lead.half is not None
+    dense, moe = lead.dense.mean("loss"), lead.moe.mean("loss")
+    assert dense is not None
+    assert moe is not None
+    assert lead.nats == pytest.approx(dense - moe)
+    assert moe == min(arm.mean("loss") or 9 for arm in evidence.moe)
+
+
+def test_lead_above_dense_is_said_so(make: Make, tmp_path: Path) -> None:
+    study = make(tmp_path / "worse", preset("smoke"), lambda spec: 3.0 if spec.shape.is_dense else 3.25)
+    assert "0.2500 nats/token" in answer(read_evidence(study)).lead
+    assert "above the dense arm" in answer(read_evidence(study)).lead
+
+
+def test_no_lead_without_a_dense_run(make: Make, tmp_path: Path) -> None:
+    asked = replace(preset("smoke"), top_ks=(1, 4, 16))
+    lead = answer(read_evidence(make(tmp_path / "moe", asked, lambda spec: 3.0))).lead
+    assert lead == "No lead of MoE over dense can be stated: no dense run was planned."
+
+
+def test_two_budgets_have_a_lead_and_a_fit_each(make: Make, tmp_path: Path) -> None:
+    asked = replace(preset("smoke"), budgets=(1e11, 3e11))
+    study = make(tmp_path / "two", asked, lambda spec: 3.0 if spec.shape.is_dense else 2.9, fit=False)
+    evidence = read_evidence(study)
+    said = answer(evidence)
+    assert [lead.C for lead in said.leads] == [1e11, 3e11]
+    assert "At C = 1e11" in said.lead
+    assert "At C = 3e11" in said.lead
+    assert len({arm.label for arm in evidence.arms}) == 8
+    assert len({arm.name for arm in evidence.arms}) == 4
+    assert verdicts(study)["budgets"] == "ok"
+
+
+def test_partial_names_each_run_with_its_reason(broken: Study) -> None:
+    report = write_report(broken)
+    assert not report.complete
+    assert report.answer.startswith("Partial: 1 of 4 planned runs done.")
+    text = (report.folder / "report.html").read_text() + (report.folder / "report.md").read_text()
+    for part in ("K1 seed 0", "it has no record yet", "failed: out of memory", "diverged: loss is NaN at step 7"):
+        assert text.count(part) == 2
+    assert sum("--retry" in (step.command or "") for step in answer(read_evidence(broken)).steps) == 1
+    assert evidence_of(broken, "runs") == "1 of 4 planned runs done, 1 diverged, 1 failed, 1 missing."
+
+
+def test_no_study_and_no_record_are_usage_errors(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no study"):
+        write_report(Study(tmp_path / "nowhere"))
+    empty = make(tmp_path / "empty", preset("smoke"), lambda spec: 3.0, change=lambda spec, made: None)
+    with pytest.raises(UsageError, match=r"nothing to report; train them with: python -m scaling.sweep .* --go"):
+        write_report(empty)
+    assert not empty.report.exists()
+
+
+def test_checks_of_the_smallest_study(smoke: Study) -> None:
+    warned = {name for name, verdict in verdicts(smoke).items() if verdict == "warn"}
+    assert warned == {"seeds", "budgets", "fit", "recipe"}
+    assert "worst: K1, +0.29 %" in evidence_of(smoke, "equal N")
+    assert "D/N 0.146 to 0.861" in evidence_of(smoke, "budgets")
+    assert "lr 0.00159 (dense), 0.00438 (K1, K4, K16)" in evidence_of(smoke, "recipe")
+
+
+def test_sick_routing_is_named(make: Make, tmp_path: Path) -> None:
+    def sick(spec: RunSpec, made: RunRecord) -> RunRecord:
+        health = RoutingHealth(max_load=7.5, load_cv=1.0, dead_experts=3, dropped=0.0, entropy=0.2)
+        return replace(made, routing=health) if spec.arm == "K4" else made
+
+    study = make(tmp_path / "sick", preset("smoke"), lambda spec: 3.0, change=sick)
+    assert verdicts(study)["routing health"] == "warn"
+    assert "7.5" in evidence_of(study, "routing health")
+    assert evidence_of(study, "routing health").endswith("limits: K4.")
+
+
+def test_unequal_compute_is_warned_of(make: Make, tmp_path: Path) -> None:
+    def short(spec: RunSpec, made: RunRecord) -> RunRecord:
+        return replace(made, D_seen=made.D_seen // 2) if spec.arm == "K16" else made
+
+    study = make(tmp_path / "short", preset("smoke"), lambda spec: 3.0, change=short)
+    assert verdicts(study)["equal C"] == "warn"
+    assert "K16" in evidence_of(study, "equal C")
+
+
+def test_minimum_at_the_end_of_the_grid_is_warned_of(make: Make, tmp_path: Path) -> None:
+    study = make(tmp_path / "end", preset("smoke"), lambda spec: 3 + spec.r_a)
+    assert verdicts(study)["grid brackets the minimum"] == "warn"
+    said = answer(read_evidence(study))
+    assert "at the low end of the grid (r_a 11 %), so no minimum is bracketed" in said.optimum
+    assert "Only rates below these" in said.steps[0].why
+    assert "narrower experts" in said.steps[0].why
+
+
+def test_a_fit_of_other_runs_is_stale(make: Make, tmp_path: Path) -> None:
+    study = make(tmp_path / "old", preset("smoke"), lambda spec: 3 + spec.r_a)
+    old = read_fit(study.fits / "quadratic.json")
+    write_fit(study.fits, replace(old, n=2, dof=-1))
+    assert "fit again with: python -m scaling.fit studies/old" in evidence_of(study, "fit")
+
+
+def test_simulated_runs_are_said_to_be(make: Make, tmp_path: Path) -> None:
+    study = make(
+        tmp_path / "sim",
+        preset("smoke"),
+        lambda spec: 3.0,
+        change=lambda spec, made: replace(made, flags=("simulated",)),
+    )
+    report = write_report(study)
+    assert "Simulated" in report.answer
+    assert "measured here" not in (report.folder / "report.html").read_text()
+
+
+def test_numerals() -> None:
+    assert [percent(0.1716), percent(1.0)] == ["17.2 %", "100 %"]
+    assert [flops(1e11), flops(2.96e18), flops(3.125e9)] == ["1e11", "2.96e18", "3.12e9"]
+    assert [residual(0.00146), residual(-0.001), residual(-9.7e-6), residual(0)] == [
+        "+0.15 %",
+        "−0.10 %",
+        "−0.001 %",
+        "0 %",
+    ]
+    assert [nats(0.123), nats(4.2e-4), nats(0)] == ["0.1230", "4.20e-04", "0.0000"]
+    assert ends(None, 0.2, (0.1, 0.5)) == "below the lowest sampled rate (10 %) to 20 %"

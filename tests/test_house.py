@@ -1,0 +1,74 @@
+"""The house: who may import whom, what names say, and what never stands in the sources."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("planners", "jobs", "fits", "reports", "scaling")
+MAY_IMPORT = {
+    "planners": {"planners"},
+    "jobs": {"jobs", "planners"},
+    "fits": {"fits", "planners"},
+    "reports": {"reports", "planners", "jobs", "fits"},
+    "scaling": set(PACKAGES),
+}
+SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+NEEDED_BY_TRAINING = {"torch", "numpy"}
+
+
+def imports(path: Path) -> set[str]:
+    """Return the top-level modules that a file imports, late imports included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add((node.module or "").split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_follow_the_data(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    assert imports(path) & set(PACKAGES) <= MAY_IMPORT[package]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_training_imports_torch(path: Path) -> None:
+    inside = path.is_relative_to(ROOT / "jobs" / "training")
+    assert inside or "torch" not in imports(path)
+
+
+def test_training_needs_torch_and_numpy_alone() -> None:
+    modules = [*(ROOT / "jobs" / "training").glob("*.py"), ROOT / "jobs/corpora/tokens.py", ROOT / "jobs/record.py"]
+    foreign = {name for path in modules for name in imports(path)} - set(sys.stdlib_module_names) - set(PACKAGES)
+    assert foreign == NEEDED_BY_TRAINING
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_are_small_and_named_after_a_thing(path: Path) -> None:
+    assert path.name not in ("utils.py", "common.py", "helpers.py", "core.py", "base.py", "misc.py")
+    assert path.read_text().count("\n") <= 400
+    assert ast.get_docstring(ast.parse(path.read_text())), f"{path} has no docstring"
+
+
+def test_no_site_is_baked_in() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    texts = [ROOT / name for name in tracked if Path(name).suffix in (".py", ".md", ".toml", ".jinja", "")]
+    site = re.compile(r"(?<![\w.}~*$])/(home|work|root|weka|scratch|mnt)/\w|gs://|s3://")
+    assert [path for path in texts if path.is_file() and path != Path(__file__) and site.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize("package", ["planners", "jobs", "fits", "reports", "scaling"])
+def test_packages_are_listed_for_installation(package: str) -> None:
+    import tomllib
+
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent for path in (ROOT / package).rglob("*.py")}
+    assert {".".join(folder.relative_to(ROOT).parts) for folder in folders} <= set(listed)
