@@ -28,10 +28,10 @@ class RoutingHealth:
     """Standard deviation of the load over its mean."""
     dead_experts: int
     """Experts, over all layers, with less than 1 % of the mean load."""
-    dropped: float
-    """Share of routed slots that a capacity factor dropped."""
     entropy: float
-    """Entropy of the router's gates over the logarithm of n_experts, 1 where it does not choose."""
+    """Entropy of the router's gates over the logarithm of n_experts, 1 where it does not choose; the lowest layer."""
+    dropped: float = 0.0
+    """Share of routed slots that a capacity factor dropped, over the whole training."""
 
 
 @dataclass(frozen=True, kw_only=True)

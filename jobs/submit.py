@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.record import FINAL
-from jobs.status import RunStatus, status
+from jobs.status import RunStatus, run_status
 from jobs.worker import Worker
 from planners.errors import UsageError
 from planners.study import Study
@@ -19,6 +19,9 @@ from planners.study import Study
 CLUSTERS = ("local", "slurm", "debug")
 MONTH_MIN = 60 * 24 * 30
 POLL_S = 0.5
+"""Seconds between looks at the runs."""
+LOGGED_S = 10.0
+"""Seconds between progress lines where standard error is a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +72,7 @@ def submit(study: Study, runs: list[RunStatus], cluster: Cluster) -> list[Any]:
     # a folder of its own for every submission: a job id used again could otherwise show an old job's state
     folder = study.cluster.absolute() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
     executor = submitit.AutoExecutor(folder=folder, cluster=cluster.kind)
-    gpus = gpu_count()
+    gpus = visible_gpus() if cluster.kind == "local" else []
     workers = min(len(runs), cluster.parallel or _default_parallel(cluster.kind, gpus))
     worker = Worker(str(study.folder.absolute()))
     if cluster.kind == "local":
@@ -85,17 +88,17 @@ def follow(study: Study, jobs: list[Any], runs: list[RunStatus], *, quiet: bool 
     """Show progress with ETA until `runs` ended, or no job and no other process works on them any more."""
     from tqdm import tqdm
 
-    ids = {run.spec.run_id for run in runs}
     total = sum(run.spec.C for run in runs)
-    with tqdm(total=100.0, unit="%", disable=quiet, file=sys.stderr, bar_format=_BAR) as bar:
+    interval = POLL_S if sys.stderr.isatty() else LOGGED_S
+    with tqdm(total=100.0, disable=quiet, file=sys.stderr, bar_format=_BAR, mininterval=interval) as bar:
         while True:
             jobs_alive = any(not job.done() for job in jobs)
-            now = [run for run in status(study) if run.spec.run_id in ids]
-            bar.n = round(100 * sum(run.C_seen for run in now) / total, 1)
+            now = [run_status(study, run.spec) for run in runs]
             ended = sum(run.record is not None for run in now)
             running = [run for run in now if run.state == "running"]
             names = ", ".join(f"{run.spec.arm} {_percent(run)}" for run in running[:3])
-            bar.set_postfix_str(f"{ended}/{len(now)} runs" + (f", training {names}" if names else ""))
+            bar.set_postfix_str(f"{ended}/{len(now)} runs" + (f", training {names}" if names else ""), refresh=False)
+            bar.update(100 * sum(run.C_seen for run in now) / total - bar.n)
             if ended == len(now) or not (jobs_alive or running):
                 return
             time.sleep(POLL_S)
@@ -127,18 +130,23 @@ def last_log(study: Study, lines: int = 15) -> str:
     return f"{newest}:\n" + "\n".join(newest.read_text(errors="replace").splitlines()[-lines:])
 
 
-def gpu_count() -> int:
-    """Return the number of GPUs that this process may use, without loading torch."""
+def visible_gpus() -> list[int]:
+    """Return the numbers of the GPUs that this process may use, without loading torch.
+
+    Raises UsageError where CUDA_VISIBLE_DEVICES names them otherwise than by number.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
-    if shutil.which("nvidia-smi") is None:
-        return 0
+        names = [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+        if not all(name.isdigit() for name in names):
+            raise UsageError(f"CUDA_VISIBLE_DEVICES {visible!r} does not list numbers; give them as 0,1")
+        return [int(name) for name in names]
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
-        return 0
-    return listed.stdout.count("GPU ") if listed.returncode == 0 else 0
+        return []
+    lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    return list(range(len(lines))) if listed.returncode == 0 else []
 
 
 def core_count() -> int:
@@ -158,17 +166,20 @@ def _work(run: RunStatus) -> float:
     return float(run.spec.training.D)
 
 
-def _default_parallel(kind: str, gpus: int) -> int:
-    return 16 if kind == "slurm" else 1 if kind == "debug" else gpus or core_count()
+def _default_parallel(kind: str, gpus: list[int]) -> int:
+    return 16 if kind == "slurm" else 1 if kind == "debug" else len(gpus) or core_count()
 
 
-def _submit_local(executor: Any, worker: Worker, run_ids: list[str], index: int, cluster: Cluster, gpus: int) -> Any:
+def _submit_local(
+    executor: Any, worker: Worker, run_ids: list[str], index: int, cluster: Cluster, gpus: list[int]
+) -> Any:
     """Start one worker process on this machine, on a GPU of its own where there are GPUs.
 
     It is started deaf to the terminal's Ctrl-C, which `stop` turns into a checkpoint instead.
     """
-    per_worker = cluster.gpus if cluster.gpus is not None else min(1, gpus)
-    visible = [(index + offset) % gpus for offset in range(per_worker)] if gpus else []
+    per_worker = cluster.gpus if cluster.gpus is not None else 1
+    first = index * per_worker
+    visible = [gpus[(first + offset) % len(gpus)] for offset in range(per_worker)] if gpus else []
     executor.update_parameters(timeout_min=MONTH_MIN, gpus_per_node=len(visible))
     if visible:
         executor.update_parameters(local_visible_gpus=visible)

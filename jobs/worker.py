@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ class Worker:
                 return "left"
             if read_record(study, spec) is not None:
                 return "gone"
-            return "ended" if train_and_record(study, spec, stop=lambda: self._stopping) else "left"
+            return "ended" if train_and_record(study, spec, stop=lambda step: self._stopping) else "left"
 
     def _listen(self, specs: list[RunSpec]) -> None:
         """Set the thread count before torch is loaded, and finish the step when asked to stop on this machine.
@@ -120,7 +120,9 @@ class Worker:
         self._stopping = True
 
 
-def train_and_record(study: Study, spec: RunSpec, *, stop: Any = lambda: False) -> RunRecord | None:
+def train_and_record(
+    study: Study, spec: RunSpec, *, stop: Callable[[int], bool] = lambda step: False
+) -> RunRecord | None:
     """Train a run whose lock is held; return its record, or None where it was interrupted.
 
     Whatever goes wrong becomes the record `failed` with the reason in one line, and the traceback in error.txt.

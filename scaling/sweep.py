@@ -57,8 +57,8 @@ def act(flags: cli.Flags) -> int:
     runs = [] if flags.status else wanted(before, retry=flags.retry)
     if runs and flags.go:
         train(study, runs, cluster, wait=flags.wait or cluster.kind != "slurm", quiet=flags.json)
+        collect(study)
     after = status(study)
-    collect(study)
     if flags.json:
         cli.print_json(summary(after))
     else:

@@ -49,9 +49,17 @@ def act(flags: cli.Flags) -> int:
             raise UsageError(
                 f"another process is training {spec.run_id} ({(folder / 'lock').read_text().strip()}); wait for it"
             )
+        from tqdm import tqdm
+
         record = read_record(study, spec)
         if record is None or record.state == "failed":
-            record = train_and_record(study, spec, stop=lambda: bool(stopping))
+            with tqdm(total=spec.training.steps, unit=" steps", desc=spec.arm, disable=flags.json) as bar:
+
+                def watch(step: int) -> bool:
+                    bar.update(step - bar.n)
+                    return bool(stopping)
+
+                record = train_and_record(study, spec, stop=watch)
     if record is None:
         raise KeyboardInterrupt
     collect(study)

@@ -90,10 +90,15 @@ def _version() -> str:
 
 @cache
 def _commit() -> str | None:
-    """Return the commit of our sources, with + where files were changed; None outside a checkout."""
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+    """Return the commit of our sources, with + where files were changed; None where they are no checkout."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    known = [*git, "ls-files", "--error-unmatch", Path(__file__).name]  # not the checkout of somebody's .venv
+    describe = [*git, "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
     try:
-        done = subprocess.run(git, capture_output=True, text=True, timeout=10)
+        for command in (known, describe):
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+            if done.returncode != 0:
+                return None
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
+    return done.stdout.strip() or None

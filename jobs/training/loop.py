@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -50,11 +50,12 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def train(study: Study, spec: RunSpec, *, stop: Callable[[], bool] = lambda: False) -> RunRecord:
+def train(study: Study, spec: RunSpec, *, stop: Callable[[int], bool] = lambda step: False) -> RunRecord:
     """Train `spec` from its newest checkpoint, write its record and return it.
 
-    A loss that is not finite ends the run as `diverged`, without a loss. `stop` is asked after every step;
-    when it says yes, a checkpoint is written and Interrupted raised. Raises UsageError where the run cannot start.
+    A loss that is not finite ends the run as `diverged`, without a loss. `stop` is asked after every step, with
+    the number of steps taken; when it says yes, a checkpoint is written and Interrupted raised.
+    Raises UsageError where the run cannot start.
     """
     if spec.data is None:
         raise UsageError(f"run {spec.run_id} names no corpus; plan the study again with --data")
@@ -95,6 +96,7 @@ class _Run:
     started: str = field(default_factory=now)
     resumed: bool = False
     tail: list[float] = field(default_factory=list)
+    dropped: int = 0
 
     @classmethod
     def start(cls, study: Study, spec: RunSpec) -> "_Run":
@@ -133,14 +135,14 @@ class _Run:
         run.metrics.open(state["metrics_bytes"] if state else 0)
         return run
 
-    def train(self, stop: Callable[[], bool]) -> None:
+    def train(self, stop: Callable[[int], bool]) -> None:
         """Take the remaining steps, with a metrics line now and then and a checkpoint every CHECKPOINT_S."""
         training, every = self.spec.training, max(1, self.spec.training.steps // METRIC_LINES)
         saved = clock = time.monotonic()
         while self.step < training.steps:
             self.window.add(*self.take_step())
             self.step += 1
-            ended, stopping = self.step == training.steps, stop()
+            ended, stopping = self.step == training.steps, stop(self.step)
             if self.step % every == 0 or ended or stopping or time.monotonic() - saved > CHECKPOINT_S:
                 self.wall_s, clock = self.wall_s + time.monotonic() - clock, time.monotonic()
                 if self.step % every == 0 or ended:
@@ -201,6 +203,7 @@ class _Run:
             "wall_s": self.wall_s,
             "max_load": window.max_load(),
         }
+        self.dropped += int(window.dropped)
         self.metrics.write(line)
         if not math.isfinite(loss):
             raise Diverged(f"the training loss is not finite at step {self.step}")
@@ -225,6 +228,7 @@ class _Run:
             "wall_s": self.wall_s,
             "started": self.started,
             "tail": self.tail,
+            "dropped": self.dropped,
             "window": self.window.state(),
             "metrics_bytes": self.metrics.size(),
         }
@@ -237,7 +241,7 @@ class _Run:
         if self.device.type == "cuda" and state["cuda_random"] is not None:
             torch.cuda.set_rng_state(state["cuda_random"].cpu(), self.device)
         self.step, self.wall_s, self.started = state["step"], state["wall_s"], state["started"]
-        self.tail, self.resumed = list(state["tail"]), True
+        self.tail, self.dropped, self.resumed = list(state["tail"]), state["dropped"], True
         self.window.restore(state["window"])
 
     def save(self) -> None:
@@ -247,7 +251,10 @@ class _Run:
 
     def done(self, measured: Evaluation) -> RunRecord:
         """Return the record of a finished run."""
-        training, health = self.spec.training, measured.routing
+        training, shape, health = self.spec.training, self.spec.shape, measured.routing
+        if health:
+            slots = training.D * shape.top_k * shape.n_moe_layers
+            health = replace(health, dropped=self.dropped / slots)
         speed, peak = training.D / self.wall_s, peak_flops(self.device, training.precision)
         M = self.spec.flops_per_token[self.spec.flops_convention]
         flags = ["resumed"] if self.resumed else []

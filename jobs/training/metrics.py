@@ -23,6 +23,7 @@ class Window:
         self.norm = torch.zeros((), device=device)
         self.routings: list[Routing] = []
         self.loads: list[Tensor] = []
+        self.dropped = torch.zeros((), dtype=torch.int64, device=device)
 
     def add(self, loss: Tensor, norm: Tensor, routings: list[Routing]) -> None:
         """Add one step: its cross entropy, gradient norm and routing, all without gradient."""
@@ -31,14 +32,17 @@ class Window:
         self.norm, self.routings = norm, routings
         loads = [routing.load for routing in routings]
         self.loads = [a + b for a, b in zip(self.loads, loads, strict=True)] if self.loads else loads
+        for routing in routings:
+            self.dropped += routing.dropped
 
     def state(self) -> dict[str, Any]:
         """Return the sums, for a checkpoint."""
-        return {"steps": self.steps, "losses": self.losses, "loads": self.loads}
+        return {"steps": self.steps, "losses": self.losses, "loads": self.loads, "dropped": self.dropped}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue the sums of a checkpoint."""
         self.steps, self.losses, self.loads = state["steps"], state["losses"], list(state["loads"])
+        self.dropped = state["dropped"]
 
     def loss(self) -> float:
         """Mean cross entropy, nats per token."""

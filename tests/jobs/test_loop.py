@@ -55,7 +55,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(tiny_study: St
     for steps in (1, 7, 3):  # stopped after any number of steps, three times
         taken: list[int] = []
         with pytest.raises(loop.Interrupted):
-            loop.train(other, spec, stop=lambda taken=taken, steps=steps: taken.append(1) or len(taken) == steps)
+            loop.train(other, spec, stop=lambda _, taken=taken, steps=steps: taken.append(1) or len(taken) == steps)
     resumed = loop.train(other, spec)
     assert outcome(resumed) == outcome(whole)
     assert resumed.flags[0] == "resumed"
@@ -75,7 +75,9 @@ def test_jitter_and_bias_resume_bit_for_bit(tiny_question: Question, tmp_path: P
     whole = loop.train(studies[0], spec)
     taken: list[int] = []
     with pytest.raises(loop.Interrupted):
-        loop.train(studies[1], spec, stop=lambda: taken.append(1) or len(taken) == 11)
+        loop.train(studies[1], spec, stop=lambda _: taken.append(1) or len(taken) == 11)
+    assert whole.routing is not None
+    assert 0 < whole.routing.dropped < 0.9
     assert outcome(loop.train(studies[1], spec)) == outcome(whole)
     assert all(torch.equal(a, b) for a, b in zip(*(weights(study, spec).values() for study in studies), strict=True))
 
@@ -89,7 +91,7 @@ def test_a_torn_checkpoint_is_skipped_with_a_warning(
     for steps in (5, 6):
         taken: list[int] = []
         with pytest.raises(loop.Interrupted):
-            loop.train(other, spec, stop=lambda taken=taken, steps=steps: taken.append(1) or len(taken) == steps)
+            loop.train(other, spec, stop=lambda _, taken=taken, steps=steps: taken.append(1) or len(taken) == steps)
     newest = sorted((other.run_folder(spec.run_id) / "checkpoint").iterdir())[-1]
     newest.write_bytes(newest.read_bytes()[:2000])
     assert outcome(loop.train(other, spec)) == outcome(whole)
@@ -104,6 +106,7 @@ def test_the_checkpoint_of_another_run_is_refused(tiny_study: Study) -> None:
         loop.train(tiny_study, dense)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_a_hostile_checkpoint_is_not_executed(tiny_study: Study, tmp_path: Path) -> None:
     import pickle
 
