@@ -73,7 +73,7 @@ def _draw(evidence: Evidence, files: dict[str, bytes]) -> dict[str, Picture]:
     from reports.style import inline, render
 
     pictures = {}
-    for name, figure in FIGURES.items():
+    for name, figure in ((name, figure) for name, figure in FIGURES.items() if figure.has_data(evidence)):
         drawn = render(figure, evidence)
         files |= {f"figures/{name}.{extension}": content for extension, content in drawn.items()}
         pictures[name] = Picture(

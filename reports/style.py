@@ -65,6 +65,8 @@ class Figure:
 
     title: str
     """Heading."""
+    has_data: Callable[[Evidence], bool]
+    """Whether there is anything to draw; a figure without data is left out."""
     draw: Callable[[Evidence, "Axes"], None]
     """Draws the evidence on axes."""
     caption: Callable[[Evidence], str]

@@ -140,7 +140,7 @@ def _next_steps(study: Study, statuses: list[RunStatus], flags: cli.Flags, n_wan
     if flags.go and flags.cluster == "slurm" and not flags.wait:
         lines += [f"submitted {n_wanted} runs", f"next: {command} --status"]
     elif flags.go:
-        lines += [f"{len(left)} of {len(statuses)} runs have not ended well; the same command continues them"]
+        lines += [f"{len(failed)} of {len(statuses)} runs failed, {len(left) - len(failed)} have not ended"]
         lines += [last_log(study)] if len(failed) < len(left) else []
         lines += [f"next: {command} --go --retry"] if failed else [f"next: {command} --go"]
     else:

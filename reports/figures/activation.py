@@ -194,4 +194,9 @@ def alt(evidence: Evidence) -> str:
     return f"Validation loss in nats per token against activation rate. {points}. {optimum_sentence(evidence)}"
 
 
-FIGURE = Figure(title="Loss against activation rate", draw=draw, caption=caption, alt=alt)
+def has_data(evidence: Evidence) -> bool:
+    """Whether any run has a loss."""
+    return any(arm.done for arm in evidence.arms)
+
+
+FIGURE = Figure(title="Loss against activation rate", has_data=has_data, draw=draw, caption=caption, alt=alt)

@@ -77,4 +77,9 @@ def alt(evidence: Evidence) -> str:
     return f"Training loss against tokens consumed, one line a run. Final validation loss: {'; '.join(ends) or 'none'}."
 
 
-FIGURE = Figure(title="Loss curves", draw=draw, caption=caption, alt=alt)
+def has_data(evidence: Evidence) -> bool:
+    """Whether any run has written a line of metrics."""
+    return any(run.tokens for run in evidence.runs)
+
+
+FIGURE = Figure(title="Loss curves", has_data=has_data, draw=draw, caption=caption, alt=alt)

@@ -151,3 +151,40 @@ def test_bad_clusters_are_one_sentence(tiny_study: Study, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UsageError, match="sbatch"):
         submit(tiny_study, status(tiny_study), Cluster(kind="slurm"))
+
+
+def test_a_study_of_failures_alone_is_reported_as_such(tiny_study: Study, capsys: pytest.CaptureFixture) -> None:
+    from scaling import cli
+
+    folder = str(tiny_study.folder)
+    for spec in tiny_study.runs():
+        (tiny_study.run_folder(spec.run_id) / "metrics.jsonl").mkdir(parents=True)  # cannot be opened
+    assert cli.main(["sweep", folder, "--go", "--cluster", "debug"]) == cli.GAPS
+    shown = capsys.readouterr().out
+    assert shown.count("failed: ") == 3
+    assert "--retry" in shown
+    assert cli.main(["fit", folder]) == cli.DONE
+    assert cli.main(["report", folder]) == cli.GAPS
+    assert "0 of 3 planned runs done" in capsys.readouterr().out
+
+
+def test_a_full_disk_is_a_failed_run_that_continues_later(
+    tiny_study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    from jobs.training import checkpoint
+
+    specs = tiny_study.runs()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(checkpoint, "save", full)
+        Worker(str(tiny_study.folder))([specs[0].run_id])
+    record = read_record(tiny_study, specs[0])
+    assert record is not None
+    assert "No space left on device" in str(record.error)
+    runs = wanted(status(tiny_study), retry=True)
+    follow(tiny_study, submit(tiny_study, runs, Cluster(kind="debug")), runs, quiet=True)
+    assert [run.state for run in status(tiny_study)] == ["done"] * 3
+    capsys.readouterr()
