@@ -227,6 +227,7 @@ def _result(
         formula=law.formula,
         source=law.source,
         data=arms.source,
+        data_hash=arms.data_hash,
         n=len(arms),
         dof=line.dof if line else len(arms) - len(law.parameters),
         objective=line.residual if line else None,

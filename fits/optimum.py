@@ -1,6 +1,7 @@
 """The activation rate at which a fitted parabola in x = ln r_a is lowest, with everything that can go wrong said.
 
-A number is given only where the minimum lies between sampled rates and at least one side of its interval does too.
+A number is given only where the curve's bend is told from none (Fieller's set is one bounded piece), the minimum lies
+between sampled rates, and at least one side of its interval does too.
 """
 
 import math
@@ -53,13 +54,16 @@ def minimum(curve: Parabola, margin: float | None) -> Optimum:
         reason = f"the fitted curve does not bend upwards; add rates beyond the {end} end, or seeds"
         return replace(blank, status="no_minimum", edge=end, reason=reason)
     turning = -curve.slope / (2 * curve.curvature)
-    interval = _interval(curve, turning)
+    interval, bends = _interval(curve, turning)
     if not curve.low <= turning <= curve.high:
         return _beyond(curve, turning, interval, blank)
     lo, hi = _sampled(interval, curve)
     if lo is None and hi is None:
         reason = f"the fitted minimum near {math.exp(turning):.3g} has no bound within {_range(curve)}; add seeds"
         return replace(blank, reason=reason)
+    if not bends:
+        reason = f"the fitted curve is lowest near {math.exp(turning):.3g}, but its bend cannot be told from none"
+        return replace(blank, lo=lo, hi=hi, reason=f"{reason}; add seeds or rates")
     return replace(
         blank,
         value=math.exp(turning),
@@ -71,14 +75,15 @@ def minimum(curve: Parabola, margin: float | None) -> Optimum:
     )
 
 
-def _interval(curve: Parabola, turning: float) -> tuple[float, float]:
-    """Return the piece of Fieller's set that holds the turning point.
+def _interval(curve: Parabola, turning: float) -> tuple[tuple[float, float], bool]:
+    """Return the piece of Fieller's set that holds the turning point, and whether the curvature is told from zero.
 
     Where the set is two half lines, the other one holds maxima: under "the slope is zero at x" the curvature is
     estimated with opposite signs on the two, and with the sign of c on the piece that holds -b / 2c.
     """
     pieces = fieller(curve.slope, curve.curvature, curve.covariance, t_quantile(curve.dof))
-    return next(((lo, hi) for lo, hi in pieces if lo <= turning <= hi), (turning, turning))
+    bounded = len(pieces) == 1 and all(map(math.isfinite, pieces[0]))
+    return next(((lo, hi) for lo, hi in pieces if lo <= turning <= hi), (turning, turning)), bounded
 
 
 def _beyond(curve: Parabola, turning: float, interval: tuple[float, float], blank: Optimum) -> Optimum:

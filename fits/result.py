@@ -99,6 +99,8 @@ class FitResult:
     """Where the law and its fitting come from."""
     data: str
     """What the runs were read from."""
+    data_hash: str | None
+    """Hash of that file; null where there was none."""
     n: int
     """Runs that were fitted."""
     dof: int

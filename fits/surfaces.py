@@ -172,6 +172,7 @@ def _result(table: RunTable, problem: Problem, outcome: _Outcome) -> FitResult:
         formula=law.formula,
         source=law.source,
         data=table.source,
+        data_hash=table.data_hash,
         n=n,
         dof=dof,
         objective=solution.objective if solution else None,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from planners.errors import UsageError
 from planners.files import read_jsonl
+from planners.records import bytes_hash
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -53,6 +54,8 @@ class RunTable:
     """The rows left out, in the order of the input."""
     source: str
     """What the rows were read from; named in messages and results."""
+    data_hash: str | None = None
+    """Hash of the file that was read; null for rows that came from none."""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -121,7 +124,8 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> Ru
         rows = _read_parquet(path)
     else:
         rows = _read_csv(path)
-    table = from_records(rows, columns, source=str(path))
+    data_hash = bytes_hash(path.read_bytes())
+    table = replace(from_records(rows, columns, source=str(path)), data_hash=data_hash)
     if not torn:
         return table
     return replace(table, dropped=(*table.dropped, Dropped(row=len(rows) + 1, reason="torn last line")))
@@ -249,7 +253,7 @@ def _nearest(dropped: Sequence[Dropped], C: float, budgets: Sequence[float]) -> 
 
 
 def _no_column(source: str, column: str, there: Iterable[str]) -> UsageError:
-    hint = f'columns={{"{column}": "name in the file"}}'
+    hint = f"--columns {column}=NAME"
     return UsageError(f"{source} has no column {column}; it has {_listed(there)}; say which one it is with {hint}")
 
 

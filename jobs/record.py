@@ -14,6 +14,8 @@ from planners.study import Study
 FINAL = ("done", "diverged")
 """States that a sweep does not train again; `failed` is trained again when asked."""
 STATES = (*FINAL, "failed")
+IMBALANCED = 4.0
+"""A busiest expert above this many mean loads is flagged."""
 NESTED = ("routing", "data")
 SHAPE_PROPERTIES = ("total", "active", "A_e", "mu", "zeta", "granularity")
 
@@ -30,7 +32,7 @@ class RoutingHealth:
     """Experts, over all layers, with less than 1 % of the mean load."""
     entropy: float
     """Entropy of the router's gates over the logarithm of n_experts, 1 where it does not choose; the lowest layer."""
-    dropped: float = 0.0
+    dropped: float
     """Share of routed slots that a capacity factor dropped, over the whole training."""
 
 
@@ -69,11 +71,11 @@ class RunRecord:
     bpb: float | None = None
     """The same in bits per byte of text."""
     train_loss: float | None = None
-    """Mean cross entropy of the last tenth of the steps, nats per token."""
+    """Mean training cross entropy of the last tenth of the steps (in whole metrics lines), nats per token."""
     D_seen: int
-    """Tokens consumed."""
+    """Tokens consumed, up to the last metrics line of a run that failed."""
     wall_s: float
-    """Seconds of training and evaluation, over all attempts."""
+    """Seconds of training and evaluation over all attempts; of a run that failed, up to its last metrics line."""
     tokens_per_s: float | None = None
     """Tokens consumed per second of training."""
     mfu: float | None = None
@@ -120,15 +122,21 @@ def read_records(study: Study) -> list[tuple[RunSpec, RunRecord | None]]:
 
 def collect(study: Study) -> list[dict[str, Any]]:
     """Write `runs.csv` from the records and return its rows, one for each run that has a record."""
-    rows = [flatten(record) for _, record in read_records(study) if record is not None]
-    if rows:
-        text = io.StringIO()
-        columns = dict.fromkeys(name for row in rows for name in row)
-        writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(study.runs_csv, text.getvalue())
-    return rows
+    records = [record for _, record in read_records(study) if record is not None]
+    if records:
+        write_text(study.runs_csv, runs_csv(records))
+    return [flatten(record) for record in records]
+
+
+def runs_csv(records: list[RunRecord]) -> str:
+    """Return the text of `runs.csv`; a column that a record has no number for is empty in its row."""
+    rows = [flatten(record) for record in records]
+    text = io.StringIO()
+    columns = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def flatten(record: RunRecord) -> dict[str, Any]:

@@ -1,12 +1,10 @@
 """Where each run of a study stands, read from its files alone."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from jobs.record import RunRecord, read_record
 from jobs.worker import is_running
+from planners.files import last_row
 from planners.spec import RunSpec
 from planners.study import Study
 
@@ -52,7 +50,7 @@ def run_status(study: Study, spec: RunSpec) -> RunStatus:
             tokens_per_s=record.tokens_per_s,
         )
     folder = study.run_folder(spec.run_id)
-    line = last_line(folder / "metrics.jsonl")
+    line = last_row(folder / "metrics.jsonl")
     return RunStatus(
         spec=spec,
         state="running" if is_running(folder) else "waiting",
@@ -61,19 +59,3 @@ def run_status(study: Study, spec: RunSpec) -> RunStatus:
         loss=line.get("loss"),
         tokens_per_s=line.get("tokens_per_s"),
     )
-
-
-def last_line(path: Path) -> dict[str, Any]:
-    """Return the last whole line of a metrics file, or nothing."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - 4096))
-            lines = file.read().split(b"\n")[:-1]
-    except OSError:
-        return {}
-    for line in reversed(lines):
-        try:
-            return dict(json.loads(line))
-        except ValueError:
-            continue
-    return {}

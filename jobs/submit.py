@@ -18,6 +18,8 @@ from planners.study import Study
 
 CLUSTERS = ("local", "slurm", "debug")
 MONTH_MIN = 60 * 24 * 30
+STOP_S = 30
+"""Seconds that an interrupted sweep waits for its workers to write their checkpoints."""
 POLL_S = 0.5
 """Seconds between looks at the runs."""
 LOGGED_S = 10.0
@@ -58,6 +60,7 @@ def submit(study: Study, runs: list[RunStatus], cluster: Cluster) -> list[Any]:
     Raises UsageError where the study names no corpus, or the cluster cannot be reached.
     """
     import submitit
+    from submitit.core.utils import FailedJobError
 
     if any(run.spec.data is None for run in runs):
         raise UsageError(
@@ -71,17 +74,23 @@ def submit(study: Study, runs: list[RunStatus], cluster: Cluster) -> list[Any]:
     ordered = [run.spec.run_id for run in sorted(runs, key=_work, reverse=True)]
     # a folder of its own for every submission: a job id used again could otherwise show an old job's state
     folder = study.cluster.absolute() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
-    executor = submitit.AutoExecutor(folder=folder, cluster=cluster.kind)
     gpus = visible_gpus() if cluster.kind == "local" else []
-    workers = min(len(runs), cluster.parallel or _default_parallel(cluster.kind, gpus))
+    threads = max(run.spec.training.threads for run in runs)
+    workers = min(len(runs), cluster.parallel or _default_parallel(cluster.kind, gpus, threads))
     worker = Worker(str(study.folder.absolute()))
     if cluster.kind == "local":
-        return [_submit_local(executor, worker, ordered, index, cluster, gpus) for index in range(workers)]
-    threads = max(run.spec.training.threads for run in runs)
+        executor: Any = submitit.LocalExecutor(folder)
+        return [submit_local(executor, worker, ordered, index, cluster, gpus) for index in range(workers)]
+    # a time limit is no failure, however often: every time the worker is requeued it goes on from its checkpoints
+    executor = submitit.AutoExecutor(folder, cluster=cluster.kind, slurm_max_num_timeout=10**6)
     _configure(executor, cluster, threads)
     if cluster.kind == "debug":
         return [executor.submit(worker, ordered)]
-    return list(executor.map_array(worker, [ordered] * workers))
+    try:
+        return list(executor.map_array(worker, [ordered] * workers))
+    except FailedJobError as error:
+        reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no reason given")
+        raise UsageError(f"sbatch refused the jobs ({reason.strip()}); see --slurm, --gpus, --timeout-min") from error
 
 
 def follow(study: Study, jobs: list[Any], runs: list[RunStatus], *, quiet: bool = False) -> None:
@@ -90,7 +99,9 @@ def follow(study: Study, jobs: list[Any], runs: list[RunStatus], *, quiet: bool 
 
     total = sum(run.spec.C for run in runs)
     interval = POLL_S if sys.stderr.isatty() else LOGGED_S
-    with tqdm(total=100.0, disable=quiet, file=sys.stderr, bar_format=_BAR, mininterval=interval) as bar:
+    start = 100 * sum(run.C_seen for run in runs) / total
+    bar = tqdm(total=100.0, initial=start, disable=quiet, file=sys.stderr, bar_format=_BAR, mininterval=interval)
+    with bar:
         while True:
             jobs_alive = any(not job.done() for job in jobs)
             now = [run_status(study, run.spec) for run in runs]
@@ -112,8 +123,11 @@ def stop(jobs: list[Any]) -> None:
             process.terminate()
     for job in jobs:
         process = getattr(job, "_process", None)
-        if process is not None:
-            process.wait(timeout=30)
+        try:
+            if process is not None:
+                process.wait(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            print("a worker is still busy; it ends by itself after its present evaluation", file=sys.stderr)
 
 
 def unfinished(statuses: list[RunStatus]) -> list[RunStatus]:
@@ -166,23 +180,19 @@ def _work(run: RunStatus) -> float:
     return float(run.spec.training.D)
 
 
-def _default_parallel(kind: str, gpus: list[int]) -> int:
-    return 16 if kind == "slurm" else 1 if kind == "debug" else len(gpus) or core_count()
+def _default_parallel(kind: str, gpus: list[int], threads: int) -> int:
+    return 16 if kind == "slurm" else 1 if kind == "debug" else len(gpus) or max(1, core_count() // threads)
 
 
-def _submit_local(
-    executor: Any, worker: Worker, run_ids: list[str], index: int, cluster: Cluster, gpus: list[int]
-) -> Any:
-    """Start one worker process on this machine, on a GPU of its own where there are GPUs.
+def submit_local(executor: Any, worker: Any, run_ids: list[str], index: int, cluster: Cluster, gpus: list[int]) -> Any:
+    """Start worker number `index` on this machine, on a GPU of its own where there are `gpus`, and return its job.
 
     It is started deaf to the terminal's Ctrl-C, which `stop` turns into a checkpoint instead.
     """
     per_worker = cluster.gpus if cluster.gpus is not None else 1
     first = index * per_worker
     visible = [gpus[(first + offset) % len(gpus)] for offset in range(per_worker)] if gpus else []
-    executor.update_parameters(timeout_min=MONTH_MIN, gpus_per_node=len(visible))
-    if visible:
-        executor.update_parameters(local_visible_gpus=visible)
+    executor.update_parameters(timeout_min=MONTH_MIN, gpus_per_node=len(visible), visible_gpus=visible)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return executor.submit(worker, run_ids)

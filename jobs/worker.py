@@ -5,6 +5,7 @@ one holds nothing up. A run is owned by the process that holds the lock of its f
 when that process ends, however it ends. The callable that submitit pickles is here.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -18,9 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jobs.record import Environment, RunRecord, read_record, write_record
+from jobs.record import RunRecord, read_record, write_record
 from planners.errors import UsageError
-from planners.files import write_text
+from planners.files import last_row, write_text
 from planners.spec import RunSpec
 from planners.study import Study
 
@@ -99,12 +100,18 @@ class Worker:
         parent = spec.training.init_from
         if parent is not None and not (study.run_folder(parent) / "record.json").is_file():
             return "left"
-        with run_lock(study.run_folder(spec.run_id)) as held:
-            if not held:
-                return "left"
-            if read_record(study, spec) is not None:
-                return "gone"
-            return "ended" if train_and_record(study, spec, stop=lambda step: self._stopping) else "left"
+        try:
+            with run_lock(study.run_folder(spec.run_id)) as held:
+                if not held:
+                    return "left"
+                if read_record(study, spec) is not None:
+                    return "gone"
+                return "ended" if train_and_record(study, spec, stop=lambda step: self._stopping) else "left"
+        except (
+            OSError
+        ) as error:  # a folder that cannot be written, a full disk: no record, so that it is taken up again
+            print(f"run {spec.run_id} is left: {error}", file=sys.stderr)
+            return "left"
 
     def _listen(self, specs: list[RunSpec]) -> None:
         """Set the thread count before torch is loaded, and finish the step when asked to stop on this machine.
@@ -125,25 +132,32 @@ def train_and_record(
 ) -> RunRecord | None:
     """Train a run whose lock is held; return its record, or None where it was interrupted.
 
-    Whatever goes wrong becomes the record `failed` with the reason in one line, and the traceback in error.txt.
+    Whatever goes wrong becomes the record `failed` with the reason in one line, and the traceback in error.txt; except
+    what is no fault of the run: submitit's end of a job and a full disk (OSError) are passed on, without a record.
     """
+    from submitit.core.utils import UncompletedJobError
+
     from jobs.training.environment import environment, now
     from jobs.training.loop import Interrupted, device, train
 
-    started, clock = now(), time.monotonic()
+    started = now()
     try:
         return train(study, spec, stop=stop)
     except Interrupted:
         return None
+    except UncompletedJobError:
+        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
         print(traceback.format_exc(), file=sys.stderr)
-        where: Environment = environment(device(), started)
+        seen = last_row(study.run_folder(spec.run_id) / "metrics.jsonl")
         record = RunRecord(
             spec=spec,
             state="failed",
-            D_seen=0,
-            wall_s=time.monotonic() - clock,
-            environment=where,
+            D_seen=seen.get("D", 0),
+            wall_s=seen.get("wall_s", 0.0),
+            environment=environment(device(), started),
             error=str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {_first_line(error)}",
         )
         write_text(study.run_folder(spec.run_id) / "error.txt", traceback.format_exc())

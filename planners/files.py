@@ -15,8 +15,11 @@ def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
     Whatever goes wrong (a full disk, an interrupt), the old file stays and the temporary one is removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
@@ -76,6 +79,22 @@ def read_jsonl(path: Path) -> tuple[list[Any], bool]:
                     return rows, False
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({_reason(error)})") from error
+
+
+def last_row(path: Path) -> dict[str, Any]:
+    """Return the last whole row of a JSONL file that may be growing, or nothing."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - 4096))
+            lines = file.read().split(b"\n")[:-1]
+    except OSError:
+        return {}
+    for line in reversed(lines):
+        try:
+            return dict(json.loads(line))
+        except ValueError:
+            continue
+    return {}
 
 
 def _reason(error: Exception) -> str:

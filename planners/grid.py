@@ -127,11 +127,20 @@ def make_plan(question: Question, corpus: Corpus | None = None) -> Plan:
     for C in question.budgets:
         for seed in question.seeds:
             cells += [_run(question, corpus, arm, C, seed, matched) for arm in matched]
-    runs = tuple({cell.run_id: cell for cell in cells if isinstance(cell, RunSpec)}.values())
-    refused = tuple(dict.fromkeys(cell for cell in cells if isinstance(cell, Refused)))
+    known: dict[str, RunSpec] = {}
+    refused: dict[Refused, None] = {}
+    for cell in cells:
+        if isinstance(cell, Refused):
+            refused[cell] = None
+        elif cell.run_id in known:
+            refused[_collapsed(cell, known[cell.run_id])] = None
+        else:
+            known[cell.run_id] = cell
+    runs = tuple(known.values())
     if not runs:
-        raise UsageError(f"nothing can be planned: {refused[0].cell}: {refused[0].reason}")
-    return Plan(question=question, runs=runs, refused=refused, notes=tuple(_notes(question, runs)))
+        first = next(iter(refused))
+        raise UsageError(f"nothing can be planned: {first.cell}: {first.reason}")
+    return Plan(question=question, runs=runs, refused=tuple(refused), notes=tuple(_notes(question, runs)))
 
 
 def _arms(question: Question) -> Iterator[Arm | Refused]:
@@ -140,7 +149,7 @@ def _arms(question: Question) -> Iterator[Arm | Refused]:
         yield match_dense(N, vocab_size, question.dense, align)
     rates = [rate for rate in question.activations if rate < 1]
     top_ks = [top_k for top_k in question.top_ks if top_k > 0]
-    if rates or (top_ks and not question.activations):
+    if rates or top_ks:
         yield from match_moe(N, vocab_size, activations=rates, top_ks=top_ks, fixed=question.moe, align=align)
 
 
@@ -156,7 +165,7 @@ def _run(
     U = _unique(question, D, C, arms)
     if isinstance(U, Refused):
         return U
-    if corpus is not None and corpus.train_tokens < U:
+    if corpus is not None and corpus.train_tokens <= U:  # the last target needs one token more
         have, want = format_quantity(corpus.train_tokens), format_quantity(U)
         limit = f"it needs {want} unique tokens and {corpus.data.name} has {have}"
         return Refused(cell=cell, reason=f"{limit}; give --unique-tokens to reuse data, or a larger corpus")
@@ -192,6 +201,13 @@ def _run(
         flops_convention=question.flops_convention,
         target=target,
     )
+
+
+def _collapsed(cell: RunSpec, other: RunSpec) -> Refused:
+    """Return the refusal of a cell whose run is the same as another's, because widths and batches are whole."""
+    asked = ", ".join(f"{name} {value:g}" for name, value in cell.target.items() if other.target.get(name) != value)
+    where = f"{cell.arm} at C {cell.target['C']:g}" + (f" ({asked})" if asked else "")
+    return Refused(cell=where, reason=f"it is the same run as {other.arm} at C {other.target['C']:g}, {other.run_id}")
 
 
 def _tokens(question: Question, arm: Arm, C: float) -> tuple[int, str, Hyperparameters]:
@@ -233,5 +249,8 @@ def _notes(question: Question, runs: tuple[RunSpec, ...]) -> Iterator[str]:
         yield "K is fixed, so d_expert follows r_a and granularity drifts along the rates."
     if len(question.seeds) == 1:
         yield "One seed per arm: noise between seeds cannot be told from the effect of r_a."
+    most = max(run.epochs for run in runs)
+    if most > 4:
+        yield f"Unique tokens are repeated up to {most:.3g} times; beyond about 4 epochs repeating is known to hurt."
     if question.data is None:
         yield "No corpus is named, so the plan cannot be trained; plan again with --data stdlib, text:PATH or hf:NAME."

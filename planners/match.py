@@ -98,6 +98,8 @@ def match_moe(
     - both: every pair, with d_expert following, so that granularity drifts along the rates.
     """
     activations, top_ks = tuple(activations), tuple(top_ks)
+    if activations and top_ks and fixed.d_expert:
+        raise UsageError("rates and top-k together decide d_expert; give two of the three")
     backbone = _Backbone(N, vocab_size, fixed, align)
     if activations and top_ks:
         return [backbone.arm_of_pair(rate, top_k) for rate in activations for top_k in top_ks]
@@ -156,7 +158,7 @@ class _Backbone:
         """Return the arm with K routed experts of width `d_expert`."""
         units = round(self.width / d_expert)
         if units - top_k < top_k:
-            cell = f"K {top_k}" if rate is None else f"r_a {rate:g}"
+            cell = f"K{top_k}" if rate is None else f"r_a {rate:g}"
             limit = (
                 f"an FFN width of {self.width:.0f} holds {units} experts of {d_expert}, so K is at most {units // 2}"
             )
@@ -190,7 +192,7 @@ class _Backbone:
 
     def arm_of_pair(self, rate: float, top_k: int) -> Arm | Refused:
         """Return the arm with this rate and K, where d_expert and n_experts follow together."""
-        cell = f"r_a {rate:g}, K {top_k}"
+        cell = f"r_a {rate:g}, K{top_k}"
         active = self.width - (1 - rate) * self.N / self.per_width  # K d_e + d_s = 2 K d_e
         if active <= 0:
             return Refused(

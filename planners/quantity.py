@@ -19,7 +19,7 @@ def parse_quantity(text: str, name: str = "value") -> float:
         raise UsageError(f"{name} {text!r} is not a number such as 3e18, 100M or 2.9B")
     number = float(match[1]) * _SUFFIXES[match[2]]
     if not (math.isfinite(number) and number > 0):
-        raise UsageError(f"{name} {text!r} must be positive and finite, such as 3e18")
+        raise UsageError(f"{name} {text!r} must be a positive, finite number")
     return number
 
 
@@ -36,6 +36,14 @@ def parse_counts(text: str, name: str = "value", *, least: int = 0) -> tuple[int
             raise UsageError(f"{name} {item.strip()!r} is not a whole number of at least {least}")
         counts.append(int(item))
     return tuple(dict.fromkeys(counts))
+
+
+def parse_count(text: str, name: str = "value", *, least: int = 1) -> int:
+    """Return the one whole number of `text`, at least `least`."""
+    counts = parse_counts(text, name, least=least)
+    if len(counts) > 1:
+        raise UsageError(f"{name} {text!r} is a list; give one number")
+    return counts[0]
 
 
 def format_quantity(number: float | None, digits: int = 3) -> str:

@@ -85,7 +85,12 @@ def without_defaults(record: Any) -> dict[str, Any]:
     return kept
 
 
+def bytes_hash(data: bytes, length: int = 16) -> str:
+    """Return the first `length` hexadecimal digits of the sha256 of `data`."""
+    return hashlib.sha256(data).hexdigest()[:length]
+
+
 def content_hash(data: Any, length: int = 12) -> str:
     """Return the first `length` hexadecimal digits of the sha256 of `data` as canonical JSON."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+    return bytes_hash(text.encode(), length)

@@ -56,6 +56,8 @@ class Study:
 
     def holds(self, question: Question) -> bool:
         """Whether the plan that answers `question` is here. Raises UsageError where another question is."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UsageError(f"{self.folder} is a file; give another place for the study")
         if not self.question_path.is_file():
             return False
         known, _, _ = self.question()

@@ -195,16 +195,24 @@ def lead_at(evidence: Evidence, C: float) -> Lead | None:
     gaps = [a.loss - b.loss for a, b in pairs if a.loss is not None and b.loss is not None]
     bpb = mean_of(a.bpb - b.bpb if a.bpb is not None and b.bpb is not None else None for a, b in pairs)
     return Lead(
-        C=C, moe=best, dense=dense, tried=len(moe), n=len(gaps), nats=fmean(gaps), bpb=bpb, half=_half_width(gaps)
+        C=C,
+        moe=best,
+        dense=dense,
+        tried=len(moe),
+        n=len(gaps),
+        nats=fmean(gaps),
+        bpb=bpb,
+        half=_half_width(gaps, len(moe)),
     )
 
 
-def _half_width(gaps: list[float]) -> float | None:
+def _half_width(gaps: list[float], tried: int) -> float | None:
+    """Return half the 95 % interval of the mean gap, t quantile, widened by Bonferroni for the choice among `tried`."""
     if len(gaps) < 2:
         return None
-    from fits.intervals import t_quantile
+    from fits.intervals import LEVEL, t_quantile
 
-    return t_quantile(len(gaps) - 1) * stdev(gaps) / math.sqrt(len(gaps))
+    return t_quantile(len(gaps) - 1, 1 - (1 - LEVEL) / tried) * stdev(gaps) / math.sqrt(len(gaps))
 
 
 def lead_sentence(evidence: Evidence, leads: tuple[Lead, ...]) -> str:
@@ -236,7 +244,8 @@ def _certainty(lead: Lead) -> str:
         return "n = 1 pair of runs, one seed: no interval"
     low, high = lead.nats - lead.half, lead.nats + lead.half
     told = "" if low > 0 or high < 0 else "; zero is inside"
-    return f"n = {lead.n} pairs of runs by seed; 95 % interval of the lead {nats(low)} to {nats(high)}{told}"
+    chosen = f", widened for the choice among {lead.tried} arms" if lead.tried > 1 else ""
+    return f"n = {lead.n} pairs of runs by seed; 95 % interval of the lead {nats(low)} to {nats(high)}{chosen}{told}"
 
 
 def _finish(evidence: Evidence) -> Iterator[Step]:
@@ -254,15 +263,8 @@ def _finish(evidence: Evidence) -> Iterator[Step]:
 
 
 def stale(evidence: Evidence) -> bool:
-    """Whether the fits that the answer rests on were made of other runs than those that are done now."""
-    fits = [fit.result for fit in evidence.answering]
-    if not fits:
-        return False
-    done = [arm.spec.r_a for arm in evidence.moe for _ in arm.done]
-    fitted = [rate for fit in fits for rate in fit.domain.get("r_a", ())]
-    if sum(fit.n for fit in fits) != len(done) or not (done and fitted):
-        return sum(fit.n for fit in fits) != len(done)
-    return not (math.isclose(min(done), min(fitted)) and math.isclose(max(done), max(fitted)))
+    """Whether the fits that the answer rests on were made of another runs.csv than the one that the runs give now."""
+    return any(fit.result.data_hash != evidence.runs_hash for fit in evidence.answering)
 
 
 def _next(evidence: Evidence) -> Iterator[Step]:

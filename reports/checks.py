@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs.record import RunRecord
+from jobs.record import IMBALANCED, RunRecord
 from planners.match import R_A_TOLERANCE, n_tolerance
 from reports.answer import lowest_at, stale
 from reports.evidence import Arm, Evidence, Run
@@ -17,8 +17,6 @@ from reports.numerals import counted, flops, general, listed, percent, residual,
 if TYPE_CHECKING:
     from fits.result import FitResult
 
-LOAD_LIMIT = 4.0
-"""Load of the busiest expert over the mean load above which a reader is warned."""
 C_TOLERANCE = 0.01
 """Relative residual of C above which arms are not said to have equal compute."""
 
@@ -157,10 +155,10 @@ def _routing(evidence: Evidence) -> Verdict:
     health = [(arm.label, record.routing) for arm in evidence.moe for record in arm.done if record.routing]
     if not health:
         return None
-    bad = sorted({label for label, h in health if h.dead_experts or h.max_load > LOAD_LIMIT or h.dropped > 0})
+    bad = sorted({label for label, h in health if h.dead_experts or h.max_load > IMBALANCED or h.dropped > 0})
     loads, dead = span((h.max_load for _, h in health), general(3)), sum(h.dead_experts for _, h in health)
     dropped = max(h.dropped for _, h in health)
-    text = f"Busiest expert {loads} times the mean load (limit {LOAD_LIMIT:g}), {counted(dead, 'dead expert')}"
+    text = f"Busiest expert {loads} times the mean load (limit {IMBALANCED:g}), {counted(dead, 'dead expert')}"
     text += f", at most {percent(dropped)} of slots dropped, over {counted(len(health), 'MoE run')}"
     return not bad, f"{text}; outside the limits: {listed(bad)}." if bad else f"{text}."
 

@@ -7,11 +7,12 @@ from functools import cached_property
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from jobs.record import RunRecord, read_records
+from jobs.record import RunRecord, read_records, runs_csv
 from planners.errors import UsageError
 from planners.files import read_jsonl
 from planners.grid import Question
 from planners.match import Refused
+from planners.records import bytes_hash
 from planners.spec import RunSpec
 from planners.study import Study
 from reports.numerals import flops
@@ -98,6 +99,8 @@ class Evidence:
 
     folder: str
     """Name of the study's folder."""
+    given: str | None
+    """The folder as it was given, where that is relative; null where it is a path of this machine."""
     question: Question
     """What was asked."""
     refused: tuple[Refused, ...]
@@ -108,6 +111,8 @@ class Evidence:
     """The runs by arm, in the order of the plan."""
     fits: tuple[Fitted, ...]
     """The fits, those that the answer rests on first."""
+    runs_hash: str
+    """Hash of runs.csv as it stands now."""
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -161,10 +166,10 @@ class Evidence:
 
     @property
     def command_folder(self) -> str:
-        """How the commands of the report name the study."""
+        """How commands name the study: as it was given, or below studies/ where that was a path of this machine."""
         from shlex import quote
 
-        return quote(f"studies/{self.folder}")
+        return quote(self.given or f"studies/{self.folder}")
 
 
 def mean_of(values: Iterable[float | None]) -> float | None:
@@ -187,8 +192,18 @@ def read_evidence(study: Study) -> Evidence:
             f" train them with: python -m scaling.sweep {study.folder} --go"
         )
     runs = [_run(study, spec, record) for spec, record in pairs]
-    arms = tuple(_arms(runs))
-    return Evidence(folder=folder, question=question, refused=refused, notes=notes, arms=arms, fits=tuple(_fits(study)))
+    now = runs_csv([record for _, record in pairs if record is not None])
+    given = None if study.folder.is_absolute() else str(study.folder)
+    return Evidence(
+        folder=folder,
+        given=given,
+        question=question,
+        refused=refused,
+        notes=notes,
+        arms=tuple(_arms(runs)),
+        fits=tuple(_fits(study)),
+        runs_hash=bytes_hash(now.encode()),
+    )
 
 
 def _run(study: Study, spec: RunSpec, record: RunRecord | None) -> Run:

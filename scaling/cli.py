@@ -3,6 +3,8 @@
 import argparse
 import importlib
 import json
+import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -52,12 +54,23 @@ def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | No
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE
+    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        print(f"error: {error.filename}: {error.strerror}; give another place", file=sys.stderr)
+        return USAGE
     except OSError as error:
-        print(f"error: {error.filename or 'file system'}: {error.strerror}; nothing was half written", file=sys.stderr)
+        print(f"error: {error.filename or 'file system'}: {error.strerror or error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("stopped; what was finished is kept, and the same command continues from there", file=sys.stderr)
         return 130
+
+
+def command(verb: str, *words: object) -> str:
+    """Return a command for a person to paste."""
+    return shlex.join(["python", "-m", f"scaling.{verb}", *map(str, words)])
 
 
 def say(text: str, flags: Flags) -> None:

@@ -13,7 +13,7 @@ from fits import LAWS, FitResult, RunTable, fit_with_draws, read_table, summary,
 from fits.curves import Curve
 from jobs.record import collect
 from planners import Study, UsageError
-from planners.quantity import parse_counts, parse_quantity
+from planners.quantity import parse_count, parse_quantity
 from planners.records import to_json
 from scaling import cli
 
@@ -58,35 +58,49 @@ def act(flags: cli.Flags) -> int:
     unknown = next((law for law in laws if law not in LAWS), None)
     if unknown is not None:
         raise UsageError(f"law {unknown!r} is not one of {', '.join(LAWS)}")
-    margin = parse_quantity(flags.margin, "--margin") if flags.margin else None
+    margin = None if flags.margin is None else parse_quantity(flags.margin, "--margin")
     if flags.runs:
         table, out = read_table(flags.runs, _columns(flags.columns)), None
     else:
         study = Study(flags.study)
-        table, out, margin = runs_of(study), study.fits, margin or study.question()[0].margin
+        if flags.columns is not None:
+            raise UsageError("--columns is for --runs; the columns of a study are known")
+        table, out, margin = runs_of(study), study.fits, _margin(study, margin)
     results = fit_and_write(
         table,
         laws,
         Path(flags.out) if flags.out else out,
         margin=margin,
         delta=parse_quantity(flags.delta, "--delta"),
-        bootstrap=parse_counts(flags.bootstrap, "--bootstrap")[0],
-        seed=parse_counts(flags.seed, "--seed")[0],
+        bootstrap=parse_count(flags.bootstrap, "--bootstrap", least=0),
+        seed=parse_count(flags.seed, "--seed", least=0),
     )
     if flags.json:
         cli.print_json({"fits": to_json(results), "comparison": None})
     for result in results:
         cli.say(summary(result) + "\n", flags)
     if flags.study:
-        cli.say(f"next: python -m scaling.report {flags.study}", flags)
-    return cli.DONE
+        cli.say(f"next: {cli.command('report', flags.study)}", flags)
+    return cli.DONE if all(result.n for result in results) else cli.GAPS
+
+
+def _margin(study: Study, asked: float | None) -> float | None:
+    """Return the margin of a study. Raises UsageError for another one than it fixed before its runs."""
+    fixed = study.question()[0].margin
+    if None not in (asked, fixed) and asked != fixed:
+        raise UsageError(
+            f"{study.folder} fixed its margin at {fixed:g} nats before its runs, not {asked:g};"
+            f" to look at another one, fit the table: {cli.command('fit', '--runs', study.runs_csv, '--margin', asked)}"
+        )
+    return fixed if asked is None else asked
 
 
 def runs_of(study: Study) -> RunTable:
     """Return the ended runs of a study. Raises UsageError where there is none."""
     if not collect(study):
-        command = f"python -m scaling.sweep {study.folder} --go"
-        raise UsageError(f"no run of {study.folder} has ended; train them with: {command}")
+        raise UsageError(
+            f"no run of {study.folder} has ended; train them with: {cli.command('sweep', study.folder, '--go')}"
+        )
     return replace(read_table(study.runs_csv), source=study.runs_csv.name)
 
 

@@ -13,7 +13,7 @@ from planners import Corpus, Plan, Question, RunSpec, Study, UsageError, make_pl
 from planners.flops import CONVENTIONS
 from planners.match import Geometry
 from planners.presets import PRESETS
-from planners.quantity import format_quantity, parse_counts, parse_quantities, parse_quantity
+from planners.quantity import format_quantity, parse_count, parse_counts, parse_quantities, parse_quantity
 from planners.recipes import RECIPES
 from planners.records import to_json
 from scaling import cli
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def act(flags: cli.Flags) -> int:
     """Plan, show, and write where asked."""
     plan = make_plan(question(flags), corpus(question(flags).data))
-    study = Study(flags.out) if flags.out else None
+    study = Study(flags.out) if flags.out is not None else None
     written = study.write(plan) if study else False
     if flags.json:
         cli.print_json({"runs": [run.to_line() for run in plan.runs], "refused": to_json(plan.refused)})
@@ -82,7 +82,7 @@ def act(flags: cli.Flags) -> int:
         show(plan)
     if study:
         cli.say(f"\n{'wrote' if written else 'unchanged'}: {study.folder}", flags)
-        cli.say(f"next: python -m scaling.sweep {study.folder} --go", flags)
+        cli.say(f"next: {cli.command('sweep', study.folder, '--go')}", flags)
     else:
         cli.say("\nnothing was written; add -o studies/NAME to keep this plan", flags)
     return cli.GAPS if plan.refused else cli.DONE
@@ -103,13 +103,17 @@ def question(flags: cli.Flags) -> Question:
     Raises UsageError where budget, parameters or rates are missing.
     """
     asked = _given(flags)
-    if flags.out:
+    if flags.out is not None:
         asked["study"] = Path(flags.out).name
-    if flags.preset:
+    if flags.preset is not None:
         start = preset(flags.preset)
+        if ("activations" in asked) != ("top_ks" in asked):  # one of the two replaces both of the preset
+            asked = {"activations": (), "top_ks": (), **asked}
         return replace(
             start, **asked, moe=_geometry(flags, "", start.moe), dense=_geometry(flags, "dense_", start.dense)
         )
+    if "vocab_size" in asked and asked.get("data"):
+        raise UsageError("--vocab-size is for a plan without a corpus; the corpus brings its own")
     for name, flag in (("budgets", "--budget"), ("total_params", "--total-params")):
         if name not in asked:
             raise UsageError(f"{flag} is missing; give it, or --preset NAME")
@@ -122,8 +126,8 @@ def _geometry(flags: cli.Flags, prefix: str, start: Geometry) -> Geometry:
     sizes = {}
     for size in ("d_model", "n_layers", "n_heads", "d_expert"):
         text = getattr(flags, prefix + size, None)
-        if text:
-            sizes[size] = parse_counts(text, "--" + (prefix + size).replace("_", "-"), least=1)[0]
+        if text is not None:
+            sizes[size] = parse_count(text, "--" + (prefix + size).replace("_", "-"))
     return replace(start, **sizes)
 
 
@@ -131,7 +135,7 @@ def _given(flags: cli.Flags) -> dict[str, Any]:
     """Return the fields of the question that flags set."""
 
     def count(name: str) -> Any:
-        return lambda text: parse_counts(text, f"--{name}", least=1)[0]
+        return lambda text: parse_count(text, f"--{name}")
 
     def rates(text: str) -> tuple[float, ...]:
         return parse_quantities(text, "--activation")
@@ -150,17 +154,26 @@ def _given(flags: cli.Flags) -> dict[str, Any]:
         "align": ("align", count("align")),
         "recipe": ("recipe", str),
         "lr": ("lr", lambda text: parse_quantity(text, "--lr")),
-        "batch_tokens": ("batch_tokens", lambda text: round(parse_quantity(text, "--batch-tokens"))),
+        "batch_tokens": ("batch_tokens", lambda text: _tokens(text, "--batch-tokens")),
         "precision": ("precision", str),
         "threads": ("threads", count("threads")),
         "eval_windows": ("eval_windows", count("eval-windows")),
         "margin": ("margin", lambda text: parse_quantity(text, "--margin")),
     }
-    return {field: read(getattr(flags, name)) for name, (field, read) in readers.items() if getattr(flags, name)}
+    given = {name: getattr(flags, name) for name in readers}
+    return {readers[name][0]: readers[name][1](text) for name, text in given.items() if text is not None}
 
 
 def _unique_tokens(text: str) -> str | int:
-    return text if text.isalpha() else round(parse_quantity(text, "--unique-tokens"))
+    return text if text.isalpha() else _tokens(text, "--unique-tokens")
+
+
+def _tokens(text: str, name: str) -> int:
+    """Return a number of tokens; 50M is one too."""
+    number = parse_quantity(text, name)
+    if number < 1:
+        raise UsageError(f"{name} {text!r} is less than one token")
+    return round(number)
 
 
 def show(plan: Plan) -> None:

@@ -11,7 +11,7 @@ from jobs.record import collect
 from jobs.status import RunStatus, status
 from jobs.submit import CLUSTERS, Cluster, follow, last_log, stop, submit, unfinished, wanted
 from planners import Study
-from planners.quantity import format_quantity, parse_counts
+from planners.quantity import format_quantity, parse_count
 from scaling import cli
 
 EXAMPLE = "python -m scaling.sweep studies/x --go"
@@ -55,34 +55,38 @@ def act(flags: cli.Flags) -> int:
     study, cluster = Study(flags.study), _cluster(flags)
     before = status(study)
     runs = [] if flags.status else wanted(before, retry=flags.retry)
+    jobs: list[str] = []
     if runs and flags.go:
-        train(study, runs, cluster, wait=flags.wait or cluster.kind != "slurm", quiet=flags.json)
+        jobs = train(study, runs, cluster, wait=flags.wait or cluster.kind != "slurm", quiet=flags.json)
         collect(study)
     after = status(study)
     if flags.json:
-        cli.print_json(summary(after))
+        cli.print_json(summary(after, jobs))
     else:
         show(study, after)
         for line in _next_steps(study, after, flags, len(runs)):
             print(line)
     if flags.go and cluster.kind == "slurm" and not flags.wait:
         return cli.DONE
-    return cli.GAPS if (flags.go or flags.status) and unfinished(after) else cli.DONE
+    return cli.GAPS if (flags.go or flags.status) and any(run.state != "done" for run in after) else cli.DONE
 
 
-def train(study: Study, runs: list[RunStatus], cluster: Cluster, *, wait: bool, quiet: bool = False) -> None:
-    """Submit workers and follow them; an interrupt stops those of this machine at a checkpoint and is passed on."""
+def train(study: Study, runs: list[RunStatus], cluster: Cluster, *, wait: bool, quiet: bool = False) -> list[str]:
+    """Submit workers, follow them where asked, and return the ids of their jobs.
+
+    An interrupt stops workers of this machine at a checkpoint and is passed on.
+    """
     jobs = submit(study, runs, cluster)
-    if not wait:
-        return
     try:
-        follow(study, jobs, runs, quiet=quiet)
+        if wait:
+            follow(study, jobs, runs, quiet=quiet)
     except KeyboardInterrupt:
         stop(jobs)
         raise
+    return [job.job_id for job in jobs]
 
 
-def summary(statuses: list[RunStatus]) -> dict[str, Any]:
+def summary(statuses: list[RunStatus], jobs: list[str]) -> dict[str, Any]:
     """Return what --json prints."""
     runs = [
         {
@@ -100,7 +104,7 @@ def summary(statuses: list[RunStatus]) -> dict[str, Any]:
     states = [run.state for run in statuses]
     totals = {state: states.count(state) for state in ("done", "diverged", "failed", "running", "waiting")}
     wall_s = sum(run.record.wall_s for run in statuses if run.record)
-    return {"runs": runs, "jobs": totals["running"], "totals": {**totals, "wall_s": wall_s}}
+    return {"runs": runs, "jobs": jobs, "totals": {**totals, "wall_s": wall_s}}
 
 
 def show(study: Study, statuses: list[RunStatus]) -> None:
@@ -132,9 +136,12 @@ def _row(run: RunStatus) -> list[Any]:
 def _next_steps(study: Study, statuses: list[RunStatus], flags: cli.Flags, n_wanted: int) -> list[str]:
     """Return what to tell at the end: what would happen, what is missing, the next command."""
     left = unfinished(statuses)
-    command = f"python -m scaling.sweep {study.folder}"
     if not left:
-        return [f"\nall {len(statuses)} runs ended", f"next: python -m scaling.fit {study.folder} --law quadratic"]
+        diverged = sum(run.state == "diverged" for run in statuses)
+        ending = f", {diverged} of them diverged" if diverged else ""
+        next_one = cli.command("fit", study.folder, "--law", "quadratic")
+        return [f"\nall {len(statuses)} runs ended{ending}", f"next: {next_one}"]
+    command = cli.command("sweep", study.folder)
     failed = [run for run in left if run.state == "failed"]
     lines = [""]
     if flags.go and flags.cluster == "slurm" and not flags.wait:
@@ -153,7 +160,7 @@ def _next_steps(study: Study, statuses: list[RunStatus], flags: cli.Flags, n_wan
 def _cluster(flags: cli.Flags) -> Cluster:
     def count(name: str, least: int) -> int | None:
         text = getattr(flags, name)
-        return parse_counts(text, f"--{name.replace('_', '-')}", least=least)[0] if text else None
+        return None if text is None else parse_count(text, f"--{name.replace('_', '-')}", least=least)
 
     return Cluster(
         kind=flags.cluster,

@@ -42,8 +42,14 @@ def act(flags: cli.Flags) -> int:
     spec, folder = found[0], study.run_folder(found[0].run_id)
     os.environ["OMP_NUM_THREADS"] = str(spec.training.threads)
     stopping: list[int] = []
+
+    def listen(number: int, _: object) -> None:
+        if stopping:  # asked twice: now, not after the step
+            raise KeyboardInterrupt
+        stopping.append(number)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: stopping.append(number))
+        signal.signal(number, listen)
     with run_lock(folder) as held:
         if not held:
             raise UsageError(
@@ -69,7 +75,7 @@ def act(flags: cli.Flags) -> int:
         print(
             f"{spec.arm} seed {spec.training.seed}: loss {record.loss:.4f} nats/token, {record.bpb:.4f} bits per byte"
         )
-        print(f"next: python -m scaling.sweep {study.folder} --go")
+        print(f"next: {cli.command('sweep', study.folder, '--go')}")
     else:
         print(f"{record.state}: {record.error}", file=sys.stderr)
     return cli.DONE if record.state == "done" else cli.FAILED

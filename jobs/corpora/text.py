@@ -14,6 +14,8 @@ def documents(argument: str) -> Iterator[bytes]:
 
     Raises UsageError where the path is missing or cannot be read.
     """
+    if not argument:
+        raise UsageError("text: needs a file or folder, such as text:notes")
     path = Path(argument).expanduser()
     try:
         if path.is_dir():

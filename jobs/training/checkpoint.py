@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -14,22 +14,33 @@ KEPT = 2
 
 
 def save(folder: Path, step: int, run_id: str, state: dict[str, Any]) -> None:
-    """Write the state of a run after `step` steps, then remove all but the newest checkpoints."""
+    """Write the state of a run after `step` steps; remove older checkpoints, and later ones, which could not be read.
+
+    Raises OSError where the disk is full; the older checkpoints stay.
+    """
     content = {"run_id": run_id, "step": step, **state}
-    write_with(folder / f"step-{step:09d}.pt", lambda file: torch.save(content, file))
-    for old in sorted(folder.glob("step-*.pt"))[:-KEPT]:
-        old.unlink(missing_ok=True)
+    path = folder / f"step-{step:09d}.pt"
+    write_with(path, lambda file: _write(content, file))
+    known = sorted(folder.glob("step-*.pt"))
+    for other in [*known[: max(0, known.index(path) + 1 - KEPT)], *known[known.index(path) + 1 :]]:
+        other.unlink(missing_ok=True)
 
 
 def load_newest(folder: Path, run_id: str, device: torch.device) -> dict[str, Any] | None:
     """Return the newest state that can be read, or None; a torn file is skipped with a warning.
 
-    Raises UsageError for the checkpoint of another run.
+    Leftovers of a write that was killed are removed. Raises UsageError for the checkpoint of another run.
     """
+    for leftover in folder.glob(".step-*"):
+        leftover.unlink(missing_ok=True)
     for path in sorted(folder.glob("step-*.pt"), reverse=True):
         try:
             state = torch.load(path, map_location=device, weights_only=True)
-        except Exception as error:  # torch raises RuntimeError, EOFError, UnpicklingError … for torn and hostile files
+        except (OSError, torch.OutOfMemoryError):
+            raise
+        except (
+            Exception
+        ) as error:  # RuntimeError, EOFError, UnpicklingError …: what torch raises for torn and hostile files
             reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
             print(f"warning: {path} cannot be read and is skipped ({reason})", file=sys.stderr)
             continue
@@ -37,3 +48,36 @@ def load_newest(folder: Path, run_id: str, device: torch.device) -> dict[str, An
             raise UsageError(f"{path} is not a checkpoint of run {run_id}; remove it and the run starts anew")
         return state
     return None
+
+
+def _write(content: dict[str, Any], file: IO[bytes]) -> None:
+    """Write with torch; its own error for a disk that is full does not say so, so the system's is passed on."""
+    recorded = _RecordingFile(file)
+    try:
+        torch.save(content, recorded)  # type: ignore[arg-type]
+    except RuntimeError as error:
+        raise recorded.error or error from None
+
+
+class _RecordingFile:
+    """A file that remembers the error of a write."""
+
+    def __init__(self, file: IO[bytes]):
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Write, and remember the error if there is one."""
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        """Flush, likewise."""
+        try:
+            self.file.flush()
+        except OSError as error:
+            self.error = error
+            raise

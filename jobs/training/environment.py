@@ -1,5 +1,7 @@
 """What a run ran on: versions, device, memory, peak."""
 
+import ctypes
+import gc
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -53,31 +55,30 @@ def peak_flops(device: torch.device, precision: str) -> float | None:
     return next((peak for name, peak in PEAK_BF16.items() if name in device_name(device)), None)
 
 
-def reset_peak_memory(device: torch.device) -> None:
-    """Start counting peak memory anew; on a CPU this needs Linux and may be refused."""
+def reset_peak_memory(device: torch.device) -> bool:
+    """Start counting peak memory anew; return whether that worked (on a CPU it needs Linux).
+
+    What earlier runs of this process freed is given back to the system first, so that it does not count.
+    """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-        return
+        return True
     try:
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        _peak_is_known.append(False)
+        return True
+    except (OSError, AttributeError):
+        return False
 
 
 def peak_memory(device: torch.device) -> int | None:
     """Return the most bytes held since the last reset: of the GPU's allocator, or the resident set of this process."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return None
+    lines = Path("/proc/self/status").read_text().splitlines()
     kilobytes = next((line.split()[1] for line in lines if line.startswith("VmHWM")), None)
-    return None if kilobytes is None or _peak_is_known else int(kilobytes) * 1024
-
-
-_peak_is_known: list[bool] = []
-"""Holds an entry once a reset was refused: the peak then belongs to the process and not to the run."""
+    return None if kilobytes is None else int(kilobytes) * 1024
 
 
 @cache

@@ -23,8 +23,13 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(model: Transformer, tokens: np.ndarray, seq_len: int, windows: int, device: torch.device) -> Evaluation:
-    """Return loss and routing of `model` on the first `windows` validation windows of a fixed random order."""
+def evaluate(
+    model: Transformer, tokens: np.ndarray, seq_len: int, windows: int, device: torch.device, *, dropped: float
+) -> Evaluation:
+    """Return loss and routing of `model` on the first `windows` validation windows of a fixed random order.
+
+    Evaluation drops no token; `dropped` is the share that training did.
+    """
     was_training = model.training
     model.eval()
     total = torch.zeros((), dtype=torch.float64, device=device)
@@ -39,11 +44,13 @@ def evaluate(model: Transformer, tokens: np.ndarray, seq_len: int, windows: int,
             loads.append(torch.stack([routing.load for routing in routings]))
             entropies.append(torch.stack([routing.entropy for routing in routings]) * len(chosen))
     model.train(was_training)
-    health = _health(torch.stack(loads).sum(0), torch.stack(entropies).sum(0) / windows) if loads else None
+    health = None
+    if loads:
+        health = _health(torch.stack(loads).sum(0), torch.stack(entropies).sum(0) / windows, dropped)
     return Evaluation(loss=float(total) / (windows * seq_len), routing=health)
 
 
-def _health(loads: Tensor, entropies: Tensor) -> RoutingHealth:
+def _health(loads: Tensor, entropies: Tensor, dropped: float) -> RoutingHealth:
     """Return the worst of the MoE layers from loads (layers, n_experts) and entropies (layers,) of a whole evaluation.
 
     A single batch would overstate the imbalance.
@@ -54,4 +61,5 @@ def _health(loads: Tensor, entropies: Tensor) -> RoutingHealth:
         load_cv=float(relative.std(1, correction=0).max()),
         dead_experts=int((relative < 0.01).sum()),
         entropy=float(entropies.min()),
+        dropped=dropped,
     )

@@ -50,9 +50,9 @@ def looped_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
     return torch.cat([x[start:end] @ weight for start, end, weight in pairs])
 
 
-def product_for(x: Tensor, weights: Tensor) -> Any:
-    """Return the grouped product where its constraints hold, else the loop."""
-    aligned = all(width * x.element_size() % 16 == 0 for width in weights.shape[1:])
+def product_for(x: Tensor, *weights: Tensor) -> Any:
+    """Return the grouped product where its constraints hold for all `weights`, else the loop."""
+    aligned = all(width * x.element_size() % 16 == 0 for weight in weights for width in weight.shape[1:])
     return grouped_product if aligned and x.dtype in (torch.float32, torch.bfloat16) else looped_product
 
 
@@ -88,7 +88,7 @@ class Experts(nn.Module):
         slots = tokens.unsqueeze(1).expand(-1, top_k, -1).reshape(n_tokens * top_k, -1)
         rows = Permute.apply(slots, order, inverse)  # type: ignore[no-untyped-call]
         rows, rise, fall = _as_autocast(rows, self.rise, self.fall)
-        product = product_for(rows, self.rise)
+        product = product_for(rows, rise, fall)
         hidden = activate(product(rows, rise, ends), self.gated)
         back: Tensor = Permute.apply(product(hidden, fall, ends), inverse, order)  # type: ignore[no-untyped-call]
         gates = routing.gates.unsqueeze(-1).to(back.dtype)  # (tokens, K, 1)

@@ -5,10 +5,11 @@ weights, optimizer, random state and the step, and a resumed run repeats the uni
 """
 
 import math
+import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from jobs.corpora import open_store
 from jobs.corpora.tokens import TokenStore, WindowOrder, read_windows
-from jobs.record import RunRecord, write_record
+from jobs.record import IMBALANCED, RunRecord, write_record
 from jobs.training import checkpoint
 from jobs.training.environment import environment, now, peak_flops, peak_memory, reset_peak_memory
 from jobs.training.evaluate import Evaluation, evaluate
@@ -31,10 +32,8 @@ from planners.files import write_json
 from planners.spec import RunSpec
 from planners.study import Study
 
-CHECKPOINT_S = 30.0
+CHECKPOINT_S = float(os.environ.get("SCALING_CHECKPOINT_S", 30))
 """Seconds between checkpoints: what a killed run loses at most."""
-IMBALANCED = 4.0
-"""A busiest expert above this many mean loads is flagged."""
 
 
 class Interrupted(Exception):
@@ -60,8 +59,8 @@ def train(study: Study, spec: RunSpec, *, stop: Callable[[int], bool] = lambda s
     if spec.data is None:
         raise UsageError(f"run {spec.run_id} names no corpus; plan the study again with --data")
     torch.set_num_threads(spec.training.threads)
-    run = _Run.start(study, spec)
-    reset_peak_memory(run.device)
+    knows_peak = reset_peak_memory(device())
+    run = _Run.start(study, spec, knows_peak)
     try:
         run.train(stop)
         measured = run.evaluate()
@@ -90,16 +89,17 @@ class _Run:
     order: WindowOrder
     metrics: Metrics
     window: Window
+    knows_peak: bool
     evaluation_s: float = 0.0
     step: int = 0
     wall_s: float = 0.0
     started: str = field(default_factory=now)
     resumed: bool = False
-    tail: list[float] = field(default_factory=list)
+    tail: list[tuple[int, float]] = field(default_factory=list)
     dropped: int = 0
 
     @classmethod
-    def start(cls, study: Study, spec: RunSpec) -> "_Run":
+    def start(cls, study: Study, spec: RunSpec, knows_peak: bool) -> "_Run":
         """Return the run at its newest checkpoint, or at step 0."""
         place = device()
         folder = study.run_folder(spec.run_id)
@@ -128,6 +128,7 @@ class _Run:
             order=WindowOrder(len(tokens), training.seq_len, training.U, training.seed),
             metrics=Metrics(folder / "metrics.jsonl"),
             window=Window(place),
+            knows_peak=knows_peak,
         )
         state = checkpoint.load_newest(folder / "checkpoint", spec.run_id, place)
         if state is not None:
@@ -137,13 +138,15 @@ class _Run:
 
     def train(self, stop: Callable[[int], bool]) -> None:
         """Take the remaining steps, with a metrics line now and then and a checkpoint every CHECKPOINT_S."""
-        training, every = self.spec.training, max(1, self.spec.training.steps // METRIC_LINES)
+        training, every = self.spec.training, math.ceil(self.spec.training.steps / METRIC_LINES)
         saved = clock = time.monotonic()
         while self.step < training.steps:
             self.window.add(*self.take_step())
             self.step += 1
             ended, stopping = self.step == training.steps, stop(self.step)
             if self.step % every == 0 or ended or stopping or time.monotonic() - saved > CHECKPOINT_S:
+                if self.device.type == "cuda":
+                    torch.cuda.synchronize(self.device)  # the steps that are only queued so far take time too
                 self.wall_s, clock = self.wall_s + time.monotonic() - clock, time.monotonic()
                 if self.step % every == 0 or ended:
                     self.report()
@@ -207,14 +210,16 @@ class _Run:
         self.metrics.write(line)
         if not math.isfinite(loss):
             raise Diverged(f"the training loss is not finite at step {self.step}")
-        self.tail = [*self.tail, loss][-METRIC_LINES // 10 :]
+        self.tail = [*self.tail, (window.steps, loss)][-METRIC_LINES:]
 
     def evaluate(self) -> Evaluation:
         """Measure the validation loss; its time counts as the run's."""
         clock, training = time.monotonic(), self.spec.training
         tokens = self.store.tokens("validation")
         with self.autocast():
-            measured = evaluate(self.model, tokens, training.seq_len, training.eval_windows, self.device)
+            measured = evaluate(
+                self.model, tokens, training.seq_len, training.eval_windows, self.device, dropped=self.dropped_share
+            )
         self.evaluation_s = time.monotonic() - clock
         return measured
 
@@ -227,6 +232,7 @@ class _Run:
             "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "wall_s": self.wall_s,
             "started": self.started,
+            "is_final": self.step == self.spec.training.steps,
             "tail": self.tail,
             "dropped": self.dropped,
             "window": self.window.state(),
@@ -241,7 +247,8 @@ class _Run:
         if self.device.type == "cuda" and state["cuda_random"] is not None:
             torch.cuda.set_rng_state(state["cuda_random"].cpu(), self.device)
         self.step, self.wall_s, self.started = state["step"], state["wall_s"], state["started"]
-        self.tail, self.dropped, self.resumed = list(state["tail"]), state["dropped"], True
+        self.tail = [(steps, loss) for steps, loss in state["tail"]]
+        self.dropped, self.resumed = state["dropped"], True
         self.window.restore(state["window"])
 
     def save(self) -> None:
@@ -249,12 +256,24 @@ class _Run:
         folder = self.study.run_folder(self.spec.run_id) / "checkpoint"
         checkpoint.save(folder, self.step, self.spec.run_id, self.state())
 
+    @property
+    def dropped_share(self) -> float:
+        """Share of routed slots that were dropped in training; 0 for a dense model."""
+        slots = self.spec.training.D * self.spec.shape.top_k * self.spec.shape.n_moe_layers
+        return self.dropped / slots if slots else 0.0
+
+    def train_loss(self) -> float:
+        """Return the mean cross entropy of the metrics lines that hold the last tenth of the steps."""
+        steps, total = 0, 0.0
+        for n, loss in reversed(self.tail):
+            if steps >= self.spec.training.steps / 10:
+                break
+            steps, total = steps + n, total + n * loss
+        return total / steps
+
     def done(self, measured: Evaluation) -> RunRecord:
         """Return the record of a finished run."""
-        training, shape, health = self.spec.training, self.spec.shape, measured.routing
-        if health:
-            slots = training.D * shape.top_k * shape.n_moe_layers
-            health = replace(health, dropped=self.dropped / slots)
+        training, health = self.spec.training, measured.routing
         speed, peak = training.D / self.wall_s, peak_flops(self.device, training.precision)
         M = self.spec.flops_per_token[self.spec.flops_convention]
         flags = ["resumed"] if self.resumed else []
@@ -266,12 +285,12 @@ class _Run:
             state="done",
             loss=measured.loss,
             bpb=measured.loss / math.log(2) / self.store.bytes_per_token,
-            train_loss=sum(self.tail) / len(self.tail),
+            train_loss=self.train_loss(),
             D_seen=training.D,
             wall_s=self.wall_s + self.evaluation_s,
             tokens_per_s=speed,
             mfu=speed * M / peak if peak else None,
-            peak_memory_bytes=peak_memory(self.device),
+            peak_memory_bytes=peak_memory(self.device) if self.knows_peak else None,
             routing=health,
             environment=environment(self.device, self.started),
             flags=tuple(flags),
@@ -302,10 +321,10 @@ def _optimizer(model: Transformer, spec: RunSpec) -> torch.optim.Optimizer:
 
 
 def _load_parent(model: Transformer, study: Study, run_id: str) -> None:
-    """Start from the final weights of another run of the study."""
+    """Start from the final weights of another run of the study. Raises UsageError where it has none that fit."""
     state = checkpoint.load_newest(study.run_folder(run_id) / "checkpoint", run_id, torch.device("cpu"))
-    if state is None:
-        raise UsageError(f"run {run_id} has no checkpoint to start from; train it first")
+    if state is None or not state["is_final"]:
+        raise UsageError(f"run {run_id} has no final checkpoint to start from; train it to its end first")
     try:
         model.load_state_dict(state["model"])
     except RuntimeError as error:

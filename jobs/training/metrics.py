@@ -11,7 +11,7 @@ from torch import Tensor
 from jobs.training.routing import Routing
 
 METRIC_LINES = 100
-"""Lines of metrics.jsonl per run."""
+"""Most lines of metrics.jsonl per run."""
 
 
 class Window:
@@ -21,15 +21,15 @@ class Window:
         self.steps, self.device = 0, device
         self.losses = torch.zeros((), dtype=torch.float64, device=device)
         self.norm = torch.zeros((), device=device)
-        self.routings: list[Routing] = []
+        self.balances: list[Tensor] = []
         self.loads: list[Tensor] = []
         self.dropped = torch.zeros((), dtype=torch.int64, device=device)
 
     def add(self, loss: Tensor, norm: Tensor, routings: list[Routing]) -> None:
-        """Add one step: its cross entropy, gradient norm and routing, all without gradient."""
+        """Add one step: its cross entropy (without gradient), gradient norm and routing."""
         self.steps += 1
         self.losses += loss
-        self.norm, self.routings = norm, routings
+        self.norm, self.balances = norm, [routing.balance.detach() for routing in routings]
         loads = [routing.load for routing in routings]
         self.loads = [a + b for a, b in zip(self.loads, loads, strict=True)] if self.loads else loads
         for routing in routings:
@@ -55,7 +55,7 @@ class Window:
 
     def balance(self) -> float | None:
         """Balance loss of the last step, mean over layers."""
-        values = [float(routing.balance.detach()) for routing in self.routings]
+        values = [float(balance) for balance in self.balances]
         return sum(values) / len(values) if values and all(map(math.isfinite, values)) else None
 
     def max_load(self) -> float | None:

@@ -125,7 +125,7 @@ def test_zero_is_a_number_where_it_is_allowed():
         (b"N,D,loss\n", ("no runs",)),
         (b"PK\x03\x04\xff\xfe\x00\x81", ("cannot be read as CSV",)),
         (b"N;D;loss\n1;2;3\n", ("no column loss", "N;D;loss")),
-        (b"N,D\n1,2\n", ("no column loss", "it has N, D", "columns=")),
+        (b"N,D\n1,2\n", ("no column loss", "it has N, D", "--columns loss=")),
         (b"N,loss,N\n1,2,3\n", ("twice",)),
         (b"N,loss\n1,2\n1\n", ("line 3", "1 cells", "header 2")),
         (b"N,loss\n1,2,3\n", ("line 2", "3 cells")),

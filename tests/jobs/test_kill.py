@@ -37,7 +37,10 @@ def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
     moments = random.Random(5)
     for _ in range(10):
         process = subprocess.Popen(
-            [*command, str(disturbed.folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*command, str(disturbed.folder)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "SCALING_CHECKPOINT_S": "0.2"},
         )
         time.sleep(moments.uniform(2, 9))
         victims = processes_of(disturbed.folder)

@@ -98,6 +98,30 @@ def test_a_torn_checkpoint_is_skipped_with_a_warning(
     assert "skipped" in capsys.readouterr().err
 
 
+def test_a_fresh_checkpoint_outlives_unreadable_later_ones(tiny_study: Study) -> None:
+    spec = tiny_study.runs()[0]
+    folder = tiny_study.run_folder(spec.run_id) / "checkpoint"
+    folder.mkdir(parents=True)
+    for step in (30, 40):
+        (folder / f"step-{step:09d}.pt").write_bytes(b"torn")
+    (folder / ".step-000000050.pt.abcd").write_bytes(b"left by a killed write")
+    with pytest.raises(loop.Interrupted):
+        loop.train(tiny_study, spec, stop=lambda step: step == 10)
+    assert [path.name for path in folder.iterdir()] == ["step-000000010.pt"]
+    assert loop.train(tiny_study, spec).flags == ("resumed",)
+
+
+def test_the_training_loss_is_that_of_the_last_tenth(tiny_study: Study) -> None:
+    spec = tiny_study.runs()[1]
+    record = loop.train(tiny_study, spec)
+    rows = metrics(tiny_study, spec)
+    assert len(rows) <= 100
+    steps = spec.training.steps
+    last = [row["loss"] for row in rows if row["step"] > steps - -(-steps // 10)]  # here a line is a step
+    assert len(rows) == steps
+    assert record.train_loss == pytest.approx(sum(last) / len(last))
+
+
 def test_the_checkpoint_of_another_run_is_refused(tiny_study: Study) -> None:
     dense, moe, _ = tiny_study.runs()
     folder = tiny_study.run_folder(dense.run_id) / "checkpoint"
@@ -155,7 +179,13 @@ def test_a_run_starts_from_the_weights_of_its_parent(tiny_study: Study) -> None:
     given = {name: getattr(parent, name) for name in names}
     child = RunSpec.build(**given, training=replace(parent.training, init_from=parent.run_id))
     assert child.run_id != parent.run_id
-    with pytest.raises(UsageError, match="no checkpoint"):
+    with pytest.raises(UsageError, match="no final checkpoint"):
+        loop.train(tiny_study, child)
+    taken: list[int] = []
+    with pytest.raises(loop.Interrupted):
+        loop.train(tiny_study, parent, stop=lambda step: taken.append(step) or step == 5)
+    assert taken == [1, 2, 3, 4, 5]
+    with pytest.raises(UsageError, match="no final checkpoint"):
         loop.train(tiny_study, child)
     first = loop.train(tiny_study, parent)
     second = loop.train(tiny_study, child)

@@ -156,6 +156,20 @@ def test_grouped_path_equals_the_reference_bit_for_bit(
         assert torch.equal(grouped, looped)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("d_expert", [2, 4, 6, 8, 10, 12])
+def test_widths_that_the_grouped_product_does_not_take_are_looped(d_expert: int, dtype: torch.dtype) -> None:
+    layer = Experts(replace(MOE, d_expert=d_expert, d_shared=0), Router())
+    for weight in layer.parameters():
+        torch.nn.init.normal_(weight, std=0.2)
+    x = torch.randn(1, 30, 32, requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+        y, _ = layer(x)
+    y.float().sum().backward()
+    exact, _ = layer.double()(x.detach().double())
+    torch.testing.assert_close(y.double(), exact, rtol=0.05, atol=0.05 if dtype == torch.bfloat16 else 1e-5)
+
+
 def test_gradients_are_those_of_finite_differences() -> None:
     shape = replace(MOE, d_model=4, n_heads=1, n_kv_heads=1, head_dim=4, n_experts=3, top_k=2, d_expert=2, d_shared=2)
     layer = Experts(shape, Router()).double()

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from jobs.record import collect, read_record
-from jobs.status import last_line, status
-from jobs.submit import Cluster, follow, submit, wanted
+from jobs.status import status
+from jobs.submit import Cluster, follow, submit, submit_local, visible_gpus, wanted
 from jobs.worker import Worker, is_running, run_lock
 from planners import Question, Study, UsageError, make_plan
 
@@ -105,32 +105,28 @@ def test_a_killed_worker_loses_nothing(tiny_question: Question, tmp_path: Path) 
         study.write(plan)
     (run_id,) = [spec.run_id for spec in plan.runs]
     code = f"from jobs.worker import Worker; Worker({str(disturbed.folder)!r})([{run_id!r}])"
-    for wait_for in (3, 30):
-        process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ})
+    checkpoints = disturbed.run_folder(run_id) / "checkpoint"
+    for wait_for in (10, 40):
+        process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "SCALING_CHECKPOINT_S": "0.02"})
         deadline = time.monotonic() + 120
         while len(_lines(disturbed, run_id)) < wait_for and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        assert list(checkpoints.glob("step-*.pt")), "it was killed before its first checkpoint"
     assert not is_running(disturbed.run_folder(run_id))
     assert not (disturbed.run_folder(run_id) / "record.json").exists()
     for study in (disturbed, calm):
         assert Worker(str(study.folder))([run_id]) == 1
+    record = read_record(disturbed, plan.runs[0])
+    assert record is not None
+    assert record.flags[0] == "resumed"
     assert losses(disturbed) == losses(calm)
 
 
 def _lines(study: Study, run_id: str) -> list[str]:
     path = study.run_folder(run_id) / "metrics.jsonl"
     return path.read_text().splitlines() if path.is_file() else []
-
-
-def test_status_reads_progress_from_a_torn_file(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    path.write_text(json.dumps({"D": 5, "loss": 1.0}) + "\n" + '{"D": 6, "lo')
-    assert last_line(path) == {"D": 5, "loss": 1.0}
-    assert last_line(tmp_path / "absent") == {}
-    path.write_text("")
-    assert last_line(path) == {}
 
 
 def test_a_corrupt_record_is_one_sentence(tiny_study: Study) -> None:
@@ -163,15 +159,16 @@ def test_a_study_of_failures_alone_is_reported_as_such(tiny_study: Study, capsys
     shown = capsys.readouterr().out
     assert shown.count("failed: ") == 3
     assert "--retry" in shown
-    assert cli.main(["fit", folder]) == cli.DONE
+    assert cli.main(["fit", folder]) == cli.GAPS
     assert cli.main(["report", folder]) == cli.GAPS
     assert "0 of 3 planned runs done" in capsys.readouterr().out
 
 
-def test_a_full_disk_is_a_failed_run_that_continues_later(
-    tiny_study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+@pytest.mark.parametrize("where", ["checkpoint", "record"])
+def test_a_full_disk_leaves_the_run_to_the_next_call(
+    tiny_study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, where: str
 ) -> None:
-    from jobs.training import checkpoint
+    from jobs.training import checkpoint, loop
 
     specs = tiny_study.runs()
 
@@ -179,12 +176,90 @@ def test_a_full_disk_is_a_failed_run_that_continues_later(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(checkpoint, "save", full)
-        Worker(str(tiny_study.folder))([specs[0].run_id])
-    record = read_record(tiny_study, specs[0])
-    assert record is not None
-    assert "No space left on device" in str(record.error)
-    runs = wanted(status(tiny_study), retry=True)
-    follow(tiny_study, submit(tiny_study, runs, Cluster(kind="debug")), runs, quiet=True)
+        broken.setattr(*((checkpoint, "save") if where == "checkpoint" else (loop, "write_record")), full)
+        assert Worker(str(tiny_study.folder))([specs[0].run_id]) == 0
+    assert "No space left on device" in capsys.readouterr().err
+    assert read_record(tiny_study, specs[0]) is None
+    assert Worker(str(tiny_study.folder))([spec.run_id for spec in specs]) == 3
     assert [run.state for run in status(tiny_study)] == ["done"] * 3
-    capsys.readouterr()
+
+
+def test_torch_says_that_the_disk_is_full(tmp_path: Path) -> None:
+    from jobs.training import checkpoint
+
+    class FullDisk:
+        def write(self, data: bytes) -> int:
+            raise OSError(28, "No space left on device")
+
+        def flush(self) -> None:
+            pass
+
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint._write({"step": 1}, FullDisk())  # type: ignore[arg-type]
+
+
+def test_the_end_of_a_job_is_no_failure_of_the_run(tiny_study: Study) -> None:
+    """submitit raises this in the middle of a step when a job has met its time limit too often."""
+    from submitit.core.utils import UncompletedJobError
+
+    from jobs.worker import train_and_record
+
+    spec = tiny_study.runs()[0]
+
+    def ended(step: int) -> bool:
+        raise UncompletedJobError("Job not requeued because: timed-out too many times.")
+
+    with pytest.raises(UncompletedJobError):
+        train_and_record(tiny_study, spec, stop=ended)
+    assert read_record(tiny_study, spec) is None
+
+
+def test_each_local_worker_sees_its_own_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import submitit
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert visible_gpus() == [2, 5]
+
+    class Seen:
+        def __call__(self, run_ids: list[str]) -> str | None:
+            return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+    def seen(cluster: Cluster, workers: int) -> list[str]:
+        executor = submitit.LocalExecutor(tmp_path)
+        jobs = [submit_local(executor, Seen(), [], index, cluster, visible_gpus()) for index in range(workers)]
+        return [job.result() for job in jobs]
+
+    assert seen(Cluster(), 3) == ["2", "5", "2"]
+    assert seen(Cluster(gpus=2), 1) == ["2,5"]
+    assert seen(Cluster(gpus=0), 1) == [""]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-8932f937")
+    with pytest.raises(UsageError, match="numbers"):
+        visible_gpus()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert visible_gpus() == []
+
+
+SBATCH = """#!/bin/sh
+if grep -q refused "$1"; then echo "sbatch: error: invalid partition" >&2; exit 1; fi
+cp "$1" "{seen}"
+echo "Submitted batch job 7"
+"""
+
+
+def test_slurm_goes_through_the_same_call(tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for sbatch that keeps what it is given; the real one is tried by hand."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sbatch", "srun", "sacct", "squeue"):
+        (folder / name).write_text(SBATCH.format(seen=tmp_path / "script") if name == "sbatch" else "#!/bin/sh\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    runs = wanted(status(tiny_study), retry=False)
+    cluster = Cluster(kind="slurm", parallel=2, gpus=1, timeout_min=7, slurm=("partition=short",))
+    jobs = submit(tiny_study, runs, cluster)
+    assert [job.job_id for job in jobs] == ["7_0", "7_1"]
+    script = (tmp_path / "script").read_text()
+    for option in ("--partition=short", "--gpus-per-node=1", "--time=7", "--array=0-1", "--cpus-per-task=1"):
+        assert option in script
+    with pytest.raises(UsageError, match="invalid partition"):
+        submit(tiny_study, runs, replace(cluster, slurm=("partition=refused",)))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planners.errors import UsageError
-from planners.files import read_json, read_jsonl, write_json, write_jsonl, write_text, write_with
+from planners.files import last_row, read_json, read_jsonl, write_json, write_jsonl, write_text, write_with
 
 ROWS = st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.none(), max_size=3))
 
@@ -64,3 +64,12 @@ def test_unreadable_files_are_one_sentence(tmp_path: Path) -> None:
             read_json(tmp_path / name)
     with pytest.raises(UsageError, match="absent"):
         read_jsonl(tmp_path / "absent")
+
+
+def test_the_last_whole_row_of_a_growing_file(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"D": 4}\n{"D": 5}\n{"D": 6, "lo')
+    assert last_row(path) == {"D": 5}
+    assert last_row(tmp_path / "absent") == {}
+    path.write_text("")
+    assert last_row(path) == {}

@@ -85,6 +85,29 @@ def test_absurd_budgets_are_refused() -> None:
         make_plan(replace(SMOKE, budgets=(1e30,)), CORPUS)
 
 
+def test_the_last_token_of_a_corpus_has_no_target() -> None:
+    exact = make_plan(replace(SMOKE, top_ks=(0,)), CORPUS).runs[0].training.U
+    with pytest.raises(UsageError, match="unique tokens"):
+        make_plan(replace(SMOKE, top_ks=(0,)), replace(CORPUS, train_tokens=exact))
+    assert make_plan(replace(SMOKE, top_ks=(0,)), replace(CORPUS, train_tokens=exact + 1)).runs
+
+
+def test_cells_that_collapse_are_said_to() -> None:
+    plan = make_plan(replace(SMOKE, top_ks=(), activations=(0.4, 0.405)), CORPUS)
+    assert len(plan.runs) == 1
+    assert "same run" in plan.refused[0].reason
+    assert "r_a 0.405" in plan.refused[0].cell
+
+
+def test_a_dense_rate_beside_a_top_k_leaves_the_rate_to_k() -> None:
+    plan = make_plan(replace(SMOKE, top_ks=(4,), activations=(1,)), CORPUS)
+    assert [run.arm for run in plan.runs] == ["dense", "K4"]
+
+
+def test_many_repeats_are_noted() -> None:
+    assert any("repeated" in note for note in make_plan(replace(SMOKE, unique_tokens=5000), CORPUS).notes)
+
+
 def test_dense_alone_is_a_plan() -> None:
     plan = make_plan(Question(study="x", total_params=1e6, budgets=(1e13,), activations=(1,)))
     assert [run.arm for run in plan.runs] == ["dense"]

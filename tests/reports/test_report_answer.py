@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fits import write_fit
 from fits.files import read_fit
-from jobs.record import RoutingHealth, RunRecord
+from jobs.record import RoutingHealth, RunRecord, read_records, write_record
 from planners import RunSpec, Study, UsageError, preset
 from reports import write_report
 from reports.answer import answer, ends, lead_at
@@ -192,8 +191,10 @@ def test_minimum_at_the_end_of_the_grid_is_warned_of(make: Make, tmp_path: Path)
 
 def test_a_fit_of_other_runs_is_stale(make: Make, tmp_path: Path) -> None:
     study = make(tmp_path / "old", preset("smoke"), lambda spec: 3 + spec.r_a)
-    old = read_fit(study.fits / "quadratic.json")
-    write_fit(study.fits, replace(old, n=2, dof=-1))
+    assert "fit again" not in evidence_of(study, "fit")
+    spec = study.runs()[2]
+    write_record(study, replace(read_records(study)[2][1], loss=3.5))
+    assert spec.arm == "K4"
     assert "fit again with: python -m scaling.fit studies/old" in evidence_of(study, "fit")
 
 

@@ -98,6 +98,18 @@ MISTAKES = {
     "table without the columns": (["fit", "--runs", "{csv}", "--law", "chinchilla"], "D"),
     "no table": (["fit", "--runs", "/no/such.csv"], "/no/such.csv"),
     "bad columns": (["fit", "--runs", "{csv}", "--columns", "N"], "OURS=THEIRS"),
+    "empty text corpus": (["plan", "--preset", "smoke", "--data", "text:"], "text:"),
+    "study is a file": (["plan", "--preset", "smoke", "-o", "{csv}"], "is a file"),
+    "study preset on a file": (["study", "smoke", "-o", "{csv}"], "is a file"),
+    "list for a number": (["plan", "--preset", "smoke", "--seq-len", "1,2"], "is a list"),
+    "less than a token": (["plan", "--preset", "smoke", "--batch-tokens", "0.4"], "one token"),
+    "vocabulary twice": (
+        ["plan", "--budget", "1e13", "--total-params", "1M", "--top-k", "1", "--data", "stdlib", "--vocab-size", "99"],
+        "corpus brings its own",
+    ),
+    "empty number": (["plan", "--preset", "smoke", "--lr", ""], "--lr"),
+    "too many decisions": (["plan", "--preset", "smoke", "--top-k", "4", "--activation", ".2"], "d_expert"),
+    "columns of a study": (["fit", "{study}", "--columns", "N=n"], "--columns"),
     "empty folder": (["sweep", "{empty}"], "cannot be read"),
 }
 
@@ -156,6 +168,22 @@ def test_a_plan_with_gaps_shows_both(capsys: pytest.CaptureFixture) -> None:
     shown = capsys.readouterr()
     assert "refused: r_a 0.1" in shown.err
     assert "dense" in shown.out
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    code = "import sys; from scaling.cli import main; sys.exit(main(['plan', '--preset', 'smoke']))"
+    done = subprocess.run(f'{sys.executable} -c "{code}" | true; exit ${{PIPESTATUS[0]}}', shell=True, cwd=ROOT,
+                          executable="/bin/bash", capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0
+    assert "error" not in done.stderr.lower()
+
+
+def test_rates_replace_the_top_ks_of_a_preset(capsys: pytest.CaptureFixture) -> None:
+    flags = ["plan", "--json", "--preset", "smoke", "--activation", "1,.4", "--total-params", "300k"]
+    assert cli.main(flags) == cli.DONE
+    runs = json.loads(capsys.readouterr().out)["runs"]
+    assert [run["shape"]["top_k"] for run in runs] == [0, 15]
+    assert runs[1]["shape"]["d_model"] == 32
 
 
 def test_tables_are_aligned() -> None:
