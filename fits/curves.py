@@ -66,7 +66,13 @@ def fit_curve(table: RunTable, law: Curve, *, margin: float | None = None) -> Fi
         notes.append("no margin was given, so there is no region of indifference")
     rates, k = np.unique(np.round(x, 6)).size, len(law.parameters)
     if rates < k:
-        return _unfitted(law, arms, f"{rates} rates do not determine {k} coefficients; add rates", margin, notes)
+        return _unfitted(
+            law,
+            arms,
+            f"{k} coefficients need at least {k} different rates, and there are {rates}; add rates",
+            margin,
+            notes,
+        )
     plain = _least_squares(_powers(x, k), loss, k)
     if plain.dof == 0:
         reason = f"{len(x)} runs determine {k} coefficients and leave nothing to judge them by; add seeds or rates"

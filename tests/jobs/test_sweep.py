@@ -99,7 +99,9 @@ def test_a_killed_worker_loses_nothing(tiny_question: Question, tmp_path: Path) 
     """kill -9 in the middle of a run: the next call continues, and the loss is the undisturbed run's exactly."""
     from jobs.corpora import describe
 
-    plan = make_plan(replace(tiny_question, budgets=(6e9,), top_ks=(2,)), describe(str(tiny_question.data)))
+    plan = make_plan(
+        replace(tiny_question, budgets=(2e10,), unique_tokens=50_000, top_ks=(2,)), describe(str(tiny_question.data))
+    )
     disturbed, calm = Study(tmp_path / "disturbed"), Study(tmp_path / "calm")
     for study in (disturbed, calm):
         study.write(plan)

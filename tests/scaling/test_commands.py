@@ -205,7 +205,7 @@ def test_commands_of_the_readme_parse(line: str) -> None:
     import shlex
 
     verb, *arguments = shlex.split(line.removeprefix("python -m scaling."))
-    importlib.import_module(f"scaling.{verb}").arguments().parse_args(arguments)
+    assert importlib.import_module(f"scaling.{verb}").arguments().parse_args(arguments)
 
 
 def test_the_readme_shows_every_verb_and_is_short() -> None:
