@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from jobs.training import checkpoint, loop
 from jobs.training.schedule import learning_rate
 from planners import Question, Router, RunSpec, Study, UsageError, make_plan
 from planners.files import read_jsonl
+
+
+OTHERS = ("pandas", "scipy", "statsmodels", "submitit", "datasets", "matplotlib", "jsonlines", "jinja2", "tqdm")
 
 
 @pytest.fixture(autouse=True)
@@ -219,3 +224,22 @@ def test_the_schedule_warms_up_and_comes_down(tiny_study: Study) -> None:
     assert rates[52] == pytest.approx(0.55)
     assert rates[99] == pytest.approx(0.1, abs=1e-3)
     assert rates[4:] == sorted(rates[4:], reverse=True)
+
+
+def test_a_run_needs_nothing_but_torch_and_numpy(tiny_study: Study) -> None:
+    """As on a machine whose image holds little else: every other library of ours is made unimportable."""
+    code = f"""
+import json, sys
+for name in {OTHERS}:
+    sys.modules[name] = None
+from planners import RunSpec, Study
+from jobs.training.loop import train
+study = Study({str(tiny_study.folder)!r})
+line = json.loads(study.plan_path.read_text().splitlines()[1])
+print(train(study, RunSpec.read(line, "plan")).loss)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    record = read_record(tiny_study, tiny_study.runs()[1])
+    assert record is not None
+    assert record.loss == float(done.stdout)

@@ -100,7 +100,7 @@ def test_a_killed_worker_loses_nothing(tiny_question: Question, tmp_path: Path) 
     from jobs.corpora import describe
 
     plan = make_plan(
-        replace(tiny_question, budgets=(2e10,), unique_tokens=50_000, top_ks=(2,)), describe(str(tiny_question.data))
+        replace(tiny_question, budgets=(1e10,), unique_tokens=50_000, top_ks=(2,)), describe(str(tiny_question.data))
     )
     disturbed, calm = Study(tmp_path / "disturbed"), Study(tmp_path / "calm")
     for study in (disturbed, calm):
