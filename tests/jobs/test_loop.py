@@ -16,7 +16,6 @@ from jobs.training.schedule import learning_rate
 from planners import Question, Router, RunSpec, Study, UsageError, make_plan
 from planners.files import read_jsonl
 
-
 OTHERS = ("pandas", "scipy", "statsmodels", "submitit", "datasets", "matplotlib", "jsonlines", "jinja2", "tqdm")
 
 
