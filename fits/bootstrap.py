@@ -4,6 +4,7 @@ What is drawn are points, the distinct values of the law's columns, with all the
 cases of their own (resampling them covers 82 % where 95 % is claimed).
 """
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,8 @@ def resample(problem: Problem, best: Solution, count: int, seed: int) -> Draws:
     groups = points(problem)
     random = np.random.default_rng(seed)
     values = np.full((count, len(problem.law.parameters)), np.nan)
-    for draw in tqdm(range(count), desc=f"bootstrap {problem.law.name}", delay=2, leave=False):
+    interval = 0.5 if sys.stderr.isatty() else 10
+    for draw in tqdm(range(count), desc=f"bootstrap {problem.law.name}", delay=2, leave=False, mininterval=interval):
         drawn = random.integers(len(groups), size=len(groups))
         if len(set(drawn.tolist())) > len(problem.law.parameters):
             sample = problem.take(np.concatenate([groups[point] for point in drawn]))

@@ -7,11 +7,12 @@ them stands beside it.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fits.adequacy import REJECTED, lack_of_fit
 from fits.intervals import t_quantile
 from fits.optimum import Parabola, minimum, unknown_optimum
 from fits.result import Blocks, FitResult, Optimum, Param
@@ -41,6 +42,7 @@ class _Line:
     """A least-squares solution whose first columns are the powers of x."""
 
     coefficients: Floats  # (k,) of the powers
+    blocks: Floats  # (n, b) further columns of the design
     covariance: Floats  # (k, k) of the powers; NaN where dof is 0
     residual: float  # sum of squared residuals
     dof: int
@@ -81,10 +83,17 @@ def fit_curve(table: RunTable, law: Curve, *, margin: float | None = None) -> Fi
         notes.append(f"{k} rates are met by any curve of {k} coefficients, so its shape is assumed, not tested")
     blocked, seeds = _with_blocks(arms, x, loss, k, notes)
     best = blocked or plain
+    shape = lack_of_fit(x, loss, best.blocks, best.residual, best.dof)
+    if shape:
+        notes.append(f"lack of fit: F({shape.shape_dof}, {shape.error_dof}) = {shape.F:.2f}, p = {shape.p:.2g}")
     blocks = None
     if blocked:
         blocks = Blocks(by="seed", n=seeds, sd=blocked.sd, plain_sd=plain.sd, plain=_optimum(plain, x, loss, margin))
-    return _fitted(law, arms, best, blocks, _optimum(best, x, loss, margin), notes)
+    optimum = _optimum(best, x, loss, margin)
+    if shape and shape.p < REJECTED:
+        reason = f"the curve misses the means of the rates by more than the noise (p = {shape.p:.2g}); add rates"
+        optimum = unknown_optimum(reason, margin)
+    return replace(_fitted(law, arms, best, optimum, notes), blocks=blocks, lack_of_fit=shape)
 
 
 def curve(result: FitResult, r_a: float | Sequence[float] | Floats) -> tuple[Floats, Floats | None, Floats | None]:
@@ -118,7 +127,11 @@ def _least_squares(design: Floats, loss: Floats, k: int) -> _Line:
     dof = len(loss) - design.shape[1]
     variance = residual / dof if dof else math.nan
     return _Line(
-        coefficients=solution[:k], covariance=(variance * inverse @ inverse.T)[:k, :k], residual=residual, dof=dof
+        coefficients=solution[:k],
+        blocks=design[:, k:],
+        covariance=(variance * inverse @ inverse.T)[:k, :k],
+        residual=residual,
+        dof=dof,
     )
 
 
@@ -154,8 +167,16 @@ def _optimum(line: _Line, x: Floats, loss: Floats, margin: float | None) -> Opti
         low=low,
         high=high,
         flat=rounding,
+        measured=_lowest(x, loss),
     )
     return minimum(parabola, margin)
+
+
+def _lowest(x: Floats, loss: Floats) -> float:
+    """Return the x with the lowest mean loss."""
+    rates, codes = np.unique(np.round(x, 6), return_inverse=True)
+    means = np.bincount(codes, weights=loss) / np.bincount(codes)
+    return float(rates[np.argmin(means)])
 
 
 def _routed(table: RunTable) -> NDArray[np.bool_]:
@@ -164,8 +185,9 @@ def _routed(table: RunTable) -> NDArray[np.bool_]:
 
 
 def _one_budget(arms: RunTable, x: Floats) -> None:
-    """Refuse the same rate at several C or N: one curve through several budgets or sizes means nothing."""
-    for column, remedy in (("C", "fit them one by one with table.by_budget()"), ("N", "select one with table.only()")):
+    """Refuse the same rate at several C, N or K: one curve through several budgets, sizes or kinds means nothing."""
+    by_budget, one = "fit them one by one with table.by_budget()", "fit the rows of each on their own"
+    for column, remedy in (("C", by_budget), ("N", one), ("top_k", one)):
         values = arms.numbers(column) if arms.has(column) else np.ones_like(x)
         for rate in np.unique(np.round(x, 2)):
             same = values[np.round(x, 2) == rate]
@@ -189,16 +211,14 @@ def _about_arms(table: RunTable, arms: RunTable) -> list[str]:
     return notes
 
 
-def _fitted(
-    law: Curve, arms: RunTable, line: _Line, blocks: Blocks | None, optimum: Optimum, notes: list[str]
-) -> FitResult:
+def _fitted(law: Curve, arms: RunTable, line: _Line, optimum: Optimum, notes: list[str]) -> FitResult:
     half = t_quantile(line.dof) * np.sqrt(np.diag(line.covariance))
     params = {
         name: Param(name=name, value=float(value), lo=float(value - h), hi=float(value + h), status="converged")
         for name, value, h in zip(law.parameters, line.coefficients, half, strict=True)
     }
     interval = f"optimum: Fieller, t with {line.dof} dof, 95 %; coefficients: t with {line.dof} dof, 95 %"
-    return _result(law, arms, line, "converged", None, params, interval, optimum, notes, blocks)
+    return _result(law, arms, line, "converged", None, params, interval, optimum, notes)
 
 
 def _unfitted(
@@ -211,7 +231,7 @@ def _unfitted(
         for name, value in zip(law.parameters, values, strict=True)
     }
     optimum = unknown_optimum(reason, margin)
-    return _result(law, arms, line, "not_identified", reason, params, f"none: {reason}", optimum, notes, None)
+    return _result(law, arms, line, "not_identified", reason, params, f"none: {reason}", optimum, notes)
 
 
 def _result(
@@ -224,7 +244,6 @@ def _result(
     interval: str,
     optimum: Optimum,
     notes: list[str],
-    blocks: Blocks | None,
 ) -> FitResult:
     judged = line is not None and line.dof > 0
     rates = arms.rates()
@@ -247,7 +266,8 @@ def _result(
         interval=interval,
         domain={"r_a": (float(rates.min()), float(rates.max()))} if len(arms) else {},
         search=None,
-        blocks=blocks,
+        lack_of_fit=None,
+        blocks=None,
         dropped=arms.dropped,
         notes=tuple(notes),
     )

@@ -29,6 +29,8 @@ class Parabola:
     """Largest sampled x."""
     flat: float = 0.0
     """Curvature that rounding alone can produce."""
+    measured: float | None = None
+    """The x whose measured mean loss is lowest; null where there are no means to hold the curve against."""
 
 
 def unknown_optimum(reason: str, margin: float | None) -> Optimum:
@@ -95,6 +97,14 @@ def _beyond(curve: Parabola, turning: float, interval: tuple[float, float], blan
     side = "below" if below else "above"
     if not curve.low <= bound <= curve.high:
         reason = f"the fitted minimum lies {side} {_range(curve)} and its interval spans them all; add rates or seeds"
+        return replace(blank, edge=end, reason=reason)
+    if curve.measured is not None and not math.isclose(
+        curve.measured, curve.low if below else curve.high, abs_tol=1e-5
+    ):
+        reason = (
+            f"the fitted loss still falls at the {end} end of {_range(curve)}, but the lowest measured mean is at "
+            f"{math.exp(curve.measured):.3g}: curve and means disagree; add seeds, or rates {side} them"
+        )
         return replace(blank, edge=end, reason=reason)
     limit = math.exp(bound)
     return replace(

@@ -76,6 +76,20 @@ class Blocks:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LackOfFit:
+    """Whether the curve misses the means of its rates by more than the noise."""
+
+    F: float
+    """Mean square of the misses over that of the noise."""
+    shape_dof: int
+    """Degrees of freedom of the misses: rates less coefficients."""
+    error_dof: int
+    """Degrees of freedom of the noise: runs beyond the first of each rate, less the blocks."""
+    p: float
+    """Probability of an F as large where the curve is right."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Search:
     """How hard the minimum of the objective was looked for."""
 
@@ -127,6 +141,8 @@ class FitResult:
     """Sampled range (lowest, highest) of each column that the law uses."""
     search: Search | None
     """How the minimum was searched; null for a closed form."""
+    lack_of_fit: LackOfFit | None
+    """The test of the curve's shape; null where no runs share a rate."""
     blocks: Blocks | None
     """The fit without blocks, for comparison; null where there are none."""
     dropped: tuple[Dropped, ...]

@@ -13,6 +13,8 @@ from fits.result import FitResult, Param, Search
 from fits.table import Floats, RunTable
 from planners.errors import UsageError
 
+SPREAD = 0.05
+"""Range of ln of a column below which its term is not fitted: matched arms differ in N by less."""
 COLLINEAR = 1e-4
 """1 - R^2 of two logarithmic columns below which they count as one (a constant D / N, up to rounding)."""
 SINGULAR = 1e-7
@@ -77,8 +79,8 @@ def _undetermined(problem: Problem) -> str | None:
         return f"{distinct} distinct points do not determine {len(law.parameters)} parameters; add runs"
     logs = {name: np.log(values) for name, values in problem.columns.items()}
     for name, values in logs.items():
-        if np.ptp(values) < 1e-6:
-            return f"{name} is the same in every run, so its term cannot be told from a constant; vary {name}"
+        if np.ptp(values) < SPREAD:
+            return f"{name} is nearly the same in every run, so its term cannot be told from a constant; vary {name}"
     for one, other in itertools.combinations(logs, 2):
         if 1 - np.corrcoef(logs[one], logs[other])[0, 1] ** 2 < COLLINEAR:
             return f"ln {one} and ln {other} lie on one line, so their terms cannot be told apart; vary {other} / {one}"
@@ -186,6 +188,7 @@ def _result(table: RunTable, problem: Problem, outcome: _Outcome) -> FitResult:
         interval=outcome.interval,
         domain={name: (float(x.min()), float(x.max())) for name, x in problem.columns.items() if n},
         search=_search(solution),
+        lack_of_fit=None,
         blocks=None,
         dropped=table.dropped,
         notes=outcome.notes,

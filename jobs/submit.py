@@ -107,7 +107,7 @@ def follow(study: Study, jobs: list[Any], runs: list[RunStatus], *, quiet: bool 
             now = [run_status(study, run.spec) for run in runs]
             ended = sum(run.record is not None for run in now)
             running = [run for run in now if run.state == "running"]
-            names = ", ".join(f"{run.spec.arm} {_percent(run)}" for run in running[:3])
+            names = ", ".join(f"{run.spec.arm} seed {run.spec.training.seed} {_percent(run)}" for run in running[:3])
             bar.set_postfix_str(f"{ended}/{len(now)} runs" + (f", training {names}" if names else ""), refresh=False)
             bar.update(100 * sum(run.C_seen for run in now) / total - bar.n)
             if ended == len(now) or not (jobs_alive or running):

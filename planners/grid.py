@@ -172,7 +172,8 @@ def _run(
     windows = question.eval_windows
     if corpus is not None and corpus.validation_tokens <= windows * question.seq_len:
         limit = f"{windows} validation windows of {question.seq_len} tokens are more than {corpus.data.name} has"
-        return Refused(cell=cell, reason=f"{limit} ({format_quantity(corpus.validation_tokens)} tokens)")
+        have = format_quantity(corpus.validation_tokens)
+        return Refused(cell=cell, reason=f"{limit} ({have} tokens); give fewer --eval-windows, or a larger corpus")
     training = Training(
         seq_len=question.seq_len,
         D=D,

@@ -24,7 +24,7 @@ MIN_LAYERS = 3
 R_A_TOLERANCE = 0.05
 """Relative distance of r_a from its target where K or d_expert follows it."""
 MU_TOLERANCE = 0.02
-"""Relative drift of mu among the arms of a backbone."""
+"""Relative drift of mu from the backbone's where d_expert follows rate and K together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,8 +216,10 @@ class _Backbone:
 
     @property
     def floor(self) -> float:
-        """Lowest activation rate: one smallest routed and one shared expert, attention and the dense layer."""
-        return 1 - (self.width - 2 * self.align) * self.per_width / self.N
+        """Lowest activation rate: one routed and one shared expert as narrow as `align` allows, with their router."""
+        units = round(self.width / self.align)
+        d_ff = self.d_ff_for(units, self.align)
+        return self.shape(d_ff, n_experts=max(1, units - 1), top_k=1, d_expert=self.align).r_a
 
 
 def _matched(arms: list[Arm | Refused]) -> int:
@@ -238,10 +240,15 @@ def _check_n(arm: Arm, N: float) -> Refused | None:
 def _check_rate(arm: Arm, floor: float) -> Refused | None:
     if arm.r_a_target is None or abs(arm.shape.r_a / arm.r_a_target - 1) <= R_A_TOLERANCE:
         return None
+    if arm.r_a_target < floor * (1 + R_A_TOLERANCE):
+        limit = f"attention and the dense layer are always active, so the floor of this backbone is {floor:.3g}"
+    else:
+        limit = (
+            f"experts are whole and {R_A_TOLERANCE:.0%} is accepted, so this rate needs another d_expert or backbone"
+        )
     return Refused(
         cell=f"r_a {arm.r_a_target:g}",
-        reason=f"the nearest is {arm.shape.r_a:.4g} (K {arm.shape.top_k}, d_expert {arm.shape.d_expert}); attention"
-        f" and the dense layer are always active, so the floor of this backbone is {floor:.3g}",
+        reason=f"the nearest is {arm.shape.r_a:.4g} (K {arm.shape.top_k}, d_expert {arm.shape.d_expert}); {limit}",
     )
 
 

@@ -65,14 +65,20 @@ class Study:
             raise UsageError(f"{self.folder} holds another question; choose another folder or remove it")
         return self.plan_path.is_file()
 
-    def write(self, plan: Plan) -> bool:
+    def write(self, plan: Plan, command: str | None = None) -> bool:
         """Write question and plan; return False where the same plan is here already.
 
-        Raises UsageError where another question lives in this folder, and leaves it as it is.
+        `command` is how it was asked for, without the folder. Raises UsageError where another question lives in this
+        folder, or the same one with other runs, and leaves it as it is.
         """
         if self.holds(plan.question):
+            if [run.run_id for run in self.runs()] != [run.run_id for run in plan.runs]:
+                raise UsageError(
+                    f"{self.folder} was planned when its corpus (or this toolkit) was another: the same question"
+                    " now gives other runs; plan them in another folder"
+                )
             return False
-        answer = {"question": plan.question, "refused": plan.refused, "notes": plan.notes}
+        answer = {"question": plan.question, "refused": plan.refused, "notes": plan.notes, "command": command}
         write_json(self.question_path, to_json(answer))
         write_jsonl(self.plan_path, (run.to_line() for run in plan.runs))
         return True
@@ -86,6 +92,11 @@ class Study:
             return question, refused, tuple(data["notes"])
         except (KeyError, TypeError) as error:
             raise UsageError(f"{self.question_path} is not a study ({error}); plan it anew") from error
+
+    def command(self) -> str | None:
+        """Return the command that planned the study, without its folder; None where it was planned from Python."""
+        command = read_json(self.question_path).get("command")
+        return command if isinstance(command, str) else None
 
     def runs(self) -> list[RunSpec]:
         """Return the planned runs in their order."""

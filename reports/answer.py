@@ -280,11 +280,19 @@ def _next(evidence: Evidence) -> Iterator[Step]:
             yield Step(why="This is one budget: repeat it at other C before carrying the rate to another scale.")
     elif ends:
         sides = " and ".join("below" if end == "low" else "above" for end in sorted(ends, reverse=True))
-        yield Step(why=f"To place an optimum, plan rates {sides} the sampled ones (r_a {sampled}), three seeds each.")
+        why = f"To place an optimum, plan rates {sides} the sampled ones (r_a {sampled}), three seeds each"
+        yield Step(why=f"{why}{_narrower(evidence, 'low' if 'low' in ends else 'high')}.")
     elif len({arm.spec.r_a for arm in evidence.moe}) < ENOUGH_RATES:
         yield _wider(evidence, sampled)
     else:
         yield Step(why="To bound the optimum, add seeds to every rate, or rates on both sides of the lowest loss.")
+
+
+def _narrower(evidence: Evidence, end: str) -> str:
+    """Return what lower rates need where K cannot fall further: attention and the dense layer are always active."""
+    if end == "low" and any(arm.spec.shape.top_k == 1 for arm in evidence.moe):
+        return "; K is 1 already, so with narrower experts or, where these reach their floor, a larger N"
+    return ""
 
 
 def _wider(evidence: Evidence, sampled: str) -> Step:
@@ -294,7 +302,7 @@ def _wider(evidence: Evidence, sampled: str) -> Step:
     lowest = lowest_at(evidence, evidence.budgets[0])
     if lowest is not None and lowest.end is not None and len(lowest.rates) > 1:
         why += f" Only rates {'below' if lowest.end == 'low' else 'above'} these can bracket the minimum"
-        why += ": K is 1 already, so with narrower experts." if lowest.arm.spec.shape.top_k == 1 else "."
+        why += f"{_narrower(evidence, lowest.end)}."
     known = preset_of(evidence)
     if known is None or evidence.question.activations:
         return Step(why=why)

@@ -17,6 +17,8 @@ from reports.numerals import counted, flops, general, listed, percent, residual,
 if TYPE_CHECKING:
     from fits.result import FitResult
 
+FEW_TOKENS = 5.0
+"""Tokens per parameter below which a dense model is far from compute-optimal (about 20, arXiv 2203.15556)."""
 C_TOLERANCE = 0.01
 """Relative residual of C above which arms are not said to have equal compute."""
 
@@ -107,9 +109,25 @@ def _seeds(evidence: Evidence) -> Verdict:
 def _budgets(evidence: Evidence) -> Verdict:
     per_parameter = span((arm.spec.training.D / arm.spec.N for arm in evidence.arms), general(3))
     if len(evidence.budgets) > 1:
-        return True, f"{len(evidence.budgets)} budgets; D/N runs from {per_parameter} tokens per parameter."
+        text = (
+            f"{len(evidence.budgets)} budgets, fitted one by one: in each r_a cannot be told from tokens per parameter"
+        )
+        return False, f"{text} (D/N {per_parameter} over all)."
     text = "One budget: along it r_a cannot be told from tokens per parameter"
     return False, f"{text} (D/N {per_parameter})."
+
+
+def _regime(evidence: Evidence) -> Verdict:
+    if not evidence.dense:
+        return None
+    least = min(arm.spec.training.D / arm.spec.N for arm in evidence.dense)
+    text = f"The dense arm sees {general(3)(least)} tokens per parameter"
+    if least >= FEW_TOKENS:
+        return True, f"{text}."
+    return (
+        False,
+        f"{text}: it is oversized for this C, so a smaller dense model may end below it and below the MoE arms.",
+    )
 
 
 def _bracket(evidence: Evidence) -> Verdict:
@@ -227,6 +245,7 @@ CHECKS: dict[str, Callable[[Evidence], Verdict]] = {
     "rates on target": _rates,
     "seeds": _seeds,
     "budgets": _budgets,
+    "tokens per parameter": _regime,
     "grid brackets the minimum": _bracket,
     "fit": _fit_current,
     "routing health": _routing,

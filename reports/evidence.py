@@ -113,6 +113,8 @@ class Evidence:
     """The fits, those that the answer rests on first."""
     runs_hash: str
     """Hash of runs.csv as it stands now."""
+    command: str | None
+    """The command that planned the study, without its folder; null where it was planned from Python."""
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -203,6 +205,7 @@ def read_evidence(study: Study) -> Evidence:
         arms=tuple(_arms(runs)),
         fits=tuple(_fits(study)),
         runs_hash=bytes_hash(now.encode()),
+        command=study.command(),
     )
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.answer import Answer, preset_of, question_sentence
+from reports.answer import Answer, question_sentence
 from reports.checks import Check, gaps
 from reports.evidence import Evidence
 from reports.numerals import counted, sentence
@@ -110,16 +110,17 @@ def _notes(fit: "FitResult") -> list[str]:
 
 
 def _commands(evidence: Evidence) -> list[str]:
-    """Return the commands that make the study again; a preset is one command."""
+    """Return the commands that make the study again; that of a whole study is one."""
     folder, laws = evidence.command_folder, ",".join(dict.fromkeys(fit.result.law for fit in evidence.fits))
-    known = preset_of(evidence)
-    if known:
-        return [f"python -m scaling.study {known}" + ("" if evidence.folder == known else f" -o {folder}")]
-    return [
+    asked = f"{evidence.command} -o {folder}" if evidence.command else None
+    if asked and asked.startswith("python -m scaling.study "):
+        return [asked]
+    rest = [
         f"python -m scaling.sweep {folder} --go",
         f"python -m scaling.fit {folder} --law {laws or 'quadratic'}",
         f"python -m scaling.report {folder}",
     ]
+    return [asked, *rest] if asked else rest
 
 
 def to_html(page: Page) -> str:

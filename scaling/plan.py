@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from planners import Corpus, Plan, Question, RunSpec, Study, UsageError, make_plan, preset
+from planners import Corpus, Plan, Question, Router, RunSpec, Study, UsageError, make_plan, preset
 from planners.flops import CONVENTIONS
 from planners.match import Geometry
 from planners.presets import PRESETS
@@ -18,6 +18,7 @@ from planners.recipes import RECIPES
 from planners.records import to_json
 from scaling import cli
 
+_ROUTER = tuple(Router.__dataclass_fields__)
 EXAMPLE = "python -m scaling.plan --budget 1e18,3e18 --total-params 100M --activation 1,.5,.3,.2,.1 --seq-len 2048"
 
 
@@ -58,6 +59,7 @@ def arguments() -> cli.Parser:
         add(f"--{arm}n-layers", metavar="L", help=f"depth of {who} (default: matched)")
         add(f"--{arm}n-heads", metavar="H", help=f"attention heads of {who} (default: by width)")
     add("--d-expert", metavar="D", help="width of one routed expert (default: matched)")
+    add("--router", metavar="NAME=VALUE", action="append", help=f"router setting: {', '.join(_ROUTER)}")
     add("--precision", choices=("fp32", "bf16"), help="arithmetic of matrix products (default fp32)")
     add("--threads", metavar="T", help="CPU threads per run; part of a run's identity (default 1)")
     add("--eval-windows", metavar="W", help="validation windows that the loss is measured on (default 1024)")
@@ -75,7 +77,7 @@ def act(flags: cli.Flags) -> int:
     """Plan, show, and write where asked."""
     plan = make_plan(question(flags), corpus(question(flags).data))
     study = Study(flags.out) if flags.out is not None else None
-    written = study.write(plan) if study else False
+    written = study.write(plan, command_of(flags)) if study else False
     if flags.json:
         cli.print_json({"runs": [run.to_line() for run in plan.runs], "refused": to_json(plan.refused)})
     else:
@@ -86,6 +88,16 @@ def act(flags: cli.Flags) -> int:
     else:
         cli.say("\nnothing was written; add -o studies/NAME to keep this plan", flags)
     return cli.GAPS if plan.refused else cli.DONE
+
+
+def command_of(flags: cli.Flags) -> str:
+    """Return the command that these flags are, without the folder that is written."""
+    words: list[str] = []
+    for name, value in vars(flags).items():
+        if name not in ("out", "json") and value:
+            for item in value if isinstance(value, list) else [value]:
+                words += [f"--{name.replace('_', '-')}", str(item)]
+    return cli.command("plan", *words)
 
 
 def corpus(name: str | None) -> Corpus | None:
@@ -107,6 +119,9 @@ def question(flags: cli.Flags) -> Question:
         asked["study"] = Path(flags.out).name
     if flags.preset is not None:
         start = preset(flags.preset)
+        data = asked.get("data", start.data)
+        if "vocab_size" in asked and data:
+            raise UsageError("--vocab-size is for a plan without a corpus; the corpus brings its own")
         if ("activations" in asked) != ("top_ks" in asked):  # one of the two replaces both of the preset
             asked = {"activations": (), "top_ks": (), **asked}
         return replace(
@@ -161,7 +176,26 @@ def _given(flags: cli.Flags) -> dict[str, Any]:
         "margin": ("margin", lambda text: parse_quantity(text, "--margin")),
     }
     given = {name: getattr(flags, name) for name in readers}
-    return {readers[name][0]: readers[name][1](text) for name, text in given.items() if text is not None}
+    found = {readers[name][0]: readers[name][1](text) for name, text in given.items() if text is not None}
+    return {**found, "router": _router(flags.router)} if flags.router else found
+
+
+def _router(settings: list[str]) -> Router:
+    """Return the router of NAME=VALUE settings."""
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        if name not in _ROUTER:
+            raise UsageError(f"--router {setting!r} is not NAME=VALUE with one of {', '.join(_ROUTER)}")
+        if name == "renormalise" and text not in ("true", "false"):
+            raise UsageError(f"--router {setting!r} must be renormalise=true or renormalise=false")
+        if name == "score":
+            values[name] = text
+        elif name == "renormalise":
+            values[name] = text == "true"
+        else:
+            values[name] = 0.0 if text == "0" else parse_quantity(text, f"--router {name}")
+    return Router(**values)
 
 
 def _unique_tokens(text: str) -> str | int:
@@ -181,7 +215,8 @@ def show(plan: Plan) -> None:
     question = plan.question
     budgets = ", ".join(f"{C:g}" for C in question.budgets)
     print(
-        f"{len(plan.runs)} runs: N = {format_quantity(question.total_params)}, C = {budgets} FLOPs"
+        f"{len(plan.runs)} {'run' if len(plan.runs) == 1 else 'runs'}:"
+        f" N = {format_quantity(question.total_params)}, C = {budgets} FLOPs"
         f" ({question.flops_convention}), T = {question.seq_len}, recipe {plan.runs[0].recipe}\n"
     )
     print(cli.table(HEADER, [_row(run) for run in plan.runs]))

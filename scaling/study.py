@@ -13,6 +13,7 @@ from jobs.status import status
 from jobs.submit import CLUSTERS, Cluster, wanted
 from planners import Study, make_plan, preset
 from planners.presets import PRESETS
+from planners.quantity import parse_count
 from scaling import cli, fit, plan, report, sweep
 
 EXAMPLE = "python -m scaling.study smoke"
@@ -24,6 +25,7 @@ def arguments() -> cli.Parser:
     parser.add_argument("preset", help=f"what to study: {', '.join(PRESETS)}")
     parser.add_argument("-o", "--out", metavar="STUDY", help="folder of the study (default: studies/PRESET)")
     parser.add_argument("--data", metavar="NAME", help="another corpus: text:PATH, hf:NAME (default: the preset's)")
+    parser.add_argument("--eval-windows", metavar="W", help="validation windows (default: the preset's)")
     parser.add_argument("--cluster", choices=CLUSTERS, default="local", help="where to train (default local)")
     return parser
 
@@ -33,14 +35,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return cli.run(act, arguments(), argv)
 
 
+def _command(flags: cli.Flags) -> str:
+    """Return the command that these flags are, without the folder that is written."""
+    words = [word for name in ("data", "eval_windows") if (value := getattr(flags, name))
+             for word in (f"--{name.replace('_', '-')}", value)]  # fmt: skip
+    return cli.command("study", flags.preset, *words)
+
+
 def act(flags: cli.Flags) -> int:
     """Do what is not done yet, stage by stage; runs that failed or are missing leave gaps."""
     asked = preset(flags.preset)
     study = Study(flags.out or Path("studies") / asked.study)
     asked = replace(asked, study=study.folder.name, data=flags.data or asked.data)
+    if flags.eval_windows is not None:
+        asked = replace(asked, eval_windows=parse_count(flags.eval_windows, "--eval-windows"))
     if not study.holds(asked):
         planned = make_plan(asked, plan.corpus(asked.data))
-        study.write(planned)
+        study.write(planned, _command(flags))
         if not flags.json:
             plan.show(planned)
             print()

@@ -59,7 +59,13 @@ def act(flags: cli.Flags) -> int:
 
         record = read_record(study, spec)
         if record is None or record.state == "failed":
-            with tqdm(total=spec.training.steps, unit=" steps", desc=spec.arm, disable=flags.json) as bar:
+            with tqdm(
+                total=spec.training.steps,
+                unit=" steps",
+                desc=spec.arm,
+                disable=flags.json,
+                mininterval=0.5 if sys.stderr.isatty() else 10,
+            ) as bar:
 
                 def watch(step: int) -> bool:
                     bar.update(step - bar.n)
@@ -75,7 +81,7 @@ def act(flags: cli.Flags) -> int:
         print(
             f"{spec.arm} seed {spec.training.seed}: loss {record.loss:.4f} nats/token, {record.bpb:.4f} bits per byte"
         )
-        print(f"next: {cli.command('sweep', study.folder, '--go')}")
+        print(f"next: {cli.command('sweep', study.folder)}")
     else:
         print(f"{record.state}: {record.error}", file=sys.stderr)
     return cli.DONE if record.state == "done" else cli.FAILED

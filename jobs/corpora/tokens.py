@@ -140,7 +140,8 @@ class WindowOrder:
 
     The unique windows are the first ones of a random order of all windows of the corpus, fixed by the seed: so they
     are spread over the corpus, and a smaller U is a subset of a larger one. The first epoch reads them in that order;
-    each later epoch reshuffles them. Arms of one seed therefore read the same windows in the same order.
+    each later epoch reshuffles them. Arms of one seed therefore read the same windows in the same order, the whole run
+    through where they have the same U and for the first epoch of the smaller one where they have not.
     """
 
     def __init__(self, n_tokens: int, seq_len: int, U: int, seed: int):

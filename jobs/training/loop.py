@@ -32,8 +32,14 @@ from planners.files import write_json
 from planners.spec import RunSpec
 from planners.study import Study
 
-CHECKPOINT_S = float(os.environ.get("SCALING_CHECKPOINT_S", 30))
-"""Seconds between checkpoints: what a killed run loses at most."""
+
+def checkpoint_s() -> float:
+    """Return the seconds between checkpoints, what a killed run loses at most: $SCALING_CHECKPOINT_S, or 30."""
+    text = os.environ.get("SCALING_CHECKPOINT_S", "30")
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"SCALING_CHECKPOINT_S {text!r} is not a number of seconds, such as 30") from None
 
 
 class Interrupted(Exception):
@@ -137,20 +143,20 @@ class _Run:
         return run
 
     def train(self, stop: Callable[[int], bool]) -> None:
-        """Take the remaining steps, with a metrics line now and then and a checkpoint every CHECKPOINT_S."""
+        """Take the remaining steps, with a metrics line now and then and a checkpoint every `checkpoint_s()`."""
         training, every = self.spec.training, math.ceil(self.spec.training.steps / METRIC_LINES)
-        saved = clock = time.monotonic()
+        saved, wait = (clock := time.monotonic()), checkpoint_s()
         while self.step < training.steps:
             self.window.add(*self.take_step())
             self.step += 1
             ended, stopping = self.step == training.steps, stop(self.step)
-            if self.step % every == 0 or ended or stopping or time.monotonic() - saved > CHECKPOINT_S:
+            if self.step % every == 0 or ended or stopping or time.monotonic() - saved > wait:
                 if self.device.type == "cuda":
                     torch.cuda.synchronize(self.device)  # the steps that are only queued so far take time too
                 self.wall_s, clock = self.wall_s + time.monotonic() - clock, time.monotonic()
                 if self.step % every == 0 or ended:
                     self.report()
-                if ended or stopping or clock - saved > CHECKPOINT_S:
+                if ended or stopping or clock - saved > wait:
                     self.save()
                     saved = clock
                 if stopping and not ended:

@@ -298,8 +298,14 @@ def test_several_budgets_are_fitted_one_by_one(sweep):
     with pytest.raises(UsageError, match=r"several C 1e.18 to 1e.19; .*by_budget"):
         fit_law(both, "quadratic")
     sizes = [row | {"N": row["N"] * (1 + 9 * (row["C"] > 2e18)), "C": 1e18} for row in both.frame.to_dict("records")]
-    with pytest.raises(UsageError, match=r"several N 1e.08 to 1e.09; .*only"):
+    with pytest.raises(UsageError, match=r"several N 1e.08 to 1e.09; .*on their own"):
         fit_law(from_records(sizes), "quadratic")
+    kinds = [
+        row | {"top_k": 2 if index % 2 else 8, "C": 1e18} for index, row in enumerate(frames[0].to_dict("records"))
+    ]
+    kinds = [*kinds, *(row | {"top_k": 10 - row["top_k"]} for row in kinds)]
+    with pytest.raises(UsageError, match=r"several top_k 2 to 8"):
+        fit_law(from_records(kinds), "quadratic")
     found = {C: fit_law(part, "quadratic").optimum.value for C, part in both.by_budget().items()}
     assert found == {1e18: pytest.approx(0.1), 1e19: pytest.approx(0.3)}
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fits import Draws, FitResult, Optimum, Param, fit_law, fit_with_draws, read_fit, write_fit
-from fits.result import STATUSES, Blocks, Search
+from fits.result import STATUSES, Blocks, LackOfFit, Search
 from fits.table import Dropped
 from planners.errors import UsageError
 from planners.records import from_json, to_json
@@ -33,6 +33,7 @@ optima = st.builds(
     reason=text,
 )
 params = st.builds(Param, name=text, value=maybe, lo=maybe, hi=maybe, status=status)
+shapes = st.builds(LackOfFit, F=number, shape_dof=st.integers(1), error_dof=st.integers(1), p=number)
 results = st.builds(
     FitResult,
     law=text,
@@ -52,6 +53,7 @@ results = st.builds(
     interval=text,
     domain=st.dictionaries(text, st.tuples(number, number), max_size=2),
     search=st.none() | st.builds(Search, starts=st.integers(0), agreeing=st.integers(0), gradient=maybe),
+    lack_of_fit=st.none() | shapes,
     blocks=st.none() | st.builds(Blocks, by=text, n=st.integers(1), sd=number, plain_sd=number, plain=optima),
     dropped=st.lists(st.builds(Dropped, row=st.integers(1), reason=text, C=maybe), max_size=2).map(tuple),
     notes=st.lists(text, max_size=2).map(tuple),
@@ -97,7 +99,7 @@ def test_every_field_of_a_record_has_a_sentence():
     import fits.result
 
     classes = [node for node in ast.parse(inspect.getsource(fits.result)).body if isinstance(node, ast.ClassDef)]
-    assert len(classes) == 5
+    assert len(classes) == 6
     for node in classes:
         for field, after in zip(node.body, node.body[1:], strict=False):
             if isinstance(field, ast.AnnAssign):

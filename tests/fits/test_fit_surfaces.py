@@ -154,7 +154,7 @@ def test_constant_column(column):
     frame = simulated().frame
     frame[column] = 1e9
     frame[{"N": "D", "D": "N"}[column]] = np.geomspace(1e8, 1e10, len(frame))
-    assert f"{column} is the same in every run" in without(fit_law(from_records(frame), "chinchilla"))
+    assert f"{column} is nearly the same in every run" in without(fit_law(from_records(frame), "chinchilla"))
 
 
 def test_constant_tokens_per_parameter():

@@ -1,10 +1,14 @@
 import math
+import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planners.match import MU_TOLERANCE, R_A_TOLERANCE, Arm, Geometry, Refused, match_dense, match_moe, n_tolerance
+
+SMOKE = Geometry(d_model=32, n_layers=3, n_heads=1)
 
 
 def test_the_papers_backbone_follows_from_its_size() -> None:
@@ -54,6 +58,19 @@ def test_a_rate_below_the_floor_names_the_floor() -> None:
     (arm,) = match_moe(1e6, 256, activations=(0.05,), top_ks=(), fixed=Geometry(), align=8)
     assert isinstance(arm, Refused)
     assert "floor" in arm.reason
+    (arm,) = match_moe(1e6, 256, activations=(0.3,), top_ks=(), fixed=Geometry(d_expert=256), align=8)
+    assert isinstance(arm, Refused)
+    assert "experts are whole" in arm.reason
+
+
+def test_the_floor_is_a_rate_that_can_be_had() -> None:
+    """What a refusal names as the floor is the rate of the narrowest expert, top-1."""
+    (refused,) = match_moe(296e3, 256, activations=(0.01,), top_ks=(), fixed=SMOKE, align=8)
+    (lowest,) = match_moe(296e3, 256, activations=(), top_ks=(1,), fixed=replace(SMOKE, d_expert=8), align=8)
+    assert isinstance(refused, Refused)
+    assert isinstance(lowest, Arm)
+    floor = float(re.findall(r"floor of this backbone is ([\d.]+)", refused.reason)[0])
+    assert floor == pytest.approx(lowest.shape.r_a, abs=5e-4)
 
 
 def test_a_top_k_beyond_the_experts_names_the_limit() -> None:

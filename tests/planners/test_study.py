@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from planners import Question, Study, UsageError, make_plan
+from jobs.corpora import describe
+from planners import Data, Question, Study, UsageError, make_plan
 
 
 def test_a_study_gives_back_its_plan(tiny_study: Study, tiny_question: Question) -> None:
@@ -16,7 +17,11 @@ def test_a_study_gives_back_its_plan(tiny_study: Study, tiny_question: Question)
 
 def test_the_same_question_changes_nothing_and_another_is_refused(tiny_study: Study, tiny_question: Question) -> None:
     before = {path: path.read_bytes() for path in tiny_study.folder.iterdir()}
-    assert tiny_study.write(make_plan(replace(tiny_question, study="renamed"))) is False
+    corpus = describe(str(tiny_question.data))
+    assert tiny_study.write(make_plan(replace(tiny_question, study="renamed"), corpus)) is False
+    changed = replace(corpus, data=Data(name=corpus.data.name, fingerprint="another"))
+    with pytest.raises(UsageError, match="corpus"):
+        tiny_study.write(make_plan(tiny_question, changed))
     with pytest.raises(UsageError, match="another question"):
         tiny_study.write(make_plan(replace(tiny_question, budgets=(7e8,))))
     assert {path: path.read_bytes() for path in tiny_study.folder.iterdir()} == before

@@ -13,6 +13,7 @@ from fits import fit_law, read_table, write_fit
 from jobs.record import Environment, RoutingHealth, RunRecord, collect, write_record
 from planners import Corpus, Data, Question, RunSpec, Study, make_plan, preset
 from planners.match import Geometry
+from planners.presets import PRESETS
 
 Loss = Callable[[RunSpec], float]
 Change = Callable[[RunSpec, RunRecord], RunRecord | None]
@@ -84,7 +85,8 @@ def build(
         data=Data(name=data, fingerprint="0" * 16), vocab_size=256, train_tokens=10**11, validation_tokens=10**7
     )
     plan = make_plan(question, corpus)
-    study.write(plan)
+    known = question.study in PRESETS and question == PRESETS[question.study]
+    study.write(plan, f"python -m scaling.study {question.study}" if known else None)
     for spec in plan.runs:
         value = loss(spec)
         made = record(spec, value)

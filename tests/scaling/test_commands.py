@@ -103,6 +103,7 @@ MISTAKES = {
     "study preset on a file": (["study", "smoke", "-o", "{csv}"], "is a file"),
     "list for a number": (["plan", "--preset", "smoke", "--seq-len", "1,2"], "is a list"),
     "less than a token": (["plan", "--preset", "smoke", "--batch-tokens", "0.4"], "one token"),
+    "vocabulary of a preset": (["plan", "--preset", "smoke", "--vocab-size", "5"], "corpus brings its own"),
     "vocabulary twice": (
         ["plan", "--budget", "1e13", "--total-params", "1M", "--top-k", "1", "--data", "stdlib", "--vocab-size", "99"],
         "corpus brings its own",
@@ -184,6 +185,27 @@ def test_rates_replace_the_top_ks_of_a_preset(capsys: pytest.CaptureFixture) -> 
     runs = json.loads(capsys.readouterr().out)["runs"]
     assert [run["shape"]["top_k"] for run in runs] == [0, 15]
     assert runs[1]["shape"]["d_model"] == 32
+
+
+def test_router_settings_reach_the_runs(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    settings = ["--router", "score=sigmoid", "--router", "balance=0", "--router", "capacity_factor=1.5"]
+    words = ["plan", "--preset", "smoke", *settings, "-o", str(tmp_path / "routed")]
+    assert cli.main([*words, "--json"]) == cli.DONE
+    runs = json.loads(capsys.readouterr().out)["runs"]
+    assert [run["router"]["score"] for run in runs] == ["softmax", "sigmoid", "sigmoid", "sigmoid"]
+    assert runs[1]["router"]["balance"] == 0
+    assert runs[1]["router"]["capacity_factor"] == 1.5
+    command = Study(tmp_path / "routed").command()
+    assert command == "python -m scaling.plan --preset smoke " + " ".join(settings)
+    for wrong in ("balance", "speed=3", "jitter=2", "renormalise=1", "score=hash"):
+        assert cli.main(["plan", "--preset", "smoke", "--router", wrong]) == cli.USAGE
+        assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_the_package_is_a_command_too() -> None:
+    shown = command("-m", "scaling", "--help")
+    assert shown.returncode == 0
+    assert "scaling VERB" in shown.stdout
 
 
 def test_tables_are_aligned() -> None:
