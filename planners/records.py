@@ -47,7 +47,7 @@ def from_json(cls: type[Record], data: Any, where: str = "record") -> Record:
         if name in data:
             values[name] = _value(hints[name], data[name], f"{where}: field {name!r}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise UsageError(f"{where}: field {name!r} is missing")
+            raise UsageError(f"{where}: field {name!r} is missing (written by another version? make it again)")
     return cls(**values)
 
 

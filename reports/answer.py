@@ -306,10 +306,19 @@ def _wider(evidence: Evidence, sampled: str) -> Step:
     known = preset_of(evidence)
     if known is None or evidence.question.activations:
         return Step(why=why)
-    top_ks = sorted(K for K in evidence.question.top_ks if K)
-    wider = sorted({*top_ks, *(round(math.sqrt(a * b)) for a, b in itertools.pairwise(top_ks))})
-    grid = f"--top-k {','.join(map(str, [0, *wider]))} --seeds 0,1,2"
+    grid = _finer_grid(evidence, lower=lowest is not None and lowest.end == "low")
     return Step(why=why, command=f"python -m scaling.plan --preset {known} {grid} -o {evidence.command_folder}-wider")
+
+
+def _finer_grid(evidence: Evidence, lower: bool) -> str:
+    """Return flags for more K, with experts of half the width where K is 1 and lower rates are needed."""
+    top_ks = sorted(K for K in evidence.question.top_ks if K)
+    finer = {*top_ks, *(round(math.sqrt(a * b)) for a, b in itertools.pairwise(top_ks))}
+    half = evidence.moe[0].spec.shape.d_expert // 2
+    if lower and top_ks[0] == 1 and half and half % evidence.question.align == 0:
+        finer = {1, *(2 * K for K in finer)}
+        return f"--d-expert {half} --top-k {','.join(map(str, [0, *sorted(finer)]))} --seeds 0,1,2"
+    return f"--top-k {','.join(map(str, [0, *sorted(finer)]))} --seeds 0,1,2"
 
 
 def preset_of(evidence: Evidence) -> str | None:

@@ -187,6 +187,7 @@ def test_minimum_at_the_end_of_the_grid_is_warned_of(make: Make, tmp_path: Path)
     assert "at the low end of the grid (r_a 11 %), so no minimum is bracketed" in said.optimum
     assert "Only rates below these" in said.steps[0].why
     assert "narrower experts" in said.steps[0].why
+    assert "--d-expert 8 --top-k 0,1,2,4,8,16,32" in str(said.steps[0].command)
 
 
 def test_a_fit_of_other_runs_is_stale(make: Make, tmp_path: Path) -> None:
