@@ -1,5 +1,6 @@
 """Validation loss against activation rate, with the fitted curve, its band, and what the fit says of the minimum."""
 
+import math
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ POINTS = 200
 Dashes = tuple[int, tuple[float, ...]]
 DASHES: tuple[Dashes, ...] = ((0, (4, 3)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (9, 2)))
 """Lines of the budgets, in their order."""
+CROWDED = 0.13
+"""Distance in ln r_a below which the names of two arms would touch."""
 FOOT = 0.05
 """Height at which the interval of the minimum is drawn, as a share of the axes: below the curve, where nothing is."""
 
@@ -34,10 +37,9 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
         line = DASHES[index % len(DASHES)]
         for arm in (arm for arm in evidence.at(C) if arm.done):
             _arm(arm, marks(evidence)[arm.name], line, axes)
-            if index == 0 and not arm.is_dense:
-                _label(arm, axes)
         if several and not evidence.answering:
             _join(evidence, C, line, axes)
+    _labels([arm for arm in evidence.at(evidence.budgets[0]) if arm.done and not arm.is_dense], axes)
     _axes(evidence, drawn, axes)
     _second_axis(evidence, axes)
     handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
@@ -60,14 +62,23 @@ def _arm(arm: Arm, mark: Mark, line: Dashes, axes: "Axes") -> None:
         axes.axhline(mean, color=mark.color, linewidth=1, linestyle=line, label=arm.label, zorder=2)
 
 
-def _label(arm: Arm, axes: "Axes") -> None:
-    """Write the name of an arm above its highest run."""
+def _labels(arms: list[Arm], axes: "Axes") -> None:
+    """Write the name of each arm above its highest run, or below its lowest where the neighbour's name stands above."""
+    above: Arm | None = None
+    for arm in sorted(arms, key=lambda arm: arm.spec.r_a):
+        crowded = above is not None and math.log(arm.spec.r_a / above.spec.r_a) < CROWDED
+        _label(arm, axes, below=crowded)
+        above = above if crowded else arm
+
+
+def _label(arm: Arm, axes: "Axes", *, below: bool) -> None:
     from matplotlib.patheffects import withStroke
 
-    highest = max(record.loss for record in arm.done if record.loss is not None)
+    losses = [record.loss for record in arm.done if record.loss is not None]
     axes.annotate(
-        named(arm, 14), (arm.spec.r_a, highest), xytext=(0, 7), textcoords="offset points", ha="center", va="bottom",
-        zorder=6, path_effects=[withStroke(linewidth=3, foreground="white")],
+        named(arm, 14), (arm.spec.r_a, min(losses) if below else max(losses)), xytext=(0, -7 if below else 7),
+        textcoords="offset points", ha="center", va="top" if below else "bottom", zorder=6,
+        path_effects=[withStroke(linewidth=3, foreground="white")],
     )  # fmt: skip
 
 
