@@ -1,5 +1,7 @@
 """Fit a law, by name, to a table of runs."""
 
+from typing import Any
+
 from fits.bootstrap import Draws
 from fits.curves import Curve, fit_curve
 from fits.laws import LAWS
@@ -9,23 +11,9 @@ from fits.table import RunTable
 from planners.errors import UsageError
 
 
-def fit_law(
-    table: RunTable,
-    law: str,
-    *,
-    delta: float = 1e-3,
-    bootstrap: int = 200,
-    margin: float | None = None,
-    seed: int = 0,
-) -> FitResult:
-    """Return the fit of `law` to `table`.
-
-    `delta` (Huber width in ln L), `bootstrap` (draws, 0 for no interval) and `seed` (of the draws) are for laws of
-    N and D; `margin` (nats per token that count as no difference) is for curves of r_a, which take one budget at a
-    time: see `RunTable.by_budget`. Raises UsageError for an unknown law and for input that cannot be true; whatever
-    the runs fail to determine is a status of the result.
-    """
-    return fit_with_draws(table, law, delta=delta, bootstrap=bootstrap, margin=margin, seed=seed)[0]
+def fit_law(table: RunTable, law: str, **options: Any) -> FitResult:
+    """Return the fit of `law` to `table`; the options are those of `fit_with_draws`."""
+    return fit_with_draws(table, law, **options)[0]
 
 
 def fit_with_draws(
@@ -37,7 +25,13 @@ def fit_with_draws(
     margin: float | None = None,
     seed: int = 0,
 ) -> tuple[FitResult, Draws | None]:
-    """Return what `fit_law` returns and its bootstrap draws, None where there are none."""
+    """Return the fit of `law` to `table` and its bootstrap draws, None where there are none.
+
+    `delta` (Huber width in ln L), `bootstrap` (draws, 0 for no interval) and `seed` (of the draws) are for laws of
+    N and D; `margin` (nats per token that count as no difference) is for curves of r_a, which take one budget at a
+    time: see `RunTable.by_budget`. Raises UsageError for an unknown law and for input that cannot be true; whatever
+    the runs fail to determine is a status of the result.
+    """
     if law not in LAWS:
         raise UsageError(f"no law is called {law!r}; known: {', '.join(LAWS)}")
     form = LAWS[law]

@@ -18,7 +18,7 @@ def written(tmp_path, text, name="runs.csv"):
     return path
 
 
-def refused(action, *words):
+def assert_refused(action, *words):
     """Assert that `action` raises one sentence that holds every word, and return it."""
     with pytest.raises(UsageError) as caught:
         action()
@@ -101,20 +101,20 @@ def test_a_study_without_a_finished_run_is_a_table_of_none():
 def test_impossible_loss_names_row_column_and_value(tmp_path, state, value):
     done = "done," if state else ""
     path = written(tmp_path, f'{state}loss\n{done}3.0\n{done}"{value}"\n')
-    refused(lambda: read_table(path), "row 2", "loss", value, "remove the row")
+    assert_refused(lambda: read_table(path), "row 2", "loss", value, "remove the row")
 
 
 @pytest.mark.parametrize("value", ["", "nan", "0", "-2e9", "inf", "2 B"])
 def test_impossible_value_is_refused_only_when_it_is_needed(tmp_path, value):
     table = read_table(written(tmp_path, f"N,D,loss\n1e8,2e9,3\n1e8,{value},2.9\n"))
     assert table.numbers("N").tolist() == [1e8, 1e8]
-    refused(lambda: table.numbers("D"), "row 2", "D is", "positive")
+    assert_refused(lambda: table.numbers("D"), "row 2", "D is", "positive")
 
 
 def test_zero_is_a_number_where_it_is_allowed():
     table = from_records([{"loss": 3.0, "n_experts": 0}])
     assert table.numbers("n_experts", zero=True).tolist() == [0]
-    refused(lambda: table.numbers("n_experts"), "n_experts is 0")
+    assert_refused(lambda: table.numbers("n_experts"), "n_experts is 0")
 
 
 @pytest.mark.parametrize(
@@ -133,31 +133,31 @@ def test_zero_is_a_number_where_it_is_allowed():
 )
 def test_unreadable_files(tmp_path, content, words):
     path = tmp_path / "runs.csv" if content is None else written(tmp_path, content)
-    refused(lambda: read_table(path), str(path), *words)
+    assert_refused(lambda: read_table(path), str(path), *words)
 
 
 def test_folder_and_broken_parquet_are_refused(tmp_path):
-    refused(lambda: read_table(tmp_path), "directory")
-    refused(lambda: read_table(written(tmp_path, "no parquet", "runs.parquet")), "Parquet")
-    refused(lambda: read_table(tmp_path / "missing.parquet"), "Parquet")
+    assert_refused(lambda: read_table(tmp_path), "directory")
+    assert_refused(lambda: read_table(written(tmp_path, "no parquet", "runs.parquet")), "Parquet")
+    assert_refused(lambda: read_table(tmp_path / "missing.parquet"), "Parquet")
 
 
 def test_mapping_to_a_missing_column_lists_what_is_there(tmp_path):
-    refused(lambda: read_table(written(tmp_path, GOOD), {"loss": "ppl"}), "'ppl'", "N, D, C, loss")
+    assert_refused(lambda: read_table(written(tmp_path, GOOD), {"loss": "ppl"}), "'ppl'", "N, D, C, loss")
 
 
 def test_rows_that_are_no_mappings_are_refused():
-    refused(lambda: from_records([[1, 2]]), "columns and values")
-    refused(lambda: from_records([]), "no runs")
+    assert_refused(lambda: from_records([[1, 2]]), "columns and values")
+    assert_refused(lambda: from_records([]), "no runs")
 
 
 def test_rates_come_from_the_column_or_from_the_counts(tmp_path):
     assert from_records([{"N": 100, "N_a": 20, "loss": 1}]).rates().tolist() == [0.2]
     assert from_records([{"N": 100, "N_a": 20, "r_a": 0.21, "loss": 1}]).rates().tolist() == [0.21]
-    refused(lambda: from_records([{"N": 100, "loss": 1}]).rates(), "neither r_a nor both N_a and N")
-    refused(lambda: from_records([{"r_a": 20, "loss": 1}]).rates(), "r_a is 20", "at most 1")
-    refused(lambda: from_records([{"N": 100, "N_a": 120, "loss": 1}]).rates(), "r_a is 1.2")
-    refused(lambda: from_records([{"N": 100, "N_a": None, "loss": 1}]).rates(), "r_a is nan")
+    assert_refused(lambda: from_records([{"N": 100, "loss": 1}]).rates(), "neither r_a nor both N_a and N")
+    assert_refused(lambda: from_records([{"r_a": 20, "loss": 1}]).rates(), "r_a is 20", "at most 1")
+    assert_refused(lambda: from_records([{"N": 100, "N_a": 120, "loss": 1}]).rates(), "r_a is 1.2")
+    assert_refused(lambda: from_records([{"N": 100, "N_a": None, "loss": 1}]).rates(), "r_a is nan")
 
 
 def test_hashes_stay_text():
@@ -182,7 +182,7 @@ def test_a_gap_of_five_percent_parts_two_budgets(ratio, parts):
 
 
 def test_budgets_need_their_column():
-    refused(lambda: from_records([{"loss": 1}]).by_budget(), "no column C")
+    assert_refused(lambda: from_records([{"loss": 1}]).by_budget(), "no column C")
 
 
 def test_matched_runs_of_the_paper_are_one_budget():
