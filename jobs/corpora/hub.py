@@ -21,6 +21,8 @@ def documents(argument: str) -> Iterator[bytes]:
     name, _, config = argument.partition(":")
     if not name:
         raise UsageError("hf: needs a name, such as hf:roneneldan/TinyStories, or a local json, csv or parquet file")
+    if Path(argument).suffix in BUILDERS and not Path(argument).is_file():
+        raise UsageError(f"there is no file {argument!r}; give hf:PATH of a json, csv or parquet file, or a hub name")
     try:
         if Path(argument).is_file():
             builder = BUILDERS.get(Path(argument).suffix)

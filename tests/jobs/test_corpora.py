@@ -33,7 +33,7 @@ def test_a_file_is_cut_at_line_ends(tmp_path: Path) -> None:
     assert all(document.endswith(b"\n") for document in documents)
 
 
-@pytest.mark.parametrize("name", ["text:/nowhere/at/all", "nonsense", "hf:", "stdlib:x"])
+@pytest.mark.parametrize("name", ["text:/nowhere/at/all", "nonsense", "hf:", "hf:absent.jsonl", "stdlib:x"])
 def test_what_cannot_be_read_is_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UsageError) as caught:
