@@ -176,7 +176,7 @@ def _percent(run: RunStatus) -> str:
 
 
 def _work(run: RunStatus) -> float:
-    """Return what a run costs, for the order: tokens rather than FLOPs, which small models do not come near."""
+    """Return what a run costs, for the order only: tokens, which follow the time of small models better than FLOPs."""
     return float(run.spec.training.D)
 
 

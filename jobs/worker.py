@@ -71,22 +71,17 @@ class Worker:
     def __call__(self, run_ids: list[str]) -> int:
         """Return how many runs this worker ended. A failing run is recorded and does not stop the others."""
         study = Study(self.folder)
-        wanted = set(run_ids)
-        specs = sorted(
-            (spec for spec in study.runs() if spec.run_id in wanted), key=lambda spec: run_ids.index(spec.run_id)
-        )
-        self._listen(specs)
+        place = {run_id: index for index, run_id in enumerate(run_ids)}
+        left = sorted((spec for spec in study.runs() if spec.run_id in place), key=lambda spec: place[spec.run_id])
+        self._listen(left)
         ended = 0
-        while specs and not self._stopping:
-            left = []
-            before = ended
-            for spec in specs:
-                outcome = "left" if self._stopping else self._attempt(study, spec)
-                ended += outcome == "ended"
-                left += [spec] if outcome == "left" else []
-            specs = left
-            if ended == before:
-                break  # what is left belongs to others, or waits for them
+        while left:
+            outcomes = [(spec, self._attempt(study, spec)) for spec in left]
+            left = [spec for spec, outcome in outcomes if outcome == "left"]
+            now = sum(outcome == "ended" for _, outcome in outcomes)
+            ended += now
+            if not now:
+                break  # what is left belongs to others, or waits for them, or this worker was asked to stop
         return ended
 
     def checkpoint(self, run_ids: list[str]) -> Any:
@@ -96,7 +91,12 @@ class Worker:
         return DelayedSubmission(Worker(self.folder), run_ids)
 
     def _attempt(self, study: Study, spec: RunSpec) -> str:
-        """Train one run if it is free; return ended, gone (it has a record) or left (another process has it)."""
+        """Train one run if it is free; return ended, gone (it has a record) or left (for others, or for the next call).
+
+        A folder that cannot be written and a full disk leave the run without a record, so that it is taken up again.
+        """
+        if self._stopping:
+            return "left"
         parent = spec.training.init_from
         if parent is not None and not (study.run_folder(parent) / "record.json").is_file():
             return "left"
@@ -107,9 +107,7 @@ class Worker:
                 if read_record(study, spec) is not None:
                     return "gone"
                 return "ended" if train_and_record(study, spec, stop=lambda step: self._stopping) else "left"
-        except (
-            OSError
-        ) as error:  # a folder that cannot be written, a full disk: no record, so that it is taken up again
+        except OSError as error:
             print(f"run {spec.run_id} is left: {error}", file=sys.stderr)
             return "left"
 

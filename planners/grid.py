@@ -165,15 +165,8 @@ def _run(
     U = _unique(question, D, C, arms)
     if isinstance(U, Refused):
         return U
-    if corpus is not None and corpus.train_tokens <= U:  # the last target needs one token more
-        have, want = format_quantity(corpus.train_tokens), format_quantity(U)
-        limit = f"it needs {want} unique tokens and {corpus.data.name} has {have}"
-        return Refused(cell=cell, reason=f"{limit}; give --unique-tokens to reuse data, or a larger corpus")
-    windows = question.eval_windows
-    if corpus is not None and corpus.validation_tokens <= windows * question.seq_len:
-        limit = f"{windows} validation windows of {question.seq_len} tokens are more than {corpus.data.name} has"
-        have = format_quantity(corpus.validation_tokens)
-        return Refused(cell=cell, reason=f"{limit} ({have} tokens); give fewer --eval-windows, or a larger corpus")
+    if corpus is not None and (shortage := _shortage(question, corpus, U)):
+        return Refused(cell=cell, reason=shortage)
     training = Training(
         seq_len=question.seq_len,
         D=D,
@@ -185,7 +178,7 @@ def _run(
         weight_decay=batch.weight_decay,
         precision=question.precision,
         threads=question.threads,
-        eval_windows=windows,
+        eval_windows=question.eval_windows,
         seed=seed,
     )
     target = {"N": question.total_params, "C": C}
@@ -202,6 +195,19 @@ def _run(
         flops_convention=question.flops_convention,
         target=target,
     )
+
+
+def _shortage(question: Question, corpus: Corpus, U: int) -> str | None:
+    """Return what the corpus has too little of; the last target of a split needs one token more."""
+    name, windows = corpus.data.name, question.eval_windows
+    if corpus.train_tokens <= U:
+        limit = f"it needs {format_quantity(U)} unique tokens and {name} has {format_quantity(corpus.train_tokens)}"
+        return f"{limit}; give --unique-tokens to reuse data, or a larger corpus"
+    if corpus.validation_tokens <= windows * question.seq_len:
+        limit = f"{windows} validation windows of {question.seq_len} tokens are more than {name} has"
+        have = format_quantity(corpus.validation_tokens)
+        return f"{limit} ({have} tokens); give fewer --eval-windows, or a larger corpus"
+    return None
 
 
 def _collapsed(cell: RunSpec, other: RunSpec) -> Refused:

@@ -121,8 +121,8 @@ class _Backbone:
             raise UsageError(f"an MoE backbone needs at least 2 layers, one dense and one MoE, not {self.n_layers}")
         self.per_width = FFN_MATRICES["swiglu"] * self.d_model * (self.n_layers - 1)
         """Parameters per unit of FFN width in all MoE layers together."""
-        self.d_ff = _nearest(ALPHA * self.d_model, align)
-        bare = self.shape(self.d_ff, n_experts=UNITS - 1, top_k=1, d_expert=align)
+        d_ff = _nearest(ALPHA * self.d_model, align)
+        bare = self.shape(d_ff, n_experts=UNITS - 1, top_k=1, d_expert=align)
         self.width = (N - (bare.N - UNITS * align * self.per_width)) / self.per_width
         """Total FFN width of an MoE layer, d_shared + n_experts * d_expert, that gives N."""
         if self.width < 2 * align:
@@ -174,7 +174,8 @@ class _Backbone:
             widths = [self.fixed.d_expert]
         else:
             usual = self.usual_d_expert
-            widths = [w for w in range(self.align, 4 * usual + 1, self.align) if w <= self.width / 4]
+            most = max(self.align, min(4 * usual, int(self.width / 4)))
+            widths = list(range(self.align, most + 1, self.align))
             widths.sort(key=lambda width: abs(math.log(width / usual)))
         best: list[Arm | Refused] = []
         for d_expert in widths[:64]:

@@ -1,6 +1,6 @@
 """The study folder: where each file of a study is, and the plan in it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from planners.errors import UsageError
@@ -11,14 +11,25 @@ from planners.records import from_json, to_json
 from planners.spec import RunSpec
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What `study.json` holds: the question and what the planner said to it, beside the runs."""
+
+    question: Question
+    """What was asked."""
+    refused: tuple[Refused, ...]
+    """Cells that could not be had."""
+    notes: tuple[str, ...]
+    """What the plan does and does not identify."""
+    command: str | None = None
+    """The command that asked, without its folder; null where it was planned from Python."""
+
+
 class Study:
     """A study on disk, named by its folder. Reading raises UsageError where a file is missing, torn or edited."""
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-
-    def __reduce__(self) -> tuple[type, tuple[str]]:
-        return Study, (str(self.folder),)
 
     @property
     def question_path(self) -> Path:
@@ -60,8 +71,7 @@ class Study:
             raise UsageError(f"{self.folder} is a file; give another place for the study")
         if not self.question_path.is_file():
             return False
-        known, _, _ = self.question()
-        if _asked(known) != _asked(question):
+        if _unlabelled(self.asked().question) != _unlabelled(question):
             raise UsageError(f"{self.folder} holds another question; choose another folder or remove it")
         return self.plan_path.is_file()
 
@@ -78,25 +88,14 @@ class Study:
                     " now gives other runs; plan them in another folder"
                 )
             return False
-        answer = {"question": plan.question, "refused": plan.refused, "notes": plan.notes, "command": command}
-        write_json(self.question_path, to_json(answer))
+        asked = Asked(question=plan.question, refused=plan.refused, notes=plan.notes, command=command)
+        write_json(self.question_path, to_json(asked))
         write_jsonl(self.plan_path, (run.to_line() for run in plan.runs))
         return True
 
-    def question(self) -> tuple[Question, tuple[Refused, ...], tuple[str, ...]]:
-        """Return what was asked, what was refused, and the notes of the plan."""
-        data = read_json(self.question_path)
-        try:
-            question = from_json(Question, data["question"], str(self.question_path))
-            refused = tuple(from_json(Refused, item, str(self.question_path)) for item in data["refused"])
-            return question, refused, tuple(data["notes"])
-        except (KeyError, TypeError) as error:
-            raise UsageError(f"{self.question_path} is not a study ({error}); plan it anew") from error
-
-    def command(self) -> str | None:
-        """Return the command that planned the study, without its folder; None where it was planned from Python."""
-        command = read_json(self.question_path).get("command")
-        return command if isinstance(command, str) else None
+    def asked(self) -> Asked:
+        """Return what was asked, and what the planner said."""
+        return from_json(Asked, read_json(self.question_path), str(self.question_path))
 
     def runs(self) -> list[RunSpec]:
         """Return the planned runs in their order."""
@@ -110,6 +109,6 @@ class Study:
         return [RunSpec.read(line, f"{self.plan_path} line {number}") for number, line in enumerate(lines, 1)]
 
 
-def _asked(question: Question) -> Question:
+def _unlabelled(question: Question) -> Question:
     """Return the question without its label and without what the corpus adds."""
     return replace(question, study="", vocab_size=256 if question.data else question.vocab_size)

@@ -186,7 +186,7 @@ def read_evidence(study: Study) -> Evidence:
     Raises UsageError where there is no study or no run of it has a record, and for a corrupt file.
     """
     pairs = read_records(study)
-    question, refused, notes = study.question()
+    asked = study.asked()
     folder = study.folder.resolve().name
     if not any(record for _, record in pairs):
         raise UsageError(
@@ -199,13 +199,13 @@ def read_evidence(study: Study) -> Evidence:
     return Evidence(
         folder=folder,
         given=given,
-        question=question,
-        refused=refused,
-        notes=notes,
+        question=asked.question,
+        refused=asked.refused,
+        notes=asked.notes,
         arms=tuple(_arms(runs)),
         fits=tuple(_fits(study)),
         runs_hash=bytes_hash(now.encode()),
-        command=study.command(),
+        command=asked.command,
     )
 
 

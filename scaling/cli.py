@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from planners.errors import UsageError
@@ -71,6 +71,16 @@ def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | No
 def command(verb: str, *words: object) -> str:
     """Return a command for a person to paste."""
     return shlex.join(["python", "-m", f"scaling.{verb}", *map(str, words)])
+
+
+def spelled(flags: Flags, names: Iterable[str]) -> list[str]:
+    """Return the words that give these options their present values, those without one left out."""
+    words: list[str] = []
+    for name in names:
+        value = getattr(flags, name)
+        for item in value if isinstance(value, list) else [value] if value is not None else []:
+            words += [f"--{name.replace('_', '-')}", str(item)]
+    return words
 
 
 def say(text: str, flags: Flags) -> None:

@@ -86,7 +86,7 @@ def act(flags: cli.Flags) -> int:
 
 def _margin(study: Study, asked: float | None) -> float | None:
     """Return the margin of a study. Raises UsageError for another one than it fixed before its runs."""
-    fixed = study.question()[0].margin
+    fixed = study.asked().question.margin
     if None not in (asked, fixed) and asked != fixed:
         raise UsageError(
             f"{study.folder} fixed its margin at {fixed:g} nats before its runs, not {asked:g};"

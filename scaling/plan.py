@@ -75,9 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def act(flags: cli.Flags) -> int:
     """Plan, show, and write where asked."""
-    plan = make_plan(question(flags), corpus(question(flags).data))
+    asked = question(flags)
+    plan = make_plan(asked, corpus(asked.data))
     study = Study(flags.out) if flags.out is not None else None
-    written = study.write(plan, command_of(flags)) if study else False
+    words = cli.spelled(flags, (name for name in vars(flags) if name not in ("out", "json")))
+    written = study.write(plan, cli.command("plan", *words)) if study else False
     if flags.json:
         cli.print_json({"runs": [run.to_line() for run in plan.runs], "refused": to_json(plan.refused)})
     else:
@@ -88,16 +90,6 @@ def act(flags: cli.Flags) -> int:
     else:
         cli.say("\nnothing was written; add -o studies/NAME to keep this plan", flags)
     return cli.GAPS if plan.refused else cli.DONE
-
-
-def command_of(flags: cli.Flags) -> str:
-    """Return the command that these flags are, without the folder that is written."""
-    words: list[str] = []
-    for name, value in vars(flags).items():
-        if name not in ("out", "json") and value:
-            for item in value if isinstance(value, list) else [value]:
-                words += [f"--{name.replace('_', '-')}", str(item)]
-    return cli.command("plan", *words)
 
 
 def corpus(name: str | None) -> Corpus | None:
@@ -117,23 +109,19 @@ def question(flags: cli.Flags) -> Question:
     asked = _given(flags)
     if flags.out is not None:
         asked["study"] = Path(flags.out).name
-    if flags.preset is not None:
-        start = preset(flags.preset)
-        data = asked.get("data", start.data)
-        if "vocab_size" in asked and data:
-            raise UsageError("--vocab-size is for a plan without a corpus; the corpus brings its own")
+    start = None if flags.preset is None else preset(flags.preset)
+    if "vocab_size" in asked and asked.get("data", start and start.data):
+        raise UsageError("--vocab-size is for a plan without a corpus; the corpus brings its own")
+    moe = _geometry(flags, "", start.moe if start else Geometry())
+    dense = _geometry(flags, "dense_", start.dense if start else Geometry())
+    if start is not None:
         if ("activations" in asked) != ("top_ks" in asked):  # one of the two replaces both of the preset
             asked = {"activations": (), "top_ks": (), **asked}
-        return replace(
-            start, **asked, moe=_geometry(flags, "", start.moe), dense=_geometry(flags, "dense_", start.dense)
-        )
-    if "vocab_size" in asked and asked.get("data"):
-        raise UsageError("--vocab-size is for a plan without a corpus; the corpus brings its own")
+        return replace(start, **asked, moe=moe, dense=dense)
     for name, flag in (("budgets", "--budget"), ("total_params", "--total-params")):
         if name not in asked:
             raise UsageError(f"{flag} is missing; give it, or --preset NAME")
-    geometry = {"moe": _geometry(flags, "", Geometry()), "dense": _geometry(flags, "dense_", Geometry())}
-    return Question(**{"study": "plan", **asked, **geometry})
+    return Question(**{"study": "plan", **asked, "moe": moe, "dense": dense})
 
 
 def _geometry(flags: cli.Flags, prefix: str, start: Geometry) -> Geometry:
@@ -227,24 +215,9 @@ def show(plan: Plan) -> None:
 
 
 HEADER = (
-    "run",
-    "arm",
-    "seed",
-    "N",
-    "dN",
-    "r_a",
-    "dr_a",
-    "C",
-    "dC",
-    "D",
-    "D/N",
-    "epochs",
-    "experts",
-    "d_expert",
-    "batch",
-    "lr",
-    "steps",
-)
+    "run", "arm", "seed", "N", "dN", "r_a", "dr_a", "C", "dC", "D", "D/N", "epochs", "experts", "d_expert", "batch",
+    "lr", "steps",
+)  # fmt: skip
 
 
 def _row(run: RunSpec) -> list[Any]:

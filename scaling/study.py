@@ -35,13 +35,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return cli.run(act, arguments(), argv)
 
 
-def _command(flags: cli.Flags) -> str:
-    """Return the command that these flags are, without the folder that is written."""
-    words = [word for name in ("data", "eval_windows") if (value := getattr(flags, name))
-             for word in (f"--{name.replace('_', '-')}", value)]  # fmt: skip
-    return cli.command("study", flags.preset, *words)
-
-
 def act(flags: cli.Flags) -> int:
     """Do what is not done yet, stage by stage; runs that failed or are missing leave gaps."""
     asked = preset(flags.preset)
@@ -51,7 +44,7 @@ def act(flags: cli.Flags) -> int:
         asked = replace(asked, eval_windows=parse_count(flags.eval_windows, "--eval-windows"))
     if not study.holds(asked):
         planned = make_plan(asked, plan.corpus(asked.data))
-        study.write(planned, _command(flags))
+        study.write(planned, cli.command("study", flags.preset, *cli.spelled(flags, ("data", "eval_windows"))))
         if not flags.json:
             plan.show(planned)
             print()

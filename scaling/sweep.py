@@ -81,6 +81,8 @@ def train(study: Study, runs: list[RunStatus], cluster: Cluster, *, wait: bool, 
         if wait:
             follow(study, jobs, runs, quiet=quiet)
     except KeyboardInterrupt:
+        if cluster.kind == "slurm":
+            print("\nthe jobs go on; scancel ends them, --status shows them", file=sys.stderr)
         stop(jobs)
         raise
     return [job.job_id for job in jobs]

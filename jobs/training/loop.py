@@ -66,7 +66,7 @@ def train(study: Study, spec: RunSpec, *, stop: Callable[[int], bool] = lambda s
         raise UsageError(f"run {spec.run_id} names no corpus; plan the study again with --data")
     torch.set_num_threads(spec.training.threads)
     knows_peak = reset_peak_memory(device())
-    run = _Run.start(study, spec, knows_peak)
+    run = _Run.start(study, spec, open_store(spec.data), knows_peak)
     try:
         run.train(stop)
         measured = run.evaluate()
@@ -105,12 +105,11 @@ class _Run:
     dropped: int = 0
 
     @classmethod
-    def start(cls, study: Study, spec: RunSpec, knows_peak: bool) -> "_Run":
+    def start(cls, study: Study, spec: RunSpec, store: TokenStore, knows_peak: bool) -> "_Run":
         """Return the run at its newest checkpoint, or at step 0."""
         place = device()
         folder = study.run_folder(spec.run_id)
-        training, store = spec.training, open_store(spec.data) if spec.data else None
-        assert store is not None  # train() refuses a run without data
+        training = spec.training
         if store.manifest.vocab_size != spec.shape.vocab_size:
             raise UsageError(
                 f"run {spec.run_id} has vocabulary {spec.shape.vocab_size}, its corpus {store.manifest.vocab_size}"

@@ -31,6 +31,7 @@ def test_any_arm_is_inside_the_residuals_and_any_refusal_says_why(N: float, rate
     except Exception as error:
         assert type(error).__name__ == "UsageError"
         return
+    assert len(arms) == len(rates)  # each is an arm or a refusal, none vanishes
     arms.append(match_dense(N, 256, Geometry(), align))
     for arm in arms:
         if isinstance(arm, Refused):

@@ -8,9 +8,9 @@ from planners import Data, Question, Study, UsageError, make_plan
 
 
 def test_a_study_gives_back_its_plan(tiny_study: Study, tiny_question: Question) -> None:
-    question, refused, notes = tiny_study.question()
-    assert (question.study, refused) == ("tiny", ())
-    assert notes
+    asked = tiny_study.asked()
+    assert (asked.question.study, asked.refused) == ("tiny", ())
+    assert asked.notes
     assert [run.arm for run in tiny_study.runs()] == ["dense", "K1", "K2"]
     assert tiny_study.holds(tiny_question)
 
@@ -50,5 +50,5 @@ def test_missing_empty_and_torn_studies_are_one_sentence(tiny_study: Study, tmp_
     with pytest.raises(UsageError, match="run_id"):
         tiny_study.runs()
     tiny_study.question_path.write_text("[]")
-    with pytest.raises(UsageError, match="not a study"):
-        tiny_study.question()
+    with pytest.raises(UsageError, match="expected an object"):
+        tiny_study.asked()

@@ -195,7 +195,7 @@ def test_router_settings_reach_the_runs(capsys: pytest.CaptureFixture, tmp_path:
     assert [run["router"]["score"] for run in runs] == ["softmax", "sigmoid", "sigmoid", "sigmoid"]
     assert runs[1]["router"]["balance"] == 0
     assert runs[1]["router"]["capacity_factor"] == 1.5
-    command = Study(tmp_path / "routed").command()
+    command = Study(tmp_path / "routed").asked().command
     assert command == "python -m scaling.plan --preset smoke " + " ".join(settings)
     for wrong in ("balance", "speed=3", "jitter=2", "renormalise=1", "score=hash"):
         assert cli.main(["plan", "--preset", "smoke", "--router", wrong]) == cli.USAGE
