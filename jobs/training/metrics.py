@@ -18,7 +18,7 @@ class Window:
     """Sums between two metrics lines, kept on the device so that no step waits for it."""
 
     def __init__(self, device: torch.device):
-        self.steps, self.device = 0, device
+        self.steps = 0
         self.losses = torch.zeros((), dtype=torch.float64, device=device)
         self.norm = torch.zeros((), device=device)
         self.balances: list[Tensor] = []
