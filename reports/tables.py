@@ -32,7 +32,8 @@ def results(evidence: Evidence) -> Table:
     """Return loss and bpb of each arm, means over its finished seeds."""
     columns = (
         ARM, RATE, Column(name="top_k", head="K"), Column(name="n_experts", head="experts"),
-        Column(name="d_expert", head="d_expert"), Column(name="d_shared", head="d_shared"), Column(name="N", head="N", show=format_quantity),
+        Column(name="d_expert", head="d_expert"), Column(name="d_shared", head="d_shared"),
+        Column(name="N", head="N", show=format_quantity),
         Column(name="N_a", head="N_a", show=format_quantity), D,
         Column(name="tokens_per_parameter", head="D/N", show=general(3)), EPOCHS, LOSS,
         Column(name="loss_sd", head="SD", unit="nats/token", show=fixed(4)), BPB, Column(name="n", head="seeds"),
