@@ -95,10 +95,21 @@ def _shape(row: Mapping[str, str]) -> Shape | None:
     """Return the architecture of a row; tables 15 and 16 do not print the experts."""
     if row["n_experts"] != "0" and not row["d_expert"]:
         return None
-    sizes = {name: int(row[name]) for name in ("d_model", "n_layers", "n_dense_layers", "n_heads", "d_ff", "n_experts")}
-    experts = {name: int(row[name] or 0) for name in ("top_k", "d_expert", "d_shared")}
-    head_dim = sizes["d_model"] // sizes["n_heads"]
-    return Shape(**sizes, **experts, n_kv_heads=sizes["n_heads"], head_dim=head_dim, vocab_size=VOCAB_SIZE)
+    d_model, n_heads = int(row["d_model"]), int(row["n_heads"])
+    return Shape(
+        d_model=d_model,
+        n_layers=int(row["n_layers"]),
+        n_dense_layers=int(row["n_dense_layers"]),
+        n_heads=n_heads,
+        n_kv_heads=n_heads,
+        head_dim=d_model // n_heads,
+        d_ff=int(row["d_ff"]),
+        n_experts=int(row["n_experts"]),
+        top_k=int(row["top_k"]),
+        d_expert=int(row["d_expert"] or 0),
+        d_shared=int(row["d_shared"] or 0),
+        vocab_size=VOCAB_SIZE,
+    )
 
 
 def _number(text: str) -> float | None:
