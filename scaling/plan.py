@@ -11,7 +11,7 @@ from typing import Any
 
 from planners import Corpus, Plan, Question, Router, RunSpec, Study, UsageError, make_plan, preset
 from planners.flops import CONVENTIONS
-from planners.match import Geometry
+from planners.geometry import Geometry
 from planners.presets import PRESETS
 from planners.quantity import format_quantity, parse_count, parse_counts, parse_quantities, parse_quantity
 from planners.recipes import RECIPES
