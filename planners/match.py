@@ -57,18 +57,22 @@ def n_tolerance(N: float) -> float:
 def match_dense(N: float, frame: Frame, fixed: Geometry) -> Arm | Refused:
     """Return the dense shape of N parameters: d_model and depth near zeta, d_ff takes up the rest."""
     sizes = width_and_depth(N, frame, fixed, lambda n_layers: frame.per_square(fixed, n_layers, None))
-    arms = [dense_arm(N, frame, fixed, pair, lambda shape: shape.N) for pair in sizes[:8]]
-    return next((arm for arm in arms if isinstance(arm, Arm)), arms[0])
+    return first_arm([dense_arm(N, frame, fixed, pair, lambda shape: shape.N) for pair in sizes[:8]])
 
 
 def dense_arm(
-    target: float, frame: Frame, fixed: Geometry, sizes: tuple[int, int], measure: Callable[[Shape], int]
+    target: float,
+    frame: Frame,
+    fixed: Geometry,
+    sizes: tuple[int, int],
+    measure: Callable[[Shape], int],
+    what: str = "N",
 ) -> Arm | Refused:
     """Return the dense shape of this width and depth whose d_ff brings `measure`, affine in it, to the target."""
     align = frame.align
     d_ff = solve(lambda width: measure(frame.dense(fixed, *sizes, width)), target, align)
     arm = Arm(label="dense", shape=frame.dense(fixed, *sizes, d_ff), r_a_target=1.0)
-    return _check_size(arm, measure(arm.shape), target) or _check_ratios(arm, fixed) or arm
+    return check_size(arm, measure(arm.shape), target, what) or check_ratios(arm, fixed) or arm
 
 
 def match_moe(
@@ -203,7 +207,7 @@ class _Backbone:
 
     def _check(self, arm: Arm) -> Refused | None:
         return (
-            _check_size(arm, arm.shape.N, self.N) or _check_rate(arm, lambda: self.floor) or _check_ratios(arm, self.fixed)
+            check_size(arm, arm.shape.N, self.N) or check_rate(arm, lambda: self.floor) or check_ratios(arm, self.fixed)
         )
 
     def arm_of_rate(self, rate: float, d_expert: int) -> Arm | Refused:
@@ -214,7 +218,7 @@ class _Backbone:
         # Where the shared expert is no whole number of routed ones at this K, one at a neighbour may be nearer.
         steps = (0,) if float(self.shared_per_k).is_integer() else (0, 1, -1, 2, -2, 3, -3)
         arms = [self.arm_of_top_k(max(1, top_k + step), d_expert, rate) for step in steps]
-        return next((arm for arm in arms if isinstance(arm, Arm)), arms[0])
+        return first_arm(arms)
 
     def arm_of_pair(self, rate: float, top_k: int) -> Arm | Refused:
         """Return the arm with this rate and K, where d_expert and n_experts follow together."""
@@ -259,18 +263,25 @@ def _matched(arms: list[Arm | Refused]) -> int:
     return sum(isinstance(arm, Arm) for arm in arms)
 
 
-def _check_size(arm: Arm, size: float, target: float) -> Refused | None:
-    residual, tolerance = size / target - 1, n_tolerance(target)
+def first_arm(found: list[Arm | Refused]) -> Arm | Refused:
+    """Return the first that is matched, or why the first is not."""
+    return next((arm for arm in found if isinstance(arm, Arm)), found[0])
+
+
+def check_size(arm: Arm, size: float, target: float, what: str = "N") -> Refused | None:
+    """Refuse an arm whose N, or FLOPs per token, is off its target."""
+    residual, tolerance = size / target - 1, n_tolerance(target if what == "N" else target / 6)
     if abs(residual) <= tolerance:
         return None
     return Refused(
         cell=arm.label,
-        reason=f"its widths allow N {size:g} and not {target:g}: {residual:+.2%} where {tolerance:.2%} is accepted;"
-        " change total parameters, align or the backbone",
+        reason=f"its widths allow {what} {size:g} and not {target:g}: {residual:+.2%} where {tolerance:.2%} is"
+        " accepted; change total parameters, align or the backbone",
     )
 
 
-def _check_rate(arm: Arm, floor: Callable[[], float]) -> Refused | None:
+def check_rate(arm: Arm, floor: Callable[[], float]) -> Refused | None:
+    """Refuse an arm whose rate is off its target; `floor` gives the lowest rate there is."""
     if arm.r_a_target is None or abs(arm.shape.r_a / arm.r_a_target - 1) <= R_A_TOLERANCE:
         return None
     lowest = floor()
@@ -286,7 +297,7 @@ def _check_rate(arm: Arm, floor: Callable[[], float]) -> Refused | None:
     )
 
 
-def _check_ratios(arm: Arm, fixed: Geometry) -> Refused | None:
+def check_ratios(arm: Arm, fixed: Geometry) -> Refused | None:
     """Refuse an arm that misses a ratio which was asked for."""
     shape = arm.shape
     routed = shape.top_k * shape.d_expert
