@@ -201,10 +201,10 @@ def _tokens(text: str, name: str) -> int:
 def show(plan: Plan) -> None:
     """Print the plan: one line a run with target, actual and residual, then what was refused and what it means."""
     question = plan.question
-    budgets = ", ".join(f"{C:g}" for C in question.budgets)
+    N = "as given" if question.total_params is None else format_quantity(question.total_params)
+    budgets = ", ".join(f"{C:g}" for C in question.budgets) or "as given"
     print(
-        f"{len(plan.runs)} {'run' if len(plan.runs) == 1 else 'runs'}:"
-        f" N = {format_quantity(question.total_params)}, C = {budgets} FLOPs"
+        f"{len(plan.runs)} {'run' if len(plan.runs) == 1 else 'runs'}: N = {N}, C = {budgets} FLOPs"
         f" ({question.flops_convention}), T = {question.seq_len}, recipe {plan.runs[0].recipe}\n"
     )
     print(cli.table(HEADER, [_row(run) for run in plan.runs]))
@@ -222,17 +222,16 @@ HEADER = (
 
 def _row(run: RunSpec) -> list[Any]:
     shape, training, target = run.shape, run.training, run.target
-    rate = target.get("r_a")
     return [
         run.run_id,
         run.arm,
         training.seed,
         format_quantity(run.N, 4),
-        f"{run.N / target['N'] - 1:+.2%}",
+        _residual(run.N, target.get("N"), 2),
         f"{run.r_a:.4f}",
-        "-" if rate is None else f"{run.r_a / rate - 1:+.1%}",
+        _residual(run.r_a, target.get("r_a"), 1),
         f"{run.C:.4g}",
-        f"{run.C / target['C'] - 1:+.2%}",
+        _residual(run.C, target.get("C"), 2),
         format_quantity(training.D, 4),
         f"{training.D / run.N:.3g}",
         f"{run.epochs:.3g}",
@@ -242,6 +241,11 @@ def _row(run: RunSpec) -> list[Any]:
         f"{training.lr:.3g}",
         training.steps,
     ]
+
+
+def _residual(actual: float, target: float | None, digits: int) -> str | None:
+    """Return the relative error against the target, where there is one."""
+    return None if target is None else f"{actual / target - 1:+.{digits}%}"
 
 
 if __name__ == "__main__":
