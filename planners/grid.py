@@ -7,7 +7,7 @@ from planners import flops
 from planners.errors import UsageError
 from planners.match import Arm, Geometry, Refused, match_dense, match_moe
 from planners.quantity import format_quantity
-from planners.recipes import RECIPES, Hyperparameters, Overrides, default_recipe, hyperparameters
+from planners.recipes import RECIPES, Hyperparameters, Overrides, default_recipe, disagreements, hyperparameters
 from planners.spec import Data, Router, RunSpec, Training
 
 MIN_STEPS = 20
@@ -256,6 +256,7 @@ def _notes(question: Question, runs: tuple[RunSpec, ...]) -> Iterator[str]:
         yield "K is fixed, so d_expert follows r_a and granularity drifts along the rates."
     if len(question.seeds) == 1:
         yield "One seed per arm: noise between seeds cannot be told from the effect of r_a."
+    yield from disagreements(runs)
     most = max(run.epochs for run in runs)
     if most > 4:
         yield f"Unique tokens are repeated up to {most:.3g} times; beyond about 4 epochs repeating is known to hurt."
