@@ -57,7 +57,7 @@ def _value(hint: Any, data: Any, where: str) -> Any:
     if hint is Any:
         return data
     if origin in (typing.Union, types.UnionType):
-        return None if data is None else _value(next(a for a in arguments if a is not type(None)), data, where)
+        return _one_of(arguments, data, where)
     if origin is tuple and isinstance(data, list):
         return tuple(_value(arguments[0], item, where) for item in data)
     if origin is dict and isinstance(data, dict):
@@ -69,6 +69,20 @@ def _value(hint: Any, data: Any, where: str) -> Any:
     if isinstance(hint, type) and type(data) is hint:
         return data
     raise UsageError(f"{where} is {json.dumps(data)[:40]}, expected {getattr(hint, '__name__', hint)}")
+
+
+def _one_of(hints: tuple[Any, ...], data: Any, where: str) -> Any:
+    """Return `data` as the first of the types that it fits; the complaint is that of the first one."""
+    if data is None and type(None) in hints:
+        return None
+    complaint: UsageError | None = None
+    for hint in hints:
+        if hint is not type(None):
+            try:
+                return _value(hint, data, where)
+            except UsageError as error:
+                complaint = complaint or error
+    raise complaint or UsageError(f"{where} must be null")
 
 
 def without_defaults(record: Any) -> dict[str, Any]:
