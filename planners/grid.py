@@ -9,7 +9,7 @@ from planners.geometry import Frame
 from planners.match import Arm, Refused, match_dense, match_moe
 from planners.quantity import format_quantity
 from planners.question import Corpus, GivenArm, Question
-from planners.recipes import Hyperparameters, Overrides, default_recipe, hyperparameters
+from planners.recipes import Hyperparameters, Overrides, default_recipe, disagreements, hyperparameters
 from planners.spec import RunSpec, Training
 
 MIN_STEPS = 20
@@ -109,11 +109,14 @@ def _run(question: Question, corpus: Corpus | None, cell: Cell, seed: int, besid
         batch_tokens=numbers.batch_tokens,
         lr=numbers.lr,
         lr_floor=numbers.lr_floor,
-        warmup_steps=numbers.warmup_steps if arm.warmup_steps is None else arm.warmup_steps,
+        warmup_steps=numbers.warmup_steps,
         weight_decay=numbers.weight_decay,
+        schedule=numbers.schedule,
         precision=question.precision,
         threads=question.threads,
         eval_windows=question.eval_windows,
+        eval_steps=question.eval_steps,
+        patience=question.patience,
         seed=seed,
     )
     return RunSpec.build(
@@ -168,7 +171,13 @@ def _collapsed(cell: RunSpec, other: RunSpec) -> Refused:
 def _tokens(question: Question, arm: GivenArm) -> tuple[int, str, Hyperparameters]:
     """Return (D, recipe, its numbers): D as given, or C / M, to the nearest whole batch."""
     recipe = question.recipe or default_recipe(question.total_params or arm.shape.N)
-    overrides = Overrides(lr=arm.lr or question.lr, batch_tokens=arm.batch_tokens or question.batch_tokens)
+    overrides = Overrides(
+        lr=arm.lr or question.lr,
+        batch_tokens=arm.batch_tokens or question.batch_tokens,
+        warmup_steps=arm.warmup_steps,
+        weight_decay=question.weight_decay,
+        schedule=question.schedule,
+    )
     if arm.C is None:
         exact = float(arm.D or 0)
     else:
@@ -208,6 +217,7 @@ def _notes(question: Question, runs: tuple[RunSpec, ...]) -> Iterator[str]:
         yield "K is fixed, so d_expert follows r_a and granularity drifts along the rates."
     if len(question.seeds) == 1:
         yield "One seed per arm: noise between seeds cannot be told from the effect of r_a."
+    yield from disagreements(runs)
     most = max(run.epochs for run in runs)
     if most > 4:
         yield f"Unique tokens are repeated up to {most:.3g} times; beyond about 4 epochs repeating is known to hurt."

@@ -84,6 +84,10 @@ class Question:
     """Constant learning rate instead of the rule's."""
     batch_tokens: int | None = None
     """Constant batch instead of the rule's."""
+    weight_decay: float | None = None
+    """Weight decay instead of the recipe's."""
+    schedule: str | None = None
+    """Schedule of the learning rate instead of the recipe's."""
     router: Router = field(default_factory=Router)
     """How tokens are routed."""
     moe: Geometry = field(default_factory=Geometry)
@@ -96,6 +100,10 @@ class Question:
     """CPU threads per run."""
     eval_windows: int = 1024
     """Validation windows that the loss is measured on."""
+    eval_steps: int | None = None
+    """Steps between evaluations; null: one, at the end."""
+    patience: int | None = None
+    """Evaluations in a row without a lower loss after which a run stops early; null: it never does."""
     margin: float | None = None
     """Difference of loss in nats that does not matter; fixed before the runs."""
 
