@@ -6,9 +6,9 @@ the loss that repetition added. Equal means equal within a margin fixed before t
 
 How the excess grows: with the effective tokens of arXiv 2305.16264 (eq. 5),
 
-    D' = U + U R (1 - exp(-(epochs - 1) / R)),  so to first order in 1 / R  ln(D / D') = (epochs - 1)^2 / (2 epochs R),
+    D' = U + U R (1 - exp(-(epochs - 1) / R)),  to first order in 1 / R  ln(D / D') = (epochs - 1)^2 / (2 epochs R),
 
-and the loss falling by `slope` per unit of ln D, the excess is cost * (epochs - 1)^2 / (2 epochs) with cost = slope / R.
+and the loss falling by `slope` per unit of ln D, the excess is cost * (epochs - 1)^2 / (2 epochs), cost = slope / R.
 The cost is all that the pairs can tell; R itself needs the slope.
 """
 
