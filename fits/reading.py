@@ -14,8 +14,10 @@ from planners.errors import UsageError
 from planners.files import read_jsonl
 from planners.records import bytes_hash
 
-FEWEST = {"N": 100.0, "D": 1e4}
-"""Parameters and tokens below which a number is one of thousands, millions or billions, and not a count."""
+FEWEST_PARAMETERS = 100.0
+"""Parameters below which N is a number of millions or billions, and not a count."""
+FEWEST_TOKENS = 1e-3
+"""Tokens per parameter below which D is a number of millions or billions."""
 
 
 def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> RunTable:
@@ -68,10 +70,10 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
 
 
 def _check_units(table: RunTable) -> None:
-    for column, fewest in FEWEST.items():
-        if table.has(column) and table.frame[column].dtype.kind in "iuf" and table.frame[column].max() < fewest:
-            most = table.frame[column].max()
-            raise UsageError(
-                f"{table.source}: {column} is at most {most:g}, too few {'parameters' if column == 'N' else 'tokens'};"
-                f" if it is in billions say so: --columns {column}=NAME*1e9"
-            )
+    """Refuse parameters or tokens that must have been counted in billions."""
+    numeric = [name for name in ("N", "D") if table.has(name) and table.frame[name].dtype.kind in "iuf"]
+    if "N" in numeric and (most := table.frame["N"].max()) < FEWEST_PARAMETERS:
+        raise UsageError(f"{table.source}: no model has N of {most:g}; if it is in billions: --columns N=NAME*1e9")
+    if len(numeric) == 2 and (most := (table.frame["D"] / table.frame["N"]).max()) < FEWEST_TOKENS:
+        text = f"{table.source}: D is at most {most:.2g} tokens per parameter"
+        raise UsageError(f"{text}; if it is in billions say so: --columns D=NAME*1e9")

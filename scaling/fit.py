@@ -14,6 +14,7 @@ from fits.checks import check_table, need
 from fits.curves import Curve
 from fits.pairs import has_pairs
 from fits.reuse import reuse
+from fits.series import series
 from fits.wording import checks_summary, reuse_summary
 from jobs.record import collect, planned
 from planners import Study, UsageError
@@ -80,14 +81,14 @@ def act(flags: cli.Flags) -> int:
         seed=parse_count(flags.seed, "--seed", least=0),
     )
     slope = None if flags.slope is None else parse_quantity(flags.slope, "--slope")
-    repeated = reuse(table, margin=margin, slope=slope) if has_pairs(table) else None
-    if repeated is not None and out is not None:
+    repeated = reuse(table, margin=margin, slope=slope) if has_pairs(table) else ()
+    if repeated and out is not None:
         write_json(out / "reuse.json", to_json(repeated))
     checks = {law: check_table(table, need(LAWS[law])) for law in laws}
     if flags.json:
         found = {"fits": results, "comparison": None, "reuse": repeated, "checks": checks}
         cli.print_json({name: to_json(value) for name, value in found.items()})
-    for text in (*map(summary, results), *([reuse_summary(repeated)] if repeated else []), checks_summary(checks)):
+    for text in (*map(summary, results), *map(reuse_summary, repeated), checks_summary(checks)):
         cli.say(text + "\n", flags)
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)
@@ -129,7 +130,7 @@ def joined(study: Study, path: str, columns: dict[str, str]) -> RunTable:
             raise UsageError(f"{path}: {study.folder} planned no run {run_id}; remove the row, or fit the table alone")
         if here.get(run_id, {}).get("state") == "done":
             raise UsageError(f"{path}: run {run_id} was trained in {study.folder} too; remove one of the two")
-        rows.append({**planned(specs[run_id]), **row, "state": "done"})
+        rows.append({**planned(specs[run_id]), **{str(name): cell for name, cell in row.items()}, "state": "done"})
     return replace(from_records(rows, source=f"{study.runs_csv.name} and {path}"), dropped=elsewhere.dropped)
 
 
@@ -156,27 +157,23 @@ def runs_of(study: Study) -> RunTable:
 def fit_and_write(
     table: RunTable, laws: list[str], out: Path | None, *, margin: float | None, **options: Any
 ) -> list[FitResult]:
-    """Return the fits of `laws`, written to the folder `out` if there is one; a curve of r_a is fitted per budget.
+    """Return the fits of `laws`, written to the folder `out` if there is one; a curve of r_a is fitted to each series.
 
-    Fits of the same laws that an earlier call left there, to other budgets, are removed.
+    Fits of the same laws that an earlier call left there, to other series, are removed.
     """
     results = []
     for law in laws:
-        budgets = table.by_budget() if isinstance(LAWS[law], Curve) and table.has("C") else {}
-        names = {law: table} if len(budgets) < 2 else {_budget_name(law, C): part for C, part in budgets.items()}
+        parts = series(table) if isinstance(LAWS[law], Curve) else {"": table}
+        names = {f"{law}-{name}" if name else law: part for name, part in parts.items()}
         for name, part in names.items():
             result, draws = fit_with_draws(part, law, margin=margin, **options)
             results.append(result)
             if out is not None:
                 write_fit(out, result, draws, name)
         if out is not None:
-            for old in {law, *(path.stem for path in out.glob(f"{law}-C*.json"))} - set(names):
+            for old in {law, *(path.stem for path in out.glob(f"{law}-*.json"))} - set(names):
                 (out / f"{old}.json").unlink(missing_ok=True)
     return results
-
-
-def _budget_name(law: str, C: float) -> str:
-    return f"{law}-C{C:.3g}".replace("+", "")
 
 
 def _columns(text: str | None) -> dict[str, str]:
