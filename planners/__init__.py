@@ -2,6 +2,7 @@
 
 from planners.errors import UsageError
 from planners.flops import flops_by_part, flops_per_token
+from planners.formats import from_hf, to_hf
 from planners.grid import Corpus, Plan, Question, make_plan
 from planners.presets import preset
 from planners.shape import Shape
@@ -21,6 +22,8 @@ __all__ = [
     "UsageError",
     "flops_by_part",
     "flops_per_token",
+    "from_hf",
     "make_plan",
     "preset",
+    "to_hf",
 ]
