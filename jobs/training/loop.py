@@ -24,7 +24,7 @@ from jobs.training.environment import environment, now, peak_flops, peak_memory,
 from jobs.training.evaluate import Evaluation, evaluate
 from jobs.training.experts import Experts
 from jobs.training.metrics import METRIC_LINES, Metrics, Window
-from jobs.training.model import Transformer, cross_entropy
+from jobs.training.model import Transformer, cross_entropy, is_matrix
 from jobs.training.routing import Routing
 from jobs.training.schedule import learning_rate
 from planners.errors import UsageError
@@ -314,12 +314,14 @@ class _Run:
 
 
 def _optimizer(model: Transformer, spec: RunSpec) -> torch.optim.Optimizer:
-    """Return AdamW with weight decay on matrices and none on norms."""
-    training = spec.training
-    weights = list(model.parameters())
+    """Return AdamW with weight decay on matrices and none on norms and biases."""
+    training, named = spec.training, list(model.named_parameters())
     groups = [
-        {"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": training.weight_decay},
-        {"params": [weight for weight in weights if weight.dim() == 1], "weight_decay": 0.0},
+        {
+            "params": [weight for name, weight in named if is_matrix(name, weight)],
+            "weight_decay": training.weight_decay,
+        },
+        {"params": [weight for name, weight in named if not is_matrix(name, weight)], "weight_decay": 0.0},
     ]
     first, second = training.betas
     return torch.optim.AdamW(groups, lr=training.lr, betas=(first, second), fused=True)
