@@ -74,8 +74,7 @@ class TopKRouter(nn.Module):
 
     def best(self, scores: Tensor) -> Tensor:
         """Return the K experts of the highest biased scores, shape (tokens, K)."""
-        experts: Tensor = torch.topk(scores + self.bias, self.top_k, dim=-1).indices
-        return experts
+        return torch.topk(scores + self.bias, self.top_k, dim=-1).indices
 
     @torch.no_grad()
     def update_bias(self, load: Tensor) -> None:
@@ -111,7 +110,8 @@ def entropy_loss(load: Tensor, shares: Tensor) -> Tensor:
 
     It is the Kullback-Leibler divergence of p from uniform, and asks for even probabilities and not for even loads.
     """
-    return math.log(len(load)) - torch.special.entr(shares.mean(0)).sum()
+    entropy: Tensor = torch.special.entr(shares.mean(0)).sum()
+    return math.log(len(load)) - entropy
 
 
 BALANCE_FORMS = {"switch": balance_loss, "entropy": entropy_loss}
