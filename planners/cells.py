@@ -153,9 +153,7 @@ def _matched_arms(variant: Variant, N: float | None, C: float | None, D: float |
             yield from match_moe_flops(C / D, frame, asked.moe, cost, activations=rates, top_ks=top_ks)
 
 
-def _row(
-    question: Question, found: list[tuple[Variant, Arms]], place: dict[str, float], unique: str | int
-) -> Row:
+def _row(question: Question, found: list[tuple[Variant, Arms]], place: dict[str, float], unique: str | int) -> Row:
     """Return the cells of one row: matched arms, given ones, controls, and those at other learning rates."""
     suffix, amounts = _suffix(question, place, unique), {name: place[name] for name in place if name != "N"}
     cells: Row = []
@@ -207,9 +205,7 @@ def _control(
     return _cell(variant, arm, variant.name(arm.label, "dense") + suffix, amounts, unique, "control")
 
 
-def _cell(
-    variant: Variant, arm: Arm, label: str, target: dict[str, float], unique: str | int, role: str
-) -> Cell:
+def _cell(variant: Variant, arm: Arm, label: str, target: dict[str, float], unique: str | int, role: str) -> Cell:
     C = target.get("C")
     given = GivenArm(label=label, shape=arm.shape, C=C, D=target.get("D") if C is None else None)
     return Cell(variant=variant, arm=given, base=arm, role=role, target=target, unique=unique)

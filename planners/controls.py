@@ -26,15 +26,18 @@ def control_arm(control: str, arms: Iterable[Arm], C: float | None, frame: Frame
     if control == OPTIMAL:
         if C is None:
             return Refused(cell="control optimal", reason="compute-optimal is a matter of C, which follows under N=D")
-        arm = match_dense(optimal_N(C), frame, free)
-        return arm if isinstance(arm, Refused) else Arm(label="dense optimal", shape=arm.shape, r_a_target=None)
+        return _relabelled("dense optimal", match_dense(optimal_N(C), frame, free))
     name = control.removeprefix(ACTIVE)
     source = next((arm for arm in arms if is_called(arm, name)), None)
     if source is None:
         return Refused(cell=f"control {control}", reason=f"no arm {name} could be matched, so its N_a is not known")
-    arm = match_dense(source.shape.N_a, frame, free)
-    label = f"dense N_a of {source.label}"
-    return arm if isinstance(arm, Refused) else Arm(label=label, shape=arm.shape, r_a_target=None)
+    return _relabelled(f"dense N_a of {source.label}", match_dense(source.shape.N_a, frame, free))
+
+
+def _relabelled(label: str, arm: Arm | Refused) -> Arm | Refused:
+    if isinstance(arm, Refused):
+        return Refused(cell=label, reason=arm.reason)
+    return Arm(label=label, shape=arm.shape, r_a_target=None)
 
 
 def is_called(arm: Arm, name: str) -> bool:

@@ -42,7 +42,7 @@ class Geometry:
     granularity: float | None = None
     """d_ff of the dense layer over d_expert (MoE arms only)."""
     shared: float | None = None
-    """Share of the shared expert in the active width, d_shared / (d_shared + K d_expert); null: half (MoE arms only)."""
+    """d_shared / (d_shared + K d_expert), the shared expert's part of the active width; null: half (MoE arms only)."""
 
     def __post_init__(self) -> None:
         for name in ("d_model", "n_layers", "n_heads", "d_expert", "zeta", "mu", "granularity"):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from planners.controls import C_FITTED
+from planners.quantity import format_quantity
 from planners.question import Question
 from planners.recipes import disagreements
 from planners.spec import RunSpec
@@ -37,14 +38,15 @@ def _axes(question: Question, matched: Sequence[RunSpec], moe: Sequence[RunSpec]
     elif question.match == "C=D":
         yield f"C and D are equal, so N follows the rate: lower rates are larger models. {span}."
     elif len(question.budgets) == 1:
+        (C,) = question.budgets
         yield (
             f"One line at a fixed C confounds r_a with tokens per parameter: {span} along it. Several budgets, such as"
-            f" {question.budgets[0] / 3:.2g},{question.budgets[0]:.2g},{question.budgets[0] * 3:.2g}, tell them apart."
+            f" --budget {','.join(format_quantity(C, 2) for C in (C / 3, C, C * 3))}, tell the two apart."
         )
     else:
         yield (
-            f"A grid of r_a x C with {len(question.budgets)} budgets: along a budget r_a moves with tokens per parameter;"
-            " along an arm, with r_a fixed, tokens per parameter move alone; both together tell the two apart."
+            f"A grid of r_a x C with {len(question.budgets)} budgets: along one budget r_a and tokens per parameter"
+            " move together, along one arm tokens per parameter move alone, so that the grid tells the two apart."
             f" {span}."
         )
 
@@ -55,7 +57,7 @@ def _moving(question: Question, moe: Sequence[RunSpec]) -> Iterator[str]:
     if question.hold == "aspect":
         yield "The backbone shrinks with r_a at fixed aspect ratios, so width, depth and mu move along the rates."
     elif question.match == "C=D":
-        yield "Width, depth, K and d_expert are those of all MoE arms; the number of experts, and mu with it, follows r_a."
+        yield "All MoE arms have one width, depth, K and d_expert; the number of experts, and mu with it, follows r_a."
     elif question.activations and any(question.top_ks) and len({run.shape.d_expert for run in moe}) > 1:
         yield "K is fixed, so d_expert follows r_a and granularity drifts along the rates."
     elif not varied and len({run.shape.d_expert for run in moe if run.target["N"] == moe[0].target["N"]}) > 1:
@@ -69,7 +71,7 @@ def _controls(runs: Sequence[RunSpec]) -> Iterator[str]:
         yield "Dense controls have another N than the matched arms; no fit over r_a should count them."
     optimal = [run.budget for run in controls if run.arm.startswith("dense optimal")]
     if optimal:
-        yield "Compute-optimal N is by Chinchilla's law as arXiv 2404.10102 fits it, with embeddings and C = 6 N D there."
+        yield "Compute-optimal N is by Chinchilla's law as arXiv 2404.10102 fits it, whose N counts embeddings."
     out = sorted({C for C in optimal if not C_FITTED[0] <= C <= C_FITTED[1]})
     if out:
         limits = f"{C_FITTED[0]:.2g} to {C_FITTED[1]:.2g} FLOPs"

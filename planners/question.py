@@ -172,7 +172,9 @@ class Question:
                 raise UsageError(f"unique tokens {U!r} must be a number or one of {', '.join(UNIQUE)}")
         for control in self.controls:
             if control != "optimal" and not control.removeprefix("active:") != control:
-                raise UsageError(f"control {control!r} is neither optimal nor active:ARM, such as active:K4 or active:.2")
+                raise UsageError(
+                    f"control {control!r} is neither optimal nor active:ARM, such as active:K4 or active:.2"
+                )
 
     def _check_numbers(self) -> None:
         """Refuse numbers that are not positive and finite, and rates above 1."""
@@ -197,24 +199,26 @@ class Question:
         """Refuse a question that lacks what its arms are equal in, or gives what follows."""
         if not self.is_matched and not self.arms:
             raise UsageError("give activation rates (1 is dense) or top-k values (0 is dense), or both")
-        placed = all(arm.C is not None or arm.D is not None for arm in self.arms)
-        for letter, name, given in (
-            ("N", "total parameters", self.totals), ("C", "a budget", self.budgets), ("D", "tokens", self.tokens),
-        ):  # fmt: skip
-            if self.is_matched and letter in self.match and not given:
-                raise UsageError(f"{name} ({letter}) are missing; {self.match} matches arms at them".replace("budget (C) are", "budget (C) is"))
-            if self.is_matched and letter not in self.match and given:
-                raise UsageError(f"{name} ({letter}) cannot be given, since {letter} follows under {self.match}")
-        if not placed and not self.budgets and not self.tokens:
+        amounts = (
+            ("N", "--total-params", self.totals),
+            ("C", "--budget", self.budgets),
+            ("D", "--tokens", self.tokens),
+        )
+        for letter, flag, given in amounts if self.is_matched else ():
+            if letter in self.match and not given:
+                raise UsageError(f"{letter} is missing, which arms are matched at under {self.match}; give {flag}")
+            if letter not in self.match and given:
+                raise UsageError(f"{letter} follows under {self.match}, so {flag} cannot be given; leave it out")
+        if not self.budgets and not self.tokens and any(arm.C is arm.D is None for arm in self.arms):
             raise UsageError("a budget is missing; give the training compute C that the arms are planned at")
 
     def _check_contradictions(self) -> None:
         """Refuse answers that exclude each other."""
         if self.match == "N=C=U" and "loose" in self.unique:
             raise UsageError("loose reuse gives every arm its own U; under N=C=U give strict or a number of tokens")
-        if self.match == "C=D":
-            if self.hold != "backbone" or not any(rate < 1 for rate in self.activations) and any(self.top_ks):
-                raise UsageError("under C=D the backbone is held and N follows the rate; give rates, and no --hold aspect")
+        rates, top_ks = any(rate < 1 for rate in self.activations), any(self.top_ks)
+        if self.match == "C=D" and (self.hold == "aspect" or (top_ks and not rates)):
+            raise UsageError("under C=D the backbone is held and N follows the rate; give rates, and no --hold aspect")
         fields = [varied.field for varied in self.vary]
         for name in fields:
             if fields.count(name) > 1:

@@ -256,9 +256,7 @@ _GIVEN = ("study", "arm", "role", "shape", "router", "training", "data", "recipe
 @lru_cache(maxsize=4096)
 def _per_token(shape: Shape, seq_len: int, convention: str) -> dict[str, int]:
     """Return M under each stored convention and the chosen one; seeds and budgets share it."""
-    return {
-        name: flops.flops_per_token(shape, seq_len, name) for name in dict.fromkeys((*flops.STORED, convention))
-    }
+    return {name: flops.flops_per_token(shape, seq_len, name) for name in dict.fromkeys((*flops.STORED, convention))}
 
 
 @lru_cache(maxsize=4096)

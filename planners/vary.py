@@ -49,8 +49,8 @@ class Varied:
 def variable() -> dict[str, tuple[str, Any]]:
     """Return the kind and the type of every field that can be varied.
 
-    Kinds: style of all shapes, of experts alone, sizes of the MoE backbone, sizes of the dense arm (written dense.NAME),
-    router (router.NAME) and training.
+    Kinds: style of all shapes, of experts alone; sizes of the MoE backbone, of the dense arm (dense.NAME); router
+    (router.NAME); training.
     """
     of = typing.get_type_hints
     style = {name: hint for name, hint in of(Shape).items() if name not in _MATCHED}
@@ -76,13 +76,15 @@ def _known(field: str) -> tuple[str, Any]:
     return variable()[field]
 
 
-def parse_varied(text: str) -> Varied:
+def parse_varied(text: str, flag: str = "--vary") -> Varied:
     """Return what FIELD=a,b,c says: numbers, true and false, none, or words, as the field has them."""
     field, equals, values = text.partition("=")
     if not equals or not values:
-        raise UsageError(f"--vary {text!r} is not FIELD=VALUE,VALUE…")
+        raise UsageError(f"{flag} {text!r} is not FIELD=VALUE,VALUE…")
     hint = _known(field)[1]
-    return Varied(field=field, values=tuple(_parsed(item.strip(), hint, field) for item in values.split(",")))
+    return Varied(
+        field=field, values=tuple(_parsed(item.strip(), hint, f"{flag} {field}") for item in values.split(","))
+    )
 
 
 def label(field: str, value: Any) -> str:
@@ -96,7 +98,7 @@ def _written(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _parsed(text: str, hint: Any, field: str) -> Any:
+def _parsed(text: str, hint: Any, name: str) -> Any:
     kinds = typing.get_args(hint) or (hint,)
     if text in ("none", "null") and NoneType in kinds:
         return None
@@ -104,7 +106,7 @@ def _parsed(text: str, hint: Any, field: str) -> Any:
         return {"true": True, "false": False}.get(text, text)
     if str in kinds:
         return text
-    number = 0.0 if text in ("0", "0.0") else parse_quantity(text, f"--vary {field}")
+    number = 0.0 if text in ("0", "0.0") else parse_quantity(text, name)
     return int(number) if int in kinds and number.is_integer() else number
 
 
