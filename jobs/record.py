@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from planners.errors import UsageError
@@ -34,6 +34,22 @@ class RoutingHealth:
     """Entropy of the router's gates over the logarithm of n_experts, 1 where it does not choose; the lowest layer."""
     dropped: float
     """Share of routed slots that a capacity factor dropped, over the whole training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainLoss:
+    """Validation loss on one domain of the corpus."""
+
+    loss: float
+    """Nats per token."""
+    bpb: float
+    """The same in bits per byte of text; of generated tokens, bits per token."""
+    tokens: int
+    """Tokens it was measured on."""
+    se: float | None = None
+    """Standard error of the loss over the windows of this validation sample; null for a single window."""
+    floor: float | None = None
+    """Entropy of the domain, which no model can go below; null where it is not known, as for text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +100,12 @@ class RunRecord:
     """Most memory held; null where it cannot be read."""
     routing: RoutingHealth | None = None
     """Load of the experts; null for a dense model."""
+    domains: dict[str, DomainLoss] = field(default_factory=dict)
+    """Loss by domain of the corpus, by the domain's name; empty unless done."""
     environment: Environment
     """Where it ran."""
     flags: tuple[str, ...] = ()
-    """What a reader should know: resumed, dead_experts, imbalanced."""
+    """What a reader should know: resumed, dead_experts, imbalanced, below_floor."""
     error: str | None = None
     """Why the run failed or diverged, one line."""
 
@@ -146,6 +164,8 @@ def flatten(record: RunRecord) -> dict[str, Any]:
     row |= {name: line.pop(name) for name in ("epochs", "C", "flops_convention")}
     row |= {name: outcome.pop(name) for name in ("state", "loss", "bpb", "train_loss")}
     row |= line.pop("shape") | {name: getattr(record.spec.shape, name) for name in SHAPE_PROPERTIES}
+    for domain, measured in outcome.pop("domains").items():
+        row |= {f"domains.{domain}.{name}": value for name, value in measured.items()}
     for name, value in {**line, **outcome}.items():
         if isinstance(value, dict):
             row |= {f"{name}.{key}": item for key, item in value.items()}

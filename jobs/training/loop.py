@@ -12,12 +12,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from jobs.corpora import open_store
-from jobs.corpora.tokens import TokenStore, WindowOrder, read_windows
+from jobs.corpora.mixture import Mixture, Stream
 from jobs.record import IMBALANCED, RunRecord, write_record
 from jobs.training import checkpoint
 from jobs.training.environment import environment, now, peak_flops, peak_memory, reset_peak_memory
@@ -90,9 +89,8 @@ class _Run:
     device: torch.device
     model: Transformer
     optimizer: torch.optim.Optimizer
-    store: TokenStore
-    tokens: np.ndarray
-    order: WindowOrder
+    corpus: Mixture
+    stream: Stream
     metrics: Metrics
     window: Window
     knows_peak: bool
@@ -105,14 +103,14 @@ class _Run:
     dropped: int = 0
 
     @classmethod
-    def start(cls, study: Study, spec: RunSpec, store: TokenStore, knows_peak: bool) -> "_Run":
+    def start(cls, study: Study, spec: RunSpec, corpus: Mixture, knows_peak: bool) -> "_Run":
         """Return the run at its newest checkpoint, or at step 0."""
         place = device()
         folder = study.run_folder(spec.run_id)
         training = spec.training
-        if store.manifest.vocab_size != spec.shape.vocab_size:
+        if corpus.manifest.vocab_size != spec.shape.vocab_size:
             raise UsageError(
-                f"run {spec.run_id} has vocabulary {spec.shape.vocab_size}, its corpus {store.manifest.vocab_size}"
+                f"run {spec.run_id} has vocabulary {spec.shape.vocab_size}, its corpus {corpus.manifest.vocab_size}"
             )
         write_json(folder / "spec.json", spec.to_line())
         torch.manual_seed(training.seed)
@@ -121,16 +119,14 @@ class _Run:
         if training.init_from:
             _load_parent(model, study, training.init_from)
         model.to(place).train()
-        tokens = store.tokens("train")
         run = cls(
             study=study,
             spec=spec,
             device=place,
             model=model,
             optimizer=_optimizer(model, spec),
-            store=store,
-            tokens=tokens,
-            order=WindowOrder(len(tokens), training.seq_len, training.U, training.seed),
+            corpus=corpus,
+            stream=corpus.stream(training.seq_len, training.U, training.seed),
             metrics=Metrics(folder / "metrics.jsonl"),
             window=Window(place),
             knows_peak=knows_peak,
@@ -186,8 +182,7 @@ class _Run:
         """Return the windows of the next step, shape (windows, seq_len + 1)."""
         training = self.spec.training
         count = training.batch_tokens // training.seq_len
-        windows = self.order(self.step * count, count)
-        return torch.from_numpy(read_windows(self.tokens, windows, training.seq_len)).to(self.device, non_blocking=True)
+        return torch.from_numpy(self.stream(self.step * count, count)).to(self.device, non_blocking=True)
 
     def autocast(self) -> Any:
         """Return the context in which the forward pass runs."""
@@ -220,10 +215,14 @@ class _Run:
     def evaluate(self) -> Evaluation:
         """Measure the validation loss; its time counts as the run's."""
         clock, training = time.monotonic(), self.spec.training
-        tokens = self.store.tokens("validation")
         with self.autocast():
             measured = evaluate(
-                self.model, tokens, training.seq_len, training.eval_windows, self.device, dropped=self.dropped_share
+                self.model,
+                self.corpus,
+                training.seq_len,
+                training.eval_windows,
+                self.device,
+                dropped=self.dropped_share,
             )
         self.evaluation_s = time.monotonic() - clock
         return measured
@@ -285,11 +284,12 @@ class _Run:
         if health:
             flags += ["dead_experts"] if health.dead_experts else []
             flags += ["imbalanced"] if health.max_load > IMBALANCED else []
+        flags += ["below_floor"] if measured.below_floor else []
         return RunRecord(
             spec=self.spec,
             state="done",
             loss=measured.loss,
-            bpb=measured.loss / math.log(2) / self.store.bytes_per_token,
+            bpb=measured.loss / math.log(2) / self.corpus.bytes_per_token,
             train_loss=self.train_loss(),
             D_seen=training.D,
             wall_s=self.wall_s + self.evaluation_s,
@@ -297,6 +297,7 @@ class _Run:
             mfu=speed * M / peak if peak else None,
             peak_memory_bytes=peak_memory(self.device) if self.knows_peak else None,
             routing=health,
+            domains=measured.domains,
             environment=environment(self.device, self.started),
             flags=tuple(flags),
         )
