@@ -42,6 +42,8 @@ class Dropped:
     """Why it is left out."""
     C: float | None = None
     """Its budget in FLOPs, where the row states it."""
+    by: str | None = None
+    """The column whose value a request left it out by; null for a row that cannot be used."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,6 +90,12 @@ class RunTable:
         if (rates > 1 + 1e-9).any():
             raise _bad_cell(self, int(np.argmax(rates)), "r_a", "a share N_a / N of at most 1")
         return rates
+
+    def routed(self) -> NDArray[np.bool_]:
+        """Return which runs are MoE, shape (n,): by `n_experts` where there is that column, else by r_a < 1."""
+        if self.has("n_experts"):
+            return np.asarray(self.numbers("n_experts", zero=True) > 1)
+        return np.asarray(self.rates() < 1 - 1e-9) if self.has("r_a") else np.zeros(len(self), bool)
 
     def only(self, keep: NDArray[np.bool_]) -> "RunTable":
         """Return the runs where `keep`, shape (n,), holds; the rows set aside stay listed."""

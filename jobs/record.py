@@ -5,6 +5,7 @@ import io
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobs.execution import Execution
 from planners.errors import UsageError
 from planners.files import read_json, write_json, write_text
 from planners.records import from_json, to_json
@@ -16,7 +17,7 @@ FINAL = ("done", "diverged")
 STATES = (*FINAL, "failed")
 IMBALANCED = 4.0
 """A busiest expert above this many mean loads is flagged."""
-NESTED = ("routing", "data")
+NESTED = ("routing", "data", "execution")
 SHAPE_PROPERTIES = ("total", "active", "A_e", "mu", "zeta", "granularity")
 
 
@@ -83,11 +84,15 @@ class RunRecord:
     state: str
     """done, failed or diverged."""
     loss: float | None = None
-    """Validation loss, nats per token; null unless done."""
+    """Validation loss after the last step, nats per token; null unless done."""
     bpb: float | None = None
     """The same in bits per byte of text."""
+    best_loss: float | None = None
+    """Lowest validation loss of all evaluations; null where there was none but the last."""
+    best_step: int | None = None
+    """Optimizer steps taken when it was measured."""
     train_loss: float | None = None
-    """Mean training cross entropy of the last tenth of the steps (in whole metrics lines), nats per token."""
+    """Mean training cross entropy of the last tenth of the steps taken (in whole metrics lines), nats per token."""
     D_seen: int
     """Tokens consumed, up to the last metrics line of a run that failed."""
     wall_s: float
@@ -102,10 +107,13 @@ class RunRecord:
     """Load of the experts; null for a dense model."""
     domains: dict[str, DomainLoss] = field(default_factory=dict)
     """Loss by domain of the corpus, by the domain's name; empty unless done."""
+    execution: Execution | None = None
+    """How it was carried out; null unless it came to an end."""
     environment: Environment
     """Where it ran."""
     flags: tuple[str, ...] = ()
-    """What a reader should know: resumed, dead_experts, imbalanced, below_floor."""
+    """What a reader should know: resumed, stopped_early, split_batch, micro_batch_halved, dead_experts, imbalanced,
+    below_floor, not_finite, exploded."""
     error: str | None = None
     """Why the run failed or diverged, one line."""
 

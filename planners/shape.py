@@ -13,14 +13,33 @@ FFN_MATRICES = {"swiglu": 3, "gelu": 2}
 
 VOCABULARY_PARTS = ("embedding", "head")
 
+NORM_VECTORS = {"rmsnorm": 1, "layernorm": 2}
+"""Vectors of a norm: a weight (arXiv 1910.07467), or a weight and a bias (arXiv 1607.06450)."""
+
+LARGEST = 10**9
+"""Largest size that is taken for one; a slip of the pen beyond it would overflow what is computed from it."""
+
+SIZES = ("d_model", "n_layers", "n_heads", "n_kv_heads", "head_dim", "d_ff", "vocab_size", "moe_every")
+COUNTS = ("n_experts", "top_k", "d_expert", "d_shared", "max_positions")
+"""Sizes that may be 0."""
+
+CHOICES = {
+    "ffn": tuple(FFN_MATRICES),
+    "norm": tuple(NORM_VECTORS),
+    "positions": ("rope", "alibi", "learned", "none"),
+    "attention_bias": ("none", "qkv", "all"),
+    "qk_norm": ("none", "head", "full"),
+}
+"""Values of the fields that are one of a few words."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A pre-norm decoder: RMSNorm, rotary positions, causal attention, no biases.
+    """A pre-norm transformer; by default a decoder with RMSNorm, rotary positions and no biases.
 
-    The first `n_dense_layers` layers have a dense FFN; each layer after them has `n_experts` routed experts, of which a
-    token passes through `top_k`, and one shared expert that every token passes through (arXiv 2506.12119, section 3).
-    Raises UsageError for sizes that no model can have.
+    The first `n_dense_layers` layers have a dense FFN; each layer after them (or each `moe_every`-th) has `n_experts`
+    routed experts, of which a token passes through `top_k`, and a shared expert that every token passes through
+    (arXiv 2506.12119, section 3). Raises UsageError for sizes that no model can have.
     """
 
     d_model: int
@@ -34,7 +53,7 @@ class Shape:
     n_kv_heads: int
     """Key and value heads; fewer than `n_heads` is grouped-query attention (arXiv 2305.13245)."""
     head_dim: int
-    """Width of one head; even, for the rotary positions."""
+    """Width of one head; even where positions are rotary."""
     d_ff: int
     """Hidden width of a dense FFN."""
     n_experts: int = 0
@@ -51,23 +70,58 @@ class Shape:
     """Whether the head reuses the embedding matrix."""
     ffn: str = "swiglu"
     """Kind of FFN and expert: swiglu or gelu."""
+    norm: str = "rmsnorm"
+    """Kind of all norms: rmsnorm, or layernorm with its bias."""
+    positions: str = "rope"
+    """rope (arXiv 2104.09864), alibi (arXiv 2108.12409), learned (a vector added per position), or none."""
+    max_positions: int = 0
+    """Rows of the learned positions, the longest sequence; 0 for the other kinds, which have no rows."""
+    attention_bias: str = "none"
+    """Biases of the attention projections: none, qkv, or all (the output projection too)."""
+    ffn_bias: bool = False
+    """Whether the matrices of a dense FFN have biases."""
+    expert_bias: bool = False
+    """Whether the matrices of routed and shared experts have biases."""
+    moe_every: int = 1
+    """After the leading dense layers, the last of each group of this many has experts, the others a dense FFN."""
+    qk_norm: str = "none"
+    """Norm of queries and keys: none, over each head (one weight for all heads), or over the full projection."""
+    shared_gate: bool = False
+    """Whether the output of the shared expert is scaled by a sigmoid of a projection d_model -> 1 (as in Qwen2-MoE)."""
+    causal: bool = True
+    """Whether a position sees only those before it; False is an encoder, which is counted and not trained."""
 
     def __post_init__(self) -> None:
-        for name in ("d_model", "n_layers", "n_heads", "n_kv_heads", "head_dim", "d_ff", "vocab_size"):
-            _require(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
-        _require(self.ffn in FFN_MATRICES, f"ffn {self.ffn!r} is not one of {', '.join(FFN_MATRICES)}")
-        _require(self.head_dim % 2 == 0, f"head_dim {self.head_dim} must be even for rotary positions")
+        for name in (*SIZES, *COUNTS):
+            size, least = getattr(self, name), int(name in SIZES)
+            _require(size >= least, f"{name} {max(size, -LARGEST)} must be at least {least}")
+            _require(size <= LARGEST, f"{name} above {LARGEST:g} is no size of a model")
+        for name, choices in CHOICES.items():
+            value = getattr(self, name)
+            _require(value in choices, f"{name} {value!r} is not one of {', '.join(choices)}")
         _require(self.n_heads % self.n_kv_heads == 0, f"n_heads {self.n_heads} is no multiple of {self.n_kv_heads}")
         _require(0 <= self.n_dense_layers <= self.n_layers, f"n_dense_layers {self.n_dense_layers} is out of range")
-        if self.n_moe_layers:
-            _require(self.d_expert >= 1, f"d_expert {self.d_expert} must be at least 1 where there are experts")
-            _require(
-                1 <= self.top_k <= self.n_experts,
-                f"top_k {self.top_k} must be between 1 and n_experts {self.n_experts}",
-            )
-        else:
-            unused = (self.n_experts, self.top_k, self.d_expert, self.d_shared)
-            _require(unused == (0, 0, 0, 0), "a model without MoE layers has n_experts, top_k, d_expert, d_shared 0")
+        self._check_positions()
+        self._check_experts()
+
+    def _check_positions(self) -> None:
+        if self.positions == "rope":
+            _require(self.head_dim % 2 == 0, f"head_dim {self.head_dim} must be even for rotary positions")
+        learned = self.positions == "learned"
+        _require(not learned or self.max_positions >= 1, "learned positions need max_positions, their number of rows")
+        _require(learned or self.max_positions == 0, f"max_positions {self.max_positions} is for learned positions")
+
+    def _check_experts(self) -> None:
+        if self.is_dense:
+            for field in ("n_experts", "top_k", "d_expert", "d_shared", "expert_bias", "shared_gate"):
+                _require(not getattr(self, field), f"{field} {getattr(self, field)} is for a model with MoE layers")
+            _require(self.moe_every == 1, f"moe_every {self.moe_every} leaves no MoE layer among {self.n_layers}")
+            return
+        _require(self.d_expert >= 1, f"d_expert {self.d_expert} must be at least 1 where there are experts")
+        _require(
+            1 <= self.top_k <= self.n_experts, f"top_k {self.top_k} must be between 1 and n_experts {self.n_experts}"
+        )
+        _require(not self.shared_gate or self.d_shared > 0, "shared_gate is for a model with a shared expert")
 
     @property
     def is_dense(self) -> bool:
@@ -76,36 +130,90 @@ class Shape:
 
     @property
     def n_moe_layers(self) -> int:
-        """Layers with experts."""
-        return self.n_layers - self.n_dense_layers
+        """Layers with experts: one in each whole group of `moe_every` layers after the leading dense ones."""
+        return (self.n_layers - self.n_dense_layers) // self.moe_every
+
+    def is_moe_layer(self, index: int) -> bool:
+        """Whether layer `index`, counted from 0, has experts."""
+        after = index - self.n_dense_layers + 1
+        return after > 0 and after % self.moe_every == 0
 
     @property
     def expert_parameters(self) -> int:
         """Parameters of one routed expert."""
-        return FFN_MATRICES[self.ffn] * self.d_model * self.d_expert
+        return self._ffn_parameters(self.d_expert, self.expert_bias)
+
+    def _ffn_parameters(self, width: int, biased: bool) -> int:
+        """Return the parameters of one FFN: its matrices, and a bias for each hidden and each output unit."""
+        matrices = FFN_MATRICES[self.ffn]
+        return matrices * self.d_model * width + biased * ((matrices - 1) * width + self.d_model)
 
     @cached_property
     def parts(self) -> dict[str, int]:
         """Parameters by part; they sum to `total`.
 
-        Attention is the query, key, value and output projections; there are two norms a layer and one at the end.
+        Attention is the query, key, value and output projections; there are two norms a layer and one at the end, and
+        the norms of queries and keys count as norms; the gate of the shared expert belongs to the shared expert.
         """
-        matrices, moe = FFN_MATRICES[self.ffn] * self.d_model, self.n_moe_layers
+        moe = self.n_moe_layers
+        shared = self._ffn_parameters(self.d_shared, self.expert_bias) if self.d_shared else 0
         return {
-            "attention": 2 * self.n_layers * self.d_model * self.head_dim * (self.n_heads + self.n_kv_heads),
-            "dense_ffn": self.n_dense_layers * matrices * self.d_ff,
+            "attention": self.products["attention"] + self.n_layers * self._attention_biases,
+            "dense_ffn": (self.n_layers - moe) * self._ffn_parameters(self.d_ff, self.ffn_bias),
             "routed_experts": moe * self.n_experts * self.expert_parameters,
-            "shared_expert": moe * matrices * self.d_shared,
+            "shared_expert": moe * (shared + self.shared_gate * self.d_model),
             "router": moe * self.d_model * self.n_experts,
-            "norms": (2 * self.n_layers + 1) * self.d_model,
+            "norms": self._norms,
             "embedding": self.vocab_size * self.d_model,
             "head": 0 if self.tied_embeddings else self.vocab_size * self.d_model,
+            "positions": self.max_positions * self.d_model,
         }
+
+    @property
+    def _attention_biases(self) -> int:
+        """Biases of the attention of one layer."""
+        inner = {"none": 0, "qkv": 1, "all": 1}[self.attention_bias] * self.head_dim
+        return inner * (self.n_heads + 2 * self.n_kv_heads) + (self.attention_bias == "all") * self.d_model
+
+    @property
+    def _norms(self) -> int:
+        """Parameters of all norms."""
+        heads = {"none": 0, "head": 2, "full": self.n_heads + self.n_kv_heads}[self.qk_norm]
+        widths = (2 * self.n_layers + 1) * self.d_model + self.n_layers * heads * self.head_dim
+        return NORM_VECTORS[self.norm] * widths
 
     @cached_property
     def active_parts(self) -> dict[str, int]:
         """Parameters that one token uses, by part: all but the experts it is not routed to."""
         return {**self.parts, "routed_experts": self.n_moe_layers * self.top_k * self.expert_parameters}
+
+    @cached_property
+    def products(self) -> dict[str, int]:
+        """Weights in the matrix products that one token passes through, by part.
+
+        These cost FLOPs. Biases, norms and look-ups are no products; a tied head is one although it owns no weight.
+        """
+        moe, ffn = self.n_moe_layers, FFN_MATRICES[self.ffn] * self.d_model
+        return {
+            "attention": 2 * self.n_layers * self.d_model * self.head_dim * (self.n_heads + self.n_kv_heads),
+            "dense_ffn": (self.n_layers - moe) * ffn * self.d_ff,
+            "routed_experts": moe * self.top_k * ffn * self.d_expert,
+            "shared_expert": moe * (ffn * self.d_shared + self.shared_gate * self.d_model),
+            "router": moe * self.d_model * self.n_experts,
+            "norms": 0,
+            "embedding": 0,
+            "head": self.vocab_size * self.d_model,
+            "positions": 0,
+        }
+
+    @property
+    def score_widths(self) -> tuple[int, int]:
+        """Widths over all layers and heads of what each position is compared by (keys) and of what it gives (values).
+
+        A token's scores are one product of the first width, and their use one of the second, per position it sees.
+        """
+        width = self.n_layers * self.n_heads * self.head_dim
+        return width, width
 
     @property
     def N_vocab(self) -> int:
@@ -114,17 +222,28 @@ class Shape:
 
     @property
     def N(self) -> int:
-        """Parameters except the vocabulary; router and norms are included."""
+        """Parameters except the vocabulary; router, norms, biases and learned positions are included.
+
+        For swiglu without biases, with n_heads * head_dim = d_model = n_kv_heads * head_dim, it is
+
+            N = (4 + 3 mu) d_model^2 n_moe_layers + (4 + 3 d_ff / d_model) d_model^2 (n_layers - n_moe_layers)
+
+        (arXiv 2506.12119, section 3) and router and norms, which the paper leaves out.
+        """
         return self.total - self.N_vocab
 
     @property
     def N_a(self) -> int:
-        """Active parameters except the vocabulary: N - (n_experts - top_k) * (one expert) * (MoE layers)."""
+        """Active parameters except the vocabulary: N - (n_experts - top_k) * (one expert) * (MoE layers).
+
+        Attention, dense FFN, shared expert, router, norms and positions are always active (arXiv 2506.12119), so in
+        the formula of N mu becomes beta = (d_shared + top_k * d_expert) / d_model.
+        """
         return self.active - self.N_vocab
 
     @property
     def total(self) -> int:
-        """All parameters: N + N_vocab, what a model card states."""
+        """All parameters: N + N_vocab, what a model card states; tied embeddings count once."""
         return sum(self.parts.values())
 
     @property
@@ -134,12 +253,19 @@ class Shape:
 
     @property
     def r_a(self) -> float:
-        """Activation rate N_a / N, of parameters and not of experts; 1 for a dense model."""
+        """Activation rate N_a / N, of parameters and not of experts; 1 for a dense model.
+
+        Without dense layers, router and norms it is (4 + 3 beta) / (4 + 3 mu) (arXiv 2506.12119): attention is always
+        active, so the rate has a floor of about 4 / (4 + 3 mu) however few experts a token uses.
+        """
         return self.N_a / self.N
 
     @property
     def A_e(self) -> float | None:
-        """Share of experts active, (K + s) / (n_experts + s); s is the shared expert in units of routed ones."""
+        """Share of experts active, (K + s) / (n_experts + s); null for a dense model.
+
+        s = d_shared / d_expert is the shared expert in units of routed ones (arXiv 2507.17702 counts both kinds).
+        """
         if self.is_dense:
             return None
         shared = self.d_shared / self.d_expert
@@ -147,12 +273,16 @@ class Shape:
 
     @property
     def mu(self) -> float | None:
-        """Total FFN width of an MoE layer over d_model: (d_shared + n_experts * d_expert) / d_model."""
+        """Total FFN width of an MoE layer over d_model, (d_shared + n_experts * d_expert) / d_model.
+
+        What fixes the size of an MoE layer at a given width (arXiv 2506.12119): its experts have
+        3 mu d_model^2 parameters with swiglu, however finely they are cut. Null for a dense model.
+        """
         return None if self.is_dense else (self.d_shared + self.n_experts * self.d_expert) / self.d_model
 
     @property
     def zeta(self) -> float:
-        """Width over depth, d_model / n_layers."""
+        """Width over depth, d_model / n_layers; all layers count, the dense ones too (arXiv 2506.12119)."""
         return self.d_model / self.n_layers
 
     @property

@@ -5,14 +5,13 @@ where a tokenizer is asked for (`bpe`), and several domains into a mixture that 
 """
 
 from fractions import Fraction
-from pathlib import Path
 
 from jobs.corpora import bpe, ingest
 from jobs.corpora.mixture import Domain, Mixture, mixed
 from jobs.corpora.names import parse
 from jobs.corpora.tokens import TokenStore, is_whole, read_manifest, store_folder
 from planners.errors import UsageError
-from planners.grid import Corpus
+from planners.question import Corpus
 from planners.spec import Data
 
 

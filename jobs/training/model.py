@@ -77,13 +77,18 @@ class Transformer(nn.Module):
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, list[Routing]]:
         """Return logits of shape (batch, T, vocab_size) for tokens (batch, T), and the routing of each MoE layer."""
+        x, routings = self.hidden(tokens)
+        return self.head(x), routings
+
+    def hidden(self, tokens: Tensor) -> tuple[Tensor, list[Routing]]:
+        """Return what the head reads, shape (batch, T, d_model), for tokens (batch, T), and the routings."""
         rotation = self.rotation(tokens.shape[1], tokens.device)
         x, routings = self.embedding(tokens), []
         for layer in self.layers:
             x, routing = layer(x, rotation)
             if routing is not None:
                 routings.append(routing)
-        return self.head(self.norm(x)), routings
+        return self.norm(x), routings
 
     def rotation(self, T: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return cosine and sine of the rotary angles, each (T, head_dim), kept from call to call."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.corpora import describe
 from planners import Study
 from scaling import cli
 
@@ -115,6 +116,13 @@ MISTAKES = {
 }
 
 
+@pytest.fixture(scope="module")
+def embedded_corpus() -> None:
+    """Read the embedded corpus now: on a busy machine its progress bar would stand on standard error later."""
+    describe("stdlib")
+
+
+@pytest.mark.usefixtures("embedded_corpus")
 @pytest.mark.parametrize(("arguments", "names"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_one_sentence(
     arguments: list[str], names: str, tiny_study: Study, tmp_path: Path, capsys: pytest.CaptureFixture
