@@ -5,7 +5,8 @@ from typing import Any
 
 from planners import RunSpec, UsageError
 from planners.devices import DEVICES, device
-from planners.forecast import USABLE, Forecast, Speed, forecast, total
+from planners.forecast import Forecast, Speed, forecast, total
+from planners.memory import USABLE
 from planners.quantity import format_quantity, parse_quantity
 from planners.records import to_json
 from scaling import cli

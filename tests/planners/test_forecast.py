@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from planners import Question, RunSpec, UsageError, make_plan
 from planners.devices import DEVICES, Device, device
-from planners.forecast import USABLE, Speed, evaluations, forecast, micro_batch, tokens, total
-from planners.memory import memory
+from planners.forecast import Speed, evaluations, fitting, forecast, tokens, total
+from planners.memory import USABLE, memory
 
 QUESTION = Question(
     study="forecast", total_params=1e8, budgets=(1e18,), activations=(1, 0.2), seq_len=2048, vocab_size=50_257,
@@ -46,7 +46,7 @@ def test_evaluations_on_the_way_are_counted() -> None:
 def test_micro_batch_is_the_largest_that_fits_in_equal_parts(run: RunSpec, gigabytes: float) -> None:
     where = of_size(gigabytes)
     count = run.training.batch_tokens // run.training.seq_len
-    made = micro_batch(run, where)
+    made = fitting(run, where)
 
     def fits(windows: int) -> bool:
         return memory(run.shape, "bf16", windows * 2048).total <= USABLE * where.memory
