@@ -82,6 +82,11 @@ def tokens_per_s(run: RunSpec, device: Device | None, speed: Speed) -> float:
         return speed.tokens_per_s
     if device is None or speed.mfu is None:
         raise UsageError("a utilisation is a share of a device's peak; name the device too")
+    if run.training.precision != "bf16":
+        raise UsageError(
+            f"a utilisation is a share of the bf16 peak and {run.arm} is planned in {run.training.precision};"
+            " plan in bf16, or give measured tokens per second"
+        )
     return speed.mfu * device.peak_bf16 / run.flops_per_token[run.flops_convention]
 
 
