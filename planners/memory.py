@@ -119,17 +119,18 @@ def _norm(shape: Shape) -> int:
 
 
 def _attention(shape: Shape, size: int) -> int:
-    """Return what attention keeps of a token: its input, queries, keys, values, their sum and its log normaliser."""
+    """Return what attention keeps of a token: its input, queries, keys, values, their sum and its log normaliser.
+
+    Queries and keys are kept once more where they are turned or normed, and all three where ALiBi widens them.
+    """
     queries, keys = shape.n_heads * shape.head_dim, shape.n_kv_heads * shape.head_dim
-    projected = queries + 2 * keys
-    kept = {"rope": projected + queries + keys, "alibi": _widened(shape, projected + queries)}
-    widths = shape.d_model + kept.get(shape.positions, projected) + queries
-    normed = FP32 * (queries + keys) * (shape.qk_norm != "none") * (FP32 // size)  # in bf16 their fp32 input too
-    return size * widths + normed + FP32 * shape.n_heads
-
-
-def _widened(shape: Shape, width: int) -> int:
-    return width * (shape.head_dim + ALIBI_WIDENING) // shape.head_dim
+    projected, normed = queries + 2 * keys, shape.qk_norm != "none"
+    if shape.positions == "alibi":
+        kept = (projected + queries) * (shape.head_dim + ALIBI_WIDENING) // shape.head_dim + normed * projected
+    else:
+        kept = projected + (normed or shape.positions == "rope") * (queries + keys)
+    in_norms = normed * ((shape.norm == "rmsnorm") + (size == BF16)) * (queries + keys)
+    return size * (shape.d_model + kept + queries) + FP32 * (in_norms + shape.n_heads)
 
 
 def _ffn(shape: Shape, hidden: int, size: int) -> int:
