@@ -72,13 +72,16 @@ def from_hf(config: Mapping[str, Any]) -> Foreign:
 
 
 def _notes(config: Mapping[str, Any], family: Family, given: Given) -> Iterator[str]:
-    """Yield what a reader of the counts should know: sizes that the file does not have, and windows."""
+    """Yield what a reader of the counts should know: what is assumed, and what is not counted."""
     if given.assumed:
         assumed = ", ".join(f"{key} {value}" for key, value in given.assumed.items())
         yield f"not in the file, so the library's default: {assumed}"
     window = config.get("sliding_window", family.sliding_window)
-    if window and config.get("use_sliding_window", family.uses_window):
+    if type(window) is int and window > 0 and config.get("use_sliding_window", family.uses_window) is True:
         yield f"attention in a sliding window of {window} is counted as if it saw all positions"
+    for key, usual in family.not_built.items():
+        if config.get(key, usual) != usual:
+            yield f"{key} is not built by the library, so it is not counted"
 
 
 def to_hf(shape: Shape, router: Router | None = None) -> dict[str, Any]:

@@ -26,6 +26,8 @@ class Family:
     """Window of attention where the configuration names none."""
     uses_window: bool = True
     """Whether a window is used where the configuration does not say."""
+    not_built: Mapping[str, Any] = field(default_factory=dict)
+    """Keys that its authors use and the library does not, with the value that asks for nothing."""
     expresses: Mapping[str, Sequence[Any]] | None = None
     """Values of shape fields that the family can be built with; null: nothing is written in this family."""
     write: Callable[[Shape, Router], dict[str, Any]] | None = None

@@ -63,6 +63,7 @@ FAMILY = Family(
     },
     aliases={"n_routed_experts": "num_local_experts"},
     read=read,
+    not_built={"num_nextn_predict_layers": 0},
     expresses={
         **decoder.PLAIN,
         "is_dense": (False,),

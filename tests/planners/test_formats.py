@@ -362,3 +362,11 @@ def test_windows_are_said_to_be_counted_in_full() -> None:
     assert any("window of 4096" in note for note in from_hf(PUBLISHED["Mistral-7B-v0.1"][0]).notes)
     assert not from_hf({**PUBLISHED["Qwen3-8B"][0], "sliding_window": 4096}).notes
     assert from_hf({**PUBLISHED["Qwen3-8B"][0], "sliding_window": 4096, "use_sliding_window": True}).notes
+
+
+def test_what_the_library_does_not_build_is_said() -> None:
+    assert any("num_nextn_predict_layers" in note for note in from_hf(PUBLISHED["DeepSeek-V3"][0]).notes)
+    frequent = {**PUBLISHED["DeepSeek-V2-Lite"][0], "moe_layer_freq": 2}
+    assert any("moe_layer_freq" in note for note in from_hf(frequent).notes)
+    assert not from_hf(PUBLISHED["DeepSeek-V2-Lite"][0]).notes
+    check(frequent)
