@@ -8,10 +8,11 @@ from planners.errors import UsageError
 from planners.records import content_hash, from_json, to_json, without_defaults
 from planners.shape import Shape
 
-SCHEDULES = ("cosine",)
+SCHEDULES = ("cosine", "wsd")
 PRECISIONS = ("fp32", "bf16")
 OBJECTIVES = ("next_token",)
 SCORES = ("softmax", "sigmoid")
+BALANCE_FORMS = ("switch", "entropy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,15 +28,18 @@ class Router:
     capacity_factor: float | None = None
     """Tokens an expert may take, over its even share; those beyond it are dropped and counted. Null: dropless."""
     balance: float = 0.01
-    """Coefficient of the load-balancing loss (arXiv 2101.03961, eq. 4)."""
+    """Coefficient of the load-balancing loss."""
+    balance_form: str = "switch"
+    """switch: n_experts * sum f p of loads and gates (arXiv 2101.03961, eq. 4); entropy: ln n_experts - H(p)."""
     z_loss: float = 0.0
     """Coefficient of the router z-loss (arXiv 2202.08906, eq. 5)."""
     bias_rate: float = 0.0
     """Step of the loss-free balancing bias (arXiv 2408.15664); 0: none."""
 
     def __post_init__(self) -> None:
-        if self.score not in SCORES:
-            raise UsageError(f"router score {self.score!r} is not one of {', '.join(SCORES)}")
+        for name, choices in (("score", SCORES), ("balance_form", BALANCE_FORMS)):
+            if getattr(self, name) not in choices:
+                raise UsageError(f"router {name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
         for name in ("jitter", "balance", "z_loss", "bias_rate"):
             if getattr(self, name) < 0:
                 raise UsageError(f"router {name} {getattr(self, name)} must not be negative")
@@ -74,7 +78,9 @@ class Training:
     weight_decay: float
     """Decoupled weight decay of AdamW, on matrices only."""
     schedule: str = "cosine"
-    """Shape of the learning rate after warm-up."""
+    """Learning rate after warm-up: half a cosine, or wsd, which stays at the peak and comes down at the end."""
+    cooldown_share: float = 0.2
+    """Share of the steps in which wsd comes down; cosine has no use for it."""
     betas: tuple[float, ...] = (0.9, 0.95)
     """Moment decay rates of AdamW."""
     clip: float = 1.0
@@ -87,6 +93,10 @@ class Training:
     """CPU threads; they change the order of sums, so they belong to the identity of a run."""
     eval_windows: int
     """Validation windows of `seq_len` tokens that the loss is measured on."""
+    eval_steps: int | None = None
+    """Steps between evaluations; null: one, at the end."""
+    patience: int | None = None
+    """Evaluations in a row without a lower loss after which the run stops early; null: it never does."""
     init_from: str | None = None
     """Run id in the same study whose final weights are the initial state; null: random by seed."""
     seed: int
@@ -99,6 +109,14 @@ class Training:
         for name in ("seq_len", "D", "U", "batch_tokens", "threads", "eval_windows", "lr"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} {getattr(self, name)} must be positive")
+        if not 0 < self.cooldown_share <= 1:
+            raise UsageError(f"cooldown_share {self.cooldown_share} must be above 0 and at most 1")
+        for name in ("eval_steps", "patience"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UsageError(f"{name} {value} must be positive, or null")
+        if self.patience is not None and self.eval_steps is None:
+            raise UsageError(f"patience {self.patience} counts evaluations; give eval_steps too")
         if self.batch_tokens % self.seq_len or self.D % self.batch_tokens or self.U % self.seq_len:
             raise UsageError(
                 f"batch_tokens {self.batch_tokens} and U {self.U} must be multiples of seq_len {self.seq_len},"
@@ -152,7 +170,12 @@ class RunSpec:
     flops_per_token: dict[str, int]
     """M under each stored convention."""
     target: dict[str, float]
-    """What was asked for: N, C and, where it was given, r_a."""
+    """What was asked for: of N, C, D and r_a those that were."""
+
+    @property
+    def budget(self) -> float:
+        """The compute that was asked for, which runs of one budget share; where none was, what the run takes."""
+        return self.target.get("C", self.C)
 
     @classmethod
     def build(
@@ -173,6 +196,10 @@ class RunSpec:
             router = Router()
         if router.renormalise and shape.top_k == 1:
             raise UsageError("renormalised gates with top_k 1 are constant 1, so the router cannot learn; use K > 1")
+        if not shape.causal:
+            raise UsageError("an encoder (causal false) can be counted but not trained; plan a decoder")
+        if shape.positions == "learned" and training.seq_len > shape.max_positions:
+            raise UsageError(f"seq_len {training.seq_len} is longer than max_positions {shape.max_positions}")
         per_token = {
             name: flops.flops_per_token(shape, training.seq_len, name)
             for name in dict.fromkeys((*flops.STORED, flops_convention))

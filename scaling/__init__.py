@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _API = {
-    "Question": "planners.grid",
+    "Question": "planners.question",
     "Shape": "planners.shape",
     "Study": "planners.study",
     "UsageError": "planners.errors",

@@ -17,6 +17,11 @@ PEAK_BF16 = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "A1
 """Dense bf16 peak in FLOP/s by a part of the device's name, from the makers' data sheets (SXM variants)."""
 
 
+def device() -> torch.device:
+    """Return where runs are trained: the first GPU that this process sees, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def now() -> str:
     """Return the time, UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

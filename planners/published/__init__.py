@@ -15,7 +15,9 @@ class PublishedRuns:
     """One published table and how its columns are called here."""
 
     name: str
-    """File name without its ending."""
+    """How it is asked for."""
+    file: str
+    """File name of the CSV beside this module."""
     columns: MappingProxyType[str, str]
     """Our column name -> the table's, for the columns that are named differently."""
     source: str
@@ -24,7 +26,7 @@ class PublishedRuns:
     @property
     def path(self) -> Path:
         """The CSV file."""
-        return Path(__file__).parent / f"{self.name}.csv"
+        return Path(__file__).parent / self.file
 
 
 PUBLISHED = MappingProxyType(
@@ -33,8 +35,15 @@ PUBLISHED = MappingProxyType(
         for runs in (
             PublishedRuns(
                 name="chinchilla_kyotakano234",
+                file="chinchilla_kyotakano234.csv",
                 columns=MappingProxyType({"N": "n_params", "D": "n_tokens", "C": "flops"}),
                 source="read off Fig. 4 of arXiv 2203.15556 by kyo-takano/chinchilla 75e5858f, Apache-2.0",
+            ),
+            PublishedRuns(
+                name="li2025",
+                file="li2025_runs.csv",
+                columns=MappingProxyType({"loss": "bpc"}),
+                source="tables 9 to 17 of arXiv 2506.12119 v2 (CC-BY-4.0)",
             ),
         )
     }
