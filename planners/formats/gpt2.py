@@ -51,6 +51,7 @@ def write(shape: Shape, _: Router) -> dict[str, Any]:
         "n_positions": shape.max_positions,
         "tie_word_embeddings": shape.tied_embeddings,
         "activation_function": "gelu",
+        **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0),
     }
 
 
