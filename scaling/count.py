@@ -91,7 +91,7 @@ RATIOS = {
     "A_e": "share of experts active, the shared one included",
     "mu": "FFN width of an MoE layer / d_model",
     "zeta": "d_model / n_layers",
-    "granularity": "d_ff / d_expert",
+    "granularity": "d_ff {d_ff} / d_expert {d_expert}",
 }
 
 
@@ -140,7 +140,9 @@ def _number_rows(shape: Shape) -> list[list[str]]:
     rows = [[name, format_quantity(getattr(shape, name), 4), meaning] for name, meaning in parameters.items()]
     rows.append(["r_a", f"{shape.r_a:.4f}", "activation rate N_a / N"])
     ratios = ((name, getattr(shape, name), meaning) for name, meaning in RATIOS.items())
-    return rows + [[name, f"{value:.4g}", meaning] for name, value, meaning in ratios if value is not None]
+    return rows + [
+        [name, f"{value:.4g}", meaning.format(**vars(shape))] for name, value, meaning in ratios if value is not None
+    ]
 
 
 def _flop_rows(shape: Shape, seq_len: int) -> list[list[str]]:

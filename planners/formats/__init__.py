@@ -80,7 +80,7 @@ def _notes(config: Mapping[str, Any], family: Family, given: Given) -> Iterator[
     if type(window) is int and window > 0 and config.get("use_sliding_window", family.uses_window) is True:
         yield f"attention in a sliding window of {window} is counted as if it saw all positions"
     for key, usual in family.not_built.items():
-        if config.get(key, usual) != usual:
+        if config.get(key) not in (None, usual):
             yield f"{key} is not built by the library, so it is not counted"
 
 
@@ -92,18 +92,12 @@ def to_hf(shape: Shape, router: Router | None = None) -> dict[str, Any]:
     """
     if isinstance(shape, Foreign) and shape.replaced:
         raise UsageError(f"this {shape.model_type} has parts that no shape expresses, so it is not written anew")
-    router, reasons = router or Router(), []
+    reasons = []
     for family in FAMILIES.values():
-        if family.write is None:
+        if family.export is None or family.export.experts == shape.is_dense:
             continue
-        reason = family.lacks(shape)
-        if reason is None:
-            try:
-                keys = family.write(shape, router)
-            except UsageError as error:
-                reason = str(error)
-            else:
-                differs = family.differs(shape, router)
-                return {"model_type": family.model_type, **keys, **({"differs": differs} if differs else {})}
-        reasons.append(f"{family.model_type} has no {reason}")
+        try:
+            return {"model_type": family.model_type, **family.export.config(shape, router or Router())}
+        except UsageError as error:
+            reasons.append(f"{family.model_type} has no {error}")
     raise UsageError(f"no Hugging Face configuration expresses this shape: {'; '.join(reasons)}")

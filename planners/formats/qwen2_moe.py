@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from planners.formats import decoder
-from planners.formats.family import Family
+from planners.formats.family import Export, Family
 from planners.formats.foreign import Foreign, Part
 from planners.formats.given import Given
 from planners.shape import Shape
@@ -58,14 +58,16 @@ FAMILY = Family(
     },
     read=read,
     uses_window=False,
-    expresses={
-        **decoder.PLAIN,
-        "is_dense": (False,),
-        "shared_gate": (True,),
-        "qk_norm": ("none",),
-        "attention_bias": ("none", "qkv"),
-        "ffn_bias": (False,),
-        "expert_bias": (False,),
-    },
-    write=write,
+    export=Export(
+        experts=True,
+        expresses={
+            **decoder.PLAIN,
+            "shared_gate": (True,),
+            "qk_norm": ("none",),
+            "attention_bias": ("none", "qkv"),
+            "ffn_bias": (False,),
+            "expert_bias": (False,),
+        },
+        write=write,
+    ),
 )
