@@ -14,6 +14,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
 from planners import UsageError, flops_per_token
 from planners.formats import FAMILIES, from_hf
 
+pytestmark = pytest.mark.filterwarnings("ignore:Initializing zero-element")  # a shared expert may have no width
+
 # Configurations as their authors publish them (keys that size the model), and the total that they state or release.
 PUBLISHED: dict[str, tuple[dict[str, Any], int]] = {
     "Llama-3-8B": (
