@@ -88,13 +88,11 @@ def near_expressed(draw: st.DrawFn) -> Shape:
     groups = 1 if kind.n_kv_heads == 1 else draw(st.integers(1, 2))
     n_heads = groups * draw(st.integers(1, 2)) if kind.positions == "rope" and kind.qk_norm != "full" else groups
     head_dim = draw(st.sampled_from([4, 6]))
-    n_layers = (
-        kind.n_dense_layers + kind.moe_every * draw(st.integers(1, 3)) if kind.n_experts else draw(st.integers(1, 4))
-    )
+    n_layers = (kind.n_dense_layers if kind.n_experts else 0) + kind.moe_every * draw(st.integers(1, 3))
     sizes: dict[str, Any] = {
-        "n_heads": n_heads, "n_kv_heads": groups, "head_dim": head_dim, "d_model": n_heads * draw(st.sampled_from([head_dim, 8])),
-        "n_layers": n_layers, "d_ff": 8, "vocab_size": draw(st.integers(3, 20)), "tied_embeddings": draw(st.booleans()),
-        "max_positions": 9 * (kind.positions == "learned"),
+        "n_heads": n_heads, "n_kv_heads": groups, "head_dim": head_dim, "n_layers": n_layers, "d_ff": 8,
+        "d_model": n_heads * draw(st.sampled_from([head_dim, 8])), "vocab_size": draw(st.integers(3, 20)),
+        "tied_embeddings": draw(st.booleans()), "max_positions": 9 * (kind.positions == "learned"),
     }  # fmt: skip
     if kind.n_experts:
         n_experts = draw(st.integers(2, 5))
