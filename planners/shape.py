@@ -296,5 +296,8 @@ class Shape:
 
     @property
     def granularity(self) -> float | None:
-        """d_ff of this model's dense FFN over d_expert (after arXiv 2402.07871, with D_ffn of 2506.12119)."""
+        """d_ff of this model's dense FFN over d_expert (after arXiv 2402.07871, with D_ffn of 2506.12119).
+
+        Where no layer is dense, d_ff is this yardstick and nothing else. Null for a dense model.
+        """
         return None if self.is_dense else self.d_ff / self.d_expert

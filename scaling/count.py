@@ -69,8 +69,9 @@ def read(path: Path) -> tuple[Shape, int]:
             raise UsageError("no model_type (Hugging Face), no shape (a run) and no d_model (a shape) is in it")
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    usual = data.get("seq_len") if "shape" in data else None
-    return shape, usual if type(usual) is int and usual > 0 else min(shape.max_positions or USUAL_LENGTH, USUAL_LENGTH)
+    usual = min(shape.max_positions or USUAL_LENGTH, USUAL_LENGTH)
+    of_run = data.get("seq_len") if "shape" in data else None
+    return shape, of_run if type(of_run) is int and of_run > 0 else usual
 
 
 def counts(shape: Shape, seq_len: int) -> dict[str, Any]:

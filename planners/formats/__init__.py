@@ -87,17 +87,19 @@ def _notes(config: Mapping[str, Any], family: Family, given: Given) -> Iterator[
 def to_hf(shape: Shape, router: Router | None = None) -> dict[str, Any]:
     """Return the content of a config.json whose model has the parts of `shape`, to the parameter.
 
-    What of `router` the family does otherwise, which changes no count, stands as sentences under `differs`. Raises
-    UsageError that says for each family what of the shape it lacks, where none expresses it.
+    It is built with the sizes, norms and positions of this toolkit's model, so that it is the same function. What of
+    `router` the family does otherwise, which changes no count, stands as sentences under `differs`. Raises UsageError
+    that says what of the shape each family lacks, where none expresses it.
     """
     if isinstance(shape, Foreign) and shape.replaced:
         raise UsageError(f"this {shape.model_type} has parts that no shape expresses, so it is not written anew")
-    reasons = []
+    lacking: dict[str, list[str]] = {}
     for family in FAMILIES.values():
         if family.export is None or family.export.experts == shape.is_dense:
             continue
         try:
             return {"model_type": family.model_type, **family.export.config(shape, router or Router())}
-        except UsageError as error:
-            reasons.append(f"{family.model_type} has no {error}")
-    raise UsageError(f"no Hugging Face configuration expresses this shape: {'; '.join(reasons)}")
+        except UsageError as reason:
+            lacking.setdefault(str(reason), []).append(family.model_type)
+    reasons = "; ".join(f"no {reason} in {', '.join(families)}" for reason, families in lacking.items())
+    raise UsageError(f"no Hugging Face configuration expresses this shape: {reasons}")

@@ -16,7 +16,8 @@ from planners.formats import FAMILIES, from_hf
 
 pytestmark = pytest.mark.filterwarnings("ignore:Initializing zero-element")  # a shared expert may have no width
 
-# Configurations as their authors publish them (keys that size the model), and the total that they state or release.
+# Configurations as their authors publish them (the keys that size the model), and the exact total, which rounds to
+# what they state.
 PUBLISHED: dict[str, tuple[dict[str, Any], int]] = {
     "Llama-3-8B": (
         {"model_type": "llama", "vocab_size": 128256, "hidden_size": 4096, "intermediate_size": 14336,
