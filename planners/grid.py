@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from planners import flops
 from planners.errors import UsageError
+from planners.geometry import Frame
 from planners.match import Arm, Refused, match_dense, match_moe
 from planners.quantity import format_quantity
 from planners.question import Corpus, GivenArm, Question
@@ -68,15 +69,15 @@ def make_plan(question: Question, corpus: Corpus | None = None) -> Plan:
 
 
 def _arms(question: Question) -> Iterator[Arm | Refused]:
-    N, vocab_size, align = question.total_params, question.vocab_size, question.align
+    N, frame = question.total_params, Frame(vocab_size=question.vocab_size, align=question.align)
     if N is None:
         return
     if question.wants_dense:
-        yield match_dense(N, vocab_size, question.dense, align)
+        yield match_dense(N, frame, question.dense)
     rates = [rate for rate in question.activations if rate < 1]
     top_ks = [top_k for top_k in question.top_ks if top_k > 0]
     if rates or top_ks:
-        yield from match_moe(N, vocab_size, activations=rates, top_ks=top_ks, fixed=question.moe, align=align)
+        yield from match_moe(N, frame, question.moe, activations=rates, top_ks=top_ks)
 
 
 def _as_given(arm: Arm) -> GivenArm:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from planners import flops
 from planners.errors import UsageError
-from planners.match import Geometry
+from planners.geometry import Geometry
 from planners.recipes import RECIPES
 from planners.shape import Shape
 from planners.spec import Data, Router
