@@ -69,9 +69,4 @@ def mfu(loop: "Loop", tokens_per_s: float) -> float | None:
 
 def executed(loop: "Loop") -> Execution:
     """Return how the run was carried out, with what was left open filled in."""
-    compiled = loop.execution.compile
-    return replace(
-        loop.execution,
-        micro_batch=loop.stepper.micro_batch,
-        compile=loop.ranks.device.type == "cuda" if compiled is None else compiled,
-    )
+    return replace(loop.execution, micro_batch=loop.stepper.micro_batch, compile=loop.stepper.compiled)
