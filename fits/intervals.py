@@ -15,8 +15,8 @@ LEVEL = 0.95
 Piece = tuple[float, float]
 
 
-def t_quantile(dof: int, level: float = LEVEL) -> float:
-    """Return the two-sided quantile of Student's t with `dof` degrees of freedom, dof >= 1."""
+def t_quantile(dof: float, level: float = LEVEL) -> float:
+    """Return the two-sided quantile of Student's t with `dof` degrees of freedom, dof > 0."""
     from scipy.special import stdtrit
 
     return float(stdtrit(dof, (1 + level) / 2))

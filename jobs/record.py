@@ -5,6 +5,7 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.execution import Execution
 from planners.errors import UsageError
 from planners.files import read_json, write_json, write_text
 from planners.records import from_json, to_json
@@ -16,7 +17,7 @@ FINAL = ("done", "diverged")
 STATES = (*FINAL, "failed")
 IMBALANCED = 4.0
 """A busiest expert above this many mean loads is flagged."""
-NESTED = ("routing", "data")
+NESTED = ("routing", "data", "execution")
 SHAPE_PROPERTIES = ("total", "active", "A_e", "mu", "zeta", "granularity")
 
 
@@ -67,11 +68,15 @@ class RunRecord:
     state: str
     """done, failed or diverged."""
     loss: float | None = None
-    """Validation loss, nats per token; null unless done."""
+    """Validation loss after the last step, nats per token; null unless done."""
     bpb: float | None = None
     """The same in bits per byte of text."""
+    best_loss: float | None = None
+    """Lowest validation loss of all evaluations; null where there was none but the last."""
+    best_step: int | None = None
+    """Optimizer steps taken when it was measured."""
     train_loss: float | None = None
-    """Mean training cross entropy of the last tenth of the steps (in whole metrics lines), nats per token."""
+    """Mean training cross entropy of the last tenth of the steps taken (in whole metrics lines), nats per token."""
     D_seen: int
     """Tokens consumed, up to the last metrics line of a run that failed."""
     wall_s: float
@@ -84,10 +89,13 @@ class RunRecord:
     """Most memory held; null where it cannot be read."""
     routing: RoutingHealth | None = None
     """Load of the experts; null for a dense model."""
+    execution: Execution | None = None
+    """How it was carried out; null unless it came to an end."""
     environment: Environment
     """Where it ran."""
     flags: tuple[str, ...] = ()
-    """What a reader should know: resumed, dead_experts, imbalanced."""
+    """What a reader should know: resumed, stopped_early, split_batch, micro_batch_halved, dead_experts, imbalanced,
+    not_finite, exploded."""
     error: str | None = None
     """Why the run failed or diverged, one line."""
 
@@ -141,11 +149,22 @@ def runs_csv(records: list[RunRecord]) -> str:
 
 def flatten(record: RunRecord) -> dict[str, Any]:
     """Return a record as one row: shape and training numbers by their own names, nested ones with a dot."""
-    line, outcome = record.spec.to_line(), _outcome(record)
+    outcome = _outcome(record)
+    first = {name: outcome.pop(name) for name in ("state", "loss", "bpb", "train_loss")}
+    return _row(record.spec, first, outcome)
+
+
+def planned(spec: RunSpec) -> dict[str, Any]:
+    """Return the row of a run without an outcome, as of one that is trained elsewhere."""
+    return _row(spec, {}, {})
+
+
+def _row(spec: RunSpec, first: dict[str, Any], outcome: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a spec, with those of `first` after its identity and those of `outcome` at the end."""
+    line = spec.to_line()
     row = {name: line.pop(name) for name in ("run_id", "study", "arm", "seed", "N", "N_a", "N_vocab", "r_a", "D", "U")}
-    row |= {name: line.pop(name) for name in ("epochs", "C", "flops_convention")}
-    row |= {name: outcome.pop(name) for name in ("state", "loss", "bpb", "train_loss")}
-    row |= line.pop("shape") | {name: getattr(record.spec.shape, name) for name in SHAPE_PROPERTIES}
+    row |= {name: line.pop(name) for name in ("epochs", "C", "flops_convention")} | first
+    row |= line.pop("shape") | {name: getattr(spec.shape, name) for name in SHAPE_PROPERTIES}
     for name, value in {**line, **outcome}.items():
         if isinstance(value, dict):
             row |= {f"{name}.{key}": item for key, item in value.items()}

@@ -135,8 +135,8 @@ def train_and_record(
     """
     from submitit.core.utils import UncompletedJobError
 
-    from jobs.training.environment import environment, now
-    from jobs.training.loop import Interrupted, device, train
+    from jobs.training.environment import device, environment, now
+    from jobs.training.loop import Interrupted, train
 
     started = now()
     try:

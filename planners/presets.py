@@ -1,8 +1,8 @@
 """Named questions: numbers with their source."""
 
 from planners.errors import UsageError
-from planners.grid import Question
-from planners.match import Geometry
+from planners.geometry import Geometry
+from planners.question import Question
 
 SMOKE = Question(
     study="smoke",

@@ -16,6 +16,13 @@ VOCABULARY_PARTS = ("embedding", "head")
 NORM_VECTORS = {"rmsnorm": 1, "layernorm": 2}
 """Vectors of a norm: a weight (arXiv 1910.07467), or a weight and a bias (arXiv 1607.06450)."""
 
+LARGEST = 10**9
+"""Largest size that is taken for one; a slip of the pen beyond it would overflow what is computed from it."""
+
+SIZES = ("d_model", "n_layers", "n_heads", "n_kv_heads", "head_dim", "d_ff", "vocab_size", "moe_every")
+COUNTS = ("n_experts", "top_k", "d_expert", "d_shared", "max_positions")
+"""Sizes that may be 0."""
+
 CHOICES = {
     "ffn": tuple(FFN_MATRICES),
     "norm": tuple(NORM_VECTORS),
@@ -85,8 +92,10 @@ class Shape:
     """Whether a position sees only those before it; False is an encoder, which is counted and not trained."""
 
     def __post_init__(self) -> None:
-        for name in ("d_model", "n_layers", "n_heads", "n_kv_heads", "head_dim", "d_ff", "vocab_size", "moe_every"):
-            _require(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
+        for name in (*SIZES, *COUNTS):
+            size, least = getattr(self, name), int(name in SIZES)
+            _require(size >= least, f"{name} {max(size, -LARGEST)} must be at least {least}")
+            _require(size <= LARGEST, f"{name} above {LARGEST:g} is no size of a model")
         for name, choices in CHOICES.items():
             value = getattr(self, name)
             _require(value in choices, f"{name} {value!r} is not one of {', '.join(choices)}")
@@ -109,7 +118,6 @@ class Shape:
             _require(self.moe_every == 1, f"moe_every {self.moe_every} leaves no MoE layer among {self.n_layers}")
             return
         _require(self.d_expert >= 1, f"d_expert {self.d_expert} must be at least 1 where there are experts")
-        _require(self.d_shared >= 0, f"d_shared {self.d_shared} must not be negative")
         _require(
             1 <= self.top_k <= self.n_experts, f"top_k {self.top_k} must be between 1 and n_experts {self.n_experts}"
         )

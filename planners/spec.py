@@ -170,7 +170,12 @@ class RunSpec:
     flops_per_token: dict[str, int]
     """M under each stored convention."""
     target: dict[str, float]
-    """What was asked for: N, C and, where it was given, r_a."""
+    """What was asked for: of N, C, D and r_a those that were."""
+
+    @property
+    def budget(self) -> float:
+        """The compute that was asked for, which runs of one budget share; where none was, what the run takes."""
+        return self.target.get("C", self.C)
 
     @classmethod
     def build(

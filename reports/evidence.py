@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from jobs.record import RunRecord, read_records, runs_csv
 from planners.errors import UsageError
 from planners.files import read_jsonl
-from planners.grid import Question
 from planners.match import Refused
+from planners.question import Question
 from planners.records import bytes_hash
 from planners.spec import RunSpec
 from planners.study import Study
@@ -133,7 +133,7 @@ class Evidence:
 
     def at(self, C: float) -> list[Arm]:
         """Return the arms that were asked for at budget C."""
-        return [arm for arm in self.arms if arm.spec.target["C"] == C]
+        return [arm for arm in self.arms if arm.spec.budget == C]
 
     @property
     def dense(self) -> list[Arm]:
@@ -148,7 +148,7 @@ class Evidence:
     @property
     def budgets(self) -> list[float]:
         """Budgets C that were asked for, in their order, of the arms that are planned."""
-        return list(dict.fromkeys(arm.spec.target["C"] for arm in self.arms))
+        return list(dict.fromkeys(arm.spec.budget for arm in self.arms))
 
     @property
     def seeds(self) -> list[int]:
@@ -235,12 +235,12 @@ def _arms(runs: list[Run]) -> Iterator[Arm]:
     cells: dict[object, list[Run]] = {}
     for run in runs:
         spec = run.spec
-        key = (spec.arm, spec.shape, spec.router, replace(spec.training, seed=0), spec.target["C"])
+        key = (spec.arm, spec.shape, spec.router, replace(spec.training, seed=0), spec.budget)
         cells.setdefault(key, []).append(run)
-    several = len({run.spec.target["C"] for run in runs}) > 1
+    several = len({run.spec.budget for run in runs}) > 1
     used: set[tuple[str, float]] = set()
     for members in cells.values():
-        spec, C = members[0].spec, members[0].spec.target["C"]
+        spec, C = members[0].spec, members[0].spec.budget
         name = f"{spec.arm} ({spec.run_id[:6]})" if (spec.arm, C) in used else spec.arm
         used.add((spec.arm, C))
         yield Arm(name=name, label=f"{name} at C {flops(C)}" if several else name, runs=tuple(members))

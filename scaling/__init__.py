@@ -4,11 +4,14 @@ from importlib import import_module
 from typing import Any
 
 _API = {
-    "Question": "planners.grid",
+    "Question": "planners.question",
     "Shape": "planners.shape",
     "Study": "planners.study",
     "UsageError": "planners.errors",
+    "flops_by_part": "planners.flops",
     "flops_per_token": "planners.flops",
+    "from_hf": "planners.formats",
+    "to_hf": "planners.formats",
     "make_plan": "planners.grid",
     "preset": "planners.presets",
     "read_records": "jobs.record",

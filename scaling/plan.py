@@ -11,12 +11,13 @@ from typing import Any
 
 from planners import Corpus, Plan, Question, Router, RunSpec, Study, UsageError, make_plan, preset
 from planners.flops import CONVENTIONS
-from planners.match import Geometry
+from planners.geometry import Geometry
 from planners.presets import PRESETS
 from planners.quantity import format_quantity, parse_count, parse_counts, parse_quantities, parse_quantity
 from planners.recipes import RECIPES
 from planners.records import to_json
-from scaling import cli
+from planners.spec import SCHEDULES
+from scaling import cli, forecasts
 
 _ROUTER = tuple(Router.__dataclass_fields__)
 EXAMPLE = "python -m scaling.plan --budget 1e18,3e18 --total-params 100M --activation 1,.5,.3,.2,.1 --seq-len 2048"
@@ -53,6 +54,8 @@ def arguments() -> cli.Parser:
     )
     add("--lr", metavar="ETA", help="constant peak learning rate instead of the rule's")
     add("--batch-tokens", metavar="B", help="constant batch in tokens instead of the rule's")
+    add("--schedule", choices=SCHEDULES, help="learning rate after warm-up instead of the recipe's")
+    add("--weight-decay", metavar="W", help="weight decay instead of the recipe's; 0: none")
     for arm in ("", "dense-"):
         who = "the dense arm" if arm else "the MoE backbone"
         add(f"--{arm}d-model", metavar="D", help=f"width of {who} (default: matched)")
@@ -63,7 +66,10 @@ def arguments() -> cli.Parser:
     add("--precision", choices=("fp32", "bf16"), help="arithmetic of matrix products (default fp32)")
     add("--threads", metavar="T", help="CPU threads per run; part of a run's identity (default 1)")
     add("--eval-windows", metavar="W", help="validation windows that the loss is measured on (default 1024)")
+    add("--eval-steps", metavar="S", help="steps between evaluations (default: one, at the end)")
+    add("--patience", metavar="E", help="evaluations without a lower loss after which a run stops early")
     add("--margin", metavar="NATS", help="difference of loss that does not matter, fixed before the runs")
+    forecasts.add_flags(parser)
     add("-o", "--out", metavar="STUDY", help="write the study here; without it nothing is written")
     return parser
 
@@ -77,13 +83,16 @@ def act(flags: cli.Flags) -> int:
     """Plan, show, and write where asked."""
     asked = question(flags)
     plan = make_plan(asked, corpus(asked.data))
+    made = forecasts.forecasts(flags, plan.runs)
     study = Study(flags.out) if flags.out is not None else None
     words = cli.spelled(flags, (name for name in vars(flags) if name not in ("out", "json")))
     written = study.write(plan, cli.command("plan", *words)) if study else False
     if flags.json:
-        cli.print_json({"runs": [run.to_line() for run in plan.runs], "refused": to_json(plan.refused)})
+        lines = [run.to_line() for run in plan.runs]
+        cli.print_json({"runs": lines, "refused": to_json(plan.refused), **forecasts.as_json(made)})
     else:
         show(plan)
+        forecasts.show(flags, plan.runs, made)
     if study:
         cli.say(f"\n{'wrote' if written else 'unchanged'}: {study.folder}", flags)
         cli.say(f"next: {cli.command('sweep', study.folder, '--go')}", flags)
@@ -158,9 +167,13 @@ def _given(flags: cli.Flags) -> dict[str, Any]:
         "recipe": ("recipe", str),
         "lr": ("lr", lambda text: parse_quantity(text, "--lr")),
         "batch_tokens": ("batch_tokens", lambda text: _tokens(text, "--batch-tokens")),
+        "schedule": ("schedule", str),
+        "weight_decay": ("weight_decay", lambda text: _zero_or_more(text, "--weight-decay")),
         "precision": ("precision", str),
         "threads": ("threads", count("threads")),
         "eval_windows": ("eval_windows", count("eval-windows")),
+        "eval_steps": ("eval_steps", count("eval-steps")),
+        "patience": ("patience", count("patience")),
         "margin": ("margin", lambda text: parse_quantity(text, "--margin")),
     }
     given = {name: getattr(flags, name) for name in readers}
@@ -182,8 +195,12 @@ def _router(settings: list[str]) -> Router:
         elif name == "renormalise":
             values[name] = text == "true"
         else:
-            values[name] = 0.0 if text == "0" else parse_quantity(text, f"--router {name}")
+            values[name] = _zero_or_more(text, f"--router {name}")
     return Router(**values)
+
+
+def _zero_or_more(text: str, name: str) -> float:
+    return 0.0 if text == "0" else parse_quantity(text, name)
 
 
 def _unique_tokens(text: str) -> str | int:
@@ -201,10 +218,10 @@ def _tokens(text: str, name: str) -> int:
 def show(plan: Plan) -> None:
     """Print the plan: one line a run with target, actual and residual, then what was refused and what it means."""
     question = plan.question
-    budgets = ", ".join(f"{C:g}" for C in question.budgets)
+    N = "as given" if question.total_params is None else format_quantity(question.total_params)
+    budgets = ", ".join(f"{C:g}" for C in question.budgets) or "as given"
     print(
-        f"{len(plan.runs)} {'run' if len(plan.runs) == 1 else 'runs'}:"
-        f" N = {format_quantity(question.total_params)}, C = {budgets} FLOPs"
+        f"{len(plan.runs)} {'run' if len(plan.runs) == 1 else 'runs'}: N = {N}, C = {budgets} FLOPs"
         f" ({question.flops_convention}), T = {question.seq_len}, recipe {plan.runs[0].recipe}\n"
     )
     print(cli.table(HEADER, [_row(run) for run in plan.runs]))
@@ -222,17 +239,16 @@ HEADER = (
 
 def _row(run: RunSpec) -> list[Any]:
     shape, training, target = run.shape, run.training, run.target
-    rate = target.get("r_a")
     return [
         run.run_id,
         run.arm,
         training.seed,
         format_quantity(run.N, 4),
-        f"{run.N / target['N'] - 1:+.2%}",
+        _residual(run.N, target.get("N"), 2),
         f"{run.r_a:.4f}",
-        "-" if rate is None else f"{run.r_a / rate - 1:+.1%}",
+        _residual(run.r_a, target.get("r_a"), 1),
         f"{run.C:.4g}",
-        f"{run.C / target['C'] - 1:+.2%}",
+        _residual(run.C, target.get("C"), 2),
         format_quantity(training.D, 4),
         f"{training.D / run.N:.3g}",
         f"{run.epochs:.3g}",
@@ -242,6 +258,11 @@ def _row(run: RunSpec) -> list[Any]:
         f"{training.lr:.3g}",
         training.steps,
     ]
+
+
+def _residual(actual: float, target: float | None, digits: int) -> str | None:
+    """Return the relative error against the target, where there is one."""
+    return None if target is None else f"{actual / target - 1:+.{digits}%}"
 
 
 if __name__ == "__main__":

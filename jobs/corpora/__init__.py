@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from jobs.corpora import hub, stdlib, text
 from jobs.corpora.tokens import TokenStore, store_folder, write_store
 from planners.errors import UsageError
-from planners.grid import Corpus
+from planners.question import Corpus
 from planners.spec import Data
 
 SOURCES: dict[str, Callable[[str], Iterable[bytes]]] = {

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from shapes import shapes
 
 from planners import Data, Router, RunSpec, Shape, Training, UsageError
-from planners.grid import Question
 from planners.presets import PRESETS
+from planners.question import Question
 from planners.records import content_hash, from_json, to_json, without_defaults
 
 
