@@ -96,8 +96,9 @@ class Swiglu(torch.autograd.Function):
         gate, up = x.chunk(2, dim=-1)
         of_x = torch.empty_like(x)
         of_gate, of_up = of_x.chunk(2, dim=-1)
-        torch.mul(gradient, F.silu(gate), out=of_up)
-        torch.ops.aten.silu_backward.grad_input(gradient * up, gate, grad_input=of_gate)
+        buffer = F.silu(gate)
+        torch.mul(gradient, buffer, out=of_up)
+        torch.ops.aten.silu_backward.grad_input(torch.mul(gradient, up, out=buffer), gate, grad_input=of_gate)
         return of_x
 
 
