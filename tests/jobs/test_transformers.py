@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -29,7 +29,7 @@ class Pair:
     config: Callable[..., Any]
     fields: dict[str, Any]
     shape: Shape
-    router: Router = Router()
+    router: Router = field(default_factory=Router)
 
     def build(self, layers: int) -> tuple[Any, Transformer]:
         """Both models with the same random weights."""
