@@ -22,6 +22,8 @@ MU_TOLERANCE = 0.02
 """Relative difference of mu between the MoE arms of one backbone."""
 RATIO_TOLERANCE = 0.1
 """Relative distance of a ratio that was asked for (zeta, mu, granularity, shared) from its value."""
+BEND = 0.25
+"""How much a departure of the dense layers' d_ff from its usual width weighs against one of d_expert or of the rate."""
 HOLDS = ("backbone", "aspect")
 """What MoE arms keep as the rate falls: all of the backbone, or only its aspect ratios."""
 
@@ -164,17 +166,24 @@ class _Backbone:
         return best
 
     def expert_widths(self, search: bool) -> list[int]:
-        """Return the widths of a routed expert that come into question, the best first."""
-        wanted: float = self.fixed.d_expert or self.usual_d_expert
-        if self.fixed.d_expert or not (search or self.fixed.granularity):
-            return [self.fixed.d_expert or self.usual_d_expert]
+        """Return the widths of a routed expert that come into question, the best first; one unless one may search."""
+        if self.fixed.d_expert:
+            return [self.fixed.d_expert]
+        wanted: float = self.usual_d_expert
+        low, high = float(self.align), max(self.align, min(4 * wanted, self.width / 4))
         if self.fixed.granularity:
             wanted = self.usual_d_ff / self.fixed.granularity
             low, high = wanted * (1 - RATIO_TOLERANCE), wanted * (1 + RATIO_TOLERANCE)
-        else:
-            low, high = self.align, max(self.align, min(4 * wanted, int(self.width / 4)))
         widths = range(nearest(low, self.align), nearest(high, self.align) + 1, self.align)
-        return sorted(widths, key=lambda width: abs(math.log(width / wanted)))[:64]
+        near = sorted(widths, key=lambda width: abs(math.log(width / wanted)))[:64]
+        best = sorted(
+            near, key=lambda width: abs(math.log(width / wanted)) + self.bend(round(self.width / width), width)
+        )
+        return best if search or self.fixed.granularity else best[:1]
+
+    def bend(self, units: int, d_expert: int) -> float:
+        """Return how ill it is that the dense layers depart from their usual width to take up what experts leave."""
+        return abs(math.log(self.d_ff_for(units, d_expert) / self.usual_d_ff)) * BEND
 
     def shape(self, d_ff: int, *, n_experts: int, top_k: int, d_expert: int) -> Shape:
         """Return an MoE shape of this backbone."""
@@ -190,7 +199,12 @@ class _Backbone:
         """Return the width of the dense layers that takes up what whole experts leave of N, at the middle K."""
         top_k = max(1, units // 8)
         sizes = {"n_experts": max(top_k, units - self.shared_units(top_k)), "top_k": top_k, "d_expert": d_expert}
-        return solve(lambda d_ff: self.shape(d_ff, **sizes).N, self.N, self.align) or self.usual_d_ff
+        d_ff = solve(lambda d_ff: self.shape(d_ff, **sizes).N, self.N, self.align) or self.usual_d_ff
+        if self.fixed.granularity:  # then d_ff may take up no more than leaves the ratio of the two widths as asked
+            wanted = self.fixed.granularity * d_expert
+            low, high = (nearest(wanted * (1 + sign * 0.9 * RATIO_TOLERANCE), self.align) for sign in (-1, 1))
+            return min(max(d_ff, low), high)
+        return d_ff
 
     def arm_of_top_k(self, top_k: int, d_expert: int, rate: float | None) -> Arm | Refused:
         """Return the arm with K routed experts of width `d_expert`."""
@@ -239,7 +253,8 @@ class _Backbone:
         if not arms:
             limit = f"no d_expert that is a multiple of {self.align} near {wanted:.0f}"
             return Refused(cell=cell, reason=f"{limit} keeps N, r_a and mu within tolerance")
-        arm = min(arms, key=lambda arm: abs(math.log(arm.shape.r_a / rate)))
+        bent = {arm: abs(math.log(arm.shape.d_ff / self.usual_d_ff)) * BEND for arm in arms}
+        arm = min(arms, key=lambda arm: abs(math.log(arm.shape.r_a / rate)) + bent[arm])
         return replace(arm, label=f"K{top_k} d{arm.shape.d_expert}")
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from planners.controls import C_FITTED
+from planners.geometry import ALPHA
 from planners.quantity import format_quantity
 from planners.question import Question
 from planners.recipes import disagreements
@@ -16,6 +17,7 @@ def notes(question: Question, runs: Sequence[RunSpec]) -> Iterator[str]:
     if question.is_matched:
         yield from _axes(question, matched, moe)
         yield from _moving(question, moe)
+        yield from _bent(moe)
     yield from _controls(runs)
     if len(question.seeds) == 1:
         yield "One seed per arm: noise between seeds cannot be told from the effect of r_a."
@@ -62,6 +64,14 @@ def _moving(question: Question, moe: Sequence[RunSpec]) -> Iterator[str]:
         yield "K is fixed, so d_expert follows r_a and granularity drifts along the rates."
     elif not varied and len({run.shape.d_expert for run in moe if run.target["N"] == moe[0].target["N"]}) > 1:
         yield "d_expert differs between the MoE arms, so granularity drifts along the rates."
+
+
+def _bent(moe: Sequence[RunSpec]) -> Iterator[str]:
+    """Say where the dense layers of MoE arms are far from their usual width."""
+    alphas = [run.shape.d_ff / run.shape.d_model for run in moe if run.shape.n_layers > run.shape.n_moe_layers]
+    if alphas and (min(alphas) < ALPHA / 2 or max(alphas) > ALPHA * 2):
+        span = f"{min(alphas):.2g}" if min(alphas) == max(alphas) else f"{min(alphas):.2g} to {max(alphas):.2g}"
+        yield f"Dense layers of MoE arms take up what whole experts leave of N: d_ff / d_model is {span}, not {ALPHA}."
 
 
 def _controls(runs: Sequence[RunSpec]) -> Iterator[str]:
