@@ -136,8 +136,8 @@ def _arms(variant: Variant, N: float | None, C: float | None, D: float | None, l
 
 def _matched_arms(variant: Variant, N: float | None, C: float | None, D: float | None) -> Iterator[Arm | Refused]:
     asked, frame = variant.question, variant.frame
-    rates = [rate for rate in asked.activations if rate < 1]
-    top_ks = [top_k for top_k in asked.top_ks if top_k > 0]
+    rates = tuple(rate for rate in asked.activations if rate < 1)
+    top_ks = tuple(top_k for top_k in asked.top_ks if top_k > 0)
     if N is not None and asked.wants_dense:
         yield match_dense(N, frame, asked.dense)
     if N is not None and (rates or top_ks):

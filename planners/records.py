@@ -114,7 +114,8 @@ def without_defaults(record: Any) -> dict[str, Any]:
     for name, default in _fields(kind):
         value = getattr(record, name)
         if default is dataclasses.MISSING or value != default:
-            kept[name] = without_defaults(value) if dataclasses.is_dataclass(value) else to_json(value)
+            inner: Any = type(value)
+            kept[name] = without_defaults(value) if _fields(inner) else to_json(value)
     return kept
 
 

@@ -31,12 +31,12 @@ def test_the_papers_backbone_follows_from_its_size() -> None:
 )
 def test_any_arm_is_inside_the_residuals_and_any_refusal_says_why(N: float, rates: list[float], align: int) -> None:
     try:
-        arms = match_moe(N, Frame(vocab_size=256, align=align), Geometry(), activations=rates, top_ks=())
+        arms = match_moe(N, Frame(vocab_size=256, align=align), Geometry(), activations=tuple(rates), top_ks=())
     except Exception as error:
         assert type(error).__name__ == "UsageError"
         return
     assert len(arms) == len(rates)  # each is an arm or a refusal, none vanishes
-    arms.append(match_dense(N, Frame(vocab_size=256, align=align), Geometry()))
+    arms = (*arms, match_dense(N, Frame(vocab_size=256, align=align), Geometry()))
     for arm in arms:
         if isinstance(arm, Refused):
             assert len(arm.reason) > 20
