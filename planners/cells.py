@@ -106,7 +106,7 @@ def rows(question: Question) -> Iterator[Row]:
         arms: list[Arms] = []
         for C, D in _amounts(question):
             if not arms or question.match == "C=D":
-                arms = [_arms(variant, N, C, D, lone=len(options) == 1) for variant in options]
+                arms = [_arms(variant, N, C, D, lone=len(options) * len(question.totals) <= 1) for variant in options]
             place = {name: value for name, value in (("N", N), ("C", C), ("D", D)) if value is not None}
             for unique in question.unique:
                 yield _row(question, list(zip(options, arms, strict=True)), place, unique)
