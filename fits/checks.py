@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fits.curves import Curve
+from fits.engine import Law
 from fits.table import BUDGET_TOLERANCE, Floats, RunTable
 
 COLLINEAR = 0.95
@@ -54,6 +56,12 @@ class Need:
     """Columns that it uses beside the loss."""
     parameters: int
     """Parameters that it has."""
+
+
+def need(law: Law | Curve) -> Need:
+    """Return what `law` asks of its table."""
+    columns = law.columns if isinstance(law, Law) else ("r_a",)
+    return Need(columns=columns, parameters=len(law.parameters))
 
 
 Verdict = tuple[bool, str] | None

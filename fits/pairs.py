@@ -86,12 +86,19 @@ def pairs_of(table: RunTable) -> tuple[list[Pair], int]:
 
 def _arms(table: RunTable) -> NDArray[np.intp]:
     """Return a code, shape (n,), that runs share whose columns of SAME agree."""
-    codes = [_codes(table.numbers(name, zero=True)) for name in SAME if table.has(name)]
+    import pandas as pd
+
+    columns = [pd.to_numeric(table.frame[name], errors="coerce").to_numpy(float) for name in SAME if table.has(name)]
+    codes = [_codes(values) for values in columns]
     return np.asarray(np.unique(np.column_stack(codes), axis=0, return_inverse=True)[1], np.intp).reshape(-1)
 
 
 def _codes(values: Floats) -> NDArray[np.intp]:
-    """Return the group of each value, shape (n,): a new one begins where the next larger value is beyond TOLERANCE."""
+    """Return the group of each value, shape (n,): a new one begins where the next larger value is beyond TOLERANCE.
+
+    What is missing, such as the experts of a dense model, is a group of its own.
+    """
+    values = np.where(np.isnan(values), -1.0, values)
     order = np.argsort(values, kind="stable")
     steps = np.diff(values[order]) > TOLERANCE * np.abs(values[order][1:])
     codes = np.empty(len(values), np.intp)

@@ -6,9 +6,9 @@ the loss that repetition added. Equal means equal within a margin fixed before t
 
 How the excess grows: with the effective tokens of arXiv 2305.16264 (eq. 5),
 
-    D' = U + U R (1 - exp(-(epochs - 1) / R)),    ln(D / D') = (epochs - 1)^2 / (2 epochs R)  to order 1 / R,
+    D' = U + U R (1 - exp(-(epochs - 1) / R)),  to first order in 1 / R  ln(D / D') = (epochs - 1)^2 / (2 epochs R),
 
-and the loss falling by `slope` per unit of ln D, the excess is cost * (epochs - 1)^2 / (2 epochs) with cost = slope / R.
+and the loss falling by `slope` per unit of ln D, the excess is cost * (epochs - 1)^2 / (2 epochs), cost = slope / R.
 The cost is all that the pairs can tell; R itself needs the slope.
 """
 
@@ -21,6 +21,7 @@ import numpy as np
 from fits.equivalence import LEVEL, equivalence_power, smallest_margin, tost
 from fits.intervals import t_quantile
 from fits.pairs import Pair, knows_epochs, pairs_of
+from fits.series import schemes
 from fits.table import RunTable
 from planners.errors import UsageError
 
@@ -101,10 +102,10 @@ class Interaction:
 
 @dataclass(frozen=True, kw_only=True)
 class Reuse:
-    """What a table says about repeated data."""
+    """What a table says about data that was repeated by one scheme."""
 
     scheme: str
-    """strict (one U for all arms), loose (one number of epochs for all), one arm, or mixed."""
+    """strict (one U for several D) or loose (one number of epochs), with the U or epochs where there are several."""
     pairs: tuple[Pair, ...]
     """The pairs, in the order of the table."""
     equivalences: tuple[Equivalence, ...]
@@ -141,8 +142,8 @@ class _Estimate:
         return self.value - half, self.value + half
 
 
-def reuse(table: RunTable, *, margin: float | None = None, slope: float | None = None) -> Reuse:
-    """Compare repeated with fresh data in `table` (columns loss, D, U or epochs, those of SAME, seed).
+def reuse(table: RunTable, *, margin: float | None = None, slope: float | None = None) -> tuple[Reuse, ...]:
+    """Compare repeated with fresh data in `table` (columns loss, D, U or epochs, those of SAME, seed), by scheme.
 
     `margin`: excess in nats per token that counts as none. `slope`: -dL / d ln D of the arms, nats, positive; with
     it the half-life R is given. Raises UsageError where there is no pair or a value cannot be true.
@@ -158,6 +159,12 @@ def reuse(table: RunTable, *, margin: float | None = None, slope: float | None =
             f"{table.source} holds no run on repeated data with a fresh twin of the same arm, D and seed;"
             " plan both: --unique-tokens fresh,strict"
         )
+    D, U = (np.array([getattr(pair, name) for pair in pairs]) for name in "DU")
+    found = {name: [pairs[at] for at in np.flatnonzero(of)] for name, of in schemes(D, U, np.ones(len(D), bool))}
+    return tuple(_of_scheme(name, members, alone, margin, slope) for name, members in found.items())
+
+
+def _of_scheme(scheme: str, pairs: list[Pair], alone: int, margin: float | None, slope: float | None) -> Reuse:
     notes = [f"{alone} repeated runs have no fresh twin and are not compared"] if alone else []
     if margin is None:
         notes.append("no margin was given, so nothing is called equal")
@@ -166,22 +173,13 @@ def reuse(table: RunTable, *, margin: float | None = None, slope: float | None =
     groups = _groups(pairs)
     costs = {of: _cost(of, members, margin, slope) for of, members in groups.items() if not of.startswith("r_a")}
     return Reuse(
-        scheme=_scheme(pairs),
+        scheme=scheme,
         pairs=tuple(pairs),
         equivalences=tuple(_equivalence(of, members, margin) for of, members in groups.items()),
         costs=tuple(costs.values()),
         interaction=_interaction(groups),
         notes=tuple(notes),
     )
-
-
-def _scheme(pairs: Sequence[Pair]) -> str:
-    if len({(pair.r_a, pair.dense) for pair in pairs}) == 1:
-        return "one arm"
-    for name, values in (("strict", [pair.U for pair in pairs]), ("loose", [pair.epochs for pair in pairs])):
-        if max(values) <= min(values) * 1.05:
-            return name
-    return "mixed"
 
 
 def _groups(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:

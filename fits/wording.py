@@ -1,6 +1,10 @@
 """A fit as text for a person, after the manner of lmfit's report: where a number is missing, the reason is named."""
 
+from collections.abc import Mapping, Sequence
+
+from fits.checks import Check
 from fits.result import FitResult, Optimum, Param
+from fits.reuse import Cost, Equivalence, Reuse
 
 
 def summary(result: FitResult) -> str:
@@ -16,9 +20,72 @@ def summary(result: FitResult) -> str:
             "    without blocks:",
             *("    " + line for line in _optimum(blocks.plain)),
         ]
-    lines += [f"[[Left out]] row {one.row}: {one.reason}" for one in result.dropped]
+    lines += [f"[[Left out]] {line}" for line in _left_out(result)]
     lines += [f"[[Note]] {note}" for note in result.notes]
     return "\n".join(lines)
+
+
+def reuse_summary(found: Reuse) -> str:
+    """Return what was found about repeated data as a few lines."""
+    lines = [f"[[Data reuse]] {found.scheme}, {len(found.pairs)} pairs of a repeated and a fresh run"]
+    lines += [f"    {line}" for line in map(_equivalence, found.equivalences)]
+    lines += [f"    {line}" for line in map(_cost, found.costs)]
+    if found.interaction:
+        test = found.interaction
+        interval = f"{_number(test.lo, 3)} to {_number(test.hi, 3)}"
+        lines.append(f"    MoE costs {_number(test.value, 3)} more than dense (95 %: {interval}), p = {test.p:.2g}")
+    return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
+
+
+def _equivalence(one: Equivalence) -> str:
+    low, high = one.epochs
+    epochs = f"{low:.3g} epochs" if high < low * 1.005 else f"{low:.3g} to {high:.3g} epochs"
+    excess = f"excess {one.excess:+.4f} nats"
+    if one.lo is not None and one.hi is not None:
+        excess += f" (95 %: {one.lo:+.4f} to {one.hi:+.4f}, n = {one.n})"
+    verdict = one.verdict
+    if one.margin is not None and one.p is not None and one.power is not None:
+        verdict += f" within {one.margin:g}: TOST p = {one.p:.2g}, power {one.power:.0%}"
+    seen = "" if one.smallest is None else f"; could have shown {one.smallest:.2g}"
+    return f"{one.of:<9} {epochs}: {excess}; {verdict}{seen}"
+
+
+def _cost(cost: Cost) -> str:
+    text = f"{cost.of:<9} cost {_number(cost.value, 3)}"
+    if cost.lo is not None:
+        text += f" (95 %: {_number(cost.lo, 3)} to {_number(cost.hi, 3)})"
+    if cost.free_lo is not None:
+        free = "beyond those run" if cost.free_epochs is None else f"up to {cost.free_epochs:.3g}"
+        above = "" if cost.free_hi is None else f" to {cost.free_hi:.3g}"
+        text += f"; free epochs {free} (95 %: {'from ' if not above else ''}{cost.free_lo:.3g}{above})"
+    if cost.half_life is not None:
+        text += f"; R_D* {_number(cost.half_life, 3)} (95 %: {_ends((cost.half_life_lo, cost.half_life_hi))})"
+    return text
+
+
+def checks_summary(checks: Mapping[str, Sequence[Check]]) -> str:
+    """Return the checks that fired, by law; a line that says so where none did."""
+    lines = []
+    for law, found in checks.items():
+        fired = [check for check in found if check.verdict != "ok"]
+        lines.append(f"[[Checks]] {law}: {len(fired)} of {len(found)} fired" + (":" if fired else ""))
+        lines += [f"    {check.name}: {check.evidence}" for check in fired]
+    return "\n".join(lines)
+
+
+def _left_out(result: FitResult) -> list[str]:
+    """Return the rows left out, by reason."""
+    by_reason: dict[str, list[int]] = {}
+    for one in result.dropped:
+        by_reason.setdefault(one.reason, []).append(one.row)
+    return [f"{_rows(rows)}: {reason}" for reason, rows in by_reason.items()]
+
+
+def _rows(rows: list[int]) -> str:
+    if len(rows) == 1:
+        return f"row {rows[0]}"
+    shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
+    return f"{len(rows)} rows ({shown})"
 
 
 def _statistics(result: FitResult) -> list[str]:

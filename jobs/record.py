@@ -167,13 +167,23 @@ def runs_csv(records: list[RunRecord]) -> str:
 
 def flatten(record: RunRecord) -> dict[str, Any]:
     """Return a record as one row: shape and training numbers by their own names, nested ones with a dot."""
-    line, outcome = record.spec.to_line(), _outcome(record)
+    outcome = _outcome(record)
+    first = {name: outcome.pop(name) for name in ("state", "loss", "bpb", "train_loss")}
+    outcome |= {f"domains.{name}": measured for name, measured in outcome.pop("domains").items()}
+    return _row(record.spec, first, outcome)
+
+
+def planned(spec: RunSpec) -> dict[str, Any]:
+    """Return the row of a run without an outcome, as of one that is trained elsewhere."""
+    return _row(spec, {}, {})
+
+
+def _row(spec: RunSpec, first: dict[str, Any], outcome: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a spec, with those of `first` after its identity and those of `outcome` at the end."""
+    line = spec.to_line()
     row = {name: line.pop(name) for name in ("run_id", "study", "arm", "seed", "N", "N_a", "N_vocab", "r_a", "D", "U")}
-    row |= {name: line.pop(name) for name in ("epochs", "C", "flops_convention")}
-    row |= {name: outcome.pop(name) for name in ("state", "loss", "bpb", "train_loss")}
-    row |= line.pop("shape") | {name: getattr(record.spec.shape, name) for name in SHAPE_PROPERTIES}
-    for domain, measured in outcome.pop("domains").items():
-        row |= {f"domains.{domain}.{name}": value for name, value in measured.items()}
+    row |= {name: line.pop(name) for name in ("epochs", "C", "flops_convention")} | first
+    row |= line.pop("shape") | {name: getattr(spec.shape, name) for name in SHAPE_PROPERTIES}
     for name, value in {**line, **outcome}.items():
         if isinstance(value, dict):
             row |= {f"{name}.{key}": item for key, item in value.items()}

@@ -2,6 +2,7 @@
 
 from planners.errors import UsageError
 from planners.flops import flops_by_part, flops_per_token
+from planners.formats import from_hf, to_hf
 from planners.grid import Plan, make_plan
 from planners.presets import preset
 from planners.question import Corpus, GivenArm, Question
@@ -23,6 +24,8 @@ __all__ = [
     "UsageError",
     "flops_by_part",
     "flops_per_token",
+    "from_hf",
     "make_plan",
     "preset",
+    "to_hf",
 ]

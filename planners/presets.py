@@ -1,7 +1,7 @@
 """Named questions: numbers with their source."""
 
 from planners.errors import UsageError
-from planners.match import Geometry
+from planners.geometry import Geometry
 from planners.question import Question
 
 SMOKE = Question(

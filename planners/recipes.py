@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from planners.errors import UsageError
 from planners.flops import flops_per_token
 from planners.published.li2025 import li2025_counts
+from planners.quantity import format_quantity
 from planners.shape import Shape
 from planners.spec import RunSpec
 
@@ -200,6 +201,6 @@ def disagreements(runs: Iterable[RunSpec]) -> list[str]:
             low, high = (pick(names, key=lambda name: values[name][index]) for pick in (min, max))
             ratio = values[high][index] / values[low][index]
             if ratio > max(DISAGREEMENT, worst.get(what, (0.0,))[0]):
-                span = f"{low} {values[low][index]:.3g}, {high} {values[high][index]:.3g}"
-                worst[what] = (ratio, f"{run.arm} with D {run.training.D:.3g}: {span}")
+                span = ", ".join(f"{name} {format_quantity(values[name][index])}" for name in (low, high))
+                worst[what] = (ratio, f"{run.arm} with D {format_quantity(run.training.D)}: {span}")
     return [f"Rules disagree on the {what} by up to {ratio:.1f}x ({case})." for what, (ratio, case) in worst.items()]

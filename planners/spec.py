@@ -12,6 +12,7 @@ SCHEDULES = ("cosine", "wsd")
 PRECISIONS = ("fp32", "bf16")
 OBJECTIVES = ("next_token",)
 SCORES = ("softmax", "sigmoid")
+BALANCE_FORMS = ("switch", "entropy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,15 +28,18 @@ class Router:
     capacity_factor: float | None = None
     """Tokens an expert may take, over its even share; those beyond it are dropped and counted. Null: dropless."""
     balance: float = 0.01
-    """Coefficient of the load-balancing loss (arXiv 2101.03961, eq. 4)."""
+    """Coefficient of the load-balancing loss."""
+    balance_form: str = "switch"
+    """switch: n_experts * sum f p of loads and gates (arXiv 2101.03961, eq. 4); entropy: ln n_experts - H(p)."""
     z_loss: float = 0.0
     """Coefficient of the router z-loss (arXiv 2202.08906, eq. 5)."""
     bias_rate: float = 0.0
     """Step of the loss-free balancing bias (arXiv 2408.15664); 0: none."""
 
     def __post_init__(self) -> None:
-        if self.score not in SCORES:
-            raise UsageError(f"router score {self.score!r} is not one of {', '.join(SCORES)}")
+        for name, choices in (("score", SCORES), ("balance_form", BALANCE_FORMS)):
+            if getattr(self, name) not in choices:
+                raise UsageError(f"router {name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
         for name in ("jitter", "balance", "z_loss", "bias_rate"):
             if getattr(self, name) < 0:
                 raise UsageError(f"router {name} {getattr(self, name)} must not be negative")
@@ -192,6 +196,10 @@ class RunSpec:
             router = Router()
         if router.renormalise and shape.top_k == 1:
             raise UsageError("renormalised gates with top_k 1 are constant 1, so the router cannot learn; use K > 1")
+        if not shape.causal:
+            raise UsageError("an encoder (causal false) can be counted but not trained; plan a decoder")
+        if shape.positions == "learned" and training.seq_len > shape.max_positions:
+            raise UsageError(f"seq_len {training.seq_len} is longer than max_positions {shape.max_positions}")
         per_token = {
             name: flops.flops_per_token(shape, training.seq_len, name)
             for name in dict.fromkeys((*flops.STORED, flops_convention))

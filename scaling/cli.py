@@ -20,6 +20,7 @@ VERBS = {
     "train": "train one run, here",
     "fit": "fit a curve or a law to a study or to any CSV",
     "report": "write the report of a study",
+    "count": "count the parameters and FLOPs of a model by part",
     "study": "plan, sweep, fit and report a preset",
 }
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from planners import Corpus, Plan, Question, Router, RunSpec, Study, UsageError, make_plan, preset
 from planners.flops import CONVENTIONS
-from planners.match import Geometry
+from planners.geometry import Geometry
 from planners.presets import PRESETS
 from planners.quantity import format_quantity, parse_count, parse_counts, parse_quantities, parse_quantity
 from planners.recipes import RECIPES
 from planners.records import to_json
 from planners.spec import SCHEDULES
-from scaling import cli
+from scaling import cli, forecasts
 
 _ROUTER = tuple(Router.__dataclass_fields__)
 EXAMPLE = "python -m scaling.plan --budget 1e18,3e18 --total-params 100M --activation 1,.5,.3,.2,.1 --seq-len 2048"
@@ -69,6 +69,7 @@ def arguments() -> cli.Parser:
     add("--eval-steps", metavar="S", help="steps between evaluations (default: one, at the end)")
     add("--patience", metavar="E", help="evaluations without a lower loss after which a run stops early")
     add("--margin", metavar="NATS", help="difference of loss that does not matter, fixed before the runs")
+    forecasts.add_flags(parser)
     add("-o", "--out", metavar="STUDY", help="write the study here; without it nothing is written")
     return parser
 
@@ -82,13 +83,16 @@ def act(flags: cli.Flags) -> int:
     """Plan, show, and write where asked."""
     asked = question(flags)
     plan = make_plan(asked, corpus(asked.data))
+    made = forecasts.forecasts(flags, plan.runs)
     study = Study(flags.out) if flags.out is not None else None
     words = cli.spelled(flags, (name for name in vars(flags) if name not in ("out", "json")))
     written = study.write(plan, cli.command("plan", *words)) if study else False
     if flags.json:
-        cli.print_json({"runs": [run.to_line() for run in plan.runs], "refused": to_json(plan.refused)})
+        lines = [run.to_line() for run in plan.runs]
+        cli.print_json({"runs": lines, "refused": to_json(plan.refused), **forecasts.as_json(made)})
     else:
         show(plan)
+        forecasts.show(flags, plan.runs, made)
     if study:
         cli.say(f"\n{'wrote' if written else 'unchanged'}: {study.folder}", flags)
         cli.say(f"next: {cli.command('sweep', study.folder, '--go')}", flags)

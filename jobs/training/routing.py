@@ -21,7 +21,7 @@ class Routing:
     load: Tensor
     """(n_experts,) tokens routed to each expert, int64."""
     balance: Tensor
-    """Load-balancing loss, 1 at uniform routing."""
+    """Load-balancing loss in the form that the settings ask for."""
     z_loss: Tensor
     """Mean squared log of the softmax denominator."""
     entropy: Tensor
@@ -34,6 +34,8 @@ class TopKRouter(nn.Module):
     """Linear gate in float32, whatever the autocast: bf16 logits would change the experts of 1-3 % of tokens."""
 
     bias: Tensor
+    forced: bool = False
+    """Send tokens to the experts in turn whatever the scores, for benchmarks under even load; no part of any spec."""
 
     def __init__(self, d_model: int, n_experts: int, top_k: int, settings: Router):
         super().__init__()
@@ -50,7 +52,7 @@ class TopKRouter(nn.Module):
                 x = x * torch.empty_like(x).uniform_(1 - settings.jitter, 1 + settings.jitter)
             logits = F.linear(x, self.weight)  # (tokens, n_experts)
             scores = logits.softmax(-1) if settings.score == "softmax" else logits.sigmoid()
-            experts = (scores + self.bias).topk(self.top_k, dim=-1).indices
+            experts = in_turn(scores, self.top_k) if self.forced else self.best(scores)
             gates = scores.gather(-1, experts)
             if settings.renormalise:
                 gates = gates / gates.sum(-1, keepdim=True)
@@ -64,11 +66,15 @@ class TopKRouter(nn.Module):
                 experts=experts,
                 gates=gates,
                 load=load,
-                balance=balance_loss(load, shares),
+                balance=BALANCE_FORMS[settings.balance_form](load, shares),
                 z_loss=logits.logsumexp(-1).square().mean(),
                 entropy=torch.special.entr(shares.detach()).sum(-1).mean() / math.log(max(2, n_experts)),
                 dropped=dropped,
             )
+
+    def best(self, scores: Tensor) -> Tensor:
+        """Return the K experts of the highest biased scores, shape (tokens, K)."""
+        return torch.topk(scores + self.bias, self.top_k, dim=-1).indices
 
     @torch.no_grad()
     def update_bias(self, load: Tensor) -> None:
@@ -83,6 +89,12 @@ def count(experts: Tensor, n_experts: int) -> Tensor:
     return torch.zeros(n_experts, dtype=torch.int64, device=ids.device).scatter_add_(0, ids, torch.ones_like(ids))
 
 
+def in_turn(scores: Tensor, top_k: int) -> Tensor:
+    """Return K different experts per token, shape (tokens, K), such that loads differ by one token at most."""
+    tokens, n_experts = scores.shape
+    return torch.arange(tokens * top_k, device=scores.device).view(tokens, top_k) % n_experts
+
+
 def balance_loss(load: Tensor, shares: Tensor) -> Tensor:
     """Return n_experts * sum_i f_i p_i (arXiv 2101.03961, eq. 4): f_i share of routed slots, p_i mean gate probability.
 
@@ -91,6 +103,19 @@ def balance_loss(load: Tensor, shares: Tensor) -> Tensor:
     """
     f = load / load.sum()
     return len(load) * (f * shares.mean(0)).sum()
+
+
+def entropy_loss(load: Tensor, shares: Tensor) -> Tensor:
+    """Return ln n_experts - H(p) in nats, with H(p) the entropy of the mean gate probabilities p: 0 at uniform routing.
+
+    It is the Kullback-Leibler divergence of p from uniform, and asks for even probabilities and not for even loads.
+    """
+    entropy: Tensor = torch.special.entr(shares.mean(0)).sum()
+    return math.log(len(load)) - entropy
+
+
+BALANCE_FORMS = {"switch": balance_loss, "entropy": entropy_loss}
+"""Load-balancing losses by the name of `Router.balance_form`."""
 
 
 def within_capacity(experts: Tensor, load: Tensor, factor: float) -> Tensor:

@@ -11,7 +11,7 @@ from jobs.training.distributed import Ranks
 from jobs.training.experts import Experts
 from jobs.training.loss import linear_cross_entropy
 from jobs.training.metrics import Window
-from jobs.training.model import Transformer
+from jobs.training.model import Transformer, is_matrix
 from jobs.training.precision import autocast
 from jobs.training.routing import Routing
 from jobs.training.schedule import learning_rate
@@ -154,12 +154,13 @@ def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks) -> No
 
 
 def adamw(model: Transformer, spec: RunSpec) -> torch.optim.Optimizer:
-    """Return fused AdamW with weight decay on matrices and none on norms."""
-    training = spec.training
-    weights = list(model.parameters())
+    """Return fused AdamW with weight decay on matrices and none on norms and biases."""
+    training, named = spec.training, list(model.named_parameters())
+    decayed = [weight for name, weight in named if is_matrix(name, weight)]
+    others = [weight for name, weight in named if not is_matrix(name, weight)]
     groups = [
-        {"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": training.weight_decay},
-        {"params": [weight for weight in weights if weight.dim() == 1], "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": training.weight_decay},
+        {"params": others, "weight_decay": 0.0},
     ]
     first, second = training.betas
     return torch.optim.AdamW(groups, lr=training.lr, betas=(first, second), fused=True)

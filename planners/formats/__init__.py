@@ -3,7 +3,8 @@
 A family is one file with one line in `FAMILIES`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from planners.errors import UsageError
@@ -23,6 +24,7 @@ from planners.formats import (
     qwen3,
     qwen3_moe,
 )
+from planners.formats.family import Family
 from planners.formats.foreign import Foreign
 from planners.formats.given import Given
 from planners.shape import Shape
@@ -64,7 +66,19 @@ def from_hf(config: Mapping[str, Any]) -> Foreign:
     if family is None:
         known = ", ".join(sorted(FAMILIES))
         raise UsageError(f"model_type {str(model_type)[:40]!r} is not one of those that can be counted: {known}")
-    return family.read(Given(config, family.defaults, family.aliases))
+    given = Given(config, family.defaults, family.aliases)
+    model = family.read(given)
+    return replace(model, notes=(*model.notes, *_notes(config, family, given)))
+
+
+def _notes(config: Mapping[str, Any], family: Family, given: Given) -> Iterator[str]:
+    """Yield what a reader of the counts should know: sizes that the file does not have, and windows."""
+    if given.assumed:
+        assumed = ", ".join(f"{key} {value}" for key, value in given.assumed.items())
+        yield f"not in the file, so the library's default: {assumed}"
+    window = config.get("sliding_window", family.sliding_window)
+    if window and config.get("use_sliding_window", family.uses_window):
+        yield f"attention in a sliding window of {window} is counted as if it saw all positions"
 
 
 def to_hf(shape: Shape, router: Router | None = None) -> dict[str, Any]:
@@ -73,6 +87,8 @@ def to_hf(shape: Shape, router: Router | None = None) -> dict[str, Any]:
     What of `router` the family does otherwise, which changes no count, stands as sentences under `differs`. Raises
     UsageError that says for each family what of the shape it lacks, where none expresses it.
     """
+    if isinstance(shape, Foreign) and shape.replaced:
+        raise UsageError(f"this {shape.model_type} has parts that no shape expresses, so it is not written anew")
     router, reasons = router or Router(), []
     for family in FAMILIES.values():
         if family.write is None:

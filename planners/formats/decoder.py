@@ -13,6 +13,9 @@ DEFAULTS = {"num_key_value_heads": None, "head_dim": None, "tie_word_embeddings"
 PLAIN = {"norm": ("rmsnorm",), "positions": ("rope",), "ffn": ("swiglu",), "causal": (True,)}
 """What all of these decoders are, in the words of a shape."""
 
+NO_TOKENS = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
+"""Special tokens of a model written by us: which they are is the tokenizer's, and the library's lie outside ours."""
+
 
 def sizes(given: Given) -> dict[str, Any]:
     """Return the fields of a shape that has no experts yet."""
@@ -98,6 +101,7 @@ def names(shape: Shape) -> dict[str, Any]:
         "hidden_act": "silu",
         "rms_norm_eps": 1e-6,
         "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
+        **NO_TOKENS,
     }
 
 

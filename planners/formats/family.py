@@ -22,6 +22,10 @@ class Family:
     """From checked keys to counts."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Second names of keys."""
+    sliding_window: int | None = None
+    """Window of attention where the configuration names none."""
+    uses_window: bool = True
+    """Whether a window is used where the configuration does not say."""
     expresses: Mapping[str, Sequence[Any]] | None = None
     """Values of shape fields that the family can be built with; null: nothing is written in this family."""
     write: Callable[[Shape, Router], dict[str, Any]] | None = None

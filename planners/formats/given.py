@@ -62,11 +62,12 @@ class Given:
         raise UsageError(f"{key} is {_short(self._value(key))}, expected {expected}")
 
     def _value(self, key: str) -> Any:
-        names = [name for name in (key, self._aliases.get(key, key)) if name in self._config]
-        if names and self._config[names[0]] != self._config[names[-1]]:
-            raise UsageError(f"{names[0]} and {names[1]} are two names of one size and differ; remove one")
-        if names:
-            return self._config[names[0]]
+        alias = self._aliases.get(key, key)
+        if key != alias and {key, alias} <= self._config.keys() and self._config[key] != self._config[alias]:
+            raise UsageError(f"{key} and {alias} are two names of one size but differ; remove one")
+        for name in (key, alias):
+            if name in self._config:
+                return self._config[name]
         value = self._defaults[key]
         if value is REQUIRED:
             raise UsageError(f"{key} is missing, and the library has no default for it")

@@ -37,9 +37,12 @@ def read(given: Given) -> Foreign:
 
 
 def write(shape: Shape, _: Router) -> dict[str, Any]:
-    """Return the keys of a dense shape of this kind."""
+    """Return the keys of a dense shape of this kind. Raises UsageError for heads that the family does not have."""
     decoder.check_heads(shape, exact=True)
+    if shape.n_kv_heads != shape.n_heads:
+        raise UsageError(f"n_kv_heads {shape.n_kv_heads} beside n_heads {shape.n_heads}")
     return {
+        **decoder.NO_TOKENS,
         "vocab_size": shape.vocab_size,
         "n_embd": shape.d_model,
         "n_layer": shape.n_layers,

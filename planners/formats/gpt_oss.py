@@ -20,8 +20,7 @@ def read(given: Given) -> Foreign:
         Part(name=name, parameters=shape.parts[name] + count, products=shape.products[name])
         for name, count in extra.items()
     )
-    note = "every other layer sees a sliding window; no convention discounts that"
-    return Foreign(model_type="gpt_oss", **fields, replaced=replaced, notes=(note,))
+    return Foreign(model_type="gpt_oss", **fields, replaced=replaced)
 
 
 FAMILY = Family(
@@ -41,4 +40,5 @@ FAMILY = Family(
     },
     aliases={"num_local_experts": "num_experts"},
     read=read,
+    sliding_window=128,
 )

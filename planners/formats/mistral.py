@@ -23,4 +23,5 @@ FAMILY = Family(
         "num_key_value_heads": 8,
     },
     read=read,
+    sliding_window=4096,
 )

@@ -57,6 +57,7 @@ FAMILY = Family(
         "qkv_bias": True,
     },
     read=read,
+    uses_window=False,
     expresses={
         **decoder.PLAIN,
         "is_dense": (False,),

@@ -39,6 +39,7 @@ FAMILY = Family(
         "attention_bias": False,
     },
     read=read,
+    uses_window=False,
     expresses={
         **decoder.PLAIN,
         "is_dense": (True,),

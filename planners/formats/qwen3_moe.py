@@ -49,6 +49,7 @@ FAMILY = Family(
     },
     aliases={"num_experts": "num_local_experts"},
     read=read,
+    uses_window=False,
     expresses={
         **decoder.PLAIN,
         "is_dense": (False,),

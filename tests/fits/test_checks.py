@@ -121,7 +121,7 @@ def test_rows_left_out_by_another_column_are_no_danger():
 
 
 def test_the_tables_of_2506_12119_fire_where_its_text_is_silent():
-    """Its 2B MoE runs have twice the learning rate of its dense ones relative to the rule, and E = 8 rows are coarse."""
+    """Its 2B MoE runs have twice the learning rate of its dense ones by the rule, and E = 8 rows are coarse."""
     import pandas as pd
 
     frame = pd.read_csv(published("li2025").path)
