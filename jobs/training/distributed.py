@@ -6,13 +6,14 @@ this. Which windows a step reads does not depend on how many processes there are
 
 import os
 from contextlib import AbstractContextManager, nullcontext
+from inspect import signature
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from planners.errors import UsageError
+from jobs.machine import check_devices
 
 
 class Ranks:
@@ -62,21 +63,21 @@ class Ranks:
         from torch.nn.parallel import DistributedDataParallel
 
         ids = [self.device.index] if self.device.type == "cuda" else None
-        # the only buffers are router biases, which every process steps alike
-        return DistributedDataParallel(objective, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True)
+        known = signature(DistributedDataParallel.__init__).parameters
+        renamed = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+        quiet: dict[str, Any] = {renamed: False}  # the only buffers are router biases, which every process steps alike
+        return DistributedDataParallel(objective, device_ids=ids, gradient_as_bucket_view=True, **quiet)
 
 
 def join() -> Ranks:
     """Return the processes of this run: those that torchrun started, or this one alone.
 
-    Raises UsageError where there are more of them on this machine than GPUs, or than cores where there is none.
+    Raises UsageError where there are more of them on this machine than it has GPUs, or cores without one.
     """
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     here, count = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if count > (gpus or _cores()):
-        what = f"{gpus} GPUs" if gpus else f"{_cores()} cores and no GPU"
-        raise UsageError(f"{count} processes share this machine, which has {what}; start at most that many")
+    check_devices(count)
     device = torch.device("cuda", here) if gpus else torch.device("cpu")
     if gpus:
         torch.cuda.set_device(device)
@@ -137,7 +138,3 @@ def divided_like(value: Tensor, weight: Tensor) -> Tensor:
 
 def _is_sharded(value: Any) -> bool:
     return hasattr(value, "full_tensor")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
