@@ -46,6 +46,18 @@ class Forecast:
     """In the currency of the price per device-hour."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """What several runs will take. Null is what was not asked for."""
+
+    device_hours: float | None
+    """Hours of one device, all runs one after the other."""
+    price: float | None
+    """Sum of the prices."""
+    memory: int | None
+    """Bytes of the run that needs most."""
+
+
 def forecast(
     run: RunSpec, device: Device | None, speed: Speed | None, *, price_per_hour: float | None = None
 ) -> Forecast:
@@ -97,17 +109,19 @@ def fitting(run: RunSpec, device: Device) -> int | None:
     return micro_batch(run.shape, training.precision, training.seq_len, count, USABLE * device.memory)
 
 
-def total(forecasts: Iterable[Forecast]) -> dict[str, float | None]:
-    """Return device-hours and price of all runs, null where they are not known, and the largest memory in bytes."""
+def total(forecasts: Iterable[Forecast]) -> Total:
+    """Return what all runs take together."""
     made = list(forecasts)
-    hours = [one.device_hours for one in made if one.device_hours is not None]
-    prices = [one.price for one in made if one.price is not None]
-    fullest = max((one.memory.total for one in made if one.memory), default=None)
-    return {
-        "device_hours": sum(hours) if hours else None,
-        "price": sum(prices) if prices else None,
-        "memory": fullest,
-    }
+    return Total(
+        device_hours=_sum(one.device_hours for one in made),
+        price=_sum(one.price for one in made),
+        memory=max((one.memory.total for one in made if one.memory), default=None),
+    )
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def _step(run: RunSpec, windows: int) -> Memory:

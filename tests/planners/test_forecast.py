@@ -69,9 +69,9 @@ def test_what_does_not_fit_is_null_with_its_need() -> None:
 def test_totals_are_sums() -> None:
     made = [forecast(run, device("h100"), Speed(mfu=0.4), price_per_hour=3.0) for run in RUNS]
     sums = total(made)
-    assert sums["device_hours"] == pytest.approx(sum(one.device_hours or 0 for one in made))
-    assert sums["price"] == pytest.approx(3 * (sums["device_hours"] or 0))
-    assert total([forecast(RUNS[0], device("h100"), None)])["device_hours"] is None
+    assert sums.device_hours == pytest.approx(sum(one.device_hours or 0 for one in made))
+    assert sums.price == pytest.approx(3 * (sums.device_hours or 0))
+    assert total([forecast(RUNS[0], device("h100"), None)]).device_hours is None
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_li2025_learning_rates_that_are_not_printed_follow_those_that_are() -> N
 def test_gpu_day_is_a_day_of_one_gpu_at_its_stated_utilisation() -> None:
     runs = planned("gpu-day").runs
     made = [forecast(run, device("h100"), Speed(mfu=0.25)) for run in runs]
-    assert 20 < (total(made)["device_hours"] or 0) < 24
+    assert 20 < (total(made).device_hours or 0) < 24
     assert all(one.micro_batch is not None for one in made)
     assert max(run.training.D for run in runs) < 8e9
 
