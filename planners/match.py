@@ -232,7 +232,8 @@ class _Backbone:
         found = [
             self.arm_of_top_k(top_k, d_expert, rate)
             for d_expert in range(low, high + 1, self.align)
-            if abs(round(self.width / d_expert) * d_expert / self.width - 1) <= MU_TOLERANCE / (2 + MU_TOLERANCE)  # two arms may lie on either side
+            if abs(round(self.width / d_expert) * d_expert / self.width - 1)
+            <= MU_TOLERANCE / (2 + MU_TOLERANCE)  # two arms may lie on either side
         ]
         arms = [arm for arm in found if isinstance(arm, Arm)]
         if not arms:

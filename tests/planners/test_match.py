@@ -68,7 +68,9 @@ def test_a_rate_below_the_floor_names_the_floor() -> None:
 def test_the_floor_is_a_rate_that_can_be_had() -> None:
     """What a refusal names as the floor is the rate of the narrowest expert, top-1."""
     (refused,) = match_moe(296e3, Frame(vocab_size=256, align=8), SMOKE, activations=(0.01,), top_ks=())
-    (lowest,) = match_moe(296e3, Frame(vocab_size=256, align=8), replace(SMOKE, d_expert=8), activations=(), top_ks=(1,))
+    (lowest,) = match_moe(
+        296e3, Frame(vocab_size=256, align=8), replace(SMOKE, d_expert=8), activations=(), top_ks=(1,)
+    )
     assert isinstance(refused, Refused)
     assert isinstance(lowest, Arm)
     floor = float(re.findall(r"floor of this backbone is ([\d.]+)", refused.reason)[0])
