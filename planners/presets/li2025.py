@@ -68,8 +68,8 @@ def _shape_of_rate(run: Li2025Run) -> Shape:
 def _as_in_table_10(D: float) -> tuple[float, int]:
     """Return learning rate and batch for D tokens as the 2B MoE runs of table 10 have them.
 
-    The table file has neither for tables 9, 15 and 16. Along table 10 they follow D with the exponents of Step Law, so those of
-    the run nearest in D are carried over with these.
+    The table file has neither for tables 9, 15 and 16. Along table 10 they follow D with the exponents of Step Law, so
+    those of the run nearest in D are carried over with these.
     """
     near = min(_table_10(), key=lambda run: abs(math.log(run.D / D)))
     ratio = D / near.D
