@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.execution import Execution
@@ -35,6 +35,22 @@ class RoutingHealth:
     """Entropy of the router's gates over the logarithm of n_experts, 1 where it does not choose; the lowest layer."""
     dropped: float
     """Share of routed slots that a capacity factor dropped, over the whole training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainLoss:
+    """Validation loss on one domain of the corpus."""
+
+    loss: float
+    """Nats per token."""
+    bpb: float
+    """The same in bits per byte of text; of generated tokens, bits per token."""
+    tokens: int
+    """Tokens it was measured on."""
+    se: float | None = None
+    """Standard error of the loss over the windows of this validation sample; null for a single window."""
+    floor: float | None = None
+    """Entropy of the domain, which no model can go below; null where it is not known, as for text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +105,15 @@ class RunRecord:
     """Most memory held; null where it cannot be read."""
     routing: RoutingHealth | None = None
     """Load of the experts; null for a dense model."""
+    domains: dict[str, DomainLoss] = field(default_factory=dict)
+    """Loss by domain of the corpus, by the domain's name; empty unless done."""
     execution: Execution | None = None
     """How it was carried out; null unless it came to an end."""
     environment: Environment
     """Where it ran."""
     flags: tuple[str, ...] = ()
     """What a reader should know: resumed, stopped_early, split_batch, micro_batch_halved, dead_experts, imbalanced,
-    not_finite, exploded."""
+    below_floor, not_finite, exploded."""
     error: str | None = None
     """Why the run failed or diverged, one line."""
 
@@ -151,6 +169,7 @@ def flatten(record: RunRecord) -> dict[str, Any]:
     """Return a record as one row: shape and training numbers by their own names, nested ones with a dot."""
     outcome = _outcome(record)
     first = {name: outcome.pop(name) for name in ("state", "loss", "bpb", "train_loss")}
+    outcome |= {f"domains.{name}": measured for name, measured in outcome.pop("domains").items()}
     return _row(record.spec, first, outcome)
 
 

@@ -13,7 +13,9 @@ class Device:
     """One accelerator."""
 
     name: str
-    """How it is asked for, in lower case; the name that its driver reports contains it."""
+    """How it is asked for."""
+    driver: str
+    """What the name that its driver reports contains."""
     memory: float
     """Bytes."""
     peak_bf16: float
@@ -25,14 +27,14 @@ class Device:
 DEVICES: dict[str, Device] = {
     device.name: device
     for device in (
-        Device(name="b200", memory=180e9, peak_bf16=2250e12, source="NVIDIA DGX B200 data sheet, one of eight, dense"),
-        Device(name="h200", memory=141e9, peak_bf16=989e12, source="NVIDIA H200 data sheet, SXM, dense"),
-        Device(name="h100", memory=80e9, peak_bf16=989e12, source="NVIDIA H100 data sheet, SXM5, dense"),
-        Device(name="a100-40", memory=40e9, peak_bf16=312e12, source="NVIDIA A100 data sheet, 40 GB, dense"),
-        Device(name="a100", memory=80e9, peak_bf16=312e12, source="NVIDIA A100 data sheet, 80 GB, dense"),
-        Device(name="l40s", memory=48e9, peak_bf16=362e12, source="NVIDIA L40S data sheet, dense"),
-        Device(name="a10g", memory=24e9, peak_bf16=70e12, source="NVIDIA A10G data sheet, dense"),
-        Device(name="mi300x", memory=192e9, peak_bf16=1307e12, source="AMD Instinct MI300X data sheet, dense"),
+        Device(name="b200", driver="B200", memory=180e9, peak_bf16=2250e12, source="NVIDIA DGX B200 data sheet / 8"),
+        Device(name="h200", driver="H200", memory=141e9, peak_bf16=989e12, source="NVIDIA H200 data sheet, SXM"),
+        Device(name="h100", driver="H100", memory=80e9, peak_bf16=989e12, source="NVIDIA H100 data sheet, SXM"),
+        Device(name="a100", driver="A100", memory=80e9, peak_bf16=312e12, source="NVIDIA A100 data sheet, 80 GB"),
+        Device(name="a100-40", driver="A100", memory=40e9, peak_bf16=312e12, source="NVIDIA A100 data sheet, 40 GB"),
+        Device(name="l40s", driver="L40S", memory=48e9, peak_bf16=362e12, source="NVIDIA L40S data sheet"),
+        Device(name="a10g", driver="A10G", memory=24e9, peak_bf16=70e12, source="NVIDIA A10G data sheet"),
+        Device(name="mi300x", driver="MI300X", memory=192e9, peak_bf16=1307e12, source="AMD MI300X data sheet"),
     )
 }
 
@@ -42,3 +44,8 @@ def device(name: str) -> Device:
     if name.lower() not in DEVICES:
         raise UsageError(f"device {name!r} is not one of {', '.join(DEVICES)}")
     return DEVICES[name.lower()]
+
+
+def peak_bf16(reported: str) -> float | None:
+    """Return the peak in FLOP/s of the device whose driver reports this name, or None where it is not known."""
+    return next((device.peak_bf16 for device in DEVICES.values() if device.driver in reported), None)

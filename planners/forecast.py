@@ -5,17 +5,13 @@ caller states.
 """
 
 import math
-from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from planners.devices import Device
 from planners.errors import UsageError
-from planners.memory import Memory, memory
+from planners.memory import USABLE, Memory, memory, micro_batch
 from planners.spec import RunSpec, Training
-
-USABLE = 0.9
-"""Share of a device's memory that a step may fill; the rest is for the driver, kernels and fragments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +56,7 @@ def forecast(
     if price_per_hour is not None and speed is None:
         raise UsageError("a price needs the time; give a utilisation or measured tokens per second too")
     hours = None if speed is None else tokens(run) / tokens_per_s(run, device, speed) / 3600
-    fits = None if device is None else micro_batch(run, device)
+    fits = None if device is None else fitting(run, device)
     return Forecast(
         run_id=run.run_id,
         memory=None if device is None else _step(run, fits or 1),
@@ -86,15 +82,19 @@ def tokens_per_s(run: RunSpec, device: Device | None, speed: Speed) -> float:
         return speed.tokens_per_s
     if device is None or speed.mfu is None:
         raise UsageError("a utilisation is a share of a device's peak; name the device too")
+    if run.training.precision != "bf16":
+        raise UsageError(
+            f"a utilisation is a share of the bf16 peak and {run.arm} is planned in {run.training.precision};"
+            " plan in bf16, or give measured tokens per second"
+        )
     return speed.mfu * device.peak_bf16 / run.flops_per_token[run.flops_convention]
 
 
-def micro_batch(run: RunSpec, device: Device) -> int | None:
-    """Return the most sequences of a batch that fit through the model at once, in equal parts; None where none does."""
-    count = run.training.batch_tokens // run.training.seq_len
-    room = USABLE * device.memory
-    fitting = bisect_right(range(1, count + 1), room, key=lambda windows: _step(run, windows).total)
-    return None if fitting == 0 else math.ceil(count / math.ceil(count / fitting))
+def fitting(run: RunSpec, device: Device) -> int | None:
+    """Return the sequences of a batch that go through the model at once on `device`; None where not even one fits."""
+    training = run.training
+    count = training.batch_tokens // training.seq_len
+    return micro_batch(run.shape, training.precision, training.seq_len, count, USABLE * device.memory)
 
 
 def total(forecasts: Iterable[Forecast]) -> dict[str, float | None]:

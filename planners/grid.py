@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import ceil
 
 from planners import flops
 from planners.errors import UsageError
 from planners.geometry import Frame
 from planners.match import Arm, Refused, match_dense, match_moe
 from planners.quantity import format_quantity
-from planners.question import Corpus, GivenArm, Question
+from planners.question import Corpus, CorpusDomain, GivenArm, Question
 from planners.recipes import Hyperparameters, Overrides, default_recipe, disagreements, hyperparameters
 from planners.spec import RunSpec, Training
 
@@ -144,6 +145,23 @@ def _shortage(question: Question, corpus: Corpus, arm: GivenArm, U: int) -> str 
         limit = f"{windows} validation windows of {question.seq_len} tokens are more than {name} has"
         have = format_quantity(corpus.validation_tokens)
         return f"{limit} ({have} tokens); give fewer --eval-windows, or a larger corpus"
+    shortages = (_domain_shortage(question, domain, U) for domain in corpus.domains)
+    return next(filter(None, shortages), None)
+
+
+def _domain_shortage(question: Question, domain: CorpusDomain, U: int) -> str | None:
+    """Return what one domain of several has too little of for its share of U and of the validation windows."""
+    T, name = question.seq_len, f"the domain {domain.label}"
+    unique, windows = domain.share * U / T, max(1, ceil(domain.share * question.eval_windows))
+    if unique < 1:
+        return f"U {format_quantity(U)} has no window of {name}; give more --unique-tokens, or a larger weight"
+    if domain.train_tokens <= ceil(unique) * T:
+        limit = f"it needs {format_quantity(ceil(unique) * T)} unique tokens of {name}, which has"
+        return (
+            f"{limit} {format_quantity(domain.train_tokens)}; give --unique-tokens to reuse data, or a smaller weight"
+        )
+    if domain.validation_tokens <= windows * T:
+        return f"{windows} validation windows of {T} tokens are more than {name} has; give fewer --eval-windows"
     return None
 
 

@@ -5,6 +5,8 @@ copies of weights and activations. The activations are counted by what each oper
 runs one by one, and the tests compare them with what torch keeps. A compiled model keeps less.
 """
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from planners.shape import Shape
@@ -17,6 +19,8 @@ ALIBI_WIDENING = 8
 """Dimensions by which the engine widens heads that carry ALiBi positions."""
 LOGITS = 2**24
 """Most logits that the engine holds at once; beyond, it takes the head a part of the tokens at a time."""
+USABLE = 0.8
+"""Share of a device's memory that a step is planned to fill; the rest is for the driver, kernels and fragments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,7 @@ class Memory:
     activations: dict[str, int]
     """Kept for the backward pass by one forward pass, by part of the model."""
     passing: int
-    """Logits and their gradient while the loss is taken."""
+    """Twice the logits while the loss is taken, and the head's copy where it is taken in parts."""
 
     @property
     def total(self) -> int:
@@ -47,28 +51,50 @@ class Memory:
         return self.weights + self.gradients + self.optimizer + self.copies
 
 
-def memory(shape: Shape, precision: str, tokens: int, *, recompute: bool = False) -> Memory:
+def memory(shape: Shape, precision: str, tokens: int, *, recompute: bool = False, shards: int = 1) -> Memory:
     """Return the memory of a training step that takes `tokens` tokens through the model at once.
 
-    `recompute` keeps the input of each layer alone and computes the inside of one layer again (arXiv 1604.06174).
+    `recompute` keeps the input of each layer alone and computes the inside of one layer again (arXiv 1604.06174);
+    weights, gradients and optimizer are divided among `shards` devices.
     """
+    owned = math.ceil(FP32 * shape.total / shards)
     size = BF16 if precision == "bf16" else FP32
+    inside = sum(shape.parts[part] for part in ("attention", "dense_ffn", "routed_experts", "shared_expert"))
     head = shape.vocab_size * shape.d_model
-    read = sum(shape.parts[part] for part in ("attention", "dense_ffn", "routed_experts", "shared_expert")) + head
-    whole = tokens * shape.vocab_size <= LOGITS
+    copied, head_copy = (BF16 * inside, BF16 * head) if precision == "bf16" else (0, 0)
+    logits = min(tokens * shape.vocab_size, LOGITS)
+    if tokens * shape.vocab_size <= LOGITS:
+        kept, copied, head_copy = tokens * size * shape.d_model + FP32 * logits, copied + head_copy, 0
+    else:  # in parts: what is kept is the gradient already
+        kept = FP32 * (tokens * shape.d_model + head)
+    layers = {part: tokens * count for part, count in _layers(shape, size, recompute).items()}
     return Memory(
-        weights=FP32 * shape.total,
-        gradients=FP32 * shape.total,
-        optimizer=2 * FP32 * shape.total,
-        copies=BF16 * read if precision == "bf16" else 0,
-        activations={
-            **{part: tokens * count for part, count in _layers(shape, size, recompute).items()},
-            "head": tokens * (_norm(shape) + size * shape.d_model + FP32 * shape.vocab_size)
-            if whole
-            else tokens * (_norm(shape) + FP32 * shape.d_model) + FP32 * head,
-        },
-        passing=(FP32 + size) * tokens * shape.vocab_size if whole else (2 * FP32 + size) * LOGITS,
+        weights=owned,
+        gradients=owned,
+        optimizer=2 * owned,
+        copies=copied,
+        activations={**layers, "head": tokens * _norm(shape) + kept},
+        passing=2 * FP32 * logits + head_copy,
     )
+
+
+def micro_batch(
+    shape: Shape, precision: str, seq_len: int, count: int, room: float, *, recompute: bool = False, shards: int = 1
+) -> int | None:
+    """Return how many of the `count` sequences of a batch go through the model at once, in equal parts.
+
+    They and the state take at most `room` bytes; None where not even one sequence fits.
+    """
+
+    def bytes_for(sequences: int) -> int:
+        return memory(shape, precision, sequences * seq_len, recompute=recompute, shards=shards).total
+
+    whole = min(count, LOGITS // (seq_len * shape.vocab_size))  # memory falls where the head is first taken in parts
+    for sequences in (range(whole + 1, count + 1), range(1, whole + 1)):
+        fitting = bisect_right(sequences, room, key=bytes_for)
+        if fitting:
+            return math.ceil(count / math.ceil(count / sequences[fitting - 1]))
+    return None
 
 
 def _layers(shape: Shape, size: int, recompute: bool) -> dict[str, int]:
@@ -96,17 +122,18 @@ def _norm(shape: Shape) -> int:
 
 
 def _attention(shape: Shape, size: int) -> int:
-    """Return what attention keeps of a token: its input, queries, keys, values, their sum and its log normaliser."""
+    """Return what attention keeps of a token: its input, queries, keys, values, their sum and its log normaliser.
+
+    Queries and keys are kept once more where they are turned or normed, and all three where ALiBi widens them.
+    """
     queries, keys = shape.n_heads * shape.head_dim, shape.n_kv_heads * shape.head_dim
-    projected = queries + 2 * keys
-    kept = {"rope": projected + queries + keys, "alibi": _widened(shape, projected + queries)}
-    widths = shape.d_model + kept.get(shape.positions, projected) + queries
-    normed = FP32 * (queries + keys) * (shape.qk_norm != "none") * (FP32 // size)  # in bf16 their fp32 input too
-    return size * widths + normed + FP32 * shape.n_heads
-
-
-def _widened(shape: Shape, width: int) -> int:
-    return width * (shape.head_dim + ALIBI_WIDENING) // shape.head_dim
+    projected, normed = queries + 2 * keys, shape.qk_norm != "none"
+    if shape.positions == "alibi":
+        kept = (projected + queries) * (shape.head_dim + ALIBI_WIDENING) // shape.head_dim + normed * projected
+    else:
+        kept = projected + (normed or shape.positions == "rope") * (queries + keys)
+    in_norms = normed * ((shape.norm == "rmsnorm") + (size == BF16)) * (queries + keys)
+    return size * (shape.d_model + kept + queries) + FP32 * (in_norms + shape.n_heads)
 
 
 def _ffn(shape: Shape, hidden: int, size: int) -> int:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from planners import flops
 from planners.errors import UsageError
@@ -132,6 +133,20 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CorpusDomain:
+    """One domain of a corpus of several."""
+
+    label: str
+    """Its name."""
+    share: Fraction
+    """Its share of the tokens of every run."""
+    train_tokens: int
+    """Tokens of its training split."""
+    validation_tokens: int
+    """Tokens of its validation split."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Corpus:
     """What a planner must know of a corpus."""
 
@@ -143,3 +158,5 @@ class Corpus:
     """Tokens of its training split."""
     validation_tokens: int
     """Tokens of its validation split."""
+    domains: tuple[CorpusDomain, ...] = ()
+    """Its domains where there are several: each must be able to give its share."""

@@ -195,7 +195,8 @@ def disagreements(runs: Iterable[RunSpec]) -> list[str]:
     cases = {(run.shape, run.training.D): run for run in runs}
     for run in cases.values():
         C = float(run.training.D * run.flops_per_token["li2025"])
-        names = [name for name in RECIPES if name == run.recipe or (name == "small-scale") == (run.N < SMALL)]
+        made_for = ("small-scale",) if run.N < SMALL else ("step-law", "joint-moe", "ling")
+        names = dict.fromkeys((*made_for, run.recipe))
         values = {name: RECIPES[name].rule(run.shape, run.training.D, C) for name in names}
         for index, what in enumerate(("learning rate", "batch")):
             low, high = (pick(names, key=lambda name: values[name][index]) for pick in (min, max))

@@ -69,8 +69,9 @@ def read(path: Path) -> tuple[Shape, int]:
             raise UsageError("no model_type (Hugging Face), no shape (a run) and no d_model (a shape) is in it")
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    usual = data.get("seq_len") if "shape" in data else None
-    return shape, usual if type(usual) is int and usual > 0 else min(shape.max_positions or USUAL_LENGTH, USUAL_LENGTH)
+    usual = min(shape.max_positions or USUAL_LENGTH, USUAL_LENGTH)
+    of_run = data.get("seq_len") if "shape" in data else None
+    return shape, of_run if type(of_run) is int and of_run > 0 else usual
 
 
 def counts(shape: Shape, seq_len: int) -> dict[str, Any]:
@@ -91,7 +92,7 @@ RATIOS = {
     "A_e": "share of experts active, the shared one included",
     "mu": "FFN width of an MoE layer / d_model",
     "zeta": "d_model / n_layers",
-    "granularity": "d_ff / d_expert",
+    "granularity": "d_ff {d_ff} / d_expert {d_expert}",
 }
 
 
@@ -140,7 +141,9 @@ def _number_rows(shape: Shape) -> list[list[str]]:
     rows = [[name, format_quantity(getattr(shape, name), 4), meaning] for name, meaning in parameters.items()]
     rows.append(["r_a", f"{shape.r_a:.4f}", "activation rate N_a / N"])
     ratios = ((name, getattr(shape, name), meaning) for name, meaning in RATIOS.items())
-    return rows + [[name, f"{value:.4g}", meaning] for name, value, meaning in ratios if value is not None]
+    return rows + [
+        [name, f"{value:.4g}", meaning.format(**vars(shape))] for name, value, meaning in ratios if value is not None
+    ]
 
 
 def _flop_rows(shape: Shape, seq_len: int) -> list[list[str]]:

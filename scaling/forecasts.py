@@ -1,16 +1,18 @@
 """The forecast part of a plan: its flags, its table and its JSON."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from planners import RunSpec, UsageError
 from planners.devices import DEVICES, device
-from planners.forecast import USABLE, Forecast, Speed, forecast, total
+from planners.forecast import Forecast, Speed, forecast, total
+from planners.memory import USABLE
 from planners.quantity import format_quantity, parse_quantity
 from planners.records import to_json
 from scaling import cli
 
-HEADER = ("run", "arm", "seed", "state", "activations", "peak", "micro-batch", "hours", "price")
+HEADER = ("arm", "C", "runs", "state", "activations", "peak", "micro-batch", "hours each", "price each")
 
 
 def add_flags(parser: cli.Parser) -> None:
@@ -62,7 +64,10 @@ def show(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> Non
     if not made:
         return
     print(f"\nforecast{'' if flags.device is None else f' on one {flags.device}'}, counted and not measured:\n")
-    print(cli.table(HEADER, [_row(run, one) for run, one in zip(runs, made, strict=True)]))
+    alike: dict[tuple[object, ...], list[tuple[RunSpec, Forecast]]] = {}  # runs that differ by their seed alone
+    for run, one in zip(runs, made, strict=True):
+        alike.setdefault((run.arm, run.shape, replace(run.training, seed=0)), []).append((run, one))
+    print(cli.table(HEADER, [_row(*group[0], len(group)) for group in alike.values()]))
     sums = total(made)
     if sums["device_hours"] is not None:
         price = "" if sums["price"] is None else f", price {format_quantity(sums['price'])}"
@@ -76,15 +81,14 @@ def show(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> Non
         )
 
 
-def _row(run: RunSpec, made: Forecast) -> list[Any]:
+def _row(run: RunSpec, made: Forecast, count: int) -> list[Any]:
     memory = made.memory
+    sizes = (None, None, None) if memory is None else (memory.state, memory.total - memory.state, memory.total)
     return [
-        run.run_id,
         run.arm,
-        run.training.seed,
-        None if memory is None else _gigabytes(memory.state),
-        None if memory is None else _gigabytes(memory.total - memory.state),
-        None if memory is None else _gigabytes(memory.total),
+        f"{run.C:.3g}",
+        count,
+        *(None if size is None else _gigabytes(size) for size in sizes),
         "does not fit" if memory and made.micro_batch is None else made.micro_batch,
         None if made.device_hours is None else format_quantity(made.device_hours),
         None if made.price is None else format_quantity(made.price),

@@ -37,7 +37,11 @@ def arguments() -> cli.Parser:
         help="routed experts per token, 0 is the dense arm: 0,1,4; with --activation d_expert follows",
     )
     add("--seeds", metavar="S,…", help="seeds; each arm is trained once per seed (default 0)")
-    add("--data", metavar="NAME", help="corpus: stdlib, text:PATH (file or folder), hf:NAME (datasets)")
+    add(
+        "--data",
+        metavar="NAME",
+        help="corpus: stdlib, text:PATH (file or folder), hf:NAME (datasets); none: plan without",
+    )
     add(
         "--unique-tokens",
         metavar="U",
@@ -158,7 +162,7 @@ def _given(flags: cli.Flags) -> dict[str, Any]:
         "activation": ("activations", rates),
         "top_k": ("top_ks", lambda text: parse_counts(text, "--top-k")),
         "seeds": ("seeds", lambda text: parse_counts(text, "--seeds")),
-        "data": ("data", str),
+        "data": ("data", lambda text: None if text == "none" else text),
         "unique_tokens": ("unique_tokens", _unique_tokens),
         "seq_len": ("seq_len", count("seq-len")),
         "vocab_size": ("vocab_size", count("vocab-size")),

@@ -27,6 +27,7 @@ def arguments() -> cli.Parser:
     parser.add_argument("--data", metavar="NAME", help="another corpus: text:PATH, hf:NAME (default: the preset's)")
     parser.add_argument("--eval-windows", metavar="W", help="validation windows (default: the preset's)")
     parser.add_argument("--cluster", choices=CLUSTERS, default="local", help="where to train (default local)")
+    cli.add_execution(parser)
     return parser
 
 
@@ -50,7 +51,9 @@ def act(flags: cli.Flags) -> int:
             print()
     runs = wanted(status(study), retry=False)
     if runs:
-        sweep.train(study, runs, Cluster(kind=flags.cluster), wait=True, quiet=flags.json)
+        sweep.train(
+            study, runs, Cluster(kind=flags.cluster, execution=cli.execution(flags)), wait=True, quiet=flags.json
+        )
     if not flags.json:
         sweep.show(study, status(study))
         print()

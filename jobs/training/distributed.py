@@ -6,13 +6,14 @@ this. Which windows a step reads does not depend on how many processes there are
 
 import os
 from contextlib import AbstractContextManager, nullcontext
+from inspect import signature
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from planners.errors import UsageError
+from jobs.machine import check_devices
 
 
 class Ranks:
@@ -62,21 +63,32 @@ class Ranks:
         from torch.nn.parallel import DistributedDataParallel
 
         ids = [self.device.index] if self.device.type == "cuda" else None
-        # the only buffers are router biases, which every process steps alike
-        return DistributedDataParallel(objective, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True)
+        known = signature(DistributedDataParallel.__init__).parameters
+        renamed = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+        quiet: dict[str, Any] = {renamed: False}  # the only buffers are router biases, which every process steps alike
+        return DistributedDataParallel(objective, device_ids=ids, gradient_as_bucket_view=True, **quiet)
+
+    def accumulate(self, objective: nn.Module, *, last: bool) -> AbstractContextManager[object]:
+        """Return the context of one part of a batch: gradients are exchanged after the `last` part only."""
+        if self.size == 1:
+            return nullcontext()
+        if hasattr(objective, "no_sync"):
+            return nullcontext() if last else objective.no_sync()  # type: ignore[operator]
+        for part in objective.modules():
+            if hasattr(part, "set_requires_gradient_sync"):
+                part.set_requires_gradient_sync(last, recurse=False)  # type: ignore[operator]
+        return nullcontext()
 
 
 def join() -> Ranks:
     """Return the processes of this run: those that torchrun started, or this one alone.
 
-    Raises UsageError where there are more of them on this machine than GPUs, or than cores where there is none.
+    Raises UsageError where there are more of them on this machine than it has GPUs, or cores without one.
     """
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     here, count = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if count > (gpus or _cores()):
-        what = f"{gpus} GPUs" if gpus else f"{_cores()} cores and no GPU"
-        raise UsageError(f"{count} processes share this machine, which has {what}; start at most that many")
+    check_devices(count)
     device = torch.device("cuda", here) if gpus else torch.device("cpu")
     if gpus:
         torch.cuda.set_device(device)
@@ -106,16 +118,6 @@ def shard(model: nn.Module, blocks: nn.ModuleList, methods: tuple[str, ...]) -> 
         register_fsdp_forward_method(model, method)
 
 
-def accumulate(module: nn.Module, *, last: bool) -> AbstractContextManager[object]:
-    """Return the context of one part of a batch: gradients are exchanged after the `last` part only."""
-    if hasattr(module, "no_sync"):
-        return nullcontext() if last else module.no_sync()  # type: ignore[operator]
-    for part in module.modules():
-        if hasattr(part, "set_requires_gradient_sync"):
-            part.set_requires_gradient_sync(last, recurse=False)  # type: ignore[operator]
-    return nullcontext()
-
-
 def whole(value: Any) -> Any:
     """Return a state with its divided tensors put together, on every process, in nested dicts and lists."""
     if isinstance(value, dict):
@@ -137,7 +139,3 @@ def divided_like(value: Tensor, weight: Tensor) -> Tensor:
 
 def _is_sharded(value: Any) -> bool:
     return hasattr(value, "full_tensor")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

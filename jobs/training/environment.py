@@ -13,9 +13,7 @@ from pathlib import Path
 import torch
 
 from jobs.record import Environment
-
-PEAK_BF16 = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "A10G": 70e12}
-"""Dense bf16 peak in FLOP/s by a part of the device's name, from the makers' data sheets (SXM variants)."""
+from planners.devices import peak_bf16
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt(3)."""
@@ -61,7 +59,7 @@ def peak_flops(device: torch.device, precision: str) -> float | None:
     """Return the peak in FLOP/s that MFU refers to, or None where it is unknown."""
     if device.type != "cuda" or precision != "bf16":
         return None
-    return next((peak for name, peak in PEAK_BF16.items() if name in device_name(device)), None)
+    return peak_bf16(device_name(device))
 
 
 def keep_freed_memory() -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from jobs.corpora import open_store
-from jobs.corpora.tokens import TokenStore, WindowOrder, read_windows
+from jobs.corpora.mixture import Mixture
 from jobs.execution import Execution
 from jobs.record import RunRecord, write_record
 from jobs.training import checkpoint, distributed, outcome
@@ -92,15 +92,14 @@ def train(
 class Loop:
     """A run in progress. What a checkpoint holds is what `state` returns."""
 
-    def __init__(self, study: Study, spec: RunSpec, store: TokenStore, ranks: Ranks, execution: Execution):
-        self.study, self.spec, self.store, self.ranks = study, spec, store, ranks
+    def __init__(self, study: Study, spec: RunSpec, corpus: Mixture, ranks: Ranks, execution: Execution):
+        self.study, self.spec, self.corpus, self.ranks = study, spec, corpus, ranks
         training = spec.training
-        if store.manifest.vocab_size != spec.shape.vocab_size:
+        if corpus.manifest.vocab_size > spec.shape.vocab_size:
             raise UsageError(
-                f"run {spec.run_id} has vocabulary {spec.shape.vocab_size}, its corpus {store.manifest.vocab_size}"
+                f"run {spec.run_id} has vocabulary {spec.shape.vocab_size}, its corpus {corpus.manifest.vocab_size}"
             )
-        self.tokens = store.tokens("train")
-        self.order = WindowOrder(len(self.tokens), training.seq_len, training.U, training.seed)
+        self.stream = corpus.stream(training.seq_len, training.U, training.seed)
         self.model, state = _model(study, spec, ranks.device)
         self.progress = Progress.restored(state["progress"]) if state else Progress()
         if execution.micro_batch is None and self.progress.devices == ranks.size:
@@ -159,8 +158,8 @@ class Loop:
         """Return this process's windows of a step, shape (windows, seq_len + 1)."""
         training = self.spec.training
         count = training.batch_tokens // training.seq_len
-        windows = self.ranks.share(self.order(step * count, count))
-        batch = torch.from_numpy(read_windows(self.tokens, windows, training.seq_len))
+        mine = self.ranks.share(range(step * count, (step + 1) * count))
+        batch = torch.from_numpy(self.stream(mine.start, len(mine)))
         if self.ranks.device.type != "cuda":
             return batch
         return batch.pin_memory().to(self.ranks.device, non_blocking=True)
@@ -208,7 +207,7 @@ class Loop:
         with autocast(training.precision, self.ranks.device):
             measured = evaluate(
                 self.model,
-                self.store.tokens("validation"),
+                self.corpus,
                 training.seq_len,
                 training.eval_windows,
                 self.ranks.device,

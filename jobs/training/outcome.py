@@ -21,12 +21,13 @@ def ended(loop: "Loop", measured: Evaluation, *, knows_peak: bool) -> RunRecord:
     if health:
         flags += ["dead_experts"] if health.dead_experts else []
         flags += ["imbalanced"] if health.max_load > IMBALANCED else []
+    flags += ["below_floor"] if measured.below_floor else []
     speed = loop.D_seen / progress.wall_s
     return RunRecord(
         spec=spec,
         state="done",
         loss=measured.loss,
-        bpb=measured.loss / math.log(2) / loop.store.bytes_per_token,
+        bpb=measured.loss / math.log(2) / loop.corpus.bytes_per_token,
         best_loss=progress.best_loss,
         best_step=progress.best_step,
         train_loss=progress.train_loss(progress.step / 10),
@@ -36,6 +37,7 @@ def ended(loop: "Loop", measured: Evaluation, *, knows_peak: bool) -> RunRecord:
         mfu=mfu(loop, speed),
         peak_memory_bytes=peak_memory(loop.ranks.device) if knows_peak else None,
         routing=health,
+        domains=measured.domains,
         execution=executed(loop),
         environment=environment(loop.ranks.device, progress.started),
         flags=tuple(flags),
@@ -67,9 +69,4 @@ def mfu(loop: "Loop", tokens_per_s: float) -> float | None:
 
 def executed(loop: "Loop") -> Execution:
     """Return how the run was carried out, with what was left open filled in."""
-    compiled = loop.execution.compile
-    return replace(
-        loop.execution,
-        micro_batch=loop.stepper.micro_batch,
-        compile=loop.ranks.device.type == "cuda" if compiled is None else compiled,
-    )
+    return replace(loop.execution, micro_batch=loop.stepper.micro_batch, compile=loop.stepper.compiled)

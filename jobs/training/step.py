@@ -44,10 +44,6 @@ class Stepper:
 
     def __init__(self, model: Transformer, spec: RunSpec, ranks: Ranks, execution: Execution):
         self.model, self.spec, self.ranks = model, spec, ranks
-        prepare_blocks(model, execution, ranks)
-        self.objective = ranks.wrap(Objective(model, spec.router))
-        self.optimizer = adamw(model, spec)
-        self.experts = [module for module in model.modules() if isinstance(module, Experts)]
         count = spec.training.batch_tokens // spec.training.seq_len
         if count % ranks.size:
             raise UsageError(
@@ -55,6 +51,11 @@ class Stepper:
                 " choose a number that divides them"
             )
         self.windows = count // ranks.size
+        self.compiled = compiles(execution, spec, ranks.device)
+        prepare_blocks(model, execution, ranks, compiled=self.compiled)
+        self.objective = ranks.wrap(Objective(model, spec.router))
+        self.optimizer = adamw(model, spec)
+        self.experts = [module for module in model.modules() if isinstance(module, Experts)]
         shards = ranks.size if execution.shard else 1
         self.micro_batch = min(
             self.windows,
@@ -94,7 +95,7 @@ class Stepper:
         seen = []
         try:
             for part in (parts := torch.split(batch, self.micro_batch)):
-                with distributed.accumulate(self.objective, last=part is parts[-1]):
+                with self.ranks.accumulate(self.objective, last=part is parts[-1]):
                     with autocast(self.spec.training.precision, self.ranks.device):
                         loss, entropy, routings = self.objective(part)
                     (loss if len(parts) == 1 else loss * (len(part) / len(batch))).backward()
@@ -139,7 +140,24 @@ class Stepper:
         self.optimizer.load_state_dict({**state, "state": moments})
 
 
-def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks) -> None:
+def compiles(execution: Execution, spec: RunSpec, device: torch.device) -> bool:
+    """Return whether blocks are compiled: where asked, else on a GPU if they can be.
+
+    Blocks with experts can where the grouped product takes bf16 rows of whole 16 bytes: the compiler knows no other
+    type of it. Raises UsageError where it is asked for and cannot be.
+    """
+    shape, wanted = spec.shape, execution.compile
+    widths = (shape.d_model, shape.d_expert)
+    able = shape.is_dense or (spec.training.precision == "bf16" and not any(width % 8 for width in widths))
+    if wanted and not able:
+        raise UsageError(
+            f"experts of width {shape.d_expert} in {spec.training.precision} cannot be compiled, only those in bf16"
+            " with widths that are multiples of 8; leave --compile out"
+        )
+    return able and device.type == "cuda" if wanted is None else wanted
+
+
+def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, compiled: bool) -> None:
     """Recompute, compile and divide the blocks of `model` as asked; their weights keep their names."""
     from torch.utils.checkpoint import checkpoint
 
@@ -147,7 +165,7 @@ def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks) -> No
         if execution.recompute:
             kept = layer.forward
             layer.forward = lambda *inputs, kept=kept: checkpoint(kept, *inputs, use_reentrant=False)
-        if execution.compile or (execution.compile is None and ranks.device.type == "cuda"):
+        if compiled:
             layer.compile(fullgraph=True)
     if execution.shard and ranks.size > 1:
         distributed.shard(model, model.layers, ("hidden",))

@@ -72,35 +72,34 @@ def from_hf(config: Mapping[str, Any]) -> Foreign:
 
 
 def _notes(config: Mapping[str, Any], family: Family, given: Given) -> Iterator[str]:
-    """Yield what a reader of the counts should know: sizes that the file does not have, and windows."""
+    """Yield what a reader of the counts should know: what is assumed, and what is not counted."""
     if given.assumed:
         assumed = ", ".join(f"{key} {value}" for key, value in given.assumed.items())
         yield f"not in the file, so the library's default: {assumed}"
     window = config.get("sliding_window", family.sliding_window)
-    if window and config.get("use_sliding_window", family.uses_window):
+    if type(window) is int and window > 0 and config.get("use_sliding_window", family.uses_window) is True:
         yield f"attention in a sliding window of {window} is counted as if it saw all positions"
+    for key, usual in family.not_built.items():
+        if config.get(key) not in (None, usual):
+            yield f"{key} is not built by the library, so it is not counted"
 
 
 def to_hf(shape: Shape, router: Router | None = None) -> dict[str, Any]:
     """Return the content of a config.json whose model has the parts of `shape`, to the parameter.
 
-    What of `router` the family does otherwise, which changes no count, stands as sentences under `differs`. Raises
-    UsageError that says for each family what of the shape it lacks, where none expresses it.
+    It is built with the sizes, norms and positions of this toolkit's model, so that it is the same function. What of
+    `router` the family does otherwise, which changes no count, stands as sentences under `differs`. Raises UsageError
+    that says what of the shape each family lacks, where none expresses it.
     """
     if isinstance(shape, Foreign) and shape.replaced:
         raise UsageError(f"this {shape.model_type} has parts that no shape expresses, so it is not written anew")
-    router, reasons = router or Router(), []
+    lacking: dict[str, list[str]] = {}
     for family in FAMILIES.values():
-        if family.write is None:
+        if family.export is None or family.export.experts == shape.is_dense:
             continue
-        reason = family.lacks(shape)
-        if reason is None:
-            try:
-                keys = family.write(shape, router)
-            except UsageError as error:
-                reason = str(error)
-            else:
-                differs = family.differs(shape, router)
-                return {"model_type": family.model_type, **keys, **({"differs": differs} if differs else {})}
-        reasons.append(f"{family.model_type} has no {reason}")
-    raise UsageError(f"no Hugging Face configuration expresses this shape: {'; '.join(reasons)}")
+        try:
+            return {"model_type": family.model_type, **family.export.config(shape, router or Router())}
+        except UsageError as reason:
+            lacking.setdefault(str(reason), []).append(family.model_type)
+    reasons = "; ".join(f"no {reason} in {', '.join(families)}" for reason, families in lacking.items())
+    raise UsageError(f"no Hugging Face configuration expresses this shape: {reasons}")

@@ -41,6 +41,7 @@ def read(given: Given) -> Foreign:
         attention_bias="all",
         ffn_bias=True,
         causal=given.flag("is_decoder"),
+        notes=("counted as AutoModelForMaskedLM builds it, so without a pooler",),
         replaced=(
             Part(name="positions", parameters=look_ups, products=0),
             Part(name="head", parameters=transform + output, products=d_model * (d_model + vocab_size)),

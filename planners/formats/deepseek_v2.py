@@ -30,4 +30,5 @@ FAMILY = Family(
     },
     aliases={"n_routed_experts": "num_experts"},
     read=read,
+    not_built={"moe_layer_freq": 1},
 )

@@ -31,4 +31,5 @@ FAMILY = Family(
     },
     aliases={"n_routed_experts": "num_local_experts"},
     read=read,
+    not_built={"moe_layer_freq": 1, "num_nextn_predict_layers": 0},
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from planners.errors import UsageError
 from planners.formats import decoder
-from planners.formats.family import Family
+from planners.formats.family import Export, Family
 from planners.formats.foreign import Foreign
 from planners.formats.given import Given
 from planners.shape import Shape
@@ -63,16 +63,19 @@ FAMILY = Family(
     },
     aliases={"n_routed_experts": "num_local_experts"},
     read=read,
-    expresses={
-        **decoder.PLAIN,
-        "is_dense": (False,),
-        "moe_every": (1,),
-        "shared_gate": (False,),
-        "qk_norm": ("none", "head"),
-        "attention_bias": ("none", "qkv"),
-        "ffn_bias": (False,),
-        "expert_bias": (False,),
-    },
-    write=write,
-    score="sigmoid",
+    not_built={"num_nextn_predict_layers": 0},
+    export=Export(
+        experts=True,
+        expresses={
+            **decoder.PLAIN,
+            "moe_every": (1,),
+            "shared_gate": (False,),
+            "qk_norm": ("none", "head"),
+            "attention_bias": ("none", "qkv"),
+            "ffn_bias": (False,),
+            "expert_bias": (False,),
+        },
+        write=write,
+        score="sigmoid",
+    ),
 )

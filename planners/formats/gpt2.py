@@ -4,7 +4,7 @@ from typing import Any
 
 from planners.errors import UsageError
 from planners.formats import decoder
-from planners.formats.family import Family
+from planners.formats.family import Export, Family
 from planners.formats.foreign import Foreign
 from planners.formats.given import Given
 from planners.shape import Shape
@@ -51,6 +51,7 @@ def write(shape: Shape, _: Router) -> dict[str, Any]:
         "n_positions": shape.max_positions,
         "tie_word_embeddings": shape.tied_embeddings,
         "activation_function": "gelu",
+        **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0),
     }
 
 
@@ -73,15 +74,17 @@ FAMILY = Family(
         "n_positions": "max_position_embeddings",
     },
     read=read,
-    expresses={
-        "is_dense": (True,),
-        "norm": ("layernorm",),
-        "positions": ("learned",),
-        "ffn": ("gelu",),
-        "causal": (True,),
-        "attention_bias": ("all",),
-        "ffn_bias": (True,),
-        "qk_norm": ("none",),
-    },
-    write=write,
+    export=Export(
+        experts=False,
+        expresses={
+            "norm": ("layernorm",),
+            "positions": ("learned",),
+            "ffn": ("gelu",),
+            "causal": (True,),
+            "attention_bias": ("all",),
+            "ffn_bias": (True,),
+            "qk_norm": ("none",),
+        },
+        write=write,
+    ),
 )

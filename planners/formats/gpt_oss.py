@@ -1,26 +1,27 @@
 """gpt_oss: experts and router with biases, and one attention sink a head (arXiv 2508.10925)."""
 
+from dataclasses import replace
+
 from planners.formats import decoder
 from planners.formats.family import Family
 from planners.formats.foreign import Foreign, Part
 from planners.formats.given import Given
-from planners.shape import Shape
 
 
 def read(given: Given) -> Foreign:
     """Return the model; sinks count as attention and the bias of the router as router."""
-    fields = {
+    model = Foreign(
+        model_type="gpt_oss",
         **decoder.every_layer(given, given.size("num_local_experts")),
-        "attention_bias": "all" if given.flag("attention_bias") else "none",
-        "expert_bias": True,
-    }
-    shape = Shape(**fields)
-    extra = {"attention": shape.n_layers * shape.n_heads, "router": shape.n_layers * shape.n_experts}
+        attention_bias="all" if given.flag("attention_bias") else "none",
+        expert_bias=True,
+    )
+    extra = {"attention": model.n_layers * model.n_heads, "router": model.n_layers * model.n_experts}
     replaced = tuple(
-        Part(name=name, parameters=shape.parts[name] + count, products=shape.products[name])
+        Part(name=name, parameters=model.parts[name] + count, products=model.products[name])
         for name, count in extra.items()
     )
-    return Foreign(model_type="gpt_oss", **fields, replaced=replaced)
+    return replace(model, replaced=replaced)
 
 
 FAMILY = Family(

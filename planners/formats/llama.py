@@ -3,7 +3,7 @@
 from typing import Any
 
 from planners.formats import decoder
-from planners.formats.family import Family
+from planners.formats.family import Export, Family
 from planners.formats.foreign import Foreign
 from planners.formats.given import Given
 from planners.shape import Shape
@@ -44,6 +44,9 @@ FAMILY = Family(
         "mlp_bias": False,
     },
     read=read,
-    expresses={**decoder.PLAIN, "is_dense": (True,), "qk_norm": ("none",), "attention_bias": ("none", "all")},
-    write=write,
+    export=Export(
+        experts=False,
+        expresses={**decoder.PLAIN, "qk_norm": ("none",), "attention_bias": ("none", "all")},
+        write=write,
+    ),
 )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from planners.formats import decoder
-from planners.formats.family import Family
+from planners.formats.family import Export, Family
 from planners.formats.foreign import Foreign
 from planners.formats.given import Given
 from planners.shape import Shape
@@ -43,16 +43,18 @@ FAMILY = Family(
     },
     aliases={"num_local_experts": "num_experts"},
     read=read,
-    expresses={
-        **decoder.PLAIN,
-        "is_dense": (False,),
-        "n_dense_layers": (0,),
-        "moe_every": (1,),
-        "d_shared": (0,),
-        "qk_norm": ("none",),
-        "attention_bias": ("none",),
-        "expert_bias": (False,),
-    },
-    write=write,
-    renormalises=True,
+    export=Export(
+        experts=True,
+        expresses={
+            **decoder.PLAIN,
+            "n_dense_layers": (0,),
+            "moe_every": (1,),
+            "d_shared": (0,),
+            "qk_norm": ("none",),
+            "attention_bias": ("none",),
+            "expert_bias": (False,),
+        },
+        write=write,
+        renormalises=True,
+    ),
 )

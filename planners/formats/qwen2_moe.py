@@ -1,9 +1,10 @@
 """qwen2_moe: biases on queries, keys and values, and a shared expert behind a sigmoid gate (arXiv 2407.10671)."""
 
+from dataclasses import replace
 from typing import Any
 
 from planners.formats import decoder
-from planners.formats.family import Family
+from planners.formats.family import Export, Family
 from planners.formats.foreign import Foreign, Part
 from planners.formats.given import Given
 from planners.shape import Shape
@@ -21,11 +22,10 @@ def read(given: Given) -> Foreign:
         "shared_gate": d_shared > 0,
         "attention_bias": "qkv" if given.flag("qkv_bias") else "none",
     }
-    if experts and not d_shared:
-        gates = Shape(**{name: value for name, value in fields.items() if name != "notes"}).n_moe_layers
-        gates *= fields["d_model"]
-        fields["replaced"] = (Part(name="shared_expert", parameters=gates, products=gates),)
-    return Foreign(model_type="qwen2_moe", **fields)
+    model = Foreign(model_type="qwen2_moe", **fields)
+    gates = 0 if d_shared else model.n_moe_layers * model.d_model
+    part = Part(name="shared_expert", parameters=gates, products=gates)
+    return replace(model, replaced=(part,)) if gates else model
 
 
 def write(shape: Shape, router: Router) -> dict[str, Any]:
@@ -58,14 +58,16 @@ FAMILY = Family(
     },
     read=read,
     uses_window=False,
-    expresses={
-        **decoder.PLAIN,
-        "is_dense": (False,),
-        "shared_gate": (True,),
-        "qk_norm": ("none",),
-        "attention_bias": ("none", "qkv"),
-        "ffn_bias": (False,),
-        "expert_bias": (False,),
-    },
-    write=write,
+    export=Export(
+        experts=True,
+        expresses={
+            **decoder.PLAIN,
+            "shared_gate": (True,),
+            "qk_norm": ("none",),
+            "attention_bias": ("none", "qkv"),
+            "ffn_bias": (False,),
+            "expert_bias": (False,),
+        },
+        write=write,
+    ),
 )

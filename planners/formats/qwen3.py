@@ -3,7 +3,7 @@
 from typing import Any
 
 from planners.formats import decoder
-from planners.formats.family import Family
+from planners.formats.family import Export, Family
 from planners.formats.foreign import Foreign
 from planners.formats.given import Given
 from planners.shape import Shape
@@ -40,12 +40,14 @@ FAMILY = Family(
     },
     read=read,
     uses_window=False,
-    expresses={
-        **decoder.PLAIN,
-        "is_dense": (True,),
-        "qk_norm": ("head",),
-        "attention_bias": ("none", "all"),
-        "ffn_bias": (False,),
-    },
-    write=write,
+    export=Export(
+        experts=False,
+        expresses={
+            **decoder.PLAIN,
+            "qk_norm": ("head",),
+            "attention_bias": ("none", "all"),
+            "ffn_bias": (False,),
+        },
+        write=write,
+    ),
 )

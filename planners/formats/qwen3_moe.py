@@ -3,7 +3,7 @@
 from typing import Any
 
 from planners.formats import decoder
-from planners.formats.family import Family
+from planners.formats.family import Export, Family
 from planners.formats.foreign import Foreign
 from planners.formats.given import Given
 from planners.shape import Shape
@@ -50,14 +50,16 @@ FAMILY = Family(
     aliases={"num_experts": "num_local_experts"},
     read=read,
     uses_window=False,
-    expresses={
-        **decoder.PLAIN,
-        "is_dense": (False,),
-        "d_shared": (0,),
-        "qk_norm": ("head",),
-        "attention_bias": ("none", "all"),
-        "ffn_bias": (False,),
-        "expert_bias": (False,),
-    },
-    write=write,
+    export=Export(
+        experts=True,
+        expresses={
+            **decoder.PLAIN,
+            "d_shared": (0,),
+            "qk_norm": ("head",),
+            "attention_bias": ("none", "all"),
+            "ffn_bias": (False,),
+            "expert_bias": (False,),
+        },
+        write=write,
+    ),
 )

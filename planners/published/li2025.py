@@ -109,6 +109,7 @@ def _shape(row: Mapping[str, str]) -> Shape | None:
         d_expert=int(row["d_expert"] or 0),
         d_shared=int(row["d_shared"] or 0),
         vocab_size=VOCAB_SIZE,
+        positions="alibi",
     )
 
 

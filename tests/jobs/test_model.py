@@ -88,8 +88,13 @@ COUNTED = {
         MOE,
         replace(MOE, top_k=1, d_shared=0),
         replace(MOE, n_experts=64, top_k=4, d_expert=8),
+        replace(MOE, n_layers=5, moe_every=2, shared_gate=True, expert_bias=True, qk_norm="head"),
+        replace(
+            DENSE, norm="layernorm", positions="learned", max_positions=24, attention_bias="all", ffn_bias=True,
+            qk_norm="full", causal=False,
+        ),
     ],
-    ids=["dense", "gqa-tied-gelu", "shared", "top-1", "fine"],
+    ids=["dense", "gqa-tied-gelu", "shared", "top-1", "fine", "interleaved-gated-biased", "learned-biased-encoder"],
 )
 def test_exact_flops_are_what_a_flop_counter_counts(shape: Shape) -> None:
     T, batch = 24, 3

@@ -11,7 +11,7 @@ import transformers as hf
 from torch import Tensor
 
 from jobs.training.model import Transformer, cross_entropy
-from planners import Router, Shape
+from planners import Router, Shape, to_hf
 
 T, BATCH = 17, 3
 SIZES = {
@@ -110,9 +110,21 @@ NAMES = {
     "mlp.shared_expert_gate.": "ffn.shared_gate.",
     "mlp.shared_expert.gate_up_proj.": "ffn.shared.rise.",
     "mlp.shared_expert.down_proj.": "ffn.shared.fall.",
+    "mlp.shared_experts.gate_up_proj.": "ffn.shared.rise.",
+    "mlp.shared_experts.down_proj.": "ffn.shared.fall.",
     "mlp.gate_up_proj.": "ffn.rise.",
     "mlp.down_proj.": "ffn.fall.",
     "model.layers.": "layers.",
+    "transformer.wte.": "embedding.",
+    "transformer.wpe.": "positions.",
+    "transformer.ln_f.": "norm.",
+    "transformer.h.": "layers.",
+    "ln_1.": "attention_norm.",
+    "ln_2.": "ffn_norm.",
+    "attn.c_attn.": "attention.query_key_value.",
+    "attn.c_proj.": "attention.fall.",
+    "mlp.c_fc.": "ffn.rise.",
+    "mlp.c_proj.": "ffn.fall.",
 }
 """What transformers calls a piece of a name, and what we call it; the first that fits is taken."""
 
@@ -132,7 +144,8 @@ def as_ours(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
         new = name
         for theirs_piece, ours_piece in NAMES.items():
             new = new.replace(theirs_piece, ours_piece)
-        ours[new] = value.mT if value.dim() == 3 else value  # experts: theirs (n_experts, out, in), ours (…, in, out)
+        turned = value.dim() == 3 or ".c_" in name  # experts are (n_experts, out, in) there; gpt2's matrices (in, out)
+        ours[new] = value.mT if turned and value.dim() > 1 else value
     return ours
 
 
@@ -167,3 +180,35 @@ def test_balance_loss_is_that_of_transformers_over_top_k(name: str) -> None:
     assert "layers.0.ffn.router.weight" in named
     for weight_name, gradient in named.items():
         torch.testing.assert_close(gradient, gradients[weight_name], rtol=1e-5, atol=1e-5)
+
+
+EXPORTED = {
+    "llama": (replace(DENSE, n_kv_heads=2, attention_bias="all", ffn_bias=True), Router()),
+    "qwen3": (replace(DENSE, qk_norm="head", n_heads=2, n_kv_heads=1), Router()),
+    "gpt2": (
+        replace(
+            DENSE, norm="layernorm", positions="learned", max_positions=20, ffn="gelu", attention_bias="all",
+            ffn_bias=True, tied_embeddings=True,
+        ),
+        Router(),
+    ),
+    "glm4_moe": (replace(MOE, n_dense_layers=1, d_shared=32), Router(score="sigmoid")),
+    "mixtral": (MOE, Router(renormalise=True)),
+    "qwen2_moe": (replace(MOE, n_dense_layers=1, moe_every=2, d_shared=24, shared_gate=True), Router()),
+    "qwen3_moe": (replace(MOE, qk_norm="head", n_dense_layers=1), Router()),
+    "olmoe": (replace(MOE, qk_norm="full", attention_bias="all"), Router(renormalise=True)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_an_exported_configuration_is_the_same_function(name: str) -> None:
+    """What transformers builds from an exported shape and router, given our weights, gives our logits."""
+    shape, router = EXPORTED[name]
+    config = to_hf(shape, router)
+    assert config["model_type"] == name
+    assert "differs" not in config
+    pair = Pair(config=lambda **_: hf.AutoConfig.for_model(**config), fields={}, shape=shape, router=router)
+    theirs, ours = pair.build(layers=shape.n_layers)
+    assert sum(weight.numel() for weight in theirs.parameters()) == shape.total
+    tokens = torch.randint(0, 61, (BATCH, T))
+    torch.testing.assert_close(ours(tokens)[0], theirs(tokens).logits, rtol=1e-5, atol=1e-5)

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planners import Question, RunSpec, UsageError, make_plan
-from planners.devices import DEVICES, Device, device
-from planners.forecast import USABLE, Speed, evaluations, forecast, micro_batch, tokens, total
-from planners.memory import memory
+from planners.devices import DEVICES, Device, device, peak_bf16
+from planners.forecast import Speed, evaluations, fitting, forecast, tokens, total
+from planners.memory import USABLE, memory
 
 QUESTION = Question(
     study="forecast", total_params=1e8, budgets=(1e18,), activations=(1, 0.2), seq_len=2048, vocab_size=50_257,
@@ -17,7 +17,7 @@ RUNS = make_plan(QUESTION).runs
 
 
 def of_size(gigabytes: float) -> Device:
-    return Device(name="made", memory=gigabytes * 1e9, peak_bf16=1e15, source="this test")
+    return Device(name="made", driver="made", memory=gigabytes * 1e9, peak_bf16=1e15, source="this test")
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.arm)
@@ -46,7 +46,7 @@ def test_evaluations_on_the_way_are_counted() -> None:
 def test_micro_batch_is_the_largest_that_fits_in_equal_parts(run: RunSpec, gigabytes: float) -> None:
     where = of_size(gigabytes)
     count = run.training.batch_tokens // run.training.seq_len
-    made = micro_batch(run, where)
+    made = fitting(run, where)
 
     def fits(windows: int) -> bool:
         return memory(run.shape, "bf16", windows * 2048).total <= USABLE * where.memory
@@ -98,5 +98,17 @@ def test_what_cannot_be_forecast_is_said(
         )
 
 
-def test_devices_state_their_source() -> None:
+def test_a_share_of_the_bf16_peak_is_for_runs_in_bf16() -> None:
+    run = make_plan(replace(QUESTION, precision="fp32")).runs[0]
+    with pytest.raises(UsageError, match="dense is planned in fp32"):
+        forecast(run, device("h100"), Speed(mfu=0.4))
+    assert forecast(run, device("h100"), Speed(tokens_per_s=1e4)).memory == memory(
+        run.shape, "fp32", (fitting(run, device("h100")) or 0) * 2048
+    )
+
+
+def test_devices_state_their_source_and_are_known_by_their_drivers() -> None:
     assert all("data sheet" in one.source and name == one.name for name, one in DEVICES.items())
+    assert peak_bf16("NVIDIA H100 80GB HBM3") == device("H100").peak_bf16 == 989e12
+    assert peak_bf16("NVIDIA A100-SXM4-40GB") == 312e12
+    assert peak_bf16("Some GPU") is None

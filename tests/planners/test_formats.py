@@ -14,7 +14,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
 from planners import UsageError, flops_per_token
 from planners.formats import FAMILIES, from_hf
 
-# Configurations as their authors publish them (keys that size the model), and the total that they state or release.
+pytestmark = pytest.mark.filterwarnings("ignore:Initializing zero-element")  # a shared expert may have no width
+
+# Configurations as their authors publish them (the keys that size the model), and the exact total, which rounds to
+# what they state.
 PUBLISHED: dict[str, tuple[dict[str, Any], int]] = {
     "Llama-3-8B": (
         {"model_type": "llama", "vocab_size": 128256, "hidden_size": 4096, "intermediate_size": 14336,
@@ -291,7 +294,7 @@ MISTAKES = {
     "null for a size": ({"model_type": "llama", "hidden_size": None}, "hidden_size is null"),
     "size for a truth": ({"model_type": "llama", "mlp_bias": 1}, "mlp_bias is 1"),
     "heads that do not divide": ({"model_type": "llama", "hidden_size": 100, "num_attention_heads": 7}, "multiple"),
-    "groups that do not divide": ({"model_type": "mistral", "num_key_value_heads": 5}, "multiple of 5"),
+    "groups that do not divide": ({"model_type": "mistral", "num_key_value_heads": 5}, "no multiple of n_kv_heads 5"),
     "top-k above": ({"model_type": "mixtral", "num_experts_per_tok": 9}, "top_k 9"),
     "no top-k": ({"model_type": "deepseek_v2"}, "num_experts_per_tok is missing"),
     "two names": ({"model_type": "mixtral", "num_local_experts": 8, "num_experts": 4}, "two names"),
@@ -362,3 +365,11 @@ def test_windows_are_said_to_be_counted_in_full() -> None:
     assert any("window of 4096" in note for note in from_hf(PUBLISHED["Mistral-7B-v0.1"][0]).notes)
     assert not from_hf({**PUBLISHED["Qwen3-8B"][0], "sliding_window": 4096}).notes
     assert from_hf({**PUBLISHED["Qwen3-8B"][0], "sliding_window": 4096, "use_sliding_window": True}).notes
+
+
+def test_what_the_library_does_not_build_is_said() -> None:
+    assert any("num_nextn_predict_layers" in note for note in from_hf(PUBLISHED["DeepSeek-V3"][0]).notes)
+    frequent = {**PUBLISHED["DeepSeek-V2-Lite"][0], "moe_layer_freq": 2}
+    assert any("moe_layer_freq" in note for note in from_hf(frequent).notes)
+    assert not from_hf(PUBLISHED["DeepSeek-V2-Lite"][0]).notes
+    check(frequent)

@@ -89,7 +89,7 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "field missing": ({name: value for name, value in SHAPE.items() if name != "n_heads"}, "n_heads"),
     "field unknown": ({**SHAPE, "n_experst": 4}, "n_experst"),
     "field of a wrong type": ({**SHAPE, "d_model": "1408"}, "d_model"),
-    "size huge": ({**SHAPE, "d_model": 10**400}, "d_model above"),
+    "size huge": ({**SHAPE, "d_model": 10**400}, "d_model beyond 1e18"),
     "size negative": ({**SHAPE, "d_ff": -(10**400)}, "d_ff"),
     "run without a shape": ({"shape": None}, "expected an object"),
 }  # fmt: skip
