@@ -169,6 +169,7 @@ def flatten(record: RunRecord) -> dict[str, Any]:
     """Return a record as one row: shape and training numbers by their own names, nested ones with a dot."""
     outcome = _outcome(record)
     first = {name: outcome.pop(name) for name in ("state", "loss", "bpb", "train_loss")}
+    outcome |= {f"domains.{name}": measured for name, measured in outcome.pop("domains").items()}
     return _row(record.spec, first, outcome)
 
 
@@ -183,8 +184,6 @@ def _row(spec: RunSpec, first: dict[str, Any], outcome: dict[str, Any]) -> dict[
     row = {name: line.pop(name) for name in ("run_id", "study", "arm", "seed", "N", "N_a", "N_vocab", "r_a", "D", "U")}
     row |= {name: line.pop(name) for name in ("epochs", "C", "flops_convention")} | first
     row |= line.pop("shape") | {name: getattr(spec.shape, name) for name in SHAPE_PROPERTIES}
-    for domain, measured in outcome.pop("domains", {}).items():
-        row |= {f"domains.{domain}.{name}": value for name, value in measured.items()}
     for name, value in {**line, **outcome}.items():
         if isinstance(value, dict):
             row |= {f"{name}.{key}": item for key, item in value.items()}

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, replace
+from math import ceil
 
 from planners.cells import Cell, Row, rows
 from planners.controls import ACTIVE, OPTIMAL, is_called
@@ -9,7 +10,7 @@ from planners.errors import UsageError
 from planners.match import Refused
 from planners.notes import notes
 from planners.quantity import format_quantity
-from planners.question import ALL, Corpus, Question
+from planners.question import ALL, Corpus, CorpusDomain, Question
 from planners.spec import RunSpec, Training
 
 MIN_STEPS = 20
@@ -127,6 +128,23 @@ def _shortage(cell: Cell, corpus: Corpus, U: int) -> str | None:
         limit = f"{asked.eval_windows} validation windows of {asked.seq_len} tokens are more than {name} has"
         have = format_quantity(corpus.validation_tokens)
         return f"{limit} ({have} tokens); give fewer --eval-windows, or a larger corpus"
+    shortages = (_domain_shortage(asked, domain, U) for domain in corpus.domains)
+    return next(filter(None, shortages), None)
+
+
+def _domain_shortage(question: Question, domain: CorpusDomain, U: int) -> str | None:
+    """Return what one domain of several has too little of for its share of U and of the validation windows."""
+    T, name = question.seq_len, f"the domain {domain.label}"
+    unique, windows = domain.share * U / T, max(1, ceil(domain.share * question.eval_windows))
+    if unique < 1:
+        return f"U {format_quantity(U)} has no window of {name}; give more --unique-tokens, or a larger weight"
+    if domain.train_tokens <= ceil(unique) * T:
+        limit = f"it needs {format_quantity(ceil(unique) * T)} unique tokens of {name}, which has"
+        return (
+            f"{limit} {format_quantity(domain.train_tokens)}; give --unique-tokens to reuse data, or a smaller weight"
+        )
+    if domain.validation_tokens <= windows * T:
+        return f"{windows} validation windows of {T} tokens are more than {name} has; give fewer --eval-windows"
     return None
 
 

@@ -38,7 +38,7 @@ class Memory:
     activations: dict[str, int]
     """Kept for the backward pass by one forward pass, by part of the model."""
     passing: int
-    """Logits and their gradient while the loss is taken, and the head's copy where it is taken in parts."""
+    """Twice the logits while the loss is taken, and the head's copy where it is taken in parts."""
 
     @property
     def total(self) -> int:
@@ -62,12 +62,11 @@ def memory(shape: Shape, precision: str, tokens: int, *, recompute: bool = False
     inside = sum(shape.parts[part] for part in ("attention", "dense_ffn", "routed_experts", "shared_expert"))
     head = shape.vocab_size * shape.d_model
     copied, head_copy = (BF16 * inside, BF16 * head) if precision == "bf16" else (0, 0)
+    logits = min(tokens * shape.vocab_size, LOGITS)
     if tokens * shape.vocab_size <= LOGITS:
-        kept = tokens * (size * shape.d_model + FP32 * shape.vocab_size)
-        copied, passing = copied + head_copy, (FP32 + size) * tokens * shape.vocab_size
-    else:  # what is kept is the gradient already
+        kept, copied, head_copy = tokens * size * shape.d_model + FP32 * logits, copied + head_copy, 0
+    else:  # in parts: what is kept is the gradient already
         kept = FP32 * (tokens * shape.d_model + head)
-        passing = (2 * FP32 + size) * LOGITS + head_copy
     layers = {part: tokens * count for part, count in _layers(shape, size, recompute).items()}
     return Memory(
         weights=owned,
@@ -75,7 +74,7 @@ def memory(shape: Shape, precision: str, tokens: int, *, recompute: bool = False
         optimizer=2 * owned,
         copies=copied,
         activations={**layers, "head": tokens * _norm(shape) + kept},
-        passing=passing,
+        passing=2 * FP32 * logits + head_copy,
     )
 
 
@@ -90,8 +89,12 @@ def micro_batch(
     def bytes_for(sequences: int) -> int:
         return memory(shape, precision, sequences * seq_len, recompute=recompute, shards=shards).total
 
-    fitting = bisect_right(range(1, count + 1), room, key=bytes_for)
-    return None if fitting == 0 else math.ceil(count / math.ceil(count / fitting))
+    whole = min(count, LOGITS // (seq_len * shape.vocab_size))  # memory falls where the head is first taken in parts
+    for sequences in (range(whole + 1, count + 1), range(1, whole + 1)):
+        fitting = bisect_right(sequences, room, key=bytes_for)
+        if fitting:
+            return math.ceil(count / math.ceil(count / sequences[fitting - 1]))
+    return None
 
 
 def _layers(shape: Shape, size: int, recompute: bool) -> dict[str, int]:

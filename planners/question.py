@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from planners import flops
 from planners.errors import UsageError
@@ -82,7 +83,7 @@ class Question:
     seeds: tuple[int, ...] = (0,)
     """Each arm is trained once per seed; arms of one seed share initial state and data order."""
     data: str | None = None
-    """Corpus: stdlib, text:PATH, hf:NAME; null plans without one."""
+    """Corpus: stdlib, text:PATH, hf:NAME, a=…*0.7+b=…*0.3, each with @bpe:SIZE or @gpt2; null plans without one."""
     vocab_size: int = 256
     """Vocabulary of a plan that names no corpus; a corpus brings its own."""
     unique_tokens: str | int | tuple[str | int, ...] = "fresh"
@@ -243,6 +244,20 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CorpusDomain:
+    """One domain of a corpus of several."""
+
+    label: str
+    """Its name."""
+    share: Fraction
+    """Its share of the tokens of every run."""
+    train_tokens: int
+    """Tokens of its training split."""
+    validation_tokens: int
+    """Tokens of its validation split."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Corpus:
     """What a planner must know of a corpus."""
 
@@ -254,3 +269,5 @@ class Corpus:
     """Tokens of its training split."""
     validation_tokens: int
     """Tokens of its validation split."""
+    domains: tuple[CorpusDomain, ...] = ()
+    """Its domains where there are several: each must be able to give its share."""

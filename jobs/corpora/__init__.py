@@ -7,11 +7,11 @@ where a tokenizer is asked for (`bpe`), and several domains into a mixture that 
 from fractions import Fraction
 
 from jobs.corpora import bpe, ingest
-from jobs.corpora.mixture import Domain, Mixture, mixed
+from jobs.corpora.mixture import Domain, Mixture, mixed, open_folder
 from jobs.corpora.names import parse
-from jobs.corpora.tokens import TokenStore, is_whole, read_manifest, store_folder
+from jobs.corpora.tokens import is_whole, read_manifest, store_folder
 from planners.errors import UsageError
-from planners.question import Corpus
+from planners.question import Corpus, CorpusDomain
 from planners.spec import Data
 
 
@@ -59,11 +59,11 @@ def _stored(data: Data) -> Mixture | None:
     manifest = read_manifest(folder)
     if not manifest.domains:
         label = parse(data.name).domains[0].label
-        return Mixture(manifest, (Domain(label=label, share=Fraction(1), store=TokenStore(folder)),))
+        return Mixture(manifest, (Domain(label=label, share=Fraction(1), store=open_folder(folder)),))
     if not all(is_whole(store_folder() / part.fingerprint) for part in manifest.domains):
         return None
     domains = (
-        Domain(label=part.label, share=Fraction(part.share), store=TokenStore(store_folder() / part.fingerprint))
+        Domain(label=part.label, share=Fraction(part.share), store=open_folder(store_folder() / part.fingerprint))
         for part in manifest.domains
     )
     return Mixture(manifest, tuple(domains))
@@ -77,4 +77,16 @@ def describe(name: str) -> Corpus:
         vocab_size=corpus.manifest.vocab_size,
         train_tokens=corpus.manifest.tokens["train"],
         validation_tokens=corpus.manifest.tokens["validation"],
+        domains=tuple(map(_described, corpus.domains)) if len(corpus.domains) > 1 else (),
+    )
+
+
+def _described(domain: Domain) -> CorpusDomain:
+    """Return what the planner must know of one domain of several."""
+    tokens = domain.store.manifest.tokens
+    return CorpusDomain(
+        label=domain.label,
+        share=domain.share,
+        train_tokens=tokens["train"],
+        validation_tokens=tokens["validation"],
     )

@@ -10,14 +10,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
-from jobs.corpora import bpe, hub, stdlib, text
+from jobs.corpora import bpe, hub, stdlib, synthetic, text
 from jobs.corpora.names import EXAMPLE, Source
 from jobs.corpora.progress import progress
 from jobs.corpora.tokens import TokenStore, is_whole, store_folder
 from jobs.corpora.writing import encode_store, read_documents, write_store
 from planners.errors import UsageError
 from planners.files import read_json, write_json
-from planners.records import content_hash
+from planners.records import content_hash, to_json
 
 READERS: dict[str, ModuleType] = {"stdlib": stdlib, "text": text, "hf": hub}
 """A reader has documents(argument, **options), files(argument) that tell whether it changed, and OPTIONS."""
@@ -25,6 +25,8 @@ READERS: dict[str, ModuleType] = {"stdlib": stdlib, "text": text, "hf": hub}
 
 def read(source: Source) -> TokenStore:
     """Return the store of bytes of a source. Raises UsageError where it cannot be read."""
+    if source.kind == "synthetic" and not source.options:
+        return synthetic.write(source.argument)
     reader = READERS.get(source.kind)
     if reader is None:
         raise UsageError(f"the corpus {source.name!r} is unknown; give one of {EXAMPLE}")
@@ -33,13 +35,15 @@ def read(source: Source) -> TokenStore:
             takes = f"one of {', '.join(reader.OPTIONS)}" if reader.OPTIONS else "no options"
             raise UsageError(f"{source.kind} takes {takes}, not {option!r} (a comma in a path is written %2C)")
     files = reader.files(source.argument)
-    key = {"source": source.name, "files": [_stamp(file) for file in files]}
+    key = {"source": to_json(source), "files": [_stamp(file) for file in files]}
     documents = reader.documents(source.argument, **source.options)
     return _once(key, lambda: write_store(source.name, _counted(source.name, documents, files)))
 
 
 def tokenized(tokenizer: str, stores: list[TokenStore]) -> list[TokenStore]:
     """Return `stores` of bytes as stores of tokens, all by one tokenizer, which is trained on all if it is to be."""
+    if any(not store.manifest.has_maps for store in stores):
+        raise UsageError(f"generated tokens are no text that {tokenizer} could encode; leave the tokenizer out")
     size, loaded = bpe.size_of(tokenizer), list[bpe.BPE]()
 
     def ready() -> bpe.BPE:

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
 from jobs.corpora.order import Shares, WindowOrder
-from jobs.corpora.tokens import SPLITS, Manifest, Part, TokenStore
+from jobs.corpora.synthetic import PREFIX, GeneratedStore
+from jobs.corpora.tokens import SPLITS, Manifest, Part, TokenStore, read_manifest
 from jobs.corpora.writing import publish
 from planners.errors import UsageError
 from planners.records import content_hash, to_json
@@ -83,6 +85,12 @@ class Stream:
             places = np.flatnonzero(chosen == index)
             first = epoch * self._unique[index] + before[index]
             yield domain, places, self._orders[index](first, len(places))
+
+
+def open_folder(folder: Path) -> TokenStore:
+    """Return the store in a folder, of whichever kind it is. Raises UsageError where it cannot be read."""
+    generated = read_manifest(folder).tokenizer.startswith(PREFIX)
+    return GeneratedStore(folder) if generated else TokenStore(folder)
 
 
 def mixed(name: str, domains: tuple[Domain, ...]) -> Mixture:

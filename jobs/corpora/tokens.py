@@ -40,7 +40,8 @@ class Manifest:
     fingerprint: str
     """First 16 hexadecimal digits of the sha256 of tokenizer and tokens; of a mixture, of its domains and shares."""
     tokenizer: str
-    """bytes: a token is a byte, and a document ends with byte 0. Otherwise the name of the BPE in tokenizer.json."""
+    """bytes: a token is a byte, and a document ends with byte 0. Otherwise the name of the BPE in tokenizer.json, or
+    generated: and the name of a language."""
     vocab_size: int
     """Number of different tokens."""
     dtype: str
@@ -59,6 +60,11 @@ class Manifest:
     """Entropy rate of a generated domain, nats per token: no model can end below it. Null for text."""
     domains: tuple[Part, ...] = field(default=())
     """The domains of a mixture; empty for a store that holds tokens itself."""
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether the tokens are in the folder: not those of a mixture, nor generated ones."""
+        return not self.domains and not self.tokenizer.startswith("generated:")
 
 
 class TokenStore:
@@ -134,7 +140,7 @@ def is_whole(folder: Path) -> bool:
         manifest = read_manifest(folder)
     except UsageError:
         return False
-    paths = {split: folder / f"{split}.bin" for split in SPLITS} if not manifest.domains else {}
+    paths = {split: folder / f"{split}.bin" for split in SPLITS} if manifest.has_maps else {}
     size = np.dtype(manifest.dtype).itemsize
     return all(path.is_file() and path.stat().st_size == size * manifest.tokens[s] for s, path in paths.items())
 

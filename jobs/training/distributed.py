@@ -68,6 +68,17 @@ class Ranks:
         quiet: dict[str, Any] = {renamed: False}  # the only buffers are router biases, which every process steps alike
         return DistributedDataParallel(objective, device_ids=ids, gradient_as_bucket_view=True, **quiet)
 
+    def accumulate(self, objective: nn.Module, *, last: bool) -> AbstractContextManager[object]:
+        """Return the context of one part of a batch: gradients are exchanged after the `last` part only."""
+        if self.size == 1:
+            return nullcontext()
+        if hasattr(objective, "no_sync"):
+            return nullcontext() if last else objective.no_sync()  # type: ignore[operator]
+        for part in objective.modules():
+            if hasattr(part, "set_requires_gradient_sync"):
+                part.set_requires_gradient_sync(last, recurse=False)  # type: ignore[operator]
+        return nullcontext()
+
 
 def join() -> Ranks:
     """Return the processes of this run: those that torchrun started, or this one alone.
@@ -105,16 +116,6 @@ def shard(model: nn.Module, blocks: nn.ModuleList, methods: tuple[str, ...]) -> 
     fully_shard(model, reshard_after_forward=False)
     for method in methods:
         register_fsdp_forward_method(model, method)
-
-
-def accumulate(module: nn.Module, *, last: bool) -> AbstractContextManager[object]:
-    """Return the context of one part of a batch: gradients are exchanged after the `last` part only."""
-    if hasattr(module, "no_sync"):
-        return nullcontext() if last else module.no_sync()  # type: ignore[operator]
-    for part in module.modules():
-        if hasattr(part, "set_requires_gradient_sync"):
-            part.set_requires_gradient_sync(last, recurse=False)  # type: ignore[operator]
-    return nullcontext()
 
 
 def whole(value: Any) -> Any:

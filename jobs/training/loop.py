@@ -95,7 +95,7 @@ class Loop:
     def __init__(self, study: Study, spec: RunSpec, corpus: Mixture, ranks: Ranks, execution: Execution):
         self.study, self.spec, self.corpus, self.ranks = study, spec, corpus, ranks
         training = spec.training
-        if corpus.manifest.vocab_size != spec.shape.vocab_size:
+        if corpus.manifest.vocab_size > spec.shape.vocab_size:
             raise UsageError(
                 f"run {spec.run_id} has vocabulary {spec.shape.vocab_size}, its corpus {corpus.manifest.vocab_size}"
             )

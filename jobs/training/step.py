@@ -95,7 +95,7 @@ class Stepper:
         seen = []
         try:
             for part in (parts := torch.split(batch, self.micro_batch)):
-                with distributed.accumulate(self.objective, last=part is parts[-1]):
+                with self.ranks.accumulate(self.objective, last=part is parts[-1]):
                     with autocast(self.spec.training.precision, self.ranks.device):
                         loss, entropy, routings = self.objective(part)
                     (loss if len(parts) == 1 else loss * (len(part) / len(batch))).backward()
