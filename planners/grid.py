@@ -91,6 +91,7 @@ def _run(cell: Cell, strict: dict[str, int], seed: int, corpus: Corpus | None) -
         study=asked.study,
         arm=cell.arm.label,
         role=cell.role,
+        series=cell.series,
         shape=cell.arm.shape,
         router=cell.arm.router or asked.router,
         training=Training(D=cell.D, U=U, seed=seed, **settings),

@@ -77,6 +77,7 @@ def test_learning_rates_are_checked_at_sqrt_2_to_either_side() -> None:
     assert [run.role for run in plan.runs] == ["matched", "matched", "lr_check", "lr_check"]
     dense, _, up, down = plan.runs
     assert (up.arm, down.arm) == ("dense lr*1.41", "dense lr/1.41")
+    assert (dense.series, up.series, down.series) == ("", "lr*1.41", "lr/1.41")
     assert up.training.lr == pytest.approx(dense.training.lr * math.sqrt(2))
     assert down.training.lr == pytest.approx(dense.training.lr / math.sqrt(2))
     for run in (up, down):

@@ -71,6 +71,7 @@ def test_fields_are_crossed_and_single_values_are_in_no_label() -> None:
         ("rmsnorm", 0.0), ("rmsnorm", 0.1), ("layernorm", 0.0), ("layernorm", 0.1)
     }  # fmt: skip
     assert all(run.shape.norm in run.arm for run in plan.runs)
+    assert [run.series for run in plan.runs] == [run.arm.partition(" ")[2] for run in plan.runs]
 
 
 def test_training_settings_reach_the_run_over_the_recipe() -> None:
