@@ -1,8 +1,8 @@
 """Which law describes the runs best: by AICc on all of them, and by how well each foretells runs it was not shown.
 
-Laws are compared by least squares, whatever objective their own fits have, because AICc needs a likelihood and intervals
-of predictions need a variance. In-sample fit says little of a law: one with more parameters always fits better, and
-the place where laws are used is beyond the runs, at the largest budget held out.
+Laws are compared by least squares, whatever objective their own fits have, because AICc needs a likelihood and the
+intervals of predictions a variance. In-sample fit says little of a law: one with more parameters always fits better,
+and the place where laws are used is beyond the runs, at the largest budget held out.
 """
 
 import math
@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.curves import Curve
-from fits.engine import Problem, solve
+from fits.bases import Curve
+from fits.engine import solve
 from fits.intervals import t_quantile
 from fits.law import Law
 from fits.laws import LAWS
 from fits.lines import solve as solve_line
+from fits.problem import Problem
+from fits.series import series
 from fits.table import Floats, RunTable
 from planners.errors import UsageError
 
@@ -77,6 +79,8 @@ class Comparison:
 
     by: str
     """The column whose groups were held out in turn: C, or r_a for curves."""
+    data: str
+    """Which runs: the name of the series, or the source of the table."""
     scores: tuple[Score, ...]
     """One a law, the lowest AICc first."""
     notes: tuple[str, ...]
@@ -97,14 +101,22 @@ class _Fitted:
     """(other runs) -> ln L foretold and the SD of ln L - foretold, both (m,)."""
 
 
-def compare(table: RunTable, laws: list[str]) -> Comparison:
-    """Compare `laws` by name on `table`: all surfaces of N and D, or all curves of r_a at one budget.
+def comparisons(table: RunTable, laws: list[str]) -> tuple[Comparison, ...]:
+    """Compare those of `laws` that describe the same runs: the curves on each series, the laws of the loss on all."""
+    curves = [law for law in laws if isinstance(LAWS[law], Curve)]
+    surfaces = [law for law in laws if isinstance(form := LAWS[law], Law) and form.response == "loss"]
+    found = [compare(part, curves, name) for name, part in series(table).items()] if len(curves) > 1 else []
+    return (*found, *([compare(table, surfaces)] if len(surfaces) > 1 else []))
 
-    Raises UsageError for a mixture of the two, which describe different runs.
+
+def compare(table: RunTable, laws: list[str], name: str = "") -> Comparison:
+    """Compare `laws` by name on `table`: all curves of r_a, on one series, or all laws of the loss.
+
+    Raises UsageError for a mixture of the two, which describe different runs, and for columns that a law lacks.
     """
     kinds = {isinstance(LAWS[law], Curve) for law in laws}
     if len(kinds) > 1:
-        raise UsageError(f"{', '.join(laws)} are curves of r_a and laws of N and D: compare one kind at a time")
+        raise UsageError(f"{', '.join(laws)} are curves of r_a and laws of the loss: compare one kind at a time")
     curves = kinds == {True}
     if curves:
         table = table.only(table.routed())
@@ -117,7 +129,7 @@ def compare(table: RunTable, laws: list[str]) -> Comparison:
     if any(score.aicc is None for score in scores):
         notes.append("a law without AICc has too many parameters for these runs")
     order = sorted(scores, key=lambda score: math.inf if score.delta is None else score.delta)
-    return Comparison(by="r_a" if curves else "C", scores=tuple(order), notes=tuple(notes))
+    return Comparison(by="r_a" if curves else "C", data=name or table.source, scores=tuple(order), notes=tuple(notes))
 
 
 def _rates(table: RunTable) -> dict[str, NDArray[np.bool_]]:
@@ -143,7 +155,7 @@ def _budgets(table: RunTable) -> dict[str, NDArray[np.bool_]]:
 def _score(law: str, table: RunTable, groups: Mapping[str, NDArray[np.bool_]], curves: bool) -> Score:
     fit = _fit_curve if curves else _fit_surface
     whole = fit(law, table)
-    found = ()
+    found: tuple[Foretold, ...] = ()
     if len(groups) >= FEWEST_GROUPS:
         found = tuple(
             _foretold(name, fit(law, table.only(~out)), table.only(out), curves) for name, out in groups.items()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fits.result import FitResult
+from fits.result import FitResult, Optimum, Param
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -19,10 +19,12 @@ def frame(results: Iterable[FitResult]) -> "DataFrame":
     rows = [
         (result.law, result.data, result.n, name, one.value, one.lo, one.hi, one.status)
         for result in results
-        for name, one in (
-            *result.params.items(),
-            *([(f"{result.optimum.of}*", result.optimum)] if result.optimum else []),
-        )
+        for name, one in _estimates(result).items()
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({"value": float, "lo": float, "hi": float})
+
+
+def _estimates(result: FitResult) -> dict[str, Param | Optimum]:
+    optimum = {f"{result.optimum.of}*": result.optimum} if result.optimum else {}
+    return {**result.params, **optimum}
