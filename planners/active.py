@@ -30,11 +30,11 @@ def match_moe_flops(
     return [backbone.arm(rate, *pair) for rate in rates for pair in experts]
 
 
-def _sizes(M: float, frame: Frame, fixed: Geometry, cost: Cost) -> list[tuple[int, int]]:
+def _sizes(M: float, frame: Frame, fixed: Geometry, cost: Cost, least: int = 1) -> list[tuple[int, int]]:
     """Return widths and depths at which a dense model costs about M, those nearest to zeta first."""
     N = M / 6
     for _ in range(8):  # what attention scores and the head take of M depends on the sizes themselves
-        sizes = width_and_depth(N, frame, fixed, lambda n_layers: frame.per_square(fixed, n_layers, None))
+        sizes = width_and_depth(N, frame, fixed, lambda n_layers: frame.per_square(fixed, n_layers, None), least)
         N *= M / cost(frame.dense(fixed, *sizes[0], nearest(ALPHA * sizes[0][0], frame.align)))
     return sizes
 
@@ -44,7 +44,7 @@ class _Active:
 
     def __init__(self, M: float, frame: Frame, fixed: Geometry, cost: Cost):
         self.M, self.frame, self.fixed, self.cost = M, frame, fixed, cost
-        self.sizes = _sizes(M, frame, fixed, cost)[0]
+        self.sizes = _sizes(M, frame, fixed, cost, frame.least_layers)[0]
         share = 0.5 if fixed.shared is None else fixed.shared
         self.shared_per_k, self.routed = share / (1 - share), ALPHA * self.sizes[0] * (1 - share)
         self.usual_d_ff = nearest(ALPHA * self.sizes[0], frame.align)

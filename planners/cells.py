@@ -33,6 +33,8 @@ class Cell:
     """The arm as it was matched, or given, before label and settings were varied."""
     role: str
     """matched, given, control or lr_check."""
+    series: str
+    """What is varied beside the rate."""
     target: dict[str, float]
     """What the run is held against: of N, C, D and r_a those that were asked for."""
     unique: str | int
@@ -106,7 +108,7 @@ def rows(question: Question) -> Iterator[Row]:
         arms: list[Arms] = []
         for C, D in _amounts(question):
             if not arms or question.match == "C=D":
-                arms = [_arms(variant, N, C, D, lone=len(options) == 1) for variant in options]
+                arms = [_arms(variant, N, C, D, lone=len(options) * len(question.totals) <= 1) for variant in options]
             place = {name: value for name, value in (("N", N), ("C", C), ("D", D)) if value is not None}
             for unique in question.unique:
                 yield _row(question, list(zip(options, arms, strict=True)), place, unique)
@@ -190,9 +192,8 @@ def _matched(
 ) -> Cell | Refused:
     if isinstance(arm, Refused):
         return Refused(cell=variant.name(arm.cell, "moe") + suffix, reason=arm.reason)
-    label = variant.name(arm.label, "dense" if arm.shape.is_dense else "moe") + suffix
     target = place if arm.r_a_target is None else {**place, "r_a": arm.r_a_target}
-    return _cell(variant, arm, label, target, unique, "matched")
+    return _cell(variant, arm, suffix, target, unique, "matched")
 
 
 def _control(
@@ -202,13 +203,14 @@ def _control(
     arm = control_arm(control, matched, amounts.get("C"), variant.frame, variant.question.dense)
     if isinstance(arm, Refused):
         return Refused(cell=variant.name(arm.cell, "moe") + suffix, reason=arm.reason)
-    return _cell(variant, arm, variant.name(arm.label, "dense") + suffix, amounts, unique, "control")
+    return _cell(variant, arm, suffix, amounts, unique, "control")
 
 
-def _cell(variant: Variant, arm: Arm, label: str, target: dict[str, float], unique: str | int, role: str) -> Cell:
-    C = target.get("C")
+def _cell(variant: Variant, arm: Arm, suffix: str, target: dict[str, float], unique: str | int, role: str) -> Cell:
+    C, kind = target.get("C"), "dense" if arm.shape.is_dense else "moe"
+    label, series = variant.name(arm.label, kind) + suffix, variant.series(kind)
     given = GivenArm(label=label, shape=arm.shape, C=C, D=target.get("D") if C is None else None)
-    return Cell(variant=variant, arm=given, base=arm, role=role, target=target, unique=unique)
+    return Cell(variant=variant, arm=given, base=arm, role=role, series=series, target=target, unique=unique)
 
 
 def _given(variant: Variant, arm: GivenArm, place: dict[str, float], unique: str | int) -> Cell:
@@ -221,6 +223,7 @@ def _given(variant: Variant, arm: GivenArm, place: dict[str, float], unique: str
         arm=replace(arm, label=label, C=C, D=amount["D"] if C is None else None),
         base=Arm(label=arm.label, shape=arm.shape, r_a_target=arm.r_a_target),
         role="given",
+        series=variant.series("given"),
         target={name: value for name, value in target.items() if value is not None},
         unique=arm.U or unique,
     )
@@ -234,4 +237,4 @@ def _other_rates(cell: Cell) -> Iterator[Cell]:
     """Return the cell at sqrt(2) times its learning rate and at 1 / sqrt(2) of it."""
     for sign, factor in (("*", math.sqrt(2)), ("/", 1 / math.sqrt(2))):
         arm = replace(cell.arm, label=f"{cell.arm.label} lr{sign}1.41", lr=cell.numbers.lr * factor)
-        yield replace(cell, arm=arm, role="lr_check")
+        yield replace(cell, arm=arm, role="lr_check", series=f"{cell.series} lr{sign}1.41".strip())

@@ -41,8 +41,8 @@ def _relabelled(label: str, arm: Arm | Refused) -> Arm | Refused:
 
 
 def is_called(arm: Arm, name: str) -> bool:
-    """Return whether an arm is meant by its label or by its rate, as 0.2 or .2."""
-    if arm.label == name:
+    """Return whether an arm is meant by its label, by the first word of it, or by its rate, as 0.2 or .2."""
+    if name in (arm.label, arm.label.split()[0]):
         return True
     try:
         return arm.r_a_target == float(name)

@@ -99,6 +99,12 @@ class Frame:
         """Return a field of the style, or None."""
         return dict(self.style).get(name)
 
+    @property
+    def least_layers(self) -> int:
+        """Fewest layers of an MoE model: the leading dense ones and one group with experts."""
+        n_dense = self.get("n_dense_layers")
+        return (1 if n_dense is None else int(n_dense)) + int(self.get("moe_every") or 1)
+
     def width_step(self, fixed: Geometry, d_model: float) -> int:
         """Return what a width is a multiple of: whole heads, in groups that share keys and values."""
         head_dim = self.get("head_dim")
@@ -126,9 +132,14 @@ def _per_square(style: Style, n_heads: int | None, n_layers: int, mu: float | No
 
 
 def width_and_depth(
-    N: float, frame: Frame, fixed: Geometry, per_square: Callable[[int], float]
+    N: float, frame: Frame, fixed: Geometry, per_square: Callable[[int], float], least: int = 1
 ) -> list[tuple[int, int]]:
-    """Return pairs (d_model, n_layers) with N = per_square(n_layers) * d_model^2, those nearest to zeta first."""
+    """Return pairs (d_model, n_layers) with N = per_square(n_layers) * d_model^2, those nearest to zeta first.
+
+    Depths are at least `least`. Raises UsageError where a fixed one is not.
+    """
+    if fixed.n_layers and fixed.n_layers < least:
+        raise UsageError(f"n_layers {fixed.n_layers} leaves no MoE layer after the dense ones; give {least} or more")
     zeta = fixed.zeta or ZETA
 
     def pair(n_layers: int) -> tuple[float, tuple[int, int]]:
@@ -145,8 +156,9 @@ def width_and_depth(
         return [pair(fixed.n_layers)[1]]
     # The width falls with depth, so the best pairs lie about where it crosses what is wanted.
     wide = (lambda n_layers: fixed.d_model) if fixed.d_model else (lambda n_layers: zeta * n_layers)
-    crossing = bisect_left(DEPTHS, 0, key=lambda n_layers: wide(n_layers) - math.sqrt(N / per_square(n_layers)))
-    about = DEPTHS[max(0, crossing - _ABOUT) : crossing + _ABOUT]
+    depths = range(max(DEPTHS.start, least), DEPTHS.stop)
+    crossing = bisect_left(depths, 0.0, key=lambda n_layers: wide(n_layers) - math.sqrt(N / per_square(n_layers)))
+    about = depths[max(0, crossing - _ABOUT) : crossing + _ABOUT]
     return [sizes for _, sizes in sorted(map(pair, about), key=lambda found: found[0])]
 
 

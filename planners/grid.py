@@ -66,7 +66,8 @@ def _check_names(question: Question, grid: list[Row]) -> None:
     """Refuse names of arms, in controls and learning-rate checks, that no row has."""
     names = [control.removeprefix(ACTIVE) for control in question.controls if control != OPTIMAL]
     names += [name for name in question.lr_check if name != ALL]
-    arms = {cell.base.label: cell.base for row in grid for cell in row if isinstance(cell, Cell)} if names else {}
+    cells = (cell for row in grid for cell in row if isinstance(cell, Cell) and cell.role in ("matched", "given"))
+    arms = {cell.base.label: cell.base for cell in cells} if names else {}
     for name in names:
         if not any(is_called(arm, name) for arm in arms.values()):
             raise UsageError(f"no arm of this plan is called {name!r}; there are {', '.join(arms)}")
@@ -90,6 +91,7 @@ def _run(cell: Cell, strict: dict[str, int], seed: int, corpus: Corpus | None) -
         study=asked.study,
         arm=cell.arm.label,
         role=cell.role,
+        series=cell.series,
         shape=cell.arm.shape,
         router=cell.arm.router or asked.router,
         training=Training(D=cell.D, U=U, seed=seed, **settings),

@@ -116,6 +116,9 @@ def _aspect_arms(N: float, frame: Frame, fixed: Geometry, rate: float, top_ks: t
 
 
 def _arms_of(backbone: "_Backbone", rates: tuple[float, ...], top_ks: tuple[int, ...]) -> list[Arm | Refused]:
+    if top_ks and max(top_ks) > (most := backbone.most_top_k(backbone.align)):
+        limit = f"even experts of width {backbone.align} are too few on this backbone, so K is at most {most}"
+        raise UsageError(f"top-k {max(top_ks)} is above n_experts: {limit}")
     if rates and top_ks:
         return [backbone.arm_of_pair(rate, top_k) for rate in rates for top_k in top_ks]
     if top_ks:
@@ -130,11 +133,10 @@ class _Backbone:
         """Take width and depth from N and mu, or from the active parameters where these are given."""
         self.N, self.frame, self.fixed, self.align = N, frame, fixed, frame.align
         mu = fixed.mu or MU if active is None else None
-        sizes = width_and_depth(active or N, frame, fixed, lambda layers: frame.per_square(fixed, layers, mu))
+        sizes = width_and_depth(
+            active or N, frame, fixed, lambda layers: frame.per_square(fixed, layers, mu), frame.least_layers
+        )
         self.d_model, self.n_layers = sizes[0]
-        n_dense = frame.get("n_dense_layers")
-        if self.n_layers - (1 if n_dense is None else n_dense) < (frame.get("moe_every") or 1):
-            raise UsageError(f"{self.n_layers} layers leave no MoE layer after the dense ones; give more layers")
         share = 0.5 if fixed.shared is None else fixed.shared
         self.shared_per_k = share / (1 - share)
         """Width of the shared expert over that of the routed ones that a token uses."""
@@ -223,13 +225,17 @@ class _Backbone:
         units = round(self.width / d_expert)
         n_experts = units - self.shared_units(top_k)
         if n_experts < top_k:
-            most = math.floor(units / (1 + self.shared_per_k))
-            limit = f"an FFN width of {self.width:.0f} holds {units} experts of {d_expert}, so K is at most {most}"
+            holds = f"an FFN width of {self.width:.0f} holds {units} experts of {d_expert}"
+            limit = f"{holds}, so K is at most {self.most_top_k(d_expert)}"
             return Refused(cell=f"K{top_k}" if rate is None else f"r_a {rate:g}", reason=limit)
         d_ff = self.d_ff_for(units, d_expert)
         shape = self.shape(d_ff, n_experts=n_experts, top_k=top_k, d_expert=d_expert)
         arm = Arm(label=f"K{top_k}", shape=shape, r_a_target=rate)
         return self._check(arm) or arm
+
+    def most_top_k(self, d_expert: int) -> int:
+        """Return the largest K that leaves as many routed experts as it takes, beside the shared one."""
+        return math.floor(round(self.width / d_expert) / (1 + self.shared_per_k))
 
     def _check(self, arm: Arm) -> Refused | None:
         return (
@@ -255,16 +261,19 @@ class _Backbone:
             )
         wanted = active / (top_k + self.shared_units(top_k))
         low, high = (nearest(wanted * factor, self.align) for factor in (0.9, 1.1))
-        found = [
-            self.arm_of_top_k(top_k, d_expert, rate)
-            for d_expert in range(low, high + 1, self.align)
-            if abs(round(self.width / d_expert) * d_expert / self.width - 1)
-            <= MU_TOLERANCE / (2 + MU_TOLERANCE)  # two arms may lie on either side
-        ]
+        limit = MU_TOLERANCE / (2 + MU_TOLERANCE)  # two arms may lie on either side
+        left = {
+            width: abs(round(self.width / width) * width / self.width - 1) for width in range(low, high + 1, self.align)
+        }
+        near = sorted((width for width in left if left[width] <= limit), key=lambda width: abs(width - wanted))
+        found = [self.arm_of_top_k(top_k, width, rate) for width in near]
         arms = [arm for arm in found if isinstance(arm, Arm)]
+        refusals = [arm for arm in found if isinstance(arm, Refused)]
+        if not found:
+            reason = f"whole experts of about {wanted:.0f} move mu by {min(left.values()):.1%}; {limit:.1%} is accepted"
+            return Refused(cell=cell, reason=f"{reason}, so change K, align or the backbone")
         if not arms:
-            limit = f"no d_expert that is a multiple of {self.align} near {wanted:.0f}"
-            return Refused(cell=cell, reason=f"{limit} keeps N, r_a and mu within tolerance")
+            return replace(refusals[0], cell=cell)
         bent = {arm: abs(math.log(arm.shape.d_ff / self.usual_d_ff)) * BEND for arm in arms}
         arm = min(arms, key=lambda arm: abs(math.log(arm.shape.r_a / rate)) + bent[arm])
         return replace(arm, label=f"K{top_k} d{arm.shape.d_expert}")

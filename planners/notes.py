@@ -31,14 +31,16 @@ def notes(question: Question, runs: Sequence[RunSpec]) -> Iterator[str]:
 
 def _axes(question: Question, matched: Sequence[RunSpec], moe: Sequence[RunSpec]) -> Iterator[str]:
     """Say what each axis of the grid identifies."""
-    if len(moe) < 2:
-        return
     per_parameter = [run.training.D / run.N for run in matched]
     span = f"D/N runs from {min(per_parameter):.3g} to {max(per_parameter):.3g}"
+    if not moe:
+        return
     if question.match == "N=D":
         yield "D and N are equal, so C follows the rate: a higher rate always costs more, and none can be best for a C."
     elif question.match == "C=D":
         yield f"C and D are equal, so N follows the rate: lower rates are larger models. {span}."
+    elif len(moe) < 2:
+        return
     elif len(question.budgets) == 1:
         (C,) = question.budgets
         yield (

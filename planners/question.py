@@ -208,6 +208,7 @@ class Question:
         for letter, flag, given in amounts if self.is_matched else ():
             if letter in self.match and not given:
                 raise UsageError(f"{letter} is missing, which arms are matched at under {self.match}; give {flag}")
+        for letter, flag, given in amounts if self.is_matched else ():
             if letter not in self.match and given:
                 raise UsageError(f"{letter} follows under {self.match}, so {flag} cannot be given; leave it out")
         if not self.budgets and not self.tokens and any(arm.C is arm.D is None for arm in self.arms):

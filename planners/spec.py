@@ -146,6 +146,8 @@ class RunSpec:
     """Label of the arm: dense, K4."""
     role: str = "matched"
     """matched, given (as it is, by a preset), control (dense, of another N) or lr_check (of another learning rate)."""
+    series: str = ""
+    """What is varied beside the rate, such as norm=layernorm; one curve of r_a belongs to one series."""
     shape: Shape
     """The architecture."""
     router: Router
@@ -194,6 +196,7 @@ class RunSpec:
         flops_convention: str,
         target: dict[str, float],
         role: str = "matched",
+        series: str = "",
     ) -> "RunSpec":
         """Return the spec with its identity and its derived numbers filled in."""
         if shape.is_dense:
@@ -210,6 +213,7 @@ class RunSpec:
             study=study,
             arm=arm,
             role=role,
+            series=series,
             shape=shape,
             router=router,
             training=training,
@@ -250,7 +254,19 @@ class RunSpec:
         return {**line, **training}
 
 
-_GIVEN = ("study", "arm", "role", "shape", "router", "training", "data", "recipe", "flops_convention", "target")
+_GIVEN = (
+    "study",
+    "arm",
+    "role",
+    "series",
+    "shape",
+    "router",
+    "training",
+    "data",
+    "recipe",
+    "flops_convention",
+    "target",
+)
 
 
 @lru_cache(maxsize=4096)

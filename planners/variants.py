@@ -24,8 +24,11 @@ class Variant:
 
     def name(self, arm: str, kind: str) -> str:
         """Return the label of a dense, moe or given arm with those varied values that have a part in it."""
-        own = [label(field, value) for field, value in self.varied if kind_of(field) in CONCERNS[kind]]
-        return " ".join([arm, *own])
+        return " ".join(filter(None, (arm, self.series(kind))))
+
+    def series(self, kind: str) -> str:
+        """Return the varied values that have a part in a dense, moe or given arm."""
+        return " ".join(label(field, value) for field, value in self.varied if kind_of(field) in CONCERNS[kind])
 
 
 def variants(question: Question) -> list[Variant]:

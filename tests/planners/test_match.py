@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planners import UsageError
 from planners.geometry import Frame, Geometry
 from planners.match import MU_TOLERANCE, R_A_TOLERANCE, Arm, Refused, match_dense, match_moe, n_tolerance
 
@@ -81,9 +82,12 @@ def test_the_floor_is_a_rate_that_can_be_had() -> None:
 
 
 def test_a_top_k_beyond_the_experts_names_the_limit() -> None:
-    (arm,) = match_moe(3e5, Frame(vocab_size=256, align=8), Geometry(), activations=(), top_ks=(500,))
+    frame = Frame(vocab_size=256)
+    (arm,) = match_moe(3e5, frame, Geometry(), activations=(), top_ks=(80,))
     assert isinstance(arm, Refused)
-    assert "at most" in arm.reason
+    assert "K is at most" in arm.reason
+    with pytest.raises(UsageError, match="top-k 500 is above n_experts"):
+        match_moe(3e5, frame, Geometry(), activations=(), top_ks=(500,))
 
 
 def test_tolerance_of_n() -> None:
