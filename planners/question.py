@@ -68,7 +68,7 @@ class Question:
     seeds: tuple[int, ...] = (0,)
     """Each arm is trained once per seed; arms of one seed share initial state and data order."""
     data: str | None = None
-    """Corpus: stdlib, text:PATH, hf:NAME; null plans without one."""
+    """Corpus: stdlib, text:PATH, hf:NAME, a=…*0.7+b=…*0.3, each with @bpe:SIZE or @gpt2; null plans without one."""
     vocab_size: int = 256
     """Vocabulary of a plan that names no corpus; a corpus brings its own."""
     unique_tokens: str | int = "fresh"

@@ -52,7 +52,7 @@ class Data:
     """The corpus a run reads, by name and by content."""
 
     name: str
-    """How the user names it: stdlib, text:PATH, hf:NAME."""
+    """How the user names it: stdlib, text:PATH, hf:NAME, several with weights, with a tokenizer."""
     fingerprint: str
     """Hash of the tokens of both splits; two corpora with one fingerprint are the same corpus."""
 
