@@ -40,7 +40,9 @@ def arguments() -> cli.Parser:
     add(
         "--data",
         metavar="NAME",
-        help="corpus: stdlib, text:PATH (file or folder), hf:NAME (datasets); none: plan without",
+        help="corpus: stdlib, tinystories, synthetic, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=], or several,"
+        " as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a tokenizer.json;"
+        " none: plan without",
     )
     add(
         "--unique-tokens",
