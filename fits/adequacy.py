@@ -7,7 +7,8 @@ Analysis, on pure error and lack of fit). Without repeats a curve can still be h
 
 import numpy as np
 
-from fits.lines import Line
+from fits.bases import Powers
+from fits.lines import Line, Sample
 from fits.result import LackOfFit
 from fits.table import Floats
 
@@ -19,39 +20,48 @@ bad study in twenty, and what a wider one then says alone was selected by its wi
 """
 
 
-def lack_of_fit(x: Floats, loss: Floats, line: Line) -> LackOfFit | None:
-    """Compare a curve with a mean for each rate; None where no runs share a rate, or no shape is left to test.
-
-    x: (n,) ln r_a.
-    """
-    codes = np.unique(np.round(x, 6), return_inverse=True)[1]
+def lack_of_fit(sample: Sample, line: Line) -> LackOfFit | None:
+    """Compare a curve with a mean for each rate; None where no runs share a rate, or no shape is left to test."""
+    codes = np.unique(np.round(sample.x, 6), return_inverse=True)[1]
     means = (codes[:, None] == np.arange(codes.max() + 1)).astype(float)  # (n, rates)
-    error, error_dof = unexplained(np.hstack([means, line.blocks]), loss)
+    error, error_dof = _unexplained(np.hstack([means, sample.blocks]), sample.loss)
     shape_dof = line.dof - error_dof
-    if shape_dof < 1e-6 or error_dof < 1 or error <= 1e-24 * float(np.sum(loss**2)):
+    if shape_dof < 1e-6 or error_dof < 1 or error <= sample.rounding:
         return None
     F = max(0.0, line.residual - error) / shape_dof / (error / error_dof)
     return LackOfFit(F=F, shape_dof=max(1, round(shape_dof)), error_dof=error_dof, p=tail(F, shape_dof, error_dof))
 
 
-def next_power(line: Line, wider: Line, loss: Floats) -> float | None:
+def next_power(sample: Sample, line: Line, wider: Line) -> float | None:
     """Return the probability of so large a gain by `wider`, which nests `line`; None without noise to judge by."""
-    if wider.dof < 1 or wider.residual <= 1e-24 * float(np.sum(loss**2)):
+    if wider.dof < 1 or wider.residual <= sample.rounding:
         return None
     gained = max(0.0, line.residual - wider.residual) / (line.dof - wider.dof)
     return tail(gained / wider.variance, line.dof - wider.dof, wider.dof)
 
 
-def no_effect(line: Line, loss: Floats) -> float:
+def no_effect(sample: Sample, line: Line) -> float:
     """Return the probability of so large an effect of x where there is none: F test of the curve against a constant."""
-    constant = np.hstack([np.ones((len(loss), 1)), line.blocks])
-    flat, dof = unexplained(constant, loss)
-    if line.residual <= 1e-24 * float(np.sum(loss**2)):
-        return 0.0 if flat > line.residual * 100 + 1e-24 * float(np.sum(loss**2)) else 1.0
+    constant = np.hstack([np.ones((len(sample.loss), 1)), sample.blocks])
+    flat, dof = _unexplained(constant, sample.loss)
+    if line.residual <= sample.rounding:
+        return 0.0 if flat > 100 * sample.rounding else 1.0
     return tail((flat - line.residual) / (dof - line.dof) / line.variance, dof - line.dof, line.dof)
 
 
-def unexplained(design: Floats, loss: Floats) -> tuple[float, int]:
+def misfit(sample: Sample, line: Line) -> float | None:
+    """Return the probability of misses like these of a right curve; None where nothing tests it.
+
+    A polynomial is held against the means and one with a further power (Bonferroni), a spline against the means.
+    """
+    shape = lack_of_fit(sample, line)
+    wider = sample.line(Powers(line.basis.size + 1)) if isinstance(line.basis, Powers) else None
+    further = next_power(sample, line, wider) if wider is not None else None
+    tests = [p for p in (shape.p if shape else None, further) if p is not None]
+    return min(1.0, min(tests) * len(tests)) if tests else None
+
+
+def _unexplained(design: Floats, loss: Floats) -> tuple[float, int]:
     """Return the residual sum of squares of a least-squares fit and its degrees of freedom."""
     solution, _, rank, _ = np.linalg.lstsq(design, loss, rcond=None)
     return float(np.sum((loss - design @ solution) ** 2)), len(loss) - int(rank)

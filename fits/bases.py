@@ -17,6 +17,8 @@ from fits.table import Floats
 MOST_KNOTS = 10
 """Knots of a spline; more of them change a curve with one minimum by less than its smoothing does."""
 
+_GAUSS = np.polynomial.legendre.leggauss(3)
+
 
 class Basis(Protocol):
     """Functions of x whose sum is a curve. The first `free` of them are not shrunk."""
@@ -99,12 +101,11 @@ def _kernel(u: Floats, knots: Floats, derivative: int) -> Floats:
     Three Gauss points are exact: the integrand is a polynomial of degree 4 or less. Left of the first knot it is zero.
     """
     upper = np.maximum(np.minimum(u[:, None], knots[None]), 0.0)
-    points, weights = np.polynomial.legendre.leggauss(3)
     total = np.zeros_like(upper)
-    for point, weight in zip((points + 1) / 2, weights / 2, strict=True):
-        v = upper * point
+    for point, weight in zip(*_GAUSS, strict=True):
+        v = upper * (point + 1) / 2
         left = ((u[:, None] - v) ** 2 / 2, u[:, None] - v, 1.0)[derivative]
-        total += weight * upper * left * (knots[None] - v) ** 2 / 2
+        total += weight / 2 * upper * left * (knots[None] - v) ** 2 / 2
     return total
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fits.curves import Curve
-from fits.engine import Law
+from fits.law import Law
 from fits.table import BUDGET_TOLERANCE, Floats, RunTable
 
 COLLINEAR = 0.95

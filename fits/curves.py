@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fits.adequacy import REJECTED, lack_of_fit, no_effect
+from fits.adequacy import REJECTED, lack_of_fit, misfit, no_effect
 from fits.arms import about, one_budget, positions, routed, seed_blocks
 from fits.bases import Basis, Curve, Powers, Spline
 from fits.crossings import crossings
 from fits.intervals import simultaneous_quantile, t_quantile
-from fits.lines import Line, solve
+from fits.lines import Line, Sample
 from fits.optimum import Setting, minimum, unknown_optimum
-from fits.references import References, misfit, references
+from fits.references import References, references
 from fits.result import Blocks, FitResult, LackOfFit, Optimum, Param
 from fits.sensitivity import sensitivity
 from fits.table import Floats, RunTable
@@ -50,14 +50,15 @@ def fit_curve(table: RunTable, law: Curve, *, margin: float | None = None, of: s
     notes = about(table, arms, of)
     if margin is None:
         notes.append("no margin was given, so there is no region of indifference")
-    reason, line = _undetermined(law, x, loss)
+    plain = Sample(x=x, loss=loss, blocks=np.empty((len(x), 0)))
+    reason, line = _undetermined(law, plain)
     if reason:
         return _result(law, arms, of, line, _nothing(law, reason, line, margin, of), notes)
-    if np.unique(np.round(x, 6)).size == len(law.parameters):
+    if plain.rates == len(law.parameters):
         k = len(law.parameters)
         notes.append(f"{k} rates are met by any curve of {k} coefficients, so its shape is assumed, not tested")
-    blocks = _usable(law, arms, x, loss, notes)
-    best = _fit(law, x, loss, blocks, margin, of)
+    sample = _blocked(law, arms, plain, notes)
+    best = _fit(law, sample, margin, of)
     if best.shape:
         shape = best.shape
         notes.append(f"lack of fit: F({shape.shape_dof}, {shape.error_dof}) = {shape.F:.2f}, p = {shape.p:.2g}")
@@ -65,8 +66,8 @@ def fit_curve(table: RunTable, law: Curve, *, margin: float | None = None, of: s
     return replace(
         result,
         lack_of_fit=best.shape,
-        blocks=_blocks(best, _fit(law, x, loss, blocks[:, :0], margin, of)) if blocks.shape[1] else None,
-        sensitivity=sensitivity(x, loss, blocks),
+        blocks=None if sample is plain else _blocks(best, _fit(law, plain, margin, of)),
+        sensitivity=sensitivity(sample),
         crossings=crossings(table, law, best.references, of),
     )
 
@@ -100,63 +101,53 @@ def basis_of(result: FitResult) -> Basis:
     return Spline(knots=tuple(np.log(result.knots).tolist())) if result.knots else Powers(len(result.params))
 
 
-def _undetermined(law: Curve, x: Floats, loss: Floats) -> tuple[str | None, Line | None]:
+def _undetermined(law: Curve, sample: Sample) -> tuple[str | None, Line | None]:
     """Return why the runs do not determine the curve, or None, and what can be said of it without an interval."""
-    rates = np.unique(np.round(x, 6)).size
-    if rates < law.rates:
-        return (
-            f"{law.rates} coefficients need at least {law.rates} different rates, and there are {rates}; add rates",
-            None,
-        )
-    line = solve(law.basis(x), x, loss, np.empty((len(x), 0)))
+    least, rates = law.rates, sample.rates
+    if rates < least:
+        return f"{least} coefficients need at least {least} different rates, and there are {rates}; add rates", None
+    line = sample.line(law.basis(sample.x))
     if line is None or line.dof < 0.5:
-        k = len(law.parameters)
-        return f"{len(x)} runs determine {k} coefficients and leave nothing to judge them by; add seeds or rates", line
+        n, k = len(sample.x), len(law.parameters)
+        return f"{n} runs determine {k} coefficients and leave nothing to judge them by; add seeds or rates", line
     return None, line
 
 
-def _usable(law: Curve, arms: RunTable, x: Floats, loss: Floats, notes: list[str]) -> Floats:
-    """Return the blocks, or none, with a note, where the seeds cannot be told from the curve."""
+def _blocked(law: Curve, arms: RunTable, plain: Sample, notes: list[str]) -> Sample:
+    """Return the sample with its seeds as blocks; as it is, with a note, where they cannot be told from the curve."""
     blocks = seed_blocks(arms)
-    if blocks.shape[1]:
-        line = solve(law.basis(x), x, loss, blocks)
-        if line is None or line.dof < 1:
-            seeds = blocks.shape[1] + 1
-            notes.append(
-                f"{seeds} seeds cannot be told from the curve (too few rates share a seed), so they are no blocks"
-            )
-            return blocks[:, :0]
-    return blocks
+    if not blocks.shape[1]:
+        return plain
+    sample = replace(plain, blocks=blocks, _lines={})
+    line = sample.line(law.basis(plain.x))
+    if line is not None and line.dof >= 1:
+        return sample
+    seeds = blocks.shape[1] + 1
+    notes.append(f"{seeds} seeds cannot be told from the curve (too few rates share a seed), so they are no blocks")
+    return plain
 
 
-def _fit(law: Curve, x: Floats, loss: Floats, blocks: Floats, margin: float | None, of: str) -> _Fit:
-    line = solve(law.basis(x), x, loss, blocks)
-    assert line is not None  # `_undetermined` and `_usable` saw to it
-    wider, shape = references(x, loss, blocks), lack_of_fit(x, loss, line)
+def _fit(law: Curve, sample: Sample, margin: float | None, of: str) -> _Fit:
+    line = sample.line(law.basis(sample.x))
+    assert line is not None  # `_undetermined` and `_blocked` saw to it
+    wider = references(sample)
     setting = Setting(
         references=wider,
-        measured=_lowest_mean(x, loss),
-        rejected=_rejected(law, x, loss, line),
-        flat=no_effect(line, loss),
+        measured=sample.lowest_mean,
+        rejected=_rejected(law, sample, line),
+        flat=no_effect(sample, line),
         margin=margin,
         of=of,
     )
-    return _Fit(line=line, references=wider, shape=shape, optimum=minimum(line, setting))
+    return _Fit(line=line, references=wider, shape=lack_of_fit(sample, line), optimum=minimum(line, setting))
 
 
-def _rejected(law: Curve, x: Floats, loss: Floats, line: Line) -> str | None:
+def _rejected(law: Curve, sample: Sample, line: Line) -> str | None:
     """Return that the curve misses the runs by more than the noise, if it does."""
-    p = misfit(x, loss, line)
+    p = misfit(sample, line)
     if p is None or p >= REJECTED:
         return None
     return f"the {law.name} misses the means of the rates by more than the noise (p = {p:.2g}); see the other curves"
-
-
-def _lowest_mean(x: Floats, loss: Floats) -> float:
-    """Return the x with the lowest mean loss."""
-    rates, codes = np.unique(np.round(x, 6), return_inverse=True)
-    means = np.bincount(codes, weights=loss) / np.bincount(codes)
-    return float(rates[np.argmin(means)])
 
 
 def _blocks(best: _Fit, plain: _Fit) -> Blocks:

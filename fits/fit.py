@@ -1,5 +1,6 @@
 """Fit a law, by name, to a table of runs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fits.bases import Curve
@@ -26,18 +27,19 @@ def fit_with_draws(
     margin: float | None = None,
     of: str = "r_a",
     seed: int = 0,
+    fixed: Mapping[str, float] | None = None,
 ) -> tuple[FitResult, Draws | None]:
     """Return the fit of `law` to `table` and its bootstrap draws, None where there are none.
 
-    `delta` (Huber width in ln L), `bootstrap` (draws, 0 for no interval) and `seed` (of the draws) are for laws of
-    N and D; `margin` (nats per token that count as no difference) and `of` (the column along which arms differ: r_a,
-    top_k or granularity) are for curves, which take one budget at a time: see `RunTable.by_budget`.
-    Raises UsageError for an unknown law and for input that cannot be true; whatever the runs fail to determine is a
-    status of the result.
+    `delta` (Huber width in ln L; inf for least squares, 0 for least absolute deviations), `bootstrap` (draws, 0 for no
+    interval), `seed` (of the draws) and `fixed` (parameters held at a value) are for laws of several columns; `margin`
+    (nats per token that count as no difference) and `of` (the column along which arms differ: r_a, top_k or
+    granularity) are for curves, which take one series at a time: see `fits.series`. Raises UsageError for an unknown
+    law and for input that cannot be true; whatever the runs fail to determine is a status of the result.
     """
     if law not in LAWS:
         raise UsageError(f"no law is called {law!r}; known: {', '.join(LAWS)}")
     form = LAWS[law]
     if isinstance(form, Curve):
         return fit_curve(table, form, margin=margin, of=of), None
-    return fit_surface(table, form, delta=delta, bootstrap=bootstrap, seed=seed)
+    return fit_surface(table, form, delta=delta, bootstrap=bootstrap, seed=seed, fixed=fixed)

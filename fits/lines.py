@@ -5,14 +5,14 @@ has an intercept of its own (they sum to zero, so the curve is that of the avera
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fits.bases import Basis
-from fits.intervals import first, t_quantile
+from fits.intervals import first, half_width, t_quantile
 from fits.table import Floats
 
 ROUGHNESS = (1e-4, 1e8, 61)
@@ -70,6 +70,49 @@ class Line:
             return turning
         return float(np.clip(turning - slope / bend, self.low, self.high))
 
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """Return the x in the sampled range that the 95 % t test does not exclude as the place of the minimum.
+
+        Inside, a minimum has slope zero; at an end the slope may also lead out of the range; and at none is the curve
+        higher than at its lowest point by more than t standard errors. The hull of what passes is returned: where it
+        reaches an end of the range, minima beyond are not excluded. For a parabola this is Fieller's set within it
+        (E. C. Fieller, J. R. Stat. Soc. B 16 (1954) 175).
+        """
+        floor, t = self.lowest, self.t
+
+        def accepted(x: Floats) -> NDArray[np.bool_]:
+            slope, error = self.at(x, 1)
+            rise, rise_error = self.above(x, floor)
+            falls, climbs = slope < -t * error, slope > t * error
+            level = ~(falls & (x < self.high)) & ~(climbs & (x > self.low))
+            return np.asarray(level & (rise <= t * rise_error))
+
+        ends = [first(accepted, end, floor) for end in (self.low, self.high)]
+        lo, hi = (floor if math.isnan(end) else end for end in ends)
+        return lo, hi
+
+    @cached_property
+    def level(self) -> tuple[float, float, float]:
+        """Return the loss at the minimum, and the ends of its 95 % interval, for seeds like these.
+
+        Where seeds are blocks, other seeds would shift the curve anew: the variance of their mean shift is estimated
+        from the shifts and added to that of the curve.
+        """
+        value, error = (float(each[0]) for each in self.at(np.array([self.lowest])))
+        half, seeds = self.t * error, len(self.shifts)
+        if seeds > 1:
+            between = float(np.var(self.shifts, ddof=1)) / seeds
+            within = max(error**2 - self.variance / len(self.blocks), 0.0)  # the mean's noise is in `between` already
+            half = half_width((between, seeds - 1), (within, self.dof))
+        return value, value - half, value + half
+
+    @cached_property
+    def bends_upwards(self) -> bool:
+        """Whether the slope rises over the sampled range by more than rounding can make it."""
+        slopes, heights = self.at(np.array([self.low, self.high]), 1)[0], self.at(np.array([self.low]))[0]
+        return bool(np.diff(slopes)[0] > 2e-13 * float(np.abs(heights).max()) / (self.high - self.low))
+
     def height(self, x: Floats, derivative: int = 0) -> Floats:
         """Return the height (or slope, or bend) at x, shape (m,)."""
         return np.asarray(self.basis.columns(x, derivative) @ self.coefficients)
@@ -86,6 +129,42 @@ class Line:
         """Return linear combinations of the coefficients, rows of shape (m, k), and their standard errors."""
         variance = np.sum((columns @ self.covariance) * columns, axis=1)
         return columns @ self.coefficients, np.sqrt(np.maximum(variance, 0.0))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sample:
+    """Runs that curves are fitted to; each curve is fitted once."""
+
+    x: Floats
+    """ln r_a (or ln K, ln G), shape (n,)."""
+    loss: Floats
+    """Losses, nats per token, shape (n,)."""
+    blocks: Floats
+    """Columns of the seeds' intercepts, shape (n, b); b may be 0."""
+    _lines: dict[Basis, Line | None] = field(default_factory=dict)
+
+    def line(self, basis: Basis) -> Line | None:
+        """Return the curve; None where the runs do not determine it."""
+        if basis not in self._lines:
+            self._lines[basis] = solve(basis, self.x, self.loss, self.blocks)
+        return self._lines[basis]
+
+    @cached_property
+    def rates(self) -> int:
+        """Distinct x."""
+        return int(np.unique(np.round(self.x, 6)).size)
+
+    @cached_property
+    def rounding(self) -> float:
+        """Sum of squares that rounding alone can leave."""
+        return 1e-24 * float(np.sum(self.loss**2))
+
+    @cached_property
+    def lowest_mean(self) -> float:
+        """The x with the lowest mean loss."""
+        places, codes = np.unique(np.round(self.x, 6), return_inverse=True)
+        means = np.bincount(codes, weights=self.loss) / np.bincount(codes)
+        return float(places[np.argmin(means)])
 
 
 def solve(basis: Basis, x: Floats, loss: Floats, blocks: Floats, on: NDArray[np.bool_] | None = None) -> Line | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.intervals import first, t_quantile
+from fits.intervals import first
 from fits.lines import Line
 from fits.references import References
 from fits.result import Optimum
@@ -64,7 +64,7 @@ def minimum(line: Line, setting: Setting) -> Optimum:
     blank, range_ = unknown_optimum("", setting.margin, setting.of), _range(line, setting.of)
     turning = line.lowest
     end = {line.low: "low", line.high: "high"}.get(turning)
-    if not bends_upwards(line):
+    if not line.bends_upwards:
         reason = f"the fitted curve does not bend upwards; add {_more(setting.of)} beyond the {end} end, or seeds"
         return replace(blank, status="no_minimum", edge=end, reason=reason)
     if setting.rejected:
@@ -84,58 +84,11 @@ def minimum(line: Line, setting: Setting) -> Optimum:
     return _inside(line, turning, (lo, hi), setting, blank)
 
 
-def bends_upwards(line: Line) -> bool:
-    """Whether the slope rises over the sampled range by more than rounding can make it."""
-    slopes, heights = line.at(np.array([line.low, line.high]), 1)[0], line.at(np.array([line.low]))[0]
-    return bool(np.diff(slopes)[0] > 2e-13 * float(np.abs(heights).max()) / (line.high - line.low))
-
-
-def interval(line: Line) -> Pair:
-    """Return the x in the sampled range that the 95 % t test does not exclude as the place of the minimum.
-
-    Inside, a minimum has slope zero; at an end the slope may also lead out of the range; and at none is the curve
-    higher than at its lowest point by more than t standard errors. The hull of what passes is returned: where it
-    reaches an end of the range, minima beyond are not excluded. For a parabola this is Fieller's set within the range
-    (E. C. Fieller, J. R. Stat. Soc. B 16 (1954) 175).
-    """
-    floor, t = line.lowest, line.t
-
-    def accepted(x: Floats) -> NDArray[np.bool_]:
-        slope, error = line.at(x, 1)
-        rise, rise_error = line.above(x, floor)
-        falls, climbs = slope < -t * error, slope > t * error
-        level = ~(falls & (x < line.high)) & ~(climbs & (x > line.low))
-        return np.asarray(level & (rise <= t * rise_error))
-
-    ends = [first(accepted, end, floor) for end in (line.low, line.high)]
-    lo, hi = (floor if math.isnan(end) else end for end in ends)
-    return lo, hi
-
-
 def bounds(line: Line, references: References) -> Pair:
     """Return the hull of the references' intervals and of the law's own minimum."""
-    pieces = [interval(reference) for reference in references.lines]
+    pieces = [reference.interval for reference in references.lines]
     turning = line.lowest
     return min(turning, *(lo for lo, _ in pieces)), max(turning, *(hi for _, hi in pieces))
-
-
-def level(line: Line) -> tuple[float, float, float]:
-    """Return the loss at the minimum, and the ends of its 95 % interval, for seeds like these.
-
-    Where seeds are blocks, what they add is drawn anew with other seeds: the variance of their mean, estimated from
-    the shifts, is added to that of the curve, with the degrees of freedom of
-    F. E. Satterthwaite, Biometrics 2 (1946) 110.
-    """
-    value, error = (float(each[0]) for each in line.at(np.array([line.lowest])))
-    seeds, variance, dof = len(line.shifts), error**2, line.dof
-    if seeds > 1:
-        n = len(line.blocks)
-        between = float(np.var(line.shifts, ddof=1)) / seeds
-        within = max(variance - line.variance / n, 0.0)
-        variance = between + within
-        dof = variance**2 / (between**2 / (seeds - 1) + within**2 / line.dof) if variance > 0 else line.dof
-    half = t_quantile(dof) * math.sqrt(variance)
-    return value, value - half, value + half
 
 
 def _beyond(line: Line, end: str, piece: Pair, setting: Setting, blank: Optimum) -> Optimum:
@@ -165,7 +118,7 @@ def _beyond(line: Line, end: str, piece: Pair, setting: Setting, blank: Optimum)
 def _inside(line: Line, turning: float, piece: Pair, setting: Setting, blank: Optimum) -> Optimum:
     """Return the optimum of a curve that is lowest between the ends."""
     lo, hi = piece
-    levels = [level(each) for each in (line, *setting.references.lines)]
+    levels = [each.level for each in (line, *setting.references.lines)]
     found = replace(
         blank,
         status="converged",

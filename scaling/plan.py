@@ -113,7 +113,10 @@ def corpus(name: str | None) -> Corpus | None:
         return None
     from jobs.corpora import describe
 
-    return describe(name)
+    try:
+        return describe(name)
+    except UsageError as error:
+        raise UsageError(f"{error}; scaling.plan --data none plans without a corpus") from error
 
 
 def question(flags: cli.Flags) -> Question:

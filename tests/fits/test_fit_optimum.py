@@ -11,7 +11,6 @@ from scipy import stats
 from fits import fit_law, from_records
 from fits.bases import Powers
 from fits.lines import solve
-from fits.optimum import interval, level
 
 X = np.log([0.05, 0.1, 0.2, 0.35, 0.6, 0.08, 0.15, 0.27])
 
@@ -45,7 +44,7 @@ def test_inside_the_range_the_interval_is_the_profile_f_test_inverted(degree, be
     line = line_of(y, degree)
     if not line.residual > 1e-8:
         return
-    lo, hi = interval(line)
+    lo, hi = line.interval
     for end, outward in ((lo, -1e-4), (hi, 1e-4)):
         if line.low < end < line.high and end != line.lowest:
             inside = end - math.copysign(min(1e-4, abs(end - line.lowest) / 2), outward)
@@ -62,13 +61,13 @@ def test_the_parabola_gives_fiellers_interval():
     v_cc, v_bc, v_bb = covariance[0, 0], covariance[0, 1], covariance[1, 1]
     t2 = stats.t.ppf(0.975, 5) ** 2
     roots = np.roots([4 * (c**2 - t2 * v_cc), 4 * (b * c - t2 * v_bc), b**2 - t2 * v_bb])
-    assert interval(line_of(y, 2)) == pytest.approx(sorted(roots), abs=1e-7)
+    assert line_of(y, 2).interval == pytest.approx(sorted(roots), abs=1e-7)
 
 
 def test_a_cubic_that_falls_again_beyond_a_bump_reaches_the_end():
     x = np.linspace(-3, 0, 12)
     y = 2 + 0.3 * (x + 1) ** 2 * (x + 3.02) + 0.04 * np.cos(9 * x)
-    lo, hi = interval(line_of(y, 3, x))
+    lo, hi = line_of(y, 3, x).interval
     assert lo == -3.0  # the low end is no higher than the minimum at -1
     assert -1 < hi < -0.5
 
@@ -88,14 +87,15 @@ def studies(count, *, shift, noise, seeds=3, rates=(0.08, 0.12, 0.2, 0.35, 0.6))
 
 @pytest.mark.parametrize(("shift", "noise"), [(0.02, 0.01), (0.0, 0.01), (0.005, 0.01)])
 def test_the_interval_of_the_lowest_loss_counts_other_seeds(shift, noise):
-    covered = [lo <= 2.5 <= hi for _, lo, hi in map(level, studies(1500, shift=shift, noise=noise))]
+    lines = studies(1500, shift=shift, noise=noise)
+    covered = [lo <= 2.5 <= hi for _, lo, hi in (line.level for line in lines)]
     assert 0.93 < np.mean(covered) < 0.975
 
 
 def test_without_blocks_it_is_the_t_interval_of_the_mean_curve():
     y = 2.5 + 0.05 * (X - math.log(0.2)) ** 2 + 0.004 * np.array([1, -1, 1, -1, 1, 1, -1, -1])
     line = line_of(y, 2)
-    value, lo, hi = level(line)
+    value, lo, hi = line.level
     row = np.array([[1, line.lowest, line.lowest**2]])
     design = np.vander(X, 3, increasing=True)
     sd = math.sqrt(residual(design, y) / 5 * float((row @ np.linalg.inv(design.T @ design) @ row.T)[0, 0]))
