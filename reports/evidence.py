@@ -258,10 +258,9 @@ def _arms(runs: list[Run]) -> Iterator[Arm]:
 
 def _fits(study: Study) -> list[Fitted]:
     """Return the fits of the study: those with an optimum first, `quadratic` before others."""
-    paths = sorted(study.fits.glob("*.json"))
-    if not paths:
+    if not study.fits.is_dir():
         return []
-    from fits.files import read_fit
+    from fits.files import fits_in
 
-    found = [Fitted(name=path.stem, result=read_fit(path)) for path in paths]
+    found = [Fitted(name=name, result=result) for name, result in fits_in(study.fits).items()]
     return sorted(found, key=lambda fit: (fit.result.optimum is None, fit.result.law != "quadratic", fit.name))

@@ -92,7 +92,9 @@ FLAGS = (
     Flag(name="lr-check", sets="lr_check", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
          help="plan these arms (alone: all) at sqrt(2) and 1/sqrt(2) of their learning rate too"),
     Flag(name="data", sets="data", read=lambda text, _: None if text == "none" else text, metavar="NAME",
-         help="corpus: stdlib, text:PATH (file or folder), hf:NAME (datasets); none: plan without"),
+         help="corpus: stdlib, tinystories, synthetic, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=], or several"
+              " as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a tokenizer.json;"
+              " none: plan without"),
     Flag(name="unique-tokens", sets="unique_tokens", read=_unique_tokens, metavar="U,…",
          help="fresh (default), strict (what the dense arm consumes), loose (D/2), or numbers"),
     Flag(name="seq-len", sets="seq_len", read=parse_count, metavar="T", help="context length in tokens (default 128)"),

@@ -5,6 +5,7 @@ A corpus of the hub is read once and then used as it was; `revision` names anoth
 
 import socket
 from collections.abc import Iterator, Mapping
+from logging import CRITICAL
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,7 +72,7 @@ def _rows(argument: str, config: str, split: str, revision: str) -> Any:
     """Return an iterable of rows, which are read as they are needed."""
     from datasets import load_dataset, logging  # late: takes seconds
 
-    logging.set_verbosity(logging.CRITICAL)  # what went wrong is said once, by us
+    logging.set_verbosity(CRITICAL)  # what went wrong is said once, by us
     if found := files(argument):
         if config or revision or split != "train":
             raise UsageError(f"{argument} is local, so config, split and revision have no meaning; give ,field= alone")
@@ -86,9 +87,10 @@ def _rows(argument: str, config: str, split: str, revision: str) -> Any:
 
 def check_reachable() -> None:
     """Raise ConnectionError where the hub's name is not known here, at once and not after half a minute of retries."""
-    from huggingface_hub import constants, logging
+    from huggingface_hub import constants
+    from huggingface_hub.utils import logging
 
-    logging.set_verbosity(logging.CRITICAL)
+    logging.set_verbosity(CRITICAL)
     if constants.HF_HUB_OFFLINE:
         raise ConnectionError("HF_HUB_OFFLINE is set")
     if not getproxies():  # a proxy would look the name up
