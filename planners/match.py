@@ -7,9 +7,9 @@ A cell that cannot be matched is refused with the reason, never silently bent.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from planners.errors import UsageError
 from planners.geometry import ALPHA, MU, Frame, Geometry, nearest, width_and_depth
@@ -25,6 +25,8 @@ RATIO_TOLERANCE = 0.1
 """Relative distance of a ratio that was asked for (zeta, mu, granularity, shared) from its value."""
 BEND = 0.25
 """How much a departure of the dense layers' d_ff from its usual width weighs against one of d_expert or of the rate."""
+SHAPES = 16
+"""How many pairs of width and depth a dense arm is tried with, each also a step wider and narrower."""
 TRIED = 64
 """How many widths of a routed expert are tried."""
 HOLDS = ("backbone", "aspect")
@@ -63,7 +65,16 @@ def n_tolerance(N: float) -> float:
 def match_dense(N: float, frame: Frame, fixed: Geometry) -> Arm | Refused:
     """Return the dense shape of N parameters: d_model and depth near zeta, d_ff takes up the rest."""
     sizes = width_and_depth(N, frame, fixed, lambda n_layers: frame.per_square(fixed, n_layers, None))
-    return first_arm([dense_arm(N, frame, fixed, pair, lambda shape: shape.N) for pair in sizes[:8]])
+    return first_arm(dense_arm(N, frame, fixed, pair, lambda shape: shape.N) for pair in tried(sizes, frame, fixed))
+
+
+def tried(sizes: list[tuple[int, int]], frame: Frame, fixed: Geometry) -> Iterator[tuple[int, int]]:
+    """Return the pairs of width and depth that a dense arm is tried with: the nearest to zeta, then a step wider."""
+    yield from sizes[:SHAPES]
+    for d_model, n_layers in sizes[:SHAPES] if fixed.d_model is None else ():
+        step = frame.width_step(fixed, d_model)
+        yield d_model + step, n_layers
+        yield max(step, d_model - step), n_layers
 
 
 def dense_arm(
@@ -124,8 +135,24 @@ def _arms_of(backbone: "_Backbone", rates: tuple[float, ...], top_ks: tuple[int,
     if rates and top_ks:
         return [backbone.arm_of_pair(rate, top_k) for rate in rates for top_k in top_ks]
     if top_ks:
-        return backbone.best(lambda d_expert: [backbone.arm_of_top_k(top_k, d_expert, None) for top_k in top_ks])
-    return backbone.best(lambda d_expert: [backbone.arm_of_rate(rate, d_expert) for rate in rates], search=True)
+        widths = backbone.expert_widths(search=False)
+        return _best(
+            ([backbone.arm_of_top_k(top_k, d_expert, None) for top_k in top_ks] for d_expert in widths), len(top_ks)
+        )
+    widths = backbone.expert_widths(search=True)
+    reachable = sum(rate * (1 + R_A_TOLERANCE) >= backbone.floor for rate in rates)
+    return _best(([backbone.arm_of_rate(rate, d_expert) for rate in rates] for d_expert in widths), reachable)
+
+
+def _best(found: Iterable[list[Arm | Refused]], most: int) -> list[Arm | Refused]:
+    """Return the first of several lists of arms in which most are matched; `most` are all that can be."""
+    best: list[Arm | Refused] = []
+    for arms in found:
+        if not best or _matched(arms) > _matched(best):
+            best = arms
+        if _matched(best) >= most:
+            break
+    return best
 
 
 class _Backbone:
@@ -166,17 +193,6 @@ class _Backbone:
                 " give a smaller backbone or more parameters"
             )
         self.usual_d_expert = nearest(self.width / UNITS, self.align)
-
-    def best(self, arms_of: Callable[[int], list[Arm | Refused]], search: bool = False) -> list[Arm | Refused]:
-        """Return the arms of one d_expert: of the usual one, or where one may `search`, the nearest that meets most."""
-        best: list[Arm | Refused] = []
-        for d_expert in self.expert_widths(search):
-            arms = arms_of(d_expert)
-            if not best or _matched(arms) > _matched(best):
-                best = arms
-            if _matched(best) == len(best):
-                break
-        return best
 
     def expert_widths(self, search: bool) -> list[int]:
         """Return the widths of a routed expert that come into question, the best first; one unless one may search."""
@@ -255,8 +271,7 @@ class _Backbone:
         top_k = max(1, round((units - inactive) / (1 + self.shared_per_k)))
         # Where the shared expert is no whole number of routed ones at this K, one at a neighbour may be nearer.
         steps = (0,) if float(self.shared_per_k).is_integer() else (0, 1, -1, 2, -2, 3, -3)
-        arms = [self.arm_of_top_k(max(1, top_k + step), d_expert, rate) for step in steps]
-        return first_arm(arms)
+        return first_arm(self.arm_of_top_k(max(1, top_k + step), d_expert, rate) for step in steps)
 
     def arm_of_pair(self, rate: float, top_k: int) -> Arm | Refused:
         """Return the arm with this rate and K, where d_expert and n_experts follow together."""
@@ -284,7 +299,7 @@ class _Backbone:
         arm = min(arms, key=lambda arm: abs(math.log(arm.shape.r_a / rate)) + bent[arm])
         return replace(arm, label=f"K{top_k} d{arm.shape.d_expert}")
 
-    @property
+    @cached_property
     def floor(self) -> float:
         """Lowest activation rate: one routed and one shared expert as narrow as `align` allows, with their router."""
         units = round(self.width / self.align)
@@ -306,9 +321,15 @@ def _matched(arms: list[Arm | Refused]) -> int:
     return sum(isinstance(arm, Arm) for arm in arms)
 
 
-def first_arm(found: list[Arm | Refused]) -> Arm | Refused:
-    """Return the first that is matched, or why the first is not."""
-    return next((arm for arm in found if isinstance(arm, Arm)), found[0])
+def first_arm(found: Iterable[Arm | Refused]) -> Arm | Refused:
+    """Return the first that is matched, or why the first is not; what comes after is not asked for."""
+    refused: Refused | None = None
+    for arm in found:
+        if isinstance(arm, Arm):
+            return arm
+        refused = refused or arm
+    assert refused is not None
+    return refused
 
 
 def check_size(arm: Arm, size: float, target: float, what: str = "N") -> Refused | None:
