@@ -13,6 +13,9 @@ def summary(result: FitResult) -> str:
     lines = [f"[[{result.law}]] {result.formula}", *_statistics(result), "[[Parameters]]", *_parameters(result)]
     if result.optimum:
         lines += ["[[Optimum]]", *_optimum(result.optimum)]
+    lines += [f"[[Dense]] {line}" for line in _crossings(result)]
+    if result.sensitivity:
+        lines += ["[[Curves]] the same runs on each, with the interval that assumes its shape", *_curves(result)]
     if result.blocks:
         blocks = result.blocks
         lines += [
@@ -137,8 +140,33 @@ def _optimum(optimum: Optimum) -> list[str]:
     shown = "not given" if optimum.value is None else _number(optimum.value)
     lines = [f"    {optimum.of} = {shown} (95 %: {_ends((optimum.lo, optimum.hi))})"]
     lines.append(f"    {optimum.status}: {optimum.reason}")
+    if optimum.loss is not None:
+        lines.append(f"    loss there {_number(optimum.loss)} (95 %: {_ends((optimum.loss_lo, optimum.loss_hi))})")
     if optimum.region and optimum.margin:
         lines.append(f"    within {optimum.margin:g} nats of it: {_ends(optimum.region)}")
+    if optimum.region_ends:
+        low, high = optimum.region_ends
+        lines.append(f"    95 % of the ends of that: {_ends(low)}; {_ends(high)}")
+    return lines
+
+
+def _crossings(result: FitResult) -> list[str]:
+    lines = []
+    for each in result.crossings:
+        where = "" if each.value is None else f"{_number(each.value)} (95 %: {_ends((each.lo, each.hi))}), "
+        lines.append(f"{each.side} side: {where}{each.reason}")
+    return lines
+
+
+def _curves(result: FitResult) -> list[str]:
+    lines = []
+    for row in result.sensitivity:
+        if row.residual_sd is None:
+            lines.append(f"    {row.law:<9} {row.note}")
+            continue
+        value = row.note if row.value is None else _number(row.value)
+        misfit = "" if row.misfit is None else f", misfit p = {row.misfit:.2g}"
+        lines.append(f"    {row.law:<9} {value} (95 %: {_ends((row.lo, row.hi))}), SD {row.residual_sd:.3g}{misfit}")
     return lines
 
 
