@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from jobs.training.environment import device_name, keep_freed_memory
-from jobs.training.experts import Experts, FeedForward, grouped_product, looped_product
+from jobs.training.experts import Experts, FeedForward
 from planners import Router, Shape
 
 CASES = ((128, 16, 1, 512), (128, 64, 4, 128), (512, 8, 1, 2048))
@@ -49,10 +49,10 @@ def dense_width(shape: Shape) -> int:
     return 8 * round((shape.top_k * shape.d_expert + shape.n_experts / 3) / 8)
 
 
-def ours(shape: Shape, product: object, *, forced: bool = False) -> tuple[nn.Module, Step]:
+def ours(shape: Shape, path: str, *, forced: bool = False) -> tuple[nn.Module, Step]:
     """Return our layer on one of its paths, and its step with the balance loss that training adds."""
     layer = Experts(shape, Router())
-    layer.product, layer.router.forced = product, forced
+    layer.path, layer.router.forced = path, forced
 
     def step(x: Tensor) -> Tensor:
         y, routing = layer(x)
@@ -82,9 +82,9 @@ def variants(shape: Shape, tokens: int) -> Iterator[tuple[str, tuple[nn.Module, 
     """Yield name, network and step of everything that is timed; dense comes first."""
     dense = FeedForward(shape, dense_width(shape), bias=False)
     yield "dense", (dense, lambda x: dense(x).square().mean())
-    yield "grouped", ours(shape, grouped_product)
-    yield "looped", ours(shape, looped_product)
-    yield "grouped, even load", ours(shape, grouped_product, forced=True)
+    yield "grouped", ours(shape, "grouped")
+    yield "looped", ours(shape, "looped")
+    yield "grouped, even load", ours(shape, "grouped", forced=True)
     copies = tokens * shape.top_k * 3 * shape.d_model * shape.d_expert * 4
     paths = ("eager", "grouped_mm", *(["batched_mm"] if copies <= BATCHED_BYTES else []))
     for model, path in itertools.product(MODELS, paths):

@@ -1,7 +1,8 @@
-"""Case bootstrap of a loss surface: how far the parameters move when the runs are drawn again.
+"""Case bootstrap of a law: how far the parameters move when the runs are drawn again.
 
 What is drawn are points, the distinct values of the law's columns, with all their runs: seeds of one point are not
-cases of their own (resampling them covers 82 % where 95 % is claimed).
+cases of their own (resampling them covers 82 % where 95 % is claimed). A replicate is a weight for each run, the number
+of times that its point was drawn, and all replicates are fitted together.
 """
 
 import sys
@@ -10,8 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.engine import Problem, Solution, solve
+from fits.engine import Solution, solve_many
+from fits.problem import Problem
 from fits.table import Floats
+
+TOGETHER = 1000
+"""Replicates that are fitted together, at most."""
+MEMORY = 8_000_000
+"""Weights, a float each, that they may hold."""
+BASINS = 3
+"""Other minima of all runs from which a replicate is started too."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,28 +35,50 @@ class Draws:
     """Seed of the draws."""
 
 
-def points(problem: Problem) -> list[NDArray[np.intp]]:
-    """Return the runs of each distinct point, as index arrays, in the order of the points' columns."""
-    columns = np.column_stack([problem.columns[name] for name in problem.law.columns])
-    inverse = np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1)
-    order = np.argsort(inverse, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)
+def points(problem: Problem) -> NDArray[np.intp]:
+    """Return the point of each run, shape (n,), counted from zero in the order of the columns, the first one first."""
+    columns = np.array([problem.columns[name] for name in problem.law.columns])
+    order = np.lexsort(columns[::-1])
+    new = (np.diff(columns[:, order], axis=1) != 0).any(axis=0)
+    point = np.empty(len(order), np.intp)
+    point[order] = np.concatenate([[0], np.cumsum(new)])
+    return point
 
 
 def resample(problem: Problem, best: Solution, count: int, seed: int) -> Draws:
-    """Fit `count` draws of the points, each from `best`; the same `seed` gives the same draws.
+    """Fit `count` draws of the points, each from `best` and its basins; the same `seed` gives the same draws.
 
     A progress bar appears on standard error after two seconds.
     """
     from tqdm import tqdm
 
-    groups = points(problem)
+    point = points(problem)
     random = np.random.default_rng(seed)
     values = np.full((count, len(problem.law.parameters)), np.nan)
+    together = max(1, min(TOGETHER, MEMORY // len(point)))
     interval = 0.5 if sys.stderr.isatty() else 10
-    for draw in tqdm(range(count), desc=f"bootstrap {problem.law.name}", delay=2, leave=False, mininterval=interval):
-        drawn = random.integers(len(groups), size=len(groups))
-        if len(set(drawn.tolist())) > len(problem.law.parameters):
-            sample = problem.take(np.concatenate([groups[point] for point in drawn]))
-            values[draw] = problem.law.natural(solve(sample, best.theta[None]).theta)
+    with tqdm(
+        total=count, desc=f"bootstrap {problem.law.name}", delay=2, leave=False, mininterval=interval
+    ) as progress:
+        for first in range(0, count, together):
+            drawn = _draw(random, int(point.max()) + 1, min(together, count - first))
+            enough = np.flatnonzero((drawn > 0).sum(axis=1) > len(problem.free))
+            if enough.size:
+                values[first + enough] = problem.law.natural(_fitted(problem, best, drawn[enough][:, point]))
+            progress.update(len(drawn))
     return Draws(parameters=problem.law.parameters, values=values, seed=seed)
+
+
+def _draw(random: np.random.Generator, points: int, count: int) -> NDArray[np.int64]:
+    """Return how often each point is drawn, shape (count, points)."""
+    draws = (random.integers(points, size=points) for _ in range(count))
+    return np.array([np.bincount(draw, minlength=points) for draw in draws])
+
+
+def _fitted(problem: Problem, best: Solution, drawn: NDArray[np.int64]) -> Floats:
+    """Return the best theta of each replicate, shape (b, p)."""
+    weights = drawn * problem.each
+    starts = [best.theta, *(basin.theta for basin in best.basins[:BASINS])]
+    ends = [solve_many(problem, start, weights=weights) for start in starts]
+    lowest = np.argmin([each.objective for each in ends], axis=0)
+    return np.asarray(np.array([each.theta for each in ends])[lowest, np.arange(len(weights))])

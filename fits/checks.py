@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.curves import Curve
-from fits.engine import Law
+from fits.bases import Curve
+from fits.law import Law
 from fits.table import BUDGET_TOLERANCE, Floats, RunTable
 
 COLLINEAR = 0.95

@@ -1,87 +1,56 @@
-"""Robust fits of loss surfaces: a law and its runs make a problem, the search is a method, the solution an answer.
+"""Robust fits of laws: a law and its runs make a Problem, the search is a Method, the answer a Solution.
 
-What is minimised is the sum over runs of Huber(delta) of ln L - ln L_fit (arXiv 2203.15556, approach 3):
-r^2 / 2 where |r| <= delta, delta (|r| - delta / 2) beyond. The sum and not the mean: on the mean, tolerances made for
-numbers near one stop the search long before the minimum (arXiv 2404.10102).
+    problem = Problem(law=LAWS["chinchilla"], columns={"N": N, "D": D}, loss=loss, delta=1e-3)
+    solution = solve(problem)                        # from the law's own starts
+    ends = solve_many(problem, solution.theta, weights=weights)  # one fit for each row of weights, all together
+
+All starts, and all replicates of a bootstrap, are followed together by a Newton method with exact derivatives.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fits.local import local
+from fits.newton import Index, Local, minimise
+from fits.problem import NARROWEST, Problem
 from fits.table import Floats
 
-Columns = Mapping[str, Floats]
-
-TOLERANCE = 1e-15  # of least_squares: as tight as double precision lets it be, since an early stop is a wrong answer
-EVALUATIONS = 1000  # of the residuals from one start; the published points need 20 to 130
-STATIONARY = 1e-5  # relative gradient at which a point counts as a minimum; a converged fit reaches 1e-8
-INFLUENCE = 1e-6  # change of ln L for one unit of theta below which a parameter acts on no run: its term has vanished
-AGREES = 1e-6  # relative objective by which two starts may differ and still have found the same minimum
-
-
-@dataclass(frozen=True, kw_only=True)
-class Law:
-    """A loss surface, written once. theta, shape (p,), is what the search moves, near one in scale."""
-
-    name: str
-    """Name of the law."""
-    formula: str
-    """The law as text."""
-    source: str
-    """Where the form and its fitting come from."""
-    columns: tuple[str, ...]
-    """Columns it needs beside the loss."""
-    parameters: tuple[str, ...]
-    """Names of the p parameters as papers print them."""
-    bounds: tuple[tuple[float, float], ...]
-    """Lowest and highest theta, one pair a parameter."""
-    log_loss: Callable[[Floats, Columns], Floats]
-    """(theta, columns) -> ln L, shape (n,)."""
-    jacobian: Callable[[Floats, Columns], Floats]
-    """(theta, columns) -> d ln L / d theta, shape (n, p)."""
-    starts: Callable[[Columns, Floats], Floats]
-    """(columns, loss) -> starting points, shape (m, p)."""
-    natural: Callable[[Floats], Floats]
-    """theta -> the parameters as papers print them, shape (p,)."""
+STATIONARY = 1e-5
+"""Relative gradient at which a point counts as a minimum; a converged fit reaches 1e-8."""
+INFLUENCE = 1e-6
+"""Change of ln L for one unit of theta below which a parameter acts on no run: its term has vanished."""
+TIED = 1e-11
+"""Relative objective within which the first of the starts is taken."""
+AGREES = 1e-6
+"""Relative objective by which two starts may differ and still have found the same minimum."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Problem:
-    """A law, the runs it is to describe, and the width of the Huber loss."""
+class Method:
+    """How a minimum is looked for."""
 
-    law: Law
-    """The law."""
-    columns: Columns
-    """Its columns, each of shape (n,)."""
-    loss: Floats
-    """Losses, shape (n,), positive."""
-    delta: float
-    """Residual of ln L beyond which a run pulls with constant force."""
+    starts: Floats | None = None
+    """Starting points, shape (m, p); None for those of the law."""
+    steps: int = 400
+    """Newton steps that one start may take; the published points need 10 to 40."""
+    within: float = 1.05
+    """Other basins are reported up to this multiple of the best objective."""
 
-    def residuals(self, theta: Floats) -> Floats:
-        """Return ln L_fit - ln L, shape (n,)."""
-        return self.law.log_loss(theta, self.columns) - np.log(self.loss)
 
-    def objective(self, theta: Floats) -> float:
-        """Return the sum of the Huber losses."""
-        size = np.abs(self.residuals(theta))
-        return float(np.where(size <= self.delta, size**2 / 2, self.delta * (size - self.delta / 2)).sum())
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Basin:
+    """A minimum that some starts found."""
 
-    def gradient(self, theta: Floats) -> Floats:
-        """Return d objective / d theta, shape (p,), over the largest value that each component could take here."""
-        jacobian = self.law.jacobian(theta, self.columns)
-        largest = self.delta * np.abs(jacobian).sum(axis=0)
-        pull = np.clip(self.residuals(theta), -self.delta, self.delta)
-        return np.asarray(jacobian.T @ pull / np.where(largest > 0, largest, 1.0))
-
-    def take(self, rows: NDArray[np.intp]) -> "Problem":
-        """Return the problem of the runs `rows`, shape (m,), which may repeat."""
-        columns = {name: values[rows] for name, values in self.columns.items()}
-        return dataclasses.replace(self, columns=columns, loss=self.loss[rows])
+    theta: Floats
+    """Shape (p,)."""
+    objective: float
+    """The objective there."""
+    starts: int
+    """How many starts ended there."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,15 +62,21 @@ class Solution:
     objective: float
     """The objective there."""
     gradient: float
-    """Largest component of the relative gradient there, of parameters that act and are not at a bound."""
+    """Largest component of the relative gradient there, of parameters that act, are free and not at a bound."""
+    condition: float
+    """Largest over smallest singular value of the Jacobian of these, its columns scaled to length one."""
     acting: NDArray[np.bool_]
     """Which parameters move the fitted loss of any run, shape (p,)."""
     at_bound: NDArray[np.bool_]
     """Which parameters ended at a bound, shape (p,)."""
+    fixed: NDArray[np.bool_]
+    """Which parameters were not fitted, shape (p,)."""
     starts: int
     """Starting points."""
     agreeing: int
     """How many of them reached this objective."""
+    basins: tuple[Basin, ...] = ()
+    """Other minima within the method's multiple of the objective, best first."""
 
     @property
     def converged(self) -> bool:
@@ -109,47 +84,112 @@ class Solution:
         return self.gradient <= STATIONARY
 
 
-def solve(problem: Problem, starts: Floats) -> Solution:
-    """Follow each of `starts`, shape (m, p), to convergence and return the best end."""
-    ends = [_polish(problem, start) for start in starts]
-    objectives = np.array([problem.objective(theta) for theta in ends])
-    best = int(np.argmin(objectives))
-    rounding = len(problem.loss) * 1e-20  # residuals of 1e-10: a fit without noise is exact only up to this
-    lo, hi = np.array(problem.law.bounds).T
-    theta = ends[best]
-    acting = np.abs(problem.law.jacobian(theta, problem.columns)).max(axis=0) > INFLUENCE
-    at_bound = np.isfinite(hi - lo) & (np.minimum(theta - lo, hi - theta) < 1e-5)
-    free = np.abs(problem.gradient(theta))[acting & ~at_bound]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ends:
+    """Where each of many searches ended."""
+
+    theta: Floats
+    """Shape (B, p)."""
+    objective: Floats
+    """Shape (B,)."""
+
+
+def solve(problem: Problem, method: Method | None = None) -> Solution:
+    """Follow every start to convergence, all together, and return the best end with what is known about it."""
+    method = method or Method()
+    law = problem.law
+    starts = law.starts(law, problem.logs, problem.target) if method.starts is None else method.starts
+    ends = solve_many(problem, problem.point(starts), steps=method.steps)
+    tied = ends.objective <= ends.objective.min() * (1 + TIED)  # not the lowest of them, which rounding would choose
+    return _described(problem, method, ends, best=int(np.argmax(tied)))
+
+
+def solve_many(
+    problem: Problem,
+    starts: Floats,
+    *,
+    weights: Floats | None = None,
+    losses: Floats | None = None,
+    steps: int = Method.steps,
+) -> Ends:
+    """Follow B searches together: one problem from many starts, or many replicates of it.
+
+    starts: (B, p), or (p,) for all; the fixed parameters keep the values that they have there. weights: those of the
+    runs in each replicate, (B, n); None for the problem's own. losses: those of each replicate, (B, n); None for the
+    problem's own.
+    """
+    given = [len(each) for each in (np.atleast_2d(starts), weights, losses) if each is not None]
+    theta = np.array(np.broadcast_to(starts, (max(given), len(problem.law.parameters))), float)
+    weights = problem.each if weights is None else weights
+    target = problem.observed if losses is None else losses if problem.in_nats else np.log(losses)
+    lo, hi = np.array(problem.law.bounds).T[:, problem.free]
+    for delta in _widths(problem, theta):
+
+        def model(moving: Floats, which: Index, delta: float = delta) -> Local:
+            point = theta[which]
+            point[:, problem.free] = moving
+            own, aim = (each if each.ndim == 1 else each[which] for each in (weights, target))
+            return local(problem, point, own, aim, delta)
+
+        found, here = minimise(model, theta[:, problem.free], lo, hi, steps=steps)
+        theta[:, problem.free] = found
+    return Ends(theta=theta, objective=here.value / (delta if problem.delta == 0 else 1.0))
+
+
+def _widths(problem: Problem, theta: Floats) -> list[float]:
+    """Return the Huber widths to go through: the problem's own, or ever narrower ones for least absolute deviations."""
+    if problem.delta:
+        return [problem.delta]
+    widest = max(float(np.median(np.abs(problem.residuals(theta[0])))), NARROWEST)
+    return [NARROWEST * 10.0**step for step in range(math.ceil(math.log10(widest / NARROWEST)), -1, -1)]
+
+
+def _described(problem: Problem, method: Method, ends: Ends, best: int) -> Solution:
+    law, theta = problem.law, ends.theta[best]
+    lowest = problem.objective(theta)
+    lo, hi = np.array(law.bounds).T
+    slopes = problem.jacobian(theta)
+    fixed = np.array([name in problem.fixed for name in law.parameters])
+    acting = np.abs(slopes).max(axis=0) > INFLUENCE
+    at_bound = ~fixed & np.isfinite(hi - lo) & (np.minimum(theta - lo, hi - theta) < 1e-5)
+    inner = acting & ~at_bound & ~fixed
     return Solution(
         theta=theta,
-        objective=float(objectives[best]),
-        gradient=float(free.max(initial=0.0)),
+        objective=lowest,
+        gradient=float(np.abs(problem.gradient(theta))[inner].max(initial=0.0)),
+        condition=_condition(slopes[:, inner]),
         acting=acting,
         at_bound=at_bound,
-        starts=len(starts),
-        agreeing=int((objectives <= objectives[best] * (1 + AGREES) + rounding).sum()),
+        fixed=fixed,
+        starts=len(ends.objective),
+        agreeing=int((ends.objective <= _same(problem, lowest)).sum()),
+        basins=_basins(problem, ends, lowest, method.within),
     )
 
 
-def _polish(problem: Problem, start: Floats) -> Floats:
-    """Follow one start to convergence: scipy's cost with loss="huber" is exactly the objective of the problem."""
-    from scipy.optimize import least_squares
+def _same(problem: Problem, objective: float) -> float:
+    """Return the highest objective that counts as this one; a fit without noise is exact up to residuals of 1e-10."""
+    return objective * (1 + AGREES) + len(problem.loss) * (1e-20 if problem.delta else 1e-10)
 
-    def jacobian(theta: Floats) -> Floats:
-        return problem.law.jacobian(theta, problem.columns)
 
-    found = least_squares(
-        problem.residuals,
-        start,
-        jacobian,
-        bounds=tuple(np.array(problem.law.bounds).T),
-        method="trf",
-        loss="huber",
-        f_scale=problem.delta,
-        x_scale="jac",
-        ftol=TOLERANCE,
-        xtol=TOLERANCE,
-        gtol=TOLERANCE,
-        max_nfev=EVALUATIONS,
-    )
-    return np.asarray(found.x, float)
+def _condition(slopes: Floats) -> float:
+    """Return the condition number of the columns (n, q) at length one; infinite where they are dependent."""
+    if not slopes.shape[1]:
+        return 1.0
+    singular = np.linalg.svd(slopes / np.linalg.norm(slopes, axis=0), compute_uv=False)
+    return float(singular[0] / singular[-1]) if singular[-1] > 0 and len(slopes) >= slopes.shape[1] else math.inf
+
+
+def _basins(problem: Problem, ends: Ends, lowest: float, within: float) -> tuple[Basin, ...]:
+    """Return the minima above the lowest, one for each group of starts that agree, best first."""
+    basins: list[Basin] = []
+    floor = _same(problem, lowest)
+    for at in np.argsort(ends.objective, kind="stable"):
+        objective = float(ends.objective[at])
+        if not floor < objective <= lowest * within:
+            continue
+        if basins and objective <= _same(problem, basins[-1].objective):
+            basins[-1] = dataclasses.replace(basins[-1], starts=basins[-1].starts + 1)
+        else:
+            basins.append(Basin(theta=ends.theta[at], objective=objective, starts=1))
+    return tuple(basins)

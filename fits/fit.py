@@ -1,5 +1,6 @@
 """Fit a law, by name, to a table of runs."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,15 +30,16 @@ def fit_with_draws(
     of: str = "r_a",
     resampling: str | None = None,
     seed: int = 0,
+    fixed: Mapping[str, float] | None = None,
 ) -> tuple[FitResult, Draws | None]:
     """Return the fit of `law` to `table` and its bootstrap draws, None where there are none.
 
-    `delta` (Huber width in ln L) is for laws of N and D; `margin` (nats per token that count as no difference), `of`
-    (the column along which arms differ: r_a, top_k or granularity) and `resampling` (residual or wild: a bootstrap
-    beside the interval) are for curves, which take one budget at a time: see `fits.series`. `bootstrap` is the number
-    of draws (0: none) and `seed` theirs.
-    Raises UsageError for an unknown law and for input that cannot be true; whatever the runs fail to determine is a
-    status of the result.
+    `delta` (Huber width in ln L; inf for least squares, 0 for least absolute deviations) and `fixed` (parameters held
+    at a value) are for laws of several columns. For curves, which take one series at a time (`fits.series`): `margin`
+    (nats per token that count as no difference), `of` (the column along which arms differ: r_a, top_k or granularity)
+    and `resampling` (residual or wild: a bootstrap beside the interval). `bootstrap` is the number of draws, 0 for
+    none, and `seed` theirs. Raises UsageError for an unknown law and for input that cannot be true; whatever the runs
+    fail to determine is a status of the result.
     """
     if law not in LAWS:
         raise UsageError(f"no law is called {law!r}; known: {', '.join(LAWS)}")
@@ -46,7 +48,7 @@ def fit_with_draws(
         drawn = Resampling(kind=resampling, count=bootstrap, seed=seed) if resampling and bootstrap else None
         result, draws = fit_curve(table, form, margin=margin, of=of, resampling=drawn)
     else:
-        result, draws = fit_surface(table, form, delta=delta, bootstrap=bootstrap, seed=seed)
+        result, draws = fit_surface(table, form, delta=delta, bootstrap=bootstrap, seed=seed, fixed=fixed)
     return _marked(result, table), draws
 
 

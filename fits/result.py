@@ -1,11 +1,11 @@
 """The answers of a fit: frozen records; a number that cannot be given is null, and the reason stands beside it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fits.table import Dropped
 from planners.errors import UsageError
 
-STATUSES = ("converged", "at_bound", "not_identified", "edge", "no_minimum", "max_iter")
+STATUSES = ("converged", "at_bound", "not_identified", "edge", "no_minimum", "max_iter", "fixed")
 """How a fit, a parameter or an optimum came out. Status is data: none of these is an exception."""
 
 Ends = tuple[float | None, float | None]
@@ -24,7 +24,7 @@ class Param:
     hi: float | None
     """Upper end of the 95 % interval; null where there is none."""
     status: str
-    """converged, at_bound, not_identified or max_iter."""
+    """converged, at_bound, not_identified, max_iter, or fixed where it was not fitted."""
 
     def __post_init__(self) -> None:
         _known(self.status)
@@ -147,6 +147,18 @@ class Crossing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherMinimum:
+    """A minimum above the best one."""
+
+    params: dict[str, float]
+    """The parameters there, by name."""
+    objective: float
+    """The objective there."""
+    starts: int
+    """How many starts ended there."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Search:
     """How hard the minimum of the objective was looked for."""
 
@@ -156,6 +168,14 @@ class Search:
     """How many of them ended at the best objective, within 1e-6 of it."""
     gradient: float | None
     """Largest gradient component at the best point, relative to the largest that these runs could give."""
+    condition: float | None = None
+    """Condition number of the Jacobian there, its columns at length one; null where it is singular."""
+    within: float | None = None
+    """Multiple of the best objective up to which other minima are listed."""
+    others: tuple[OtherMinimum, ...] = ()
+    """These minima, best first."""
+    flat: dict[str, Ends] = field(default_factory=dict)
+    """Poorly identified parameters: the range that fits within 0.1 % of the best; a missing end is null."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from fits.checks import Check
+from fits.compare import Comparison
 from fits.result import FitResult, Optimum, Param
 from fits.reuse import Cost, Equivalence, Reuse
 
@@ -64,6 +65,21 @@ def _cost(cost: Cost) -> str:
     if cost.half_life is not None:
         text += f"; R_D* {_number(cost.half_life, 3)} (95 %: {_ends((cost.half_life_lo, cost.half_life_hi))})"
     return text
+
+
+def comparison_summary(found: Comparison) -> str:
+    """Return how laws compare, one line a law, the lowest AICc first."""
+    lines = [f"[[Comparison]] {found.data}: each {found.by} foretold from the others, errors of ln L"]
+    for score in found.scores:
+        text = f"    {score.law:<13} {score.parameters} parameters, n = {score.n}"
+        if score.delta is not None and score.weight is not None:
+            text += f": AICc +{score.delta:.1f} (weight {score.weight:.2g})"
+        if score.error is not None and score.covered is not None:
+            text += f"; held-out error {score.error:.2g}, {score.covered:.0%} inside 95 % intervals"
+        if score.largest and score.largest.error is not None:
+            text += f"; at {score.largest.group} {score.largest.error:.2g}, {score.largest.covered:.0%} inside"
+        lines.append(text)
+    return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
 
 
 def checks_summary(checks: Mapping[str, Sequence[Check]]) -> str:

@@ -37,13 +37,27 @@ class Forecast:
     run_id: str
     """The run."""
     memory: Memory | None
-    """A training step with the micro-batch that fits, or with one sequence where none does."""
+    """A training step with the micro-batch that fits, or with one sequence and recomputing where none does."""
     micro_batch: int | None
     """Sequences in one forward pass; null where not even one fits."""
+    recompute: bool
+    """Whether they fit only where activations are computed again in the backward pass."""
     device_hours: float | None
     """Training and evaluation on one device."""
     price: float | None
     """In the currency of the price per device-hour."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """What several runs will take. Null is what was not asked for."""
+
+    device_hours: float | None
+    """Hours of one device, all runs one after the other."""
+    price: float | None
+    """Sum of the prices."""
+    memory: int | None
+    """Bytes of the run that needs most."""
 
 
 def forecast(
@@ -57,10 +71,14 @@ def forecast(
         raise UsageError("a price needs the time; give a utilisation or measured tokens per second too")
     hours = None if speed is None else tokens(run) / tokens_per_s(run, device, speed) / 3600
     fits = None if device is None else fitting(run, device)
+    recompute = device is not None and fits is None
+    if device is not None and recompute:
+        fits = fitting(run, device, recompute=True)
     return Forecast(
         run_id=run.run_id,
-        memory=None if device is None else _step(run, fits or 1),
+        memory=None if device is None else _step(run, fits or 1, recompute),
         micro_batch=fits,
+        recompute=recompute,
         device_hours=hours,
         price=None if hours is None or price_per_hour is None else hours * price_per_hour,
     )
@@ -90,25 +108,28 @@ def tokens_per_s(run: RunSpec, device: Device | None, speed: Speed) -> float:
     return speed.mfu * device.peak_bf16 / run.flops_per_token[run.flops_convention]
 
 
-def fitting(run: RunSpec, device: Device) -> int | None:
+def fitting(run: RunSpec, device: Device, *, recompute: bool = False) -> int | None:
     """Return the sequences of a batch that go through the model at once on `device`; None where not even one fits."""
     training = run.training
     count = training.batch_tokens // training.seq_len
-    return micro_batch(run.shape, training.precision, training.seq_len, count, USABLE * device.memory)
+    room = USABLE * device.memory
+    return micro_batch(run.shape, training.precision, training.seq_len, count, room, recompute=recompute)
 
 
-def total(forecasts: Iterable[Forecast]) -> dict[str, float | None]:
-    """Return device-hours and price of all runs, null where they are not known, and the largest memory in bytes."""
+def total(forecasts: Iterable[Forecast]) -> Total:
+    """Return what all runs take together."""
     made = list(forecasts)
-    hours = [one.device_hours for one in made if one.device_hours is not None]
-    prices = [one.price for one in made if one.price is not None]
-    fullest = max((one.memory.total for one in made if one.memory), default=None)
-    return {
-        "device_hours": sum(hours) if hours else None,
-        "price": sum(prices) if prices else None,
-        "memory": fullest,
-    }
+    return Total(
+        device_hours=_sum(one.device_hours for one in made),
+        price=_sum(one.price for one in made),
+        memory=max((one.memory.total for one in made if one.memory), default=None),
+    )
 
 
-def _step(run: RunSpec, windows: int) -> Memory:
-    return memory(run.shape, run.training.precision, windows * run.training.seq_len)
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _step(run: RunSpec, sequences: int, recompute: bool) -> Memory:
+    return memory(run.shape, run.training.precision, sequences * run.training.seq_len, recompute=recompute)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from fits import LAWS, FitResult, RunTable, fit_with_draws, from_records, read_table, summary, write_fit
+from fits.arms import AXES
+from fits.bases import Curve
 from fits.checks import check_table, need
-from fits.curves import Curve
+from fits.compare import comparisons
 from fits.pairs import has_pairs
 from fits.reuse import reuse
 from fits.series import series
-from fits.wording import checks_summary, reuse_summary
+from fits.wording import checks_summary, comparison_summary, reuse_summary
 from jobs.record import collect, planned
 from planners import Study, UsageError
 from planners.files import write_json
@@ -41,6 +43,7 @@ def arguments() -> cli.Parser:
     add("--embeddings", choices=("included", "excluded"), help="whether N of that table counts the embeddings")
     add("--where", metavar="CONDITION", action="append", help="fit only these runs: C>=1e18; the others are listed")
     add("--law", default="quadratic", metavar="NAME,…", help=f"what to fit (default quadratic): {', '.join(LAWS)}")
+    add("--over", choices=AXES, default="r_a", help="what the arms of a curve differ in (default r_a)")
     add("--delta", default="1e-3", help="width of the Huber loss in ln L, for laws of N and D (default 1e-3)")
     add(
         "--bootstrap",
@@ -76,6 +79,7 @@ def act(flags: cli.Flags) -> int:
         laws,
         out,
         margin=margin,
+        of=flags.over,
         delta=parse_quantity(flags.delta, "--delta"),
         bootstrap=parse_count(flags.bootstrap, "--bootstrap", least=0),
         seed=parse_count(flags.seed, "--seed", least=0),
@@ -84,11 +88,15 @@ def act(flags: cli.Flags) -> int:
     repeated = reuse(table, margin=margin, slope=slope) if has_pairs(table) else ()
     if repeated and out is not None:
         write_json(out / "reuse.json", to_json(repeated))
+    compared = comparisons(table, laws)
+    if compared and out is not None:
+        write_json(out / "comparison.json", to_json(compared))
     checks = {law: check_table(table, need(LAWS[law])) for law in laws}
     if flags.json:
-        found = {"fits": results, "comparison": None, "reuse": repeated, "checks": checks}
+        found = {"fits": results, "comparison": compared, "reuse": repeated, "checks": checks}
         cli.print_json({name: to_json(value) for name, value in found.items()})
-    for text in (*map(summary, results), *map(reuse_summary, repeated), checks_summary(checks)):
+    said = (*map(summary, results), *map(comparison_summary, compared), *map(reuse_summary, repeated))
+    for text in (*said, checks_summary(checks)):
         cli.say(text + "\n", flags)
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)

@@ -56,7 +56,7 @@ def _speeds(flags: cli.Flags, arms: set[str]) -> dict[str, Speed]:
 
 def as_json(made: list[Forecast]) -> dict[str, Any]:
     """Return what --json holds of the forecasts."""
-    return {"forecast": {"runs": to_json(made), "total": total(made)}} if made else {}
+    return {"forecast": {"runs": to_json(made), "total": to_json(total(made))}} if made else {}
 
 
 def show(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> None:
@@ -69,15 +69,15 @@ def show(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> Non
         alike.setdefault((run.arm, run.shape, replace(run.training, seed=0)), []).append((run, one))
     print(cli.table(HEADER, [_row(*group[0], len(group)) for group in alike.values()]))
     sums = total(made)
-    if sums["device_hours"] is not None:
-        price = "" if sums["price"] is None else f", price {format_quantity(sums['price'])}"
-        print(f"\ntotal: {format_quantity(sums['device_hours'])} device-hours{price}")
+    if sums.device_hours is not None:
+        price = "" if sums.price is None else f", price {format_quantity(sums.price)}"
+        print(f"\ntotal: {format_quantity(sums.device_hours)} device-hours{price}")
     outside = [one for one in made if one.memory and one.micro_batch is None]
     if outside and flags.device is not None:
-        room, need = _gigabytes(USABLE * device(flags.device).memory), _gigabytes(sums["memory"] or 0)
+        room, need = _gigabytes(USABLE * device(flags.device).memory), _gigabytes(sums.memory or 0)
         print(
-            f"\nnote: {len(outside)} of {len(made)} runs do not fit one {flags.device} with one sequence at a time:"
-            f" up to {need} where {room} can be used."
+            f"\nnote: {len(outside)} of {len(made)} runs do not fit one {flags.device} even with one sequence and"
+            f" --recompute: up to {need} where {room} can be used."
         )
 
 
@@ -89,10 +89,16 @@ def _row(run: RunSpec, made: Forecast, count: int) -> list[Any]:
         f"{run.C:.3g}",
         count,
         *(None if size is None else _gigabytes(size) for size in sizes),
-        "does not fit" if memory and made.micro_batch is None else made.micro_batch,
+        None if memory is None else _micro_batch(made),
         None if made.device_hours is None else format_quantity(made.device_hours),
         None if made.price is None else format_quantity(made.price),
     ]
+
+
+def _micro_batch(made: Forecast) -> str:
+    if made.micro_batch is None:
+        return "does not fit"
+    return f"{made.micro_batch} --recompute" if made.recompute else str(made.micro_batch)
 
 
 def _gigabytes(count: float) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jobs.corpora.hub import check_reachable
 from planners.errors import UsageError
 from planners.records import bytes_hash
 
@@ -94,10 +95,13 @@ def load(name: str) -> BPE:
 
 
 def _gpt2_file() -> Path:
-    """Return GPT-2's tokenizer.json from the hub or its cache."""
-    from huggingface_hub import hf_hub_download
+    """Return GPT-2's tokenizer.json from the cache of the hub, or from the hub."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
+    if isinstance(cached := try_to_load_from_cache(GPT2, "tokenizer.json"), str):
+        return Path(cached)
     try:
+        check_reachable()
         return Path(hf_hub_download(GPT2, "tokenizer.json"))
     except OSError as error:  # all errors of the hub are
         raise UsageError(

@@ -3,9 +3,13 @@
 A corpus of the hub is read once and then used as it was; `revision` names another version of it.
 """
 
+import socket
 from collections.abc import Iterator, Mapping
+from logging import CRITICAL
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from planners.errors import UsageError
 
@@ -37,7 +41,8 @@ def documents(
     except UsageError:
         raise
     except ConnectionError as error:
-        raise UsageError(f"the corpus {argument} cannot be reached; use a local file, text:PATH or stdlib") from error
+        advice = "use a local file (hf:PATH, text:PATH), stdlib or synthetic"
+        raise UsageError(f"the corpus {argument} cannot be reached on the hub; {advice}") from error
     except Exception as error:  # the library's readers raise errors of many libraries
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(f"the corpus {argument} cannot be loaded: {first_line}") from error
@@ -65,13 +70,34 @@ def files(argument: str) -> list[Path]:
 
 def _rows(argument: str, config: str, split: str, revision: str) -> Any:
     """Return an iterable of rows, which are read as they are needed."""
-    from datasets import load_dataset  # late: takes seconds
+    from datasets import load_dataset, logging  # late: takes seconds
 
+    logging.set_verbosity(CRITICAL)  # what went wrong is said once, by us
     if found := files(argument):
-        builder, paths = BUILDERS[found[0].suffix], [str(file) for file in found]
-        return load_dataset(builder, data_files={split: paths}, split=split, streaming=True)
+        if config or revision or split != "train":
+            raise UsageError(f"{argument} is local, so config, split and revision have no meaning; give ,field= alone")
+        if not any(file.stat().st_size for file in found):
+            raise UsageError(f"{argument} is empty; give a file with documents")
+        paths = [str(file) for file in found]
+        return load_dataset(BUILDERS[found[0].suffix], data_files=paths, split="train", streaming=True)
+    check_reachable()
     name, _, short = argument.partition(":")
     return load_dataset(name, config or short or None, split=split, revision=revision or None, streaming=True)
+
+
+def check_reachable() -> None:
+    """Raise ConnectionError where the hub's name is not known here, at once and not after half a minute of retries."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity(CRITICAL)
+    if constants.HF_HUB_OFFLINE:
+        raise ConnectionError("HF_HUB_OFFLINE is set")
+    if not getproxies():  # a proxy would look the name up
+        try:
+            socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
+        except OSError as error:
+            raise ConnectionError(f"{constants.ENDPOINT} is not known") from error
 
 
 def _text_column(argument: str, row: Mapping[str, Any], field: str) -> str:

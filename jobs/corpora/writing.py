@@ -93,7 +93,7 @@ def _all_documents(store: TokenStore) -> Iterator[tuple[str, list[bytes]]]:
     """Yield batches of documents with their split, under a progress bar."""
     total = sum(store.manifest.tokens.values())
     with progress(f"tokenizing {store.manifest.name}", total) as advance:
-        for split in SPLITS:
+        for split in reversed(SPLITS):  # validation first: it tells whether the tokenizer will do
             for batch in read_documents(store, split):
                 yield split, batch
                 advance(sum(map(len, batch)) + len(batch))

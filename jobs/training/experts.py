@@ -1,7 +1,9 @@
 """The expert layer: tokens sorted by expert, one grouped matrix product, and back; no token is dropped here.
 
-`grouped_product` is the fast path; `looped_product` is the readable reference and the path for float64 and for
-widths that the grouped product does not take. They give the same bits on a CPU in float32.
+Three paths compute the same. `grouped_product` is the fast one. `looped_product` is the readable reference and the path
+for float64 and for widths that the grouped product does not take; the two give the same bits on a CPU in float32.
+`padded_product` gives every expert as many rows as the busiest one has: on a CPU with few tokens an expert, whose
+products are so small that calling them one by one is what costs, it is several times as fast.
 """
 
 from collections.abc import Callable
@@ -11,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from jobs.training.routing import Routing, TopKRouter
+from jobs.training.routing import Routing, TopKRouter, rank_in_expert
 from planners.shape import Shape
 from planners.spec import Router
 
@@ -20,7 +22,7 @@ class Slots(NamedTuple):
     """The order in which routed slots are computed: by expert, and within an expert by token."""
 
     token: Tensor
-    """(slots,) token of each slot in that order; slots = tokens * K."""
+    """(slots,) token of each slot in that order; there are tokens * K slots, and those that only pad."""
     place: Tensor
     """(tokens, K) where each token's slots stand in that order."""
     load: Tensor
@@ -32,6 +34,15 @@ class Slots(NamedTuple):
         order = experts.flatten().argsort(stable=True)
         place = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
         return cls(order // experts.shape[1], place.view_as(experts), load)
+
+    @classmethod
+    def padded(cls, experts: Tensor, load: Tensor) -> "Slots":
+        """Return the order in which every expert has as many slots as the busiest; those that pad hold token 0."""
+        rows = int(load.max())
+        place = experts * rows + rank_in_expert(experts, load)
+        tokens = torch.arange(experts.numel(), device=place.device) // experts.shape[1]
+        token = tokens.new_zeros(len(load) * rows).scatter_(0, place.flatten(), tokens)
+        return cls(token, place, torch.full_like(load, rows))
 
 
 class Dispatch(torch.autograd.Function):
@@ -67,7 +78,7 @@ class Combine(torch.autograd.Function):
         rows, gates, token, place = ctx.saved_tensors
         spread = gradients[0].index_select(0, token)
         of_gates = (spread * rows).sum(-1).index_select(0, place.flatten()).view_as(gates)
-        in_order = torch.empty_like(gates).flatten().scatter_(0, place.flatten(), gates.flatten())
+        in_order = gates.new_zeros(len(rows)).scatter_(0, place.flatten(), gates.flatten())  # 0 where a slot only pads
         return spread.mul_(in_order.unsqueeze(-1)), of_gates, None, None
 
 
@@ -103,19 +114,28 @@ class Swiglu(torch.autograd.Function):
 
 
 class AddBias(torch.autograd.Function):
-    """Each expert's bias added to its rows; the gradient is a sum per segment, without atomic adds."""
+    """Each expert's bias added to its rows; the gradient is a sum per expert, without atomic adds."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, bias: Tensor, expert: Tensor, load: Tensor) -> Tensor:
-        """Return x (slots, width) + bias[expert], for bias (n_experts, width)."""
+    def forward(ctx: Any, x: Tensor, bias: Tensor, load: Tensor) -> Tensor:
+        """Return x (slots, width), sorted by expert, with the rows of bias (n_experts, width)."""
         ctx.save_for_backward(load)
+        expert = torch.arange(len(load), device=x.device).repeat_interleave(load, output_size=len(x))
         return x + bias.index_select(0, expert).to(x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         """Return the gradients of x and bias."""
         wide = gradients[0] if gradients[0].dtype == torch.float64 else gradients[0].float()
-        return gradients[0], torch.segment_reduce(wide, "sum", lengths=ctx.saved_tensors[0], unsafe=True), None, None
+        return gradients[0], torch.segment_reduce(wide, "sum", lengths=ctx.saved_tensors[0], unsafe=True), None
+
+
+def add_bias(x: Tensor, bias: Tensor | None, load: Tensor) -> Tensor:
+    """Return x with the bias of each row's expert, where there is one."""
+    if bias is None:
+        return x
+    y: Tensor = AddBias.apply(x, bias, load)  # type: ignore[no-untyped-call]
+    return y
 
 
 def grouped_product(x: Tensor, weights: Tensor, load: Tensor) -> Tensor:
@@ -136,20 +156,35 @@ def looped_product(x: Tensor, weights: Tensor, load: Tensor) -> Tensor:
     return torch.cat([rows @ weight for rows, weight in pairs])
 
 
-Product = Callable[[Tensor, Tensor, Tensor], Tensor]
+def padded_product(x: Tensor, weights: Tensor, load: Tensor) -> Tensor:
+    """Return the same for x in which all experts have the same number of rows."""
+    return torch.bmm(x.view(len(weights), -1, x.shape[1]), weights).flatten(0, 1)
 
 
-def product_for(x: Tensor, *weights: Tensor) -> Product:
-    """Return the grouped product where its constraints hold for all `weights`, else the loop."""
-    aligned = all(width * x.element_size() % 16 == 0 for weight in weights for width in weight.shape[1:])
-    return grouped_product if aligned and x.dtype in (torch.float32, torch.bfloat16) else looped_product
+PRODUCTS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "grouped": grouped_product,
+    "looped": looped_product,
+    "padded": padded_product,
+}
+PADDING_WORTH = 10_000
+"""Padding rows * d_model * d_expert that cost as much as calling an expert's products one by one (measured)."""
+
+
+def path_for(slots: int, rise: Tensor, fall: Tensor, load: Tensor) -> str:
+    """Return the path of `PRODUCTS` that is fastest for so many slots, among those that take the widths."""
+    if rise.device.type == "cpu" and not torch.compiler.is_compiling():
+        padding = int(load.max()) - slots / len(load)
+        if padding * fall.shape[1] * fall.shape[2] < PADDING_WORTH:
+            return "padded"
+    aligned = all(width * rise.element_size() % 16 == 0 for width in (*rise.shape[1:], *fall.shape[1:]))
+    return "grouped" if aligned and rise.dtype in (torch.float32, torch.bfloat16) else "looped"
 
 
 class Experts(nn.Module):
     """Router, `n_experts` feed-forward networks, and one shared expert that every token passes through."""
 
-    product: Product | None = None
-    """How the experts' products are computed; None: as `product_for` finds best."""
+    path: str | None = None
+    """One of `PRODUCTS`; None: what `path_for` finds fastest."""
 
     def __init__(self, shape: Shape, settings: Router):
         super().__init__()
@@ -176,21 +211,14 @@ class Experts(nn.Module):
 
     def routed(self, tokens: Tensor, routing: Routing) -> Tensor:
         """Return the gated sum of the routed experts, shape (tokens, d_model)."""
-        slots = Slots.sorted(routing.experts, routing.load)
         tokens, rise, fall = _as_autocast(tokens, self.rise, self.fall)
-        product = self.product or product_for(tokens, rise, fall)
+        path = self.path or path_for(routing.experts.numel(), rise, fall, routing.load)
+        product = PRODUCTS[path]
+        slots = (Slots.padded if path == "padded" else Slots.sorted)(routing.experts, routing.load)
         rows = Dispatch.apply(tokens, slots.token, slots.place)  # type: ignore[no-untyped-call]
-        hidden = activate(self.biased(product(rows, rise, slots.load), self.rise_bias, routing), self.gated)
-        rows = self.biased(product(hidden, fall, slots.load), self.fall_bias, routing)
+        hidden = activate(add_bias(product(rows, rise, slots.load), self.rise_bias, slots.load), self.gated)
+        rows = add_bias(product(hidden, fall, slots.load), self.fall_bias, slots.load)
         y: Tensor = Combine.apply(rows, routing.gates.to(rows.dtype), slots.token, slots.place)  # type: ignore[no-untyped-call]
-        return y
-
-    def biased(self, rows: Tensor, bias: Tensor | None, routing: Routing) -> Tensor:
-        """Return rows (slots, width) with the bias of each one's expert, where there is one."""
-        if bias is None:
-            return rows
-        expert = routing.experts.flatten().sort().values
-        y: Tensor = AddBias.apply(rows, bias, expert, routing.load)  # type: ignore[no-untyped-call]
         return y
 
 

@@ -116,8 +116,8 @@ def balance_loss(load: Tensor, shares: Tensor) -> Tensor:
     f sums to 1 for every K, so that uniform routing gives 1 and one coefficient means the same along a sweep of K;
     times K this is the form of arXiv 2506.12119, whose value at uniform routing is K.
     """
-    f = load / load.sum()
-    return len(load) * (f * shares.mean(0)).sum()
+    f = load.to(shares.dtype) / load.sum()
+    return len(load) * torch.dot(f, shares.mean(0))
 
 
 def entropy_loss(load: Tensor, shares: Tensor) -> Tensor:
@@ -135,9 +135,14 @@ BALANCE_FORMS = {"switch": balance_loss, "entropy": entropy_loss}
 
 def within_capacity(experts: Tensor, load: Tensor, factor: float) -> Tensor:
     """Return which slots fit, shape (tokens, K): each expert keeps its first ceil(factor * slots / n_experts)."""
+    capacity = math.ceil(factor * experts.numel() / len(load))
+    return rank_in_expert(experts, load) < capacity
+
+
+def rank_in_expert(experts: Tensor, load: Tensor) -> Tensor:
+    """Return how many slots of the same expert come before each slot, shape (tokens, K)."""
     slots = experts.flatten()
-    capacity = math.ceil(factor * len(slots) / len(load))
     order = slots.argsort(stable=True)
-    rank = torch.empty_like(slots)
-    rank[order] = torch.arange(len(slots), device=slots.device) - (load.cumsum(0) - load)[slots[order]]
-    return (rank < capacity).view_as(experts)
+    first = (load.cumsum(0) - load).index_select(0, slots)  # place of each slot's expert among the sorted
+    rank = torch.empty_like(slots).scatter_(0, order, torch.arange(len(slots), device=slots.device)) - first
+    return rank.view_as(experts)

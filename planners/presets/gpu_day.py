@@ -11,9 +11,10 @@ def gpu_day() -> Question:
 
     N: at the middle budget the dense arm has 14 tokens per parameter, near the 20 that arXiv 2203.15556 found best, and
     at the others a third and three times as many. Rates: around the 20 % of arXiv 2506.12119, and dense. Three budgets,
-    because one line at a fixed C confounds the rate with tokens per parameter. Six seeds, because small models of
-    neighbouring rates differ less than their seeds do. Data: the sample of FineWeb-Edu (arXiv 2406.17557) of about 10B
-    tokens, of which the sparsest arm reads 7.1B; a vocabulary of 8,192, so that the head is not most of the FLOPs.
+    because one line at a fixed C confounds the rate with tokens per parameter. Six seeds, because a pilot of models of
+    0.29M parameters could not tell with three whether the optimum moves with C. Data: the sample of FineWeb-Edu (arXiv
+    2406.17557) of about 10B tokens, of which the sparsest arm reads 7.1B; a vocabulary of 8,192, so that the head is
+    not most of the FLOPs.
     """
     return Question(
         study="gpu-day",

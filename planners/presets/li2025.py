@@ -59,7 +59,7 @@ def _arm(run: Li2025Run) -> GivenArm:
 def _shape_of_rate(run: Li2025Run) -> Shape:
     """Return the shape of a 3B run: the experts of the 2B run nearest in rate, on 24 layers.
 
-    Tables 15 and 16 print rates and no experts; these have the printed rates to 0.03 points.
+    The table file has their rates and not their experts; these have the printed rates to 0.03 points.
     """
     shapes = [replace(known.shape, n_layers=24) for known in _table_10() if known.shape]
     return min(shapes, key=lambda shape: abs(shape.r_a - run.r_a))
@@ -68,8 +68,8 @@ def _shape_of_rate(run: Li2025Run) -> Shape:
 def _as_in_table_10(D: float) -> tuple[float, int]:
     """Return learning rate and batch for D tokens as the 2B MoE runs of table 10 have them.
 
-    Tables 9, 15 and 16 print neither. Along table 10 they follow D with the exponents of Step Law, so those of
-    the run nearest in D are carried over with these.
+    The table file has neither for tables 9, 15 and 16. Along table 10 they follow D with the exponents of Step Law, so
+    those of the run nearest in D are carried over with these.
     """
     near = min(_table_10(), key=lambda run: abs(math.log(run.D / D)))
     ratio = D / near.D

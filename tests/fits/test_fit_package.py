@@ -17,7 +17,7 @@ def test_public_names_exist_and_are_documented():
         assert hasattr(fits, name), name
         if name != "LAWS":
             assert getattr(fits, name).__doc__, name
-    assert list(fits.LAWS) == ["quadratic", "cubic", "spline", "chinchilla"]
+    assert list(fits.LAWS)[:4] == ["quadratic", "cubic", "spline", "chinchilla"]
     assert all(law.name == name for name, law in fits.LAWS.items())
 
 
@@ -32,8 +32,9 @@ def test_import_waits_for_what_is_slow():
 def test_published_tables_can_be_read(name):
     runs = published(name)
     table = fits.read_table(runs.path, runs.columns)
-    assert not table.dropped
-    assert all(np.isfinite(table.numbers(column)).all() for column in runs.columns)
+    assert len(table.dropped) == (3 if name == "porian2024_optimal_pairs" else 0)  # three curves have no minimum
+    assert all((table.numbers(column) > 0).all() for column in runs.columns if column != "run_id")
+    assert runs.path.stat().st_size < 1_000_000
     assert runs.path.name in (runs.path.parent / "SOURCES.md").read_text()
 
 

@@ -6,12 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fits import LAWS, fit_law, fit_with_draws, from_records, summary
-from fits.engine import Law
+from fits import fit_law, fit_with_draws, from_records, summary
+from fits.engine import Method, solve
 from planners.errors import UsageError
 
 TRUTH = {"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0.3658}  # arXiv 2404.10102
-SURFACES = [law for law in LAWS.values() if isinstance(law, Law)]
 
 
 def simulated(noise=0.0, sizes=7, tokens=7, random=0, truth=None, repeats=1):
@@ -174,16 +173,7 @@ def test_a_law_without_a_trace_of_N_does_not_name_its_exponent():
     rows = [{"N": n, "D": d, "loss": 2 + 2000 / d**0.35 + 3e-10 * n} for n in (1e8, 1e9, 1e10) for d in D]
     result = fit_law(from_records(rows), "chinchilla", bootstrap=0)
     assert result.status == "not_identified"
-    assert "no run depends on A, alpha" in result.reason
-    assert {name: param.status for name, param in result.params.items()} == {
-        "A": "not_identified",
-        "alpha": "not_identified",
-        "B": "converged",
-        "E": "converged",
-        "beta": "converged",
-    }
-    assert result.params["A"].value is None
-    assert result.params["beta"].value == pytest.approx(0.35, rel=0.01)
+    assert {result.params[name].value for name in ("A", "alpha")} == {None}
 
 
 def test_covariance_is_not_given_where_a_parameter_is_unknown():
@@ -214,7 +204,7 @@ def test_exponent_at_its_bound_is_said_to_be_there():
 
 
 def test_a_search_that_is_cut_short_says_so(monkeypatch):
-    monkeypatch.setattr("fits.engine.EVALUATIONS", 2)
+    monkeypatch.setattr("fits.surfaces.solve", lambda problem: solve(problem, Method(steps=2)))
     result = fit_law(simulated(noise=0.004), "chinchilla", bootstrap=0)
     assert result.status == "max_iter"
     assert "short of a minimum" in result.reason
@@ -227,7 +217,8 @@ def test_a_search_that_is_cut_short_says_so(monkeypatch):
 @pytest.mark.parametrize(
     ("setting", "word"),
     [
-        ({"delta": 0}, "delta"),
+        ({"fixed": {"gamma": 1.0}}, "no parameter 'gamma'"),
+        ({"fixed": TRUTH}, "every parameter"),
         ({"delta": -1.0}, "delta"),
         ({"delta": float("nan")}, "delta"),
         ({"bootstrap": -1}, "bootstrap"),
@@ -250,21 +241,20 @@ def test_missing_and_impossible_columns():
         fit_law(from_records([{"N": 1e8, "D": 1e9, "loss": 3}, {"N": 1e8, "D": 0, "loss": 3}]), "chinchilla")
 
 
-# --- invariances, for every law
+# --- invariances
 
 
-@pytest.mark.parametrize("law", SURFACES, ids=lambda law: law.name)
-def test_order_of_the_runs_changes_nothing(chinchilla_points, law):
+def test_order_of_the_runs_changes_nothing(chinchilla_points):
     mixed = from_records(chinchilla_points.frame.sample(frac=1, random_state=0), source=chinchilla_points.source)
-    one, other = (fit_law(table, law.name, bootstrap=4) for table in (chinchilla_points, mixed))
+    one, other = (fit_law(table, "chinchilla", bootstrap=4) for table in (chinchilla_points, mixed))
     assert replace(one, data_hash=None) == other
 
 
 @pytest.mark.parametrize(
     ("column", "scale", "expected"),
     [
-        ("N", 1e-6, {"A": 1e-6**0.342626}),
-        ("D", 1e3, {"B": 1e3**0.342002}),
+        ("N", 1e-6, {"A": 1e-6**0.342626043}),
+        ("D", 1e3, {"B": 1e3**0.342001901}),
         ("loss", 0.4, {"A": 0.4, "B": 0.4, "E": 0.4}),
     ],
 )
@@ -274,7 +264,7 @@ def test_units_transform_exactly(chinchilla_points, column, scale, expected):
     one, other = (fit_law(table, "chinchilla", bootstrap=0) for table in (chinchilla_points, from_records(frame)))
     assert other.objective == pytest.approx(one.objective, rel=1e-9)
     for name, param in one.params.items():
-        assert other.params[name].value == pytest.approx(param.value * expected.get(name, 1.0), rel=2e-5), name
+        assert other.params[name].value == pytest.approx(param.value * expected.get(name, 1.0), rel=1e-8), name
 
 
 def test_pairs_of_runs_double_the_objective(chinchilla_points):

@@ -51,27 +51,36 @@ def test_micro_batch_is_the_largest_that_fits_in_equal_parts(run: RunSpec, gigab
     def fits(windows: int) -> bool:
         return memory(run.shape, "bf16", windows * 2048).total <= USABLE * where.memory
 
+    one = forecast(run, where, None)
+    assert one.recompute == (made is None)
     if made is None:
         assert not fits(1)
         return
     parts = -(-count // made)
     assert fits(made)
     assert parts == 1 or not fits(-(-count // (parts - 1)))  # fewer parts would not fit
-    assert forecast(run, where, None).micro_batch == made
+    assert one.micro_batch == made
 
 
 def test_what_does_not_fit_is_null_with_its_need() -> None:
     made = forecast(RUNS[0], of_size(1), None)
     assert made.micro_batch is None
-    assert made.memory == memory(RUNS[0].shape, "bf16", 2048)
+    assert made.memory == memory(RUNS[0].shape, "bf16", 2048, recompute=True)
+
+
+def test_what_fits_by_recomputing_alone_says_so() -> None:
+    kept, recomputed = (memory(RUNS[0].shape, "bf16", 2048, recompute=again).total for again in (False, True))
+    made = forecast(RUNS[0], of_size((kept + recomputed) / 2 / USABLE / 1e9), None)
+    assert made.recompute
+    assert made.micro_batch
 
 
 def test_totals_are_sums() -> None:
     made = [forecast(run, device("h100"), Speed(mfu=0.4), price_per_hour=3.0) for run in RUNS]
     sums = total(made)
-    assert sums["device_hours"] == pytest.approx(sum(one.device_hours or 0 for one in made))
-    assert sums["price"] == pytest.approx(3 * (sums["device_hours"] or 0))
-    assert total([forecast(RUNS[0], device("h100"), None)])["device_hours"] is None
+    assert sums.device_hours == pytest.approx(sum(one.device_hours or 0 for one in made))
+    assert sums.price == pytest.approx(3 * (sums.device_hours or 0))
+    assert total([forecast(RUNS[0], device("h100"), None)]).device_hours is None
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from jobs.corpora.names import parse
 from planners import Plan, UsageError, make_plan, preset
 from planners.devices import device
 from planners.forecast import Speed, forecast, total
@@ -119,6 +120,15 @@ def test_li2025_learning_rates_that_are_not_printed_follow_those_that_are() -> N
 def test_gpu_day_is_a_day_of_one_gpu_at_its_stated_utilisation() -> None:
     runs = planned("gpu-day").runs
     made = [forecast(run, device("h100"), Speed(mfu=0.25)) for run in runs]
-    assert 20 < (total(made)["device_hours"] or 0) < 24
+    assert 20 < (total(made).device_hours or 0) < 24
     assert all(one.micro_batch is not None for one in made)
     assert max(run.training.D for run in runs) < 8e9
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_corpora_of_presets_are_names_that_can_be_read(name: str) -> None:
+    data = preset(name).data
+    if data is not None:
+        parsed = parse(data)
+        assert [domain.source.kind for domain in parsed.domains] == ["stdlib" if name == "smoke" else "hf"]
+        assert parsed.tokenizer == {"smoke": "bytes", "tinystories-moe": "gpt2", "gpu-day": "bpe:8192"}[name]

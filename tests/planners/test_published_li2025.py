@@ -99,7 +99,7 @@ def test_d_is_steps_times_batch() -> None:
 
 
 def test_tables_15_and_16_are_table_10_on_24_layers() -> None:
-    """They print no experts. Those of table 10 give r_a, two rates excepted, and C within 3.5 % of the nominal."""
+    """Their experts are left out. Those of table 10 give r_a, two rates excepted, and C within 3.5 % of the nominal."""
     experts = [replace(shape, n_layers=24) for run, shape in PRINTED if run.table == 10]
     rows = [run for run in RUNS if run.table in (15, 16)]
     assert len(rows) == 18

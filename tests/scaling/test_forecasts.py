@@ -42,7 +42,7 @@ def test_what_does_not_fit_is_said(capsys: pytest.CaptureFixture) -> None:
     assert cli.main([*BF16, *flags]) == cli.DONE
     out = capsys.readouterr().out
     assert out.count("does not fit") == 2
-    assert "2 of 2 runs do not fit one h100 with one sequence at a time" in out
+    assert "2 of 2 runs do not fit one h100 even with one sequence and --recompute" in out
 
 
 @pytest.mark.parametrize(

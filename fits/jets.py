@@ -1,0 +1,134 @@
+"""Numbers that carry their first and second derivatives: a law is written once and never differentiated by hand.
+
+    a, alpha = (Jet.variable(theta[:, j, None], j) for j in range(2))
+    z = a - alpha * ln_N        # z.value, z.first[j], z.second[j, k]
+
+Forward mode to second order. Derivatives that are zero are not stored, and those that depend on no parameter keep the
+shape of the data, so a term that is linear in its parameters costs no more than its hand-written derivative.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.float64] | float
+Pair = tuple[int, int]
+
+
+class Jet:
+    """A value with its derivatives by the parameters j: first[j], and second[j, k] for j <= k."""
+
+    __slots__ = ("first", "second", "value")
+    __array_ufunc__ = None  # array * Jet is left to Jet.__rmul__
+
+    def __init__(self, value: Array, first: Mapping[int, Array], second: Mapping[Pair, Array]) -> None:
+        self.value, self.first, self.second = value, first, second
+
+    @classmethod
+    def variable(cls, value: Array, j: int) -> "Jet":
+        """Return the parameter j itself."""
+        return cls(value, {j: 1.0}, {})
+
+    def apply(self, value: Array, slope: Array, curvature: Array) -> "Jet":
+        """Return f(self) for a function with this value, first and second derivative here (the chain rule)."""
+        second = {pair: slope * each for pair, each in self.second.items()}
+        for j, k in _pairs(self.first):
+            second[j, k] = second.get((j, k), 0.0) + curvature * (self.first[j] * self.first[k])
+        return Jet(value, {j: slope * each for j, each in self.first.items()}, second)
+
+    def __add__(self, other: "Jet | Array") -> "Jet":
+        if not isinstance(other, Jet):
+            return Jet(self.value + other, self.first, self.second)
+        return Jet(
+            self.value + other.value,
+            _sum(self.first, other.first),
+            _sum(self.second, other.second),
+        )
+
+    def __mul__(self, other: "Jet | Array") -> "Jet":
+        if not isinstance(other, Jet):
+            first = {j: each * other for j, each in self.first.items()}
+            return Jet(self.value * other, first, {pair: each * other for pair, each in self.second.items()})
+        both = sorted({*self.first, *other.first})
+        mixed = {(j, k): _cross(self.first, other.first, j, k) for i, j in enumerate(both) for k in both[i:]}
+        scaled = _sum((self * other.value).second, (other * self.value).second)
+        return Jet(
+            self.value * other.value,
+            _sum((self * other.value).first, (other * self.value).first),
+            _sum(scaled, {pair: each for pair, each in mixed.items() if each is not None}),
+        )
+
+    def __neg__(self) -> "Jet":
+        return self * -1.0
+
+    def __sub__(self, other: "Jet | Array") -> "Jet":
+        return self + -other
+
+    def __rsub__(self, other: Array) -> "Jet":
+        return -self + other
+
+    def __truediv__(self, other: "Jet | Array") -> "Jet":
+        return self * (1.0 / other)
+
+    def __rtruediv__(self, other: Array) -> "Jet":
+        inverse = 1.0 / self.value
+        return self.apply(inverse, -(inverse**2), 2 * inverse**3) * other
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+
+def exp(x: Any) -> Any:
+    """Return e^x of an array or a Jet."""
+    if not isinstance(x, Jet):
+        return np.exp(x)
+    value = np.exp(x.value)
+    return x.apply(value, value, value)
+
+
+def log(x: Any) -> Any:
+    """Return ln x of an array or a Jet."""
+    return _function(x, np.log, lambda v: 1.0 / v, lambda v: -1.0 / v**2)
+
+
+def expm1(x: Any) -> Any:
+    """Return e^x - 1 of an array or a Jet, exact near zero."""
+    return _function(x, np.expm1, np.exp, np.exp)
+
+
+def least(x: Any, y: Any) -> Any:
+    """Return the smaller of two arrays or Jets, element by element, with its derivatives."""
+    if not isinstance(x, Jet) and not isinstance(y, Jet):
+        return np.minimum(x, y)
+    smaller = np.less(_value(x), _value(y))
+    return x * smaller + y * ~smaller
+
+
+def _function(x: Any, value: Callable[..., Any], slope: Callable[..., Any], curvature: Callable[..., Any]) -> Any:
+    return x.apply(value(x.value), slope(x.value), curvature(x.value)) if isinstance(x, Jet) else value(x)
+
+
+def _value(x: Any) -> Any:
+    return x.value if isinstance(x, Jet) else x
+
+
+def _pairs(first: Mapping[int, Array]) -> list[Pair]:
+    keys = sorted(first)
+    return [(j, k) for i, j in enumerate(keys) for k in keys[i:]]
+
+
+def _sum(one: Mapping[Any, Array], other: Mapping[Any, Array]) -> dict[Any, Array]:
+    return {key: _plus(one.get(key), other.get(key)) for key in {**one, **other}}
+
+
+def _plus(one: Array | None, other: Array | None) -> Any:
+    return other if one is None else one if other is None else one + other
+
+
+def _cross(one: Mapping[int, Array], other: Mapping[int, Array], j: int, k: int) -> Any:
+    """Return d_j one d_k other + d_k one d_j other, None where both are zero."""
+    left = one[j] * other[k] if j in one and k in other else None
+    right = one[k] * other[j] if k in one and j in other else None
+    return None if left is None and right is None else _plus(left, right)
