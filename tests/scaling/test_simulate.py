@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from fits import fit_law, from_records, read_table
-from fits.simulation import Noise, curve_truth, score
+from fits.simulation import Noise, score
+from fits.truths import truth_of, truths
 from jobs.record import read_records
 from planners import Study, UsageError, make_plan, preset
-from planners.presets import PRESETS
 from scaling import cli, fit, report, simulate
 
 
@@ -138,7 +138,7 @@ def plan_table(seeds=4, budgets=(1e12, 2e12)):
 
 def test_the_truth_is_what_its_parameters_say():
     table = plan_table()
-    truth = curve_truth(
+    truth = truth_of(
         "cubic", {"best": 0.2, "bend": 0.1, "skew": -0.02, "slope": -0.2, "move": 0.3, "dense": 0.4}, table
     )
     part = table.only(table.numbers("C") < 1.5e12)
@@ -183,7 +183,33 @@ def test_a_score_counts_one_sided_intervals_and_leaves_out_what_claims_nothing()
     assert (found.held, found.loss_held) == (0.75, 0.5)
 
 
-def test_every_preset_can_be_simulated():
-    assert "smoke" in PRESETS
+def test_a_curve_needs_moe_runs():
     with pytest.raises(UsageError, match="plans no MoE run"):
-        curve_truth("cubic", {}, from_records([{"r_a": 1.0, "C": 1e12, "n_experts": 0, "loss": 1.0}]))
+        truth_of("cubic", {}, from_records([{"r_a": 1.0, "C": 1e12, "n_experts": 0, "loss": 1.0}]))
+
+
+ACTIVATION = {"A": 400, "B": 410, "E": 1.7, "alpha": 0.34, "beta": 0.28, "kappa": 0.2, "r_star": 0.2,
+              "drift_N": 0.0, "drift_C": 0.0}  # fmt: skip
+
+
+def test_a_law_of_several_columns_is_a_truth_with_its_own_optimum():
+    rates = np.geomspace(0.06, 0.6, 7)
+    table = from_records([{"r_a": rate, "N": 1e9, "C": 1e20, "n_experts": 64, "loss": 1.0} for rate in rates.tolist()])
+    truth = truth_of("activation", ACTIVATION, table)
+    best, lowest = truth.optimum(table)
+    assert best == pytest.approx(0.2, rel=1e-3)
+    assert lowest == pytest.approx(1.7 + 400 * 1e9**-0.34 + 410 * (1e20 / 6e9) ** -0.28, rel=1e-6)
+    assert truth.losses(table).min() >= lowest
+
+
+def test_a_published_law_fills_a_plan(study):
+    assert run(study, "--law", "abnar", "--noise", "0.01", "--repeats", "3") == cli.DONE
+    assert run(study, "--law", "ludziejewski", "--noise", "0.01", "--repeats", "0") == cli.DONE
+
+
+def test_a_law_without_published_numbers_asks_for_them(study, capsys):
+    assert "chinchilla" in truths()
+    assert run(study, "--law", "chinchilla", "--noise", "0.01") == cli.USAGE
+    assert "give --params with A, B, E, alpha, beta" in capsys.readouterr().err
+    assert run(study, "--law", "spline", "--noise", "0.01") == cli.USAGE
+    assert "cannot be simulated; choose one of quadratic, cubic, chinchilla" in capsys.readouterr().err
