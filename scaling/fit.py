@@ -3,17 +3,21 @@
 Fit a curve of loss against r_a, or a law of N and D, to a study or to any CSV, with intervals.
 """
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fits import LAWS, FitResult, RunTable, fit_with_draws, from_records, read_table, summary, write_fit
 from fits.arms import AXES
 from fits.bases import Curve
 from fits.checks import check_table, need
 from fits.compare import comparisons
+from fits.margin import margins
 from fits.pairs import has_pairs
 from fits.reuse import reuse
 from fits.series import series
@@ -51,7 +55,11 @@ def arguments() -> cli.Parser:
         metavar="B",
         help="bootstrap draws for laws of N and D, 0 for no interval (default 200)",
     )
-    add("--margin", metavar="NATS", help="difference of loss that does not matter (default: the study's)")
+    add(
+        "--margin",
+        metavar="NATS",
+        help="difference of loss that does not matter (default: the study's, else what 5 % of C is worth)",
+    )
     add("--slope", metavar="NATS", help="loss that one unit of ln D takes off, for the half-life of repeated data")
     add("--seed", default="0", help="seed of the bootstrap (default 0)")
     add("-o", "--out", metavar="DIR", help="where the fits are written (default: fits/ of the study; none for a table)")
@@ -169,12 +177,12 @@ def fit_and_write(
 
     Fits of the same laws that an earlier call left there, to other series, are removed.
     """
-    results = []
+    results, worth = [], margins(table) if margin is None else {}
     for law in laws:
         parts = series(table) if isinstance(LAWS[law], Curve) else {"": table}
         names = {f"{law}-{name}" if name else law: part for name, part in parts.items()}
         for name, part in names.items():
-            result, draws = fit_with_draws(part, law, margin=margin, **options)
+            result, draws = fit_with_draws(part, law, margin=margin or _worth(part, worth), **options)
             results.append(result)
             if out is not None:
                 write_fit(out, result, draws, name)
@@ -182,6 +190,14 @@ def fit_and_write(
             for old in {law, *(path.stem for path in out.glob(f"{law}-*.json"))} - set(names):
                 (out / f"{old}.json").unlink(missing_ok=True)
     return results
+
+
+def _worth(part: RunTable, margins: dict[float, float]) -> float | None:
+    """Return the margin of the budget that the runs of a series share."""
+    if not margins or not part.has("C"):
+        return None
+    C = float(np.median(part.numbers("C")))
+    return margins.get(min(margins, key=lambda budget: abs(math.log(budget / C))))
 
 
 def _columns(text: str | None) -> dict[str, str]:

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from jobs.training.norm import Norm, norm_of
 from planners.shape import Shape
 
 ROTARY_BASE = 10_000.0
@@ -57,7 +56,12 @@ class Attention(nn.Module):
         return attended
 
 
-def over_last(norm: Norm, x: Tensor) -> Tensor:
+def norm_of(shape: Shape, width: int) -> nn.RMSNorm | nn.LayerNorm:
+    """Return a norm of the kind that `shape` has (arXiv 1910.07467, 1607.06450)."""
+    return nn.RMSNorm(width, eps=1e-6) if shape.norm == "rmsnorm" else nn.LayerNorm(width, eps=1e-5)
+
+
+def over_last(norm: nn.RMSNorm | nn.LayerNorm, x: Tensor) -> Tensor:
     """Return x (batch, T, width) normed in pieces as wide as the norm's weight: whole, or head by head."""
     normed: Tensor = norm(x.view(*x.shape[:2], -1, norm.weight.shape[0]))
     return normed.flatten(2)

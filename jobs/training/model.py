@@ -7,9 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from jobs.training.attention import Attention, Table, position_table
+from jobs.training.attention import Attention, Table, norm_of, position_table
 from jobs.training.experts import Experts, FeedForward
-from jobs.training.norm import norm_of
 from jobs.training.routing import Routing
 from planners.shape import Shape
 from planners.spec import Router
