@@ -41,8 +41,8 @@ def arguments() -> cli.Parser:
     add(
         "--params",
         metavar="NAME=VALUE,…",
-        help="its numbers; by default those that a law is printed with. Of a curve: best (rate), bend, skew, floor (nats),"
-        " slope (per ln C), move (of ln best per ln C), dense (nats above the floor)",
+        help="its numbers; by default those that a law is printed with. Of a curve: best (rate), bend, skew, floor"
+        " (nats), slope (per ln C), move (of ln best per ln C), dense (nats above the floor)",
     )
     add("--noise", metavar="SD", help="SD of a run's loss, nats per token")
     add("--noise-family", default="gaussian", metavar="NAME", help="gaussian or t3, heavy-tailed (default gaussian)")
