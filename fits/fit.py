@@ -35,11 +35,11 @@ def fit_with_draws(
     """Return the fit of `law` to `table` and its bootstrap draws, None where there are none.
 
     `delta` (Huber width in ln L; inf for least squares, 0 for least absolute deviations) and `fixed` (parameters held
-    at a value) are for laws of several columns; `margin` (nats per token that count as no difference), `of` (the column
-    along which arms differ: r_a, top_k or granularity) and `resampling` (residual or wild: a bootstrap beside the
-    interval) are for curves, which take one series at a time: see `fits.series`. `bootstrap` is the number of draws
-    (0: none) and `seed` theirs. Raises UsageError for an unknown law and for input that cannot be true; whatever the
-    runs fail to determine is a status of the result.
+    at a value) are for laws of several columns. For curves, which take one series at a time (`fits.series`): `margin`
+    (nats per token that count as no difference), `of` (the column along which arms differ: r_a, top_k or granularity)
+    and `resampling` (residual or wild: a bootstrap beside the interval). `bootstrap` is the number of draws, 0 for
+    none, and `seed` theirs. Raises UsageError for an unknown law and for input that cannot be true; whatever the runs
+    fail to determine is a status of the result.
     """
     if law not in LAWS:
         raise UsageError(f"no law is called {law!r}; known: {', '.join(LAWS)}")

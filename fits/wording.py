@@ -1,9 +1,11 @@
 """A fit as text for a person, after the manner of lmfit's report: where a number is missing, the reason is named."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from fits.checks import Check
 from fits.compare import Comparison
+from fits.constancy import Constancy
 from fits.result import FitResult, Optimum, Param
 from fits.reuse import Cost, Equivalence, Reuse
 
@@ -90,6 +92,27 @@ def checks_summary(checks: Mapping[str, Sequence[Check]]) -> str:
         lines.append(f"[[Checks]] {law}: {len(fired)} of {len(found)} fired" + (":" if fired else ""))
         lines += [f"    {check.name}: {check.evidence}" for check in fired]
     return "\n".join(lines)
+
+
+def constancy_summary(found: Constancy) -> str:
+    """Return whether the optimum is one number as a few lines."""
+    common = f"{_number(found.value)} (95 %: {_ends((found.lo, found.hi))})"
+    lines = [
+        f"[[Constancy]] of {found.of} over {len(found.cells)} cells, each a {found.basis}",
+        *(f"    {cell.label}: lowest at {_number(cell.value)}, n = {cell.n}" for cell in found.cells),
+        f"    one optimum: F({found.shape_dof}, {found.error_dof}) = {found.F:.2f}, p = {found.p:.2g}; were there one: {common}",
+        "    p by curve: " + ", ".join(f"{name} {p:.2g}" for name, p in found.sensitivity.items()),
+    ]
+    for slope in found.slopes:
+        interval = f"95 %: {_ends((slope.lo, slope.hi))}"
+        lines.append(
+            f"    ln {found.of}* moves by {_number(slope.value, 3)} for one unit of ln {slope.by} ({interval})"
+        )
+    power = (
+        "nothing below a factor of 20" if found.detectable is None else f"a factor of {math.exp(found.detectable):.3g}"
+    )
+    lines.append(f"    power: from the first to the last cell, {power} would be seen in 80 % of studies")
+    return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
 
 
 def _left_out(result: FitResult) -> list[str]:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
     from fits import FitResult, RunTable
-    from fits.simulation import CurveTruth, Noise, Score
+    from fits.simulation import Noise, Score
+    from fits.truths import Truth
 
 EXAMPLE = "python -m scaling.simulate studies/x --law cubic --noise 0.015 --params best=0.15,bend=0.1"
 SIMULATED = "simulated"
 """The flag of a record whose loss was drawn and not measured."""
-TRUTHS = ("quadratic", "cubic")
 
 
 def arguments() -> cli.Parser:
@@ -37,12 +37,12 @@ def arguments() -> cli.Parser:
     parser = cli.parser("simulate", EXAMPLE)
     add = parser.add_argument
     add("study", help="folder of the study; it must hold no trained run")
-    add("--law", default="cubic", choices=TRUTHS, help="the truth: a curve in ln r_a (default cubic)")
+    add("--law", default="cubic", metavar="NAME", help="the truth (default cubic): quadratic, cubic, or a law of fit")
     add(
         "--params",
         metavar="NAME=VALUE,…",
-        help="the truth: best (rate), bend, skew, floor (nats), slope (per ln C), move (of ln best per ln C), dense"
-        " (nats above the floor)",
+        help="its numbers; by default those that a law is printed with. Of a curve: best (rate), bend, skew, floor"
+        " (nats), slope (per ln C), move (of ln best per ln C), dense (nats above the floor)",
     )
     add("--noise", metavar="SD", help="SD of a run's loss, nats per token")
     add("--noise-family", default="gaussian", metavar="NAME", help="gaussian or t3, heavy-tailed (default gaussian)")
@@ -89,7 +89,7 @@ def act(flags: cli.Flags) -> int:
     table, truth = _truth(flags, specs)
     found = _simulate(study, specs, table, truth, noise, flags)
     if flags.json:
-        answer = {"law": flags.law, "truth": truth, "noise": noise, "found": found}
+        answer = {"law": flags.law, "truth": truth.params, "noise": noise, "found": found}
         cli.print_json({"simulated": True, **{name: to_json(value) for name, value in answer.items()}})
     cli.say(_text(study, flags, truth, noise, found), flags)
     return cli.DONE
@@ -135,18 +135,18 @@ def _nats(text: str, flag: str) -> float:
     return 0.0 if zero else parse_quantity(text, flag)
 
 
-def _truth(flags: cli.Flags, specs: list[RunSpec]) -> "tuple[RunTable, CurveTruth]":
+def _truth(flags: cli.Flags, specs: list[RunSpec]) -> "tuple[RunTable, Truth]":
     """Return the plan as a table of runs without noise, and the truth."""
     from fits import LAWS, from_records
     from fits.bases import Curve
-    from fits.simulation import curve_truth
+    from fits.truths import truth_of
 
     if not isinstance(LAWS.get(flags.fit), Curve):
         curves = ", ".join(name for name, law in LAWS.items() if isinstance(law, Curve))
         raise UsageError(f"--fit {flags.fit!r} is no curve of r_a; choose {curves}")
     rows = [{**planned(spec), "loss": 1.0, "state": "done"} for spec in specs]
     table = from_records(rows, source=SIMULATED)
-    return table, curve_truth(flags.law, _params(flags.params), table)
+    return table, truth_of(flags.law, _params(flags.params), table)
 
 
 def _params(text: str | None) -> dict[str, float]:
@@ -161,7 +161,7 @@ def _params(text: str | None) -> dict[str, float]:
 
 
 def _simulate(
-    study: Study, specs: list[RunSpec], table: "RunTable", truth: "CurveTruth", noise: "Noise", flags: cli.Flags
+    study: Study, specs: list[RunSpec], table: "RunTable", truth: "Truth", noise: "Noise", flags: cli.Flags
 ) -> list[Found]:
     import numpy as np
 
@@ -191,9 +191,7 @@ def _simulate(
     return found
 
 
-def _repeat(
-    part: "RunTable", truth: "CurveTruth", noise: "Noise", law: str, repeats: int, random: "Generator"
-) -> "Score":
+def _repeat(part: "RunTable", truth: "Truth", noise: "Noise", law: str, repeats: int, random: "Generator") -> "Score":
     """Return what `repeats` further studies of the same plan find."""
     from tqdm import tqdm
 
@@ -240,8 +238,8 @@ def _write(study: Study, specs: list[RunSpec], losses: list[float]) -> None:
     collect(study)
 
 
-def _text(study: Study, flags: cli.Flags, truth: "CurveTruth", noise: "Noise", found: list[Found]) -> str:
-    numbers = ", ".join(f"{name} {value:.3g}" for name, value in to_json(truth).items())
+def _text(study: Study, flags: cli.Flags, truth: "Truth", noise: "Noise", found: list[Found]) -> str:
+    numbers = ", ".join(f"{name} {value:.3g}" for name, value in truth.params.items())
     lines = [
         f"SIMULATED: the losses of {len(study.runs())} runs in {study.folder} were drawn, not measured",
         f"truth: {flags.law}, {numbers}",
