@@ -7,19 +7,9 @@ how many experts there are, so N and mu grow as it falls.
 import statistics
 from collections.abc import Callable, Iterable
 
+from planners.equality import Arm, Refused, check_rate, check_ratios, check_size, first_arm
 from planners.geometry import ALPHA, MU, Frame, Geometry, nearest, width_and_depth
-from planners.match import (
-    UNITS,
-    Arm,
-    Refused,
-    check_rate,
-    check_ratios,
-    check_size,
-    dense_arm,
-    first_arm,
-    solve,
-    tried,
-)  # fmt: skip
+from planners.match import UNITS, dense_arm, solve, tried
 from planners.shape import Shape
 
 Cost = Callable[[Shape], int]
