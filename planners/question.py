@@ -147,6 +147,11 @@ class Question:
         return bool(self.activations or self.top_ks)
 
     @property
+    def wants_dense(self) -> bool:
+        """Whether the dense arm was asked for."""
+        return 1 in self.activations or 0 in self.top_ks
+
+    @property
     def totals(self) -> tuple[float, ...]:
         """The values of N that were asked for."""
         if self.total_params is None:
@@ -172,7 +177,7 @@ class Question:
             if isinstance(U, str) and U not in UNIQUE:
                 raise UsageError(f"unique tokens {U!r} must be a number or one of {', '.join(UNIQUE)}")
         for control in self.controls:
-            if control != "optimal" and not control.removeprefix("active:") != control:
+            if control != "optimal" and not control.startswith("active:"):
                 raise UsageError(
                     f"control {control!r} is neither optimal nor active:ARM, such as active:K4 or active:.2"
                 )
@@ -232,15 +237,13 @@ class Question:
         """Whether a field that is varied has a value of its own already."""
         if name.startswith("dense."):
             return getattr(self.dense, name.removeprefix("dense.")) is not None
+        if name.startswith("router."):
+            name = name.removeprefix("router.")
+            return bool(getattr(self.router, name) != getattr(Router(), name))
         if name in Geometry.__dataclass_fields__:
             return getattr(self.moe, name) is not None
         optional = ("recipe", "lr", "batch_tokens", "weight_decay", "schedule", "eval_steps", "patience")
         return name in optional and getattr(self, name) is not None
-
-    @property
-    def wants_dense(self) -> bool:
-        """Whether the dense arm was asked for."""
-        return 1 in self.activations or 0 in self.top_ks
 
 
 @dataclass(frozen=True, kw_only=True)

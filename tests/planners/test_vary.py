@@ -136,6 +136,10 @@ def test_given_arms_take_what_is_not_their_shape() -> None:
     [
         ({"vary": (parse_varied("lr=1e-3"),), "lr": 1e-3}, "lr is given and varied"),
         ({"vary": (parse_varied("d_model=64"),), "moe": Geometry(d_model=64)}, "d_model is given and varied"),
+        (
+            {"vary": (parse_varied("router.jitter=0,.1"),), "router": Router(jitter=0.2)},
+            "router.jitter is given and varied",
+        ),
         ({"vary": (parse_varied("mu=9"), parse_varied("mu=8"))}, "twice"),
     ],
 )
