@@ -10,7 +10,7 @@ from jobs.training import distributed, memory
 from jobs.training.distributed import Ranks
 from jobs.training.experts import Experts
 from jobs.training.loss import linear_cross_entropy
-from jobs.training.metrics import Window
+from jobs.training.metrics import Part, Window
 from jobs.training.model import Transformer, is_matrix
 from jobs.training.precision import autocast
 from jobs.training.routing import Routing
@@ -31,7 +31,9 @@ class Objective(nn.Module):
         x, routings = self.model.hidden(windows[:, :-1])
         loss = entropy = linear_cross_entropy(x, self.model.head.weight, windows[:, 1:])
         for routing in routings:
-            loss = loss + self.settings.balance * routing.balance + self.settings.z_loss * routing.z_loss
+            loss = loss + self.settings.balance * routing.balance
+            if self.settings.z_loss:
+                loss = loss + self.settings.z_loss * routing.z_loss
         return loss, entropy.detach(), routings
 
 
@@ -69,38 +71,42 @@ class Stepper:
         """Forward passes that a batch takes, over all processes."""
         return -(-self.windows // self.micro_batch) * self.ranks.size
 
-    def take(self, step: int, batch: Tensor, window: Window) -> None:
-        """Take optimizer step `step` (from 0) on this process's part of its batch, (windows, T + 1), and note it."""
+    def take(self, step: int, batch: Tensor, window: Window, *, detailed: bool) -> None:
+        """Take optimizer step `step` (from 0) on this process's share of its batch, (windows, T + 1), and note it.
+
+        A metrics line wants its last step `detailed`.
+        """
         training = self.spec.training
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(step, training)
-        seen = self.gradients(step, batch)
-        while seen is None:
+        parts = self.gradients(step, batch, detailed)
+        while parts is None:
             self._halve()
-            seen = self.gradients(step, batch)
+            parts = self.gradients(step, batch, detailed)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), training.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.spec.router.bias_rate:
-            self._step_biases([routings for _, _, routings in seen])
-        window.add(seen, distributed.whole(norm))
+            self._step_biases(parts)
+        window.add(parts, distributed.whole(norm))
 
-    def gradients(self, step: int, batch: Tensor) -> list[tuple[float, Tensor, list[Routing]]] | None:
-        """Leave the gradient of the batch in the weights; return each part's share of it, cross entropy and routings.
+    def gradients(self, step: int, batch: Tensor, detailed: bool) -> list[Part] | None:
+        """Leave the gradient of the batch in the weights, and return its parts.
 
         None where memory ran out; then there are no gradients.
         """
         if self.spec.router.jitter:  # noise is a function of the step, so that it needs no place in checkpoints
             torch.manual_seed((self.spec.training.seed * 1_000_003 + step) * 1_009 + self.ranks.rank)
-        seen = []
+        parts = []
         try:
-            for part in (parts := torch.split(batch, self.micro_batch)):
-                with self.ranks.accumulate(self.objective, last=part is parts[-1]):
+            for windows in (split := torch.split(batch, self.micro_batch)):
+                with self.ranks.accumulate(self.objective, last=windows is split[-1]):
                     with autocast(self.spec.training.precision, self.ranks.device):
-                        loss, entropy, routings = self.objective(part)
-                    (loss if len(parts) == 1 else loss * (len(part) / len(batch))).backward()
-                seen.append((len(part) / len(batch) / self.ranks.size, entropy, routings))
-            return seen
+                        loss, entropy, routings = self.objective(windows)
+                    parts.append(Part.of(len(windows), entropy, routings, detailed=detailed))
+                    del routings  # the backward pass frees what they hold
+                    (loss if len(split) == 1 else loss * (len(windows) / len(batch))).backward()
+            return parts
         except Exception as error:
             if not memory.is_out_of_memory(error) or self.micro_batch == 1:
                 raise
@@ -117,9 +123,9 @@ class Stepper:
         if self.ranks.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _step_biases(self, parts: list[list[Routing]]) -> None:
+    def _step_biases(self, parts: list[Part]) -> None:
         """Step the router biases by the load of the whole batch."""
-        loads = torch.stack([torch.stack([routing.load for routing in routings]) for routings in parts]).sum(0)
+        loads = torch.stack([torch.stack([load for load, _, _ in part.layers]) for part in parts]).sum(0)
         for module, load in zip(self.experts, self.ranks.sum(loads), strict=True):
             module.router.update_bias(load)
 
