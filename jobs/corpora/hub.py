@@ -5,6 +5,7 @@ A corpus of the hub is read once and then used as it was; `revision` names anoth
 
 import socket
 from collections.abc import Iterator, Mapping
+from logging import CRITICAL
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,7 +72,7 @@ def _rows(argument: str, config: str, split: str, revision: str) -> Any:
     """Return an iterable of rows, which are read as they are needed."""
     from datasets import load_dataset, logging  # late: takes seconds
 
-    logging.set_verbosity(logging.CRITICAL)  # what went wrong is said once, by us
+    logging.set_verbosity(CRITICAL)  # what went wrong is said once, by us
     if found := files(argument):
         if config or revision or split != "train":
             raise UsageError(f"{argument} is local, so config, split and revision have no meaning; give ,field= alone")
@@ -84,11 +85,37 @@ def _rows(argument: str, config: str, split: str, revision: str) -> Any:
     return load_dataset(name, config or short or None, split=split, revision=revision or None, streaming=True)
 
 
+def size(argument: str, config: str = "", split: str = "train", field: str = "", revision: str = "") -> int | None:
+    """Return about how many bytes of text there are to read, or None where that is not known beforehand."""
+    try:
+        if found := files(argument):
+            return sum(_uncompressed(file) for file in found)
+        from datasets import load_dataset_builder
+
+        check_reachable()
+        name, _, short = argument.partition(":")
+        builder = load_dataset_builder(name, config or short or None, revision=revision or None)
+        return int(builder.info.splits[split].num_bytes)
+    except Exception:  # whatever is wrong is said by reading; this is for the progress bar alone
+        return None
+
+
+def _uncompressed(file: Path) -> int:
+    """Return the bytes of a file, as they are before compression."""
+    if file.suffix != ".parquet":
+        return file.stat().st_size
+    from pyarrow.parquet import read_metadata  # type: ignore[import-untyped]
+
+    metadata = read_metadata(file)
+    return sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+
+
 def check_reachable() -> None:
     """Raise ConnectionError where the hub's name is not known here, at once and not after half a minute of retries."""
-    from huggingface_hub import constants, logging
+    from huggingface_hub import constants
+    from huggingface_hub.utils import logging
 
-    logging.set_verbosity(logging.CRITICAL)
+    logging.set_verbosity(CRITICAL)
     if constants.HF_HUB_OFFLINE:
         raise ConnectionError("HF_HUB_OFFLINE is set")
     if not getproxies():  # a proxy would look the name up

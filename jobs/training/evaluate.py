@@ -4,18 +4,18 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from jobs.corpora.mixture import Domain, Mixture
 from jobs.corpora.tokens import batches
 from jobs.record import DomainLoss, RoutingHealth
+from jobs.training.loss import token_losses
 from jobs.training.model import Transformer
 from jobs.training.routing import Routing
 
 BATCH_WINDOWS = 32
-BATCH_LOGITS = 2**27
-"""Most windows, and most logits, of one batch of the evaluation: half a gigabyte in float32."""
+BATCH_TOKENS = 2**16
+"""Most windows, and most tokens, of one batch of the evaluation."""
 FLOOR_TOLERANCE = 5
 """A loss this many of its standard errors below an entropy floor cannot be chance."""
 
@@ -65,13 +65,13 @@ def _domain_loss(
 ) -> DomainLoss:
     """Return the loss on `windows` windows of one domain, and add their routing to `health`."""
     total, means = torch.zeros((), dtype=torch.float64, device=device), []
-    size = max(1, min(BATCH_WINDOWS, BATCH_LOGITS // (seq_len * model.shape.vocab_size)))
+    size = max(1, min(BATCH_WINDOWS, BATCH_TOKENS // seq_len))
     for chosen in batches(domain.store.validation_windows(seq_len, windows), size):
         batch = torch.from_numpy(domain.store.read("validation", chosen, seq_len)).to(device)
-        logits, routings = model(batch[:, :-1])
-        losses = F.cross_entropy(logits.flatten(0, 1).float(), batch[:, 1:].flatten(), reduction="none").double()
+        x, routings = model.hidden(batch[:, :-1])
+        losses = token_losses(x, model.head.weight, batch[:, 1:]).double()
         total += losses.sum()
-        means.append(losses.view(len(chosen), seq_len).mean(1))
+        means.append(losses.mean(1))
         health.add(routings, len(chosen))
     loss = float(total) / (windows * seq_len)
     return DomainLoss(

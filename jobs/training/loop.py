@@ -275,7 +275,7 @@ def _model(study: Study, spec: RunSpec, device: torch.device) -> tuple[Transform
     model = Transformer(spec.shape, spec.router)
     state = checkpoint.load_newest(study.run_folder(spec.run_id) / "checkpoint", spec.run_id, device)
     if state is not None:
-        model.load_state_dict(state["model"])
+        load_weights(model, state["model"], f"the checkpoint of run {spec.run_id}")
     else:
         model.initialise(spec.training.seed)
         if spec.training.init_from:
@@ -288,9 +288,12 @@ def _load_parent(model: Transformer, study: Study, run_id: str) -> None:
     state = checkpoint.load_newest(study.run_folder(run_id) / "checkpoint", run_id, torch.device("cpu"))
     if state is None or not state["is_final"]:
         raise UsageError(f"run {run_id} has no final checkpoint to start from; train it to its end first")
+    load_weights(model, state["model"], f"the final checkpoint of run {run_id}")
+
+
+def load_weights(model: Transformer, weights: dict[str, torch.Tensor], whose: str) -> None:
+    """Fill a model with the weights of a checkpoint. Raises UsageError where they are not those of its shape."""
     try:
-        model.load_state_dict(state["model"])
+        model.load_state_dict(weights)
     except RuntimeError as error:
-        raise UsageError(
-            f"the weights of run {run_id} do not fit this shape; start from a run of the same shape"
-        ) from error
+        raise UsageError(f"{whose} holds weights of another shape; remove it, or start from a fitting run") from error

@@ -57,6 +57,7 @@ class Stepper:
         prepare_blocks(model, execution, ranks, compiled=self.compiled)
         self.objective = ranks.wrap(Objective(model, spec.router))
         self.optimizer = adamw(model, spec)
+        self.weights = list(model.parameters())
         self.experts = [module for module in model.modules() if isinstance(module, Experts)]
         shards = ranks.size if execution.shard else 1
         self.micro_batch = min(
@@ -83,7 +84,7 @@ class Stepper:
         while parts is None:
             self._halve()
             parts = self.gradients(step, batch, detailed)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), training.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.weights, training.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.spec.router.bias_rate:
@@ -167,6 +168,8 @@ def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, co
     """Recompute, compile and divide the blocks of `model` as asked; their weights keep their names."""
     from torch.utils.checkpoint import checkpoint
 
+    if compiled:  # one per kind of block, mode and batch; beyond the limit, 8, torch gives up
+        torch._dynamo.config.recompile_limit = 64
     for layer in model.layers:
         if execution.recompute:
             kept = layer.forward

@@ -46,14 +46,14 @@ def test_the_loss_of_a_domain_is_that_of_its_windows(model: Transformer, prose: 
     assert measured.routing.dropped == 0.25
 
 
-def test_large_vocabularies_are_measured_in_smaller_batches(
+def test_long_windows_are_measured_in_smaller_batches(
     model: Transformer, prose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus, sizes = prepare(prose), list[int]()
     whole = evaluate(model, corpus, T, 40, CPU, dropped=0.0)
-    forward = model.forward
-    monkeypatch.setattr(model, "forward", lambda tokens: sizes.append(len(tokens)) or forward(tokens))
-    monkeypatch.setattr(evaluation, "BATCH_LOGITS", 3 * T * 256)
+    hidden = model.hidden
+    monkeypatch.setattr(model, "hidden", lambda tokens: sizes.append(len(tokens)) or hidden(tokens))
+    monkeypatch.setattr(evaluation, "BATCH_TOKENS", 3 * T)
     small = evaluate(model, corpus, T, 40, CPU, dropped=0.0)
     assert max(sizes) == 3
     assert sum(sizes) == 40
