@@ -71,7 +71,8 @@ def train(
     if spec.data is None:
         raise UsageError(f"run {spec.run_id} names no corpus; plan the study again with --data")
     ranks = distributed.join()
-    execution = replace(execution or Execution(), devices=ranks.size)
+    execution = execution or Execution()
+    execution = replace(execution, devices=ranks.size, shard=execution.shard and ranks.size > 1)
     check_precision(spec.training.precision, ranks.device)
     set_deterministic(execution.deterministic and ranks.device.type == "cuda")
     torch.set_num_threads(spec.training.threads)
@@ -101,7 +102,8 @@ class Loop:
                 f"run {spec.run_id} has vocabulary {spec.shape.vocab_size}, its corpus {corpus.manifest.vocab_size}"
             )
         self.batch = Batches(corpus.stream(training.seq_len, training.U, training.seed), training, ranks)
-        self.model, state = _model(study, spec, ranks.device)
+        # divided weights go to the GPU block by block, because all of them might not fit there
+        self.model, state = _model(study, spec, torch.device("cpu") if execution.shard else ranks.device)
         self.progress = Progress.restored(state["progress"]) if state else Progress()
         if execution.micro_batch is None and self.progress.devices == ranks.size:
             execution = replace(execution, micro_batch=self.progress.micro_batch)
@@ -112,7 +114,7 @@ class Loop:
         self.memory_bytes: int | None = None
         if state:
             self.stepper.restore_optimizer(state["optimizer"])
-            self.window.restore(state["window"], mine=ranks.is_first)
+            self.window.restore(state["window"], ranks.device, mine=ranks.is_first)
             self.progress.flag("resumed")
         self.metrics = Metrics(study.run_folder(spec.run_id) / "metrics.jsonl", writes=ranks.is_first)
         if ranks.is_first:

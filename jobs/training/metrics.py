@@ -131,10 +131,10 @@ class Window:
         """Return the sums, for a checkpoint."""
         return {"steps": self.steps, "sums": self.sums, "norm": self.norm}
 
-    def restore(self, state: dict[str, Any], *, mine: bool) -> None:
+    def restore(self, state: dict[str, Any], device: torch.device, *, mine: bool) -> None:
         """Continue the sums of a checkpoint; they stand in one process, the others begin at zero."""
         self.steps, self.norm = state["steps"], state["norm"]
-        self._sums = {name: value if mine else torch.zeros_like(value) for name, value in state["sums"].items()}
+        self._sums = {name: (value if mine else 0 * value).to(device) for name, value in state["sums"].items()}
 
 
 def _by_part(parts: list[Part], values: Sequence[Tensor]) -> Tensor:

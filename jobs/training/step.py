@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -97,7 +98,8 @@ class Stepper:
         None where memory ran out; then there are no gradients.
         """
         if self.spec.router.jitter:  # noise is a function of the step, so that it needs no place in checkpoints
-            torch.manual_seed((self.spec.training.seed * 1_000_003 + step) * 1_009 + self.ranks.rank)
+            mixed = np.random.SeedSequence([self.spec.training.seed, step, self.ranks.rank])
+            torch.manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
         parts = []
         try:
             for windows in (split := torch.split(batch, self.micro_batch)):
@@ -176,7 +178,7 @@ def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, co
             layer.forward = lambda *inputs, kept=kept: checkpoint(kept, *inputs, use_reentrant=False)
         if compiled:
             layer.compile(fullgraph=True)
-    if execution.shard and ranks.size > 1:
+    if execution.shard:
         distributed.shard(model, model.layers, ("hidden",))
 
 
