@@ -18,11 +18,6 @@ STEADY = {"r_a": ("N", "C"), "top_k": ("N", "C", "r_a"), "granularity": ("N", "C
 """What all arms should share."""
 
 
-def routed(table: RunTable) -> NDArray[np.bool_]:
-    """Return which runs are MoE, shape (n,): by `n_experts` where there is that column, else by r_a < 1."""
-    return table.numbers("n_experts", zero=True) > 0 if table.has("n_experts") else table.rates() < 1 - 1e-9
-
-
 def positions(arms: RunTable, of: str) -> Floats:
     """Return x, the logarithm of the column `of`, shape (n,). Raises UsageError for a column that is no axis."""
     if of not in AXES:
@@ -69,6 +64,13 @@ def seed_blocks(table: RunTable) -> Floats:
     if table.frame["seed"].isna().any():
         row = table.frame.index[table.frame["seed"].isna()][0]
         raise UsageError(f"row {row} of {table.source} has no seed while others have; fill it in or remove the column")
-    codes = np.unique(table.frame["seed"].astype(str).to_numpy(str), return_inverse=True)[1]
+    codes = seed_codes(table)
     member = (codes[:, None] == np.arange(codes.max() + 1)).astype(float)  # (n, seeds)
     return np.asarray(member[:, :-1] - member[:, -1:])
+
+
+def seed_codes(table: RunTable) -> NDArray[np.intp]:
+    """Return a number for the seed of each run, from 0, shape (n,); 0 for all where the table has none."""
+    if not table.has("seed"):
+        return np.zeros(len(table), int)
+    return np.unique(table.frame["seed"].astype(str).to_numpy(str), return_inverse=True)[1].reshape(-1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.curves import Curve
+from fits.bases import Curve
 from fits.law import Law
 from fits.table import BUDGET_TOLERANCE, Floats, RunTable
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.arms import positions, routed, seed_blocks
+from fits.arms import positions, seed_blocks
 from fits.bases import Basis, Curve
 from fits.lines import Line, solve
 from fits.optimum import Passage, passage, stretched
@@ -23,7 +23,7 @@ SIDES = ("low", "high")
 
 def crossings(table: RunTable, law: Curve, references: References, of: str) -> tuple[Crossing, ...]:
     """Return, for each dense arm of `table`, where the curve crosses its loss below and above the minimum."""
-    on = routed(table)
+    on = table.routed()
     if on.all() or not on.any():
         return ()
     x = np.zeros(len(table))

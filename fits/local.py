@@ -14,10 +14,12 @@ import numpy as np
 
 from fits.jets import Jet
 from fits.newton import Floats, Local
-from fits.problem import Problem, huber
+from fits.problem import Problem
 
-TILE = 32768
-"""Elements (problems x rows) that are worked on at a time: the arrays of a tile stay in the processor's cache."""
+TILE = 16384
+"""Elements (problems x rows) that are worked on at a time: arrays of 128 KiB stay in cache and are reused by malloc."""
+TINY = 1e-300
+"""Keeps the ratio of two zeros at one."""
 ROWS = 8192
 """Longest tile along the rows."""
 
@@ -47,25 +49,25 @@ def _tile(
     problem: Problem, theta: Floats, rows: slice, weights: Floats, target: Floats, delta: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return f, g, H and M of the points theta (b, p) over some rows."""
-    q = len(problem.free)
-    terms = _terms(problem, theta, rows)
-    sizes = [np.exp(term.value) for term in terms]
-    total = sum(sizes[1:], sizes[0])
+    terms, q = _terms(problem, theta, rows), len(problem.free)
+    parts = [np.exp(term.value) for term in terms]
+    total = sum(parts[1:], parts[0])
     if problem.in_nats:
-        residuals, parts = total - target, sizes
+        residuals = total - target
     else:
-        residuals, parts = np.log(total) - target, [size / total for size in sizes]
-    loss, psi = huber(residuals, delta)  # (b, n)
+        inverse = 1.0 / total
+        residuals, parts = np.log(total) - target, [part * inverse for part in parts]
+    psi = np.clip(residuals, -delta, delta)  # (b, n)
     force = weights * psi
-    value = np.einsum("bn,bn->b", np.broadcast_to(weights, loss.shape), loss)
-    gradient, hessian = _forces(terms, parts, force, q)
-    slopes = _slopes(terms, parts, q, residuals.shape)  # (b, q, n)
-    inside = psi == residuals
-    stiff = weights * inside if problem.in_nats else weights * inside - force
-    ratio = np.divide(psi, residuals, out=np.ones_like(psi), where=~inside)
-    across = slopes.transpose(0, 2, 1)
-    hessian += (slopes * stiff[:, None]) @ across
-    return value, gradient, hessian, (slopes * (weights * ratio)[:, None]) @ across
+    value = np.einsum("bn,bn->b", force, residuals) - 0.5 * np.einsum("bn,bn->b", force, psi)
+    stiff = weights * (psi == residuals)
+    soft = weights * ((psi + TINY) / (residuals + TINY))  # the weights of reweighted least squares
+    moving = [k for k, term in enumerate(terms) if term.first]
+    terms, parts = [terms[k] for k in moving], [parts[k] for k in moving]
+    slopes = [_Slopes(term, residuals.shape) for term in terms]
+    gradient, bend = _forces(terms, slopes, [force * part for part in parts], q)
+    hessian = _outer(slopes, parts, stiff if problem.in_nats else stiff - force, q)
+    return value, gradient, hessian + bend, _outer(slopes, parts, soft, q)
 
 
 def _terms(problem: Problem, theta: Floats, rows: slice) -> list[Jet]:
@@ -77,35 +79,45 @@ def _terms(problem: Problem, theta: Floats, rows: slice) -> list[Jet]:
     return [term if isinstance(term, Jet) else Jet(term, {}, {}) for term in terms]
 
 
-def _forces(terms: list[Jet], parts: list[Floats], force: Floats, q: int) -> tuple[Floats, Floats]:
-    """Return the gradient (b, q), and the part of the Hessian (b, q, q) that comes from the curvature of ln L."""
-    gradient, hessian = np.zeros((len(force), q)), np.zeros((len(force), q, q))
-    for term, part in zip(terms, parts, strict=True):
-        pull = force * part  # (b, n)
-        for j, slope in term.first.items():
-            gradient[:, j] += _sum(pull, slope)
-            for k, other in term.first.items():
-                if k >= j:
-                    hessian[:, j, k] += _sum(pull, slope * other)
+class _Slopes:
+    """The q first derivatives of a term: (n, q) where no parameter is in them, else (b, n, q)."""
+
+    def __init__(self, term: Jet, shape: tuple[int, ...]) -> None:
+        self.places = np.array(list(term.first), np.intp)
+        self.fixed = all(np.ndim(each) < 2 for each in term.first.values())
+        each = [np.broadcast_to(slope, shape[1:] if self.fixed else shape) for slope in term.first.values()]
+        self.values = np.stack(each, axis=-1) if each else np.zeros((shape[1], 0))
+
+    def times(self, other: "_Slopes", weights: Floats) -> Floats:
+        """Return the sum over rows of weights (b, n) x own x others' derivatives, shape (b, q, q')."""
+        if self.fixed and other.fixed:
+            pairs = self.values[:, :, None] * other.values[:, None, :]
+            return (weights @ pairs.reshape(len(pairs), -1)).reshape(-1, *pairs.shape[1:])
+        return np.asarray((self.values * weights[:, :, None]).swapaxes(-1, -2) @ other.values)
+
+
+def _forces(terms: list[Jet], slopes: list[_Slopes], pulls: list[Floats], q: int) -> tuple[Floats, Floats]:
+    """Return the gradient (b, q), and the part of the Hessian (b, q, q) that comes from the curvature of the terms."""
+    gradient, bend = np.zeros((len(pulls[0]), q)), np.zeros((len(pulls[0]), q, q))
+    for term, slope, pull in zip(terms, slopes, pulls, strict=True):
+        gradient[:, slope.places] += pull @ slope.values if slope.fixed else np.einsum("bn,bnq->bq", pull, slope.values)
+        bend[:, slope.places[:, None], slope.places] += slope.times(slope, pull)
         for (j, k), curvature in term.second.items():
-            hessian[:, j, k] += _sum(pull, curvature)
-    upper = np.triu(np.ones((q, q)), 1)
-    return gradient, hessian + (hessian * upper).transpose(0, 2, 1)
+            sums = np.einsum("bn,bn->b", pull, np.broadcast_to(curvature, pull.shape))
+            bend[:, j, k] += sums
+            if j != k:
+                bend[:, k, j] += sums
+    return gradient, bend
 
 
-def _sum(pull: Floats, by: Floats | float) -> Floats:
-    """Return the sum over rows of pull (b, n) times `by`, which may be a number, (n,) or (b, n)."""
-    if np.ndim(by) == 0:
-        return np.asarray(pull.sum(axis=1) * by)
-    if np.ndim(by) == 1:
-        return np.asarray(pull @ by)
-    return np.asarray(np.einsum("bn,bn->b", pull, np.broadcast_to(by, pull.shape)))
-
-
-def _slopes(terms: list[Jet], parts: list[Floats], q: int, shape: tuple[int, ...]) -> Floats:
-    """Return the gradient of ln L_fit of each row, shape (b, q, n)."""
-    slopes = np.zeros((shape[0], q, shape[1]))
-    for term, part in zip(terms, parts, strict=True):
-        for j, slope in term.first.items():
-            slopes[:, j] += part * slope
-    return slopes
+def _outer(slopes: list[_Slopes], parts: list[Floats], weights: Floats, q: int) -> Floats:
+    """Return sum w g g' over the rows, (b, q, q), for weights (b, n) and g = sum_k part_k z_k'."""
+    sums = np.zeros((len(weights), q, q))
+    for k, (one, part) in enumerate(zip(slopes, parts, strict=True)):
+        mine = weights * part
+        for other, theirs in zip(slopes[k:], parts[k:], strict=True):
+            block = one.times(other, mine * theirs)
+            sums[:, one.places[:, None], other.places] += block
+            if other is not one:
+                sums[:, other.places[:, None], one.places] += block.swapaxes(1, 2)
+    return sums

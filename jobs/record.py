@@ -87,6 +87,8 @@ class RunRecord:
     """Validation loss after the last step, nats per token; null unless done."""
     bpb: float | None = None
     """The same in bits per byte of text."""
+    perplexity: float | None = None
+    """exp(loss): that of a token, so of no use across tokenizers."""
     best_loss: float | None = None
     """Lowest validation loss of all evaluations; null where there was none but the last."""
     best_step: int | None = None

@@ -30,11 +30,11 @@ def match_moe_flops(
     return [backbone.arm(rate, *pair) for rate in rates for pair in experts]
 
 
-def _sizes(M: float, frame: Frame, fixed: Geometry, cost: Cost) -> list[tuple[int, int]]:
+def _sizes(M: float, frame: Frame, fixed: Geometry, cost: Cost, least: int = 1) -> list[tuple[int, int]]:
     """Return widths and depths at which a dense model costs about M, those nearest to zeta first."""
     N = M / 6
     for _ in range(8):  # what attention scores and the head take of M depends on the sizes themselves
-        sizes = width_and_depth(N, frame, fixed, lambda n_layers: frame.per_square(fixed, n_layers, None))
+        sizes = width_and_depth(N, frame, fixed, lambda n_layers: frame.per_square(fixed, n_layers, None), least)
         N *= M / cost(frame.dense(fixed, *sizes[0], nearest(ALPHA * sizes[0][0], frame.align)))
     return sizes
 
@@ -44,7 +44,7 @@ class _Active:
 
     def __init__(self, M: float, frame: Frame, fixed: Geometry, cost: Cost):
         self.M, self.frame, self.fixed, self.cost = M, frame, fixed, cost
-        self.sizes = _sizes(M, frame, fixed, cost)[0]
+        self.sizes = _sizes(M, frame, fixed, cost, frame.least_layers)[0]
         share = 0.5 if fixed.shared is None else fixed.shared
         self.shared_per_k, self.routed = share / (1 - share), ALPHA * self.sizes[0] * (1 - share)
         self.usual_d_ff = nearest(ALPHA * self.sizes[0], frame.align)
@@ -65,9 +65,18 @@ class _Active:
         if self.fixed.d_expert:
             return K, usual
         for _ in range(3):
-            n_experts = self.n_experts(rate, self.usual_d_ff, K, usual) or K
-            usual = solve(lambda d_e, n=n_experts: self.cost(self.shape(self.usual_d_ff, n, K, d_e)), self.M, align)
+            usual = self.d_expert(self.n_experts(rate, self.usual_d_ff, K, usual) or K, K)
         return K, usual
+
+    def d_expert(self, n_experts: int, top_k: int) -> int:
+        """Return the expert width that brings M to its target where dense layers keep alpha."""
+        return solve(
+            lambda width: self.cost(self.shape(self.usual_d_ff, n_experts, top_k, width)), self.M, self.frame.align
+        )
+
+    def d_ff(self, n_experts: int, top_k: int, d_expert: int) -> int:
+        """Return the width of the dense layers that does; 0 where there is none."""
+        return solve(lambda width: self.cost(self.shape(width, n_experts, top_k, d_expert)), self.M, self.frame.align)
 
     def n_experts(self, rate: float, d_ff: int, top_k: int, d_expert: int) -> int | None:
         """Return how many experts give the rate; None where their router is too much of them. N and N_a are affine."""
@@ -85,13 +94,14 @@ class _Active:
     def arm(self, rate: float, top_k: int, d_expert: int) -> Arm | Refused:
         """Return the arm of this rate: as many experts as give it, and the dense layers take up the rest of M."""
         d_ff, floor = self.usual_d_ff, self._growth(top_k, d_expert)
+        n_experts = self.n_experts(rate, d_ff, top_k, d_expert)
+        if n_experts is None:
+            limit = f"each expert adds {floor[0]} active parameters of router to {floor[1]} in all"
+            return Refused(cell=f"r_a {rate:g}", reason=f"{limit}, so the floor is {floor[0] / floor[1]:.3g}")
         for _ in range(3):
-            n_experts = self.n_experts(rate, d_ff, top_k, d_expert)
-            if n_experts is None:
-                limit = f"each expert adds {floor[0]} active parameters of router to {floor[1]} in all"
-                return Refused(cell=f"r_a {rate:g}", reason=f"{limit}, so the floor is {floor[0] / floor[1]:.3g}")
-            measure = lambda d_ff, n=n_experts: self.cost(self.shape(d_ff, n, top_k, d_expert))  # noqa: E731
-            d_ff = solve(measure, self.M, self.frame.align) or d_ff
+            d_ff = self.d_ff(n_experts, top_k, d_expert) or d_ff
+            n_experts = self.n_experts(rate, d_ff, top_k, d_expert) or n_experts
+        d_ff = self.d_ff(n_experts, top_k, d_expert) or d_ff
         arm = Arm(label=f"r{rate:g} K{top_k}", shape=self.shape(d_ff, n_experts, top_k, d_expert), r_a_target=rate)
         return (
             check_size(arm, self.cost(arm.shape), self.M, "FLOPs per token")

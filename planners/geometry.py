@@ -1,6 +1,7 @@
 """What matching builds shapes from: sizes that a user fixes, the style that arms share, width and depth by size."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -15,10 +16,14 @@ MU = 22.0
 """Total FFN width over d_model that it settled on."""
 ALPHA = 2.77
 """d_ff / d_model of dense layers, which it held fixed."""
-MIN_LAYERS = 3
-"""Fewest layers: one dense and two MoE."""
+DEPTHS = range(3, 257)
+"""Numbers of layers that matching chooses from: one dense and two MoE at least."""
+_ABOUT = 16
+"""How many of them to either side of the one that fits best are looked at."""
 MOE_STYLE = ("n_dense_layers", "moe_every", "expert_bias", "shared_gate")
 """Fields of a shape that only MoE arms have a use for."""
+LARGEST = 10**9
+"""No size of a model is larger."""
 _LARGE = 10**6
 """A width at which only terms of its square count."""
 
@@ -42,13 +47,13 @@ class Geometry:
     granularity: float | None = None
     """d_ff of the dense layer over d_expert (MoE arms only)."""
     shared: float | None = None
-    """Share of the shared expert in the active width, d_shared / (d_shared + K d_expert); null: half (MoE arms only)."""
+    """d_shared / (d_shared + K d_expert), the shared expert's part of the active width; null: half (MoE arms only)."""
 
     def __post_init__(self) -> None:
         for name in ("d_model", "n_layers", "n_heads", "d_expert", "zeta", "mu", "granularity"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise UsageError(f"{name} {value!r} must be a positive, finite number")
+            if value is not None and not 0 < value <= LARGEST:
+                raise UsageError(f"{name} {value!r} must be positive and at most {LARGEST:,}")
         if self.shared is not None and not 0 <= self.shared < 1:
             raise UsageError(f"shared {self.shared!r} is outside [0, 1); it is a share of the active FFN width")
         if self.d_expert and self.granularity:
@@ -96,6 +101,12 @@ class Frame:
         """Return a field of the style, or None."""
         return dict(self.style).get(name)
 
+    @property
+    def least_layers(self) -> int:
+        """Fewest layers of an MoE model: the leading dense ones and one group with experts."""
+        n_dense = self.get("n_dense_layers")
+        return (1 if n_dense is None else int(n_dense)) + int(self.get("moe_every") or 1)
+
     def width_step(self, fixed: Geometry, d_model: float) -> int:
         """Return what a width is a multiple of: whole heads, in groups that share keys and values."""
         head_dim = self.get("head_dim")
@@ -123,9 +134,15 @@ def _per_square(style: Style, n_heads: int | None, n_layers: int, mu: float | No
 
 
 def width_and_depth(
-    N: float, frame: Frame, fixed: Geometry, per_square: Callable[[int], float]
+    N: float, frame: Frame, fixed: Geometry, per_square: Callable[[int], float], least: int = 1
 ) -> list[tuple[int, int]]:
-    """Return pairs (d_model, n_layers) with N = per_square(n_layers) * d_model^2, those nearest to zeta first."""
+    """Return pairs (d_model, n_layers) with N = per_square(n_layers) * d_model^2, those nearest to zeta first.
+
+    Depths are at least `least`. Raises UsageError where a fixed one is not.
+    """
+    if (fixed.n_layers or DEPTHS[-1]) < least:
+        layers = f"n_layers {fixed.n_layers}" if fixed.n_layers else f"{DEPTHS[-1]} layers, the most,"
+        raise UsageError(f"{layers} leaves no MoE layer after the dense ones; it takes {least} or more")
     zeta = fixed.zeta or ZETA
 
     def pair(n_layers: int) -> tuple[float, tuple[int, int]]:
@@ -138,8 +155,14 @@ def width_and_depth(
             distance += 20 * abs(math.log(exact / d_model))
         return distance, (d_model, n_layers)
 
-    depths = [fixed.n_layers] if fixed.n_layers else range(MIN_LAYERS, 257)
-    return [sizes for _, sizes in sorted(map(pair, depths), key=lambda found: found[0])]
+    if fixed.n_layers:
+        return [pair(fixed.n_layers)[1]]
+    # The width falls with depth, so the best pairs lie about where it crosses what is wanted.
+    wide = (lambda n_layers: fixed.d_model) if fixed.d_model else (lambda n_layers: zeta * n_layers)
+    depths = range(max(DEPTHS.start, least), DEPTHS.stop)
+    crossing = bisect_left(depths, 0.0, key=lambda n_layers: wide(n_layers) - math.sqrt(N / per_square(n_layers)))
+    about = depths[max(0, crossing - _ABOUT) : crossing + _ABOUT]
+    return [sizes for _, sizes in sorted(map(pair, about), key=lambda found: found[0])]
 
 
 def nearest(value: float, multiple: int) -> int:

@@ -7,8 +7,9 @@ A cell that cannot be matched is refused with the reason, never silently bent.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from planners.errors import UsageError
 from planners.geometry import ALPHA, MU, Frame, Geometry, nearest, width_and_depth
@@ -22,6 +23,10 @@ MU_TOLERANCE = 0.02
 """Relative difference of mu between the MoE arms of one backbone."""
 RATIO_TOLERANCE = 0.1
 """Relative distance of a ratio that was asked for (zeta, mu, granularity, shared) from its value."""
+BEND = 0.25
+"""How much a departure of the dense layers' d_ff from its usual width weighs against one of d_expert or of the rate."""
+TRIED = 64
+"""How many widths of a routed expert are tried."""
 HOLDS = ("backbone", "aspect")
 """What MoE arms keep as the rate falls: all of the backbone, or only its aspect ratios."""
 
@@ -54,6 +59,7 @@ def n_tolerance(N: float) -> float:
     return min(0.01, max(0.002, 0.01 * math.pow(N / 1e6, exponent)))
 
 
+@lru_cache(maxsize=1024)
 def match_dense(N: float, frame: Frame, fixed: Geometry) -> Arm | Refused:
     """Return the dense shape of N parameters: d_model and depth near zeta, d_ff takes up the rest."""
     sizes = width_and_depth(N, frame, fixed, lambda n_layers: frame.per_square(fixed, n_layers, None))
@@ -75,15 +81,16 @@ def dense_arm(
     return check_size(arm, measure(arm.shape), target, what) or check_ratios(arm, fixed) or arm
 
 
+@lru_cache(maxsize=1024)
 def match_moe(
     N: float,
     frame: Frame,
     fixed: Geometry,
     *,
-    activations: Iterable[float],
-    top_ks: Iterable[int],
+    activations: tuple[float, ...],
+    top_ks: tuple[int, ...],
     hold: str = "backbone",
-) -> list[Arm | Refused]:
+) -> tuple[Arm | Refused, ...]:
     """Return an arm or a refusal for each rate and top-k asked for, all of N parameters.
 
     - rates alone: d_expert is one for all arms and K follows the rate;
@@ -93,14 +100,13 @@ def match_moe(
     Under `hold` backbone the arms share one. Under aspect each rate has a backbone of its own, of the width and depth
     of a dense model with r_a * N parameters, and more experts make up N. Raises UsageError for contradictions.
     """
-    activations, top_ks = tuple(activations), tuple(top_ks)
     if activations and top_ks and (fixed.d_expert or fixed.granularity):
         raise UsageError("rates and top-k together decide d_expert; give two of the three")
     if hold == "aspect":
         if not activations:
             raise UsageError("a backbone that shrinks with the rate needs activation rates, not top-k alone")
-        return [arm for rate in activations for arm in _aspect_arms(N, frame, fixed, rate, top_ks)]
-    return _arms_of(_Backbone(N, frame, fixed), activations, top_ks)
+        return tuple(arm for rate in activations for arm in _aspect_arms(N, frame, fixed, rate, top_ks))
+    return tuple(_arms_of(_Backbone(N, frame, fixed), activations, top_ks))
 
 
 def _aspect_arms(N: float, frame: Frame, fixed: Geometry, rate: float, top_ks: tuple[int, ...]) -> list[Arm | Refused]:
@@ -112,6 +118,9 @@ def _aspect_arms(N: float, frame: Frame, fixed: Geometry, rate: float, top_ks: t
 
 
 def _arms_of(backbone: "_Backbone", rates: tuple[float, ...], top_ks: tuple[int, ...]) -> list[Arm | Refused]:
+    if top_ks and min(top_ks) > (most := backbone.most_top_k(backbone.align)):  # else the others can be planned
+        limit = f"even experts of width {backbone.align} are too few on this backbone, so K is at most {most}"
+        raise UsageError(f"top-k {min(top_ks)} is above n_experts: {limit}")
     if rates and top_ks:
         return [backbone.arm_of_pair(rate, top_k) for rate in rates for top_k in top_ks]
     if top_ks:
@@ -126,11 +135,10 @@ class _Backbone:
         """Take width and depth from N and mu, or from the active parameters where these are given."""
         self.N, self.frame, self.fixed, self.align = N, frame, fixed, frame.align
         mu = fixed.mu or MU if active is None else None
-        sizes = width_and_depth(active or N, frame, fixed, lambda layers: frame.per_square(fixed, layers, mu))
+        sizes = width_and_depth(
+            active or N, frame, fixed, lambda layers: frame.per_square(fixed, layers, mu), frame.least_layers
+        )
         self.d_model, self.n_layers = sizes[0]
-        n_dense = frame.get("n_dense_layers")
-        if self.n_layers - (1 if n_dense is None else n_dense) < (frame.get("moe_every") or 1):
-            raise UsageError(f"{self.n_layers} layers leave no MoE layer after the dense ones; give more layers")
         share = 0.5 if fixed.shared is None else fixed.shared
         self.shared_per_k = share / (1 - share)
         """Width of the shared expert over that of the routed ones that a token uses."""
@@ -138,12 +146,19 @@ class _Backbone:
         self._measure_width()
 
     def _measure_width(self) -> None:
-        """Find the total FFN width of an MoE layer, d_shared + n_experts * d_expert, that gives N."""
-        bare = self.shape(self.usual_d_ff, n_experts=UNITS - 1, top_k=1, d_expert=self.align)
-        wider = self.shape(self.usual_d_ff, n_experts=UNITS - 1, top_k=1, d_expert=2 * self.align)
+        """Measure how N depends on each size, and find the total FFN width of an MoE layer that gives N."""
+        sizes = {"n_experts": UNITS - 1, "top_k": 1, "d_expert": self.align}
+        bare = self.shape(self.usual_d_ff, **sizes)
         width = bare.d_shared + bare.n_experts * self.align
-        self.per_width = (wider.N - bare.N) / width
+        self.per_width = (self.shape(self.usual_d_ff, **{**sizes, "d_expert": 2 * self.align}).N - bare.N) / width
         """Parameters per unit of FFN width in all MoE layers together."""
+        more = self.shape(self.usual_d_ff, **{**sizes, "n_experts": UNITS})
+        self.per_expert = more.N - bare.N - self.per_width * self.align
+        """Parameters of an expert that are none of its width: its router's, and biases."""
+        self.per_d_ff = (self.shape(self.usual_d_ff + self.align, **sizes).N - bare.N) / self.align
+        """Parameters per unit of the width of the dense layers; 0 where there is none."""
+        self.rest = bare.N - self.per_width * width - self.per_expert * bare.n_experts
+        """N but for the experts, with dense layers of usual width."""
         self.width = (self.N - (bare.N - width * self.per_width)) / self.per_width
         if self.width < 2 * self.align:
             raise UsageError(
@@ -164,17 +179,28 @@ class _Backbone:
         return best
 
     def expert_widths(self, search: bool) -> list[int]:
-        """Return the widths of a routed expert that come into question, the best first."""
-        wanted: float = self.fixed.d_expert or self.usual_d_expert
-        if self.fixed.d_expert or not (search or self.fixed.granularity):
-            return [self.fixed.d_expert or self.usual_d_expert]
+        """Return the widths of a routed expert that come into question, the best first; one unless one may search."""
+        if self.fixed.d_expert:
+            return [self.fixed.d_expert]
+        wanted: float = self.usual_d_expert
+        low, high = float(self.align), max(self.align, min(4 * wanted, self.width / 4))
         if self.fixed.granularity:
             wanted = self.usual_d_ff / self.fixed.granularity
+            if wanted > self.width:
+                limit = f"experts of {wanted:.3g}, and all of a layer are {self.width:.0f} wide"
+                raise UsageError(f"granularity {self.fixed.granularity:g} takes {limit}")
             low, high = wanted * (1 - RATIO_TOLERANCE), wanted * (1 + RATIO_TOLERANCE)
-        else:
-            low, high = self.align, max(self.align, min(4 * wanted, int(self.width / 4)))
-        widths = range(nearest(low, self.align), nearest(high, self.align) + 1, self.align)
-        return sorted(widths, key=lambda width: abs(math.log(width / wanted)))[:64]
+        reach = TRIED * self.align
+        low, high = (nearest(end, self.align) for end in (max(low, wanted - reach), min(high, wanted + reach)))
+        near = sorted(range(low, high + 1, self.align), key=lambda width: abs(math.log(width / wanted)))[:TRIED]
+        best = sorted(
+            near, key=lambda width: abs(math.log(width / wanted)) + self.bend(round(self.width / width), width)
+        )
+        return best if search or self.fixed.granularity else best[:1]
+
+    def bend(self, units: int, d_expert: int) -> float:
+        """Return how ill it is that the dense layers depart from their usual width to take up what experts leave."""
+        return abs(math.log(self.d_ff_for(units, d_expert) / self.usual_d_ff)) * BEND
 
     def shape(self, d_ff: int, *, n_experts: int, top_k: int, d_expert: int) -> Shape:
         """Return an MoE shape of this backbone."""
@@ -189,21 +215,33 @@ class _Backbone:
     def d_ff_for(self, units: int, d_expert: int) -> int:
         """Return the width of the dense layers that takes up what whole experts leave of N, at the middle K."""
         top_k = max(1, units // 8)
-        sizes = {"n_experts": max(top_k, units - self.shared_units(top_k)), "top_k": top_k, "d_expert": d_expert}
-        return solve(lambda d_ff: self.shape(d_ff, **sizes).N, self.N, self.align) or self.usual_d_ff
+        shared = self.shared_units(top_k)
+        n_experts = max(top_k, units - shared)
+        experts = self.per_width * (n_experts + shared) * d_expert + self.per_expert * n_experts
+        left = self.N - self.rest - experts
+        d_ff = nearest(self.usual_d_ff + left / self.per_d_ff, self.align) if self.per_d_ff else self.usual_d_ff
+        if self.fixed.granularity:  # then d_ff may take up no more than leaves the ratio of the two widths as asked
+            wanted = self.fixed.granularity * d_expert
+            low, high = (nearest(wanted * (1 + sign * 0.9 * RATIO_TOLERANCE), self.align) for sign in (-1, 1))
+            return min(max(d_ff, low), high)
+        return d_ff
 
     def arm_of_top_k(self, top_k: int, d_expert: int, rate: float | None) -> Arm | Refused:
         """Return the arm with K routed experts of width `d_expert`."""
         units = round(self.width / d_expert)
         n_experts = units - self.shared_units(top_k)
         if n_experts < top_k:
-            most = math.floor(units / (1 + self.shared_per_k))
-            limit = f"an FFN width of {self.width:.0f} holds {units} experts of {d_expert}, so K is at most {most}"
+            holds = f"an FFN width of {self.width:.0f} holds {units} experts of {d_expert}"
+            limit = f"{holds}, so K is at most {self.most_top_k(d_expert)}"
             return Refused(cell=f"K{top_k}" if rate is None else f"r_a {rate:g}", reason=limit)
         d_ff = self.d_ff_for(units, d_expert)
         shape = self.shape(d_ff, n_experts=n_experts, top_k=top_k, d_expert=d_expert)
         arm = Arm(label=f"K{top_k}", shape=shape, r_a_target=rate)
         return self._check(arm) or arm
+
+    def most_top_k(self, d_expert: int) -> int:
+        """Return the largest K that leaves as many routed experts as it takes, beside the shared one."""
+        return math.floor(round(self.width / d_expert) / (1 + self.shared_per_k))
 
     def _check(self, arm: Arm) -> Refused | None:
         return (
@@ -229,17 +267,21 @@ class _Backbone:
             )
         wanted = active / (top_k + self.shared_units(top_k))
         low, high = (nearest(wanted * factor, self.align) for factor in (0.9, 1.1))
-        found = [
-            self.arm_of_top_k(top_k, d_expert, rate)
-            for d_expert in range(low, high + 1, self.align)
-            if abs(round(self.width / d_expert) * d_expert / self.width - 1)
-            <= MU_TOLERANCE / (2 + MU_TOLERANCE)  # two arms may lie on either side
-        ]
+        limit = MU_TOLERANCE / (2 + MU_TOLERANCE)  # two arms may lie on either side
+        left = {
+            width: abs(round(self.width / width) * width / self.width - 1) for width in range(low, high + 1, self.align)
+        }
+        near = sorted((width for width in left if left[width] <= limit), key=lambda width: abs(width - wanted))
+        found = [self.arm_of_top_k(top_k, width, rate) for width in near]
         arms = [arm for arm in found if isinstance(arm, Arm)]
+        refusals = [arm for arm in found if isinstance(arm, Refused)]
+        if not found:
+            reason = f"whole experts of about {wanted:.0f} move mu by {min(left.values()):.1%}; {limit:.1%} is accepted"
+            return Refused(cell=cell, reason=f"{reason}, so change K, align or the backbone")
         if not arms:
-            limit = f"no d_expert that is a multiple of {self.align} near {wanted:.0f}"
-            return Refused(cell=cell, reason=f"{limit} keeps N, r_a and mu within tolerance")
-        arm = min(arms, key=lambda arm: abs(math.log(arm.shape.r_a / rate)))
+            return replace(refusals[0], cell=cell)
+        bent = {arm: abs(math.log(arm.shape.d_ff / self.usual_d_ff)) * BEND for arm in arms}
+        arm = min(arms, key=lambda arm: abs(math.log(arm.shape.r_a / rate)) + bent[arm])
         return replace(arm, label=f"K{top_k} d{arm.shape.d_expert}")
 
     @property

@@ -1,15 +1,23 @@
 """What is asked of the planner: the record that `study.json` holds."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from planners import flops
 from planners.errors import UsageError
 from planners.geometry import Geometry
+from planners.match import HOLDS
 from planners.recipes import RECIPES
 from planners.shape import Shape
 from planners.spec import Data, Router
+from planners.vary import Varied
+
+ALL = "all"
+"""Every arm, where arms are named."""
+MATCHES = ("N=C", "N=D", "C=D", "N=C=U")
+"""What all arms of a cell are equal in; the rest follows: D, C, N, or D and its repeats."""
 
 UNIQUE = ("fresh", "strict", "loose")
 """Named amounts of unique tokens: all; what the dense arm of the budget consumes; half of D (arXiv 2506.12119)."""
@@ -55,10 +63,17 @@ class Question:
 
     study: str
     """Name of the study."""
-    total_params: float | None = None
-    """N that every arm is matched to; null only where all arms are given."""
+    match: str = "N=C"
+    """What all arms of a cell are equal in: N=C (D follows), N=D (C follows), C=D (N follows), or N=C=U, where unique
+    tokens are equal too and repeating them makes up the rest."""
+    hold: str = "backbone"
+    """What MoE arms keep as the rate falls: the backbone, or its aspect ratios only, so that it shrinks."""
+    total_params: float | tuple[float, ...] | None = None
+    """N that arms are matched to, one or several; null where N follows or all arms are given."""
     budgets: tuple[float, ...] = ()
     """Training compute C, in FLOPs under `flops_convention`; one or several."""
+    tokens: tuple[float, ...] = ()
+    """Tokens consumed D, where that is what arms are equal in; one or several."""
     arms: tuple[GivenArm, ...] = ()
     """Arms that are planned as given, beside or instead of matched ones."""
     activations: tuple[float, ...] = ()
@@ -71,8 +86,16 @@ class Question:
     """Corpus: stdlib, text:PATH, hf:NAME, a=…*0.7+b=…*0.3, each with @bpe:SIZE or @gpt2; null plans without one."""
     vocab_size: int = 256
     """Vocabulary of a plan that names no corpus; a corpus brings its own."""
-    unique_tokens: str | int = "fresh"
-    """fresh, strict, loose, or a number of tokens."""
+    unique_tokens: str | int | tuple[str | int, ...] = "fresh"
+    """fresh, strict, loose, or a number of tokens; one or several. N=C=U takes fresh for strict."""
+    vary: tuple[Varied, ...] = ()
+    """Fields of shape, router or training that are set (one value) or crossed (several)."""
+    controls: tuple[str, ...] = ()
+    """Dense arms beside the matched ones: optimal (compute-optimal at C), active:ARM (N = N_a of that arm)."""
+    lr_check: tuple[str, ...] = ()
+    """Arms that are also planned at sqrt(2) and 1 / sqrt(2) of their learning rate; all: every one."""
+    loss_slope: float | None = None
+    """Nats that the loss falls per unit of ln C, by which the residual of C is told in nats."""
     seq_len: int = 128
     """Context length T."""
     flops_convention: str = "exact"
@@ -109,22 +132,110 @@ class Question:
     """Difference of loss in nats that does not matter; fixed before the runs."""
 
     def __post_init__(self) -> None:
-        matched = bool(self.activations or self.top_ks)
-        if not matched and not self.arms:
-            raise UsageError("give activation rates (1 is dense) or top-k values (0 is dense), or both")
-        if matched and self.total_params is None:
-            raise UsageError("total parameters are missing; the arms of rates and top-k values are matched to them")
-        if not self.budgets and (matched or any(arm.C is None and arm.D is None for arm in self.arms)):
-            raise UsageError("a budget is missing; give the training compute C that the arms are planned at")
+        for name in ("total_params", "unique_tokens"):
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) == 1:  # one way to write one value
+                object.__setattr__(self, name, value[0])
+        self._check_words()
+        self._check_numbers()
+        self._check_amounts()
+        self._check_contradictions()
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether there are arms to match; given ones are planned as they are."""
+        return bool(self.activations or self.top_ks)
+
+    @property
+    def totals(self) -> tuple[float, ...]:
+        """The values of N that were asked for."""
+        if self.total_params is None:
+            return ()
+        return self.total_params if isinstance(self.total_params, tuple) else (self.total_params,)
+
+    @property
+    def unique(self) -> tuple[str | int, ...]:
+        """The amounts of unique tokens that were asked for."""
+        asked = self.unique_tokens if isinstance(self.unique_tokens, tuple) else (self.unique_tokens,)
+        return tuple("strict" if U == "fresh" and self.match == "N=C=U" else U for U in asked)
+
+    def _check_words(self) -> None:
+        """Refuse words that are none of those that a field has."""
+        choices: dict[str, Iterable[str]] = {
+            "match": MATCHES, "hold": HOLDS, "flops_convention": flops.CONVENTIONS, "recipe": RECIPES,
+        }  # fmt: skip
+        for name, known in choices.items():
+            value = getattr(self, name)
+            if value is not None and value not in known:
+                raise UsageError(f"{name.replace('_', ' ')} {value!r} is not one of {', '.join(known)}")
+        for U in self.unique:
+            if isinstance(U, str) and U not in UNIQUE:
+                raise UsageError(f"unique tokens {U!r} must be a number or one of {', '.join(UNIQUE)}")
+        for control in self.controls:
+            if control != "optimal" and not control.removeprefix("active:") != control:
+                raise UsageError(
+                    f"control {control!r} is neither optimal nor active:ARM, such as active:K4 or active:.2"
+                )
+
+    def _check_numbers(self) -> None:
+        """Refuse numbers that are not positive and finite, and rates above 1."""
         for rate in self.activations:
             if not 0 < rate <= 1:
                 raise UsageError(f"activation rate {rate:g} is outside (0, 1]; it is the active share of parameters")
-        if self.flops_convention not in flops.CONVENTIONS:
-            raise UsageError(f"FLOPs convention {self.flops_convention!r} is not one of {', '.join(flops.CONVENTIONS)}")
-        if isinstance(self.unique_tokens, str) and self.unique_tokens not in UNIQUE:
-            raise UsageError(f"unique tokens {self.unique_tokens!r} must be a number or one of {', '.join(UNIQUE)}")
-        if self.recipe is not None and self.recipe not in RECIPES:
-            raise UsageError(f"recipe {self.recipe!r} is not one of {', '.join(RECIPES)}")
+        numbers = {
+            "total parameters": self.totals, "budget": self.budgets, "tokens": self.tokens, "align": (self.align,),
+            "unique tokens": [U for U in self.unique if not isinstance(U, str)], "margin": (self.margin,),
+            "loss slope": (self.loss_slope,), "seq_len": (self.seq_len,), "lr": (self.lr,),
+            "batch_tokens": (self.batch_tokens,), "vocab_size": (self.vocab_size,),
+        }  # fmt: skip
+        for name, values in numbers.items():
+            for value in values:
+                if value is not None and not 0 < value < math.inf:
+                    raise UsageError(f"{name} {value!r} must be a positive, finite number")
+        for top_k in self.top_ks:
+            if top_k < 0:
+                raise UsageError(f"top-k {top_k} must not be negative; 0 is the dense arm")
+
+    def _check_amounts(self) -> None:
+        """Refuse a question that lacks what its arms are equal in, or gives what follows."""
+        if not self.is_matched and not self.arms:
+            raise UsageError("give activation rates (1 is dense) or top-k values (0 is dense), or both")
+        amounts = (
+            ("N", "--total-params", self.totals),
+            ("C", "--budget", self.budgets),
+            ("D", "--tokens", self.tokens),
+        )
+        for letter, flag, given in amounts if self.is_matched else ():
+            if letter in self.match and not given:
+                raise UsageError(f"{letter} is missing, which arms are matched at under {self.match}; give {flag}")
+        for letter, flag, given in amounts if self.is_matched else ():
+            if letter not in self.match and given:
+                raise UsageError(f"{letter} follows under {self.match}, so {flag} cannot be given; leave it out")
+        if not self.budgets and not self.tokens and any(arm.C is arm.D is None for arm in self.arms):
+            raise UsageError("a budget is missing; give the training compute C that the arms are planned at")
+
+    def _check_contradictions(self) -> None:
+        """Refuse answers that exclude each other."""
+        if self.match == "N=C=U" and "loose" in self.unique:
+            raise UsageError("loose reuse gives every arm its own U; under N=C=U give strict or a number of tokens")
+        rates, top_ks = any(rate < 1 for rate in self.activations), any(self.top_ks)
+        if self.match == "C=D" and (self.hold == "aspect" or (top_ks and not rates)):
+            raise UsageError("under C=D the backbone is held and N follows the rate; give rates, and no --hold aspect")
+        fields = [varied.field for varied in self.vary]
+        for name in fields:
+            if fields.count(name) > 1:
+                raise UsageError(f"{name} is varied twice; give all its values at once")
+            if self._is_set(name):
+                raise UsageError(f"{name} is given and varied; give one of the two")
+
+    def _is_set(self, name: str) -> bool:
+        """Whether a field that is varied has a value of its own already."""
+        if name.startswith("dense."):
+            return getattr(self.dense, name.removeprefix("dense.")) is not None
+        if name in Geometry.__dataclass_fields__:
+            return getattr(self.moe, name) is not None
+        optional = ("recipe", "lr", "batch_tokens", "weight_decay", "schedule", "eval_steps", "patience")
+        return name in optional and getattr(self, name) is not None
 
     @property
     def wants_dense(self) -> bool:

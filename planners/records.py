@@ -23,14 +23,14 @@ _PLAIN = (str, int, bool, type(None))
 
 
 @cache
-def _fields(cls: type[Any]) -> tuple[tuple[str, Any], ...]:
+def _fields(cls: Any) -> tuple[tuple[str, Any], ...]:
     """Return (name, default) of each field; nothing for a class that is no record."""
     return tuple((field.name, field.default) for field in dataclasses.fields(cls)) if is_dataclass(cls) else ()
 
 
 def to_json(value: Any) -> Any:
     """Return `value` as JSON types: records as objects, tuples as lists; a number that is not finite is null."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _PLAIN:
         return value
     if kind is float:
@@ -45,7 +45,7 @@ def to_json(value: Any) -> Any:
 
 
 @cache
-def _hints(cls: type[Any]) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
@@ -56,7 +56,8 @@ def from_json(cls: type[Record], data: Any, where: str = "record") -> Record:
     """
     if not isinstance(data, dict):
         raise UsageError(f"{where}: expected an object with the fields of {cls.__name__}")
-    hints = _hints(cls)
+    kind: Any = cls
+    hints = _hints(kind)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(data) - set(fields))
     if unknown:
@@ -109,10 +110,12 @@ def without_defaults(record: Any) -> dict[str, Any]:
     what was done before, leaves the identity of old records alone. A default is therefore never changed.
     """
     kept = {}
-    for name, default in _fields(type(record)):
+    kind: Any = type(record)
+    for name, default in _fields(kind):
         value = getattr(record, name)
         if default is dataclasses.MISSING or value != default:
-            kept[name] = without_defaults(value) if _fields(type(value)) else to_json(value)
+            inner: Any = type(value)
+            kept[name] = without_defaults(value) if _fields(inner) else to_json(value)
     return kept
 
 

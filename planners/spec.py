@@ -1,6 +1,7 @@
 """One training run, stated completely: `RunSpec`, the line of `plan.jsonl`."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from planners import flops
@@ -143,6 +144,10 @@ class RunSpec:
     """Name of the study that asked for the run."""
     arm: str
     """Label of the arm: dense, K4."""
+    role: str = "matched"
+    """matched, given (as it is, by a preset), control (dense, of another N) or lr_check (of another learning rate)."""
+    series: str = ""
+    """What is varied beside the rate, such as norm=layernorm; one curve of r_a belongs to one series."""
     shape: Shape
     """The architecture."""
     router: Router
@@ -170,7 +175,7 @@ class RunSpec:
     flops_per_token: dict[str, int]
     """M under each stored convention."""
     target: dict[str, float]
-    """What was asked for: of N, C, D and r_a those that were."""
+    """What was asked for: of N, C, D, U and r_a those that were."""
 
     @property
     def budget(self) -> float:
@@ -190,6 +195,8 @@ class RunSpec:
         recipe: str,
         flops_convention: str,
         target: dict[str, float],
+        role: str = "matched",
+        series: str = "",
     ) -> "RunSpec":
         """Return the spec with its identity and its derived numbers filled in."""
         if shape.is_dense:
@@ -200,14 +207,13 @@ class RunSpec:
             raise UsageError("an encoder (causal false) can be counted but not trained; plan a decoder")
         if shape.positions == "learned" and training.seq_len > shape.max_positions:
             raise UsageError(f"seq_len {training.seq_len} is longer than max_positions {shape.max_positions}")
-        per_token = {
-            name: flops.flops_per_token(shape, training.seq_len, name)
-            for name in dict.fromkeys((*flops.STORED, flops_convention))
-        }
+        per_token = dict(_per_token(shape, training.seq_len, flops_convention))
         return cls(
             run_id=_identity(shape, router, training, data),
             study=study,
             arm=arm,
+            role=role,
+            series=series,
             shape=shape,
             router=router,
             training=training,
@@ -248,15 +254,37 @@ class RunSpec:
         return {**line, **training}
 
 
-_GIVEN = ("study", "arm", "shape", "router", "training", "data", "recipe", "flops_convention", "target")
+_GIVEN = (
+    "study",
+    "arm",
+    "role",
+    "series",
+    "shape",
+    "router",
+    "training",
+    "data",
+    "recipe",
+    "flops_convention",
+    "target",
+)
+
+
+@lru_cache(maxsize=4096)
+def _per_token(shape: Shape, seq_len: int, convention: str) -> dict[str, int]:
+    """Return M under each stored convention and the chosen one; seeds and budgets share it."""
+    return {name: flops.flops_per_token(shape, seq_len, name) for name in dict.fromkeys((*flops.STORED, convention))}
+
+
+@lru_cache(maxsize=4096)
+def _architecture(shape: Shape, router: Router) -> dict[str, Any]:
+    return {"shape": without_defaults(shape), "router": without_defaults(router)}
 
 
 def _identity(shape: Shape, router: Router, training: Training, data: Data | None) -> str:
     """Return the run id: a hash of what determines the training, not of labels such as study, arm or corpus name."""
     return content_hash(
         {
-            "shape": without_defaults(shape),
-            "router": without_defaults(router),
+            **_architecture(shape, router),
             "training": without_defaults(training),
             "data": data.fingerprint if data else None,
         }

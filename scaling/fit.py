@@ -3,19 +3,25 @@
 Fit a curve of loss against r_a, or a law of N and D, to a study or to any CSV, with intervals.
 """
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fits import LAWS, FitResult, RunTable, fit_with_draws, from_records, read_table, summary, write_fit
+from fits.arms import AXES
+from fits.bases import Curve
 from fits.checks import check_table, need
-from fits.curves import Curve
+from fits.compare import comparisons
+from fits.margin import margins
 from fits.pairs import has_pairs
 from fits.reuse import reuse
 from fits.series import series
-from fits.wording import checks_summary, reuse_summary
+from fits.wording import checks_summary, comparison_summary, reuse_summary
 from jobs.record import collect, planned
 from planners import Study, UsageError
 from planners.files import write_json
@@ -41,6 +47,7 @@ def arguments() -> cli.Parser:
     add("--embeddings", choices=("included", "excluded"), help="whether N of that table counts the embeddings")
     add("--where", metavar="CONDITION", action="append", help="fit only these runs: C>=1e18; the others are listed")
     add("--law", default="quadratic", metavar="NAME,…", help=f"what to fit (default quadratic): {', '.join(LAWS)}")
+    add("--over", choices=AXES, default="r_a", help="what the arms of a curve differ in (default r_a)")
     add("--delta", default="1e-3", help="width of the Huber loss in ln L, for laws of N and D (default 1e-3)")
     add(
         "--bootstrap",
@@ -48,7 +55,11 @@ def arguments() -> cli.Parser:
         metavar="B",
         help="bootstrap draws for laws of N and D, 0 for no interval (default 200)",
     )
-    add("--margin", metavar="NATS", help="difference of loss that does not matter (default: the study's)")
+    add(
+        "--margin",
+        metavar="NATS",
+        help="difference of loss that does not matter (default: the study's, else what 5 %% of C is worth)",
+    )
     add("--slope", metavar="NATS", help="loss that one unit of ln D takes off, for the half-life of repeated data")
     add("--seed", default="0", help="seed of the bootstrap (default 0)")
     add("-o", "--out", metavar="DIR", help="where the fits are written (default: fits/ of the study; none for a table)")
@@ -76,6 +87,7 @@ def act(flags: cli.Flags) -> int:
         laws,
         out,
         margin=margin,
+        of=flags.over,
         delta=parse_quantity(flags.delta, "--delta"),
         bootstrap=parse_count(flags.bootstrap, "--bootstrap", least=0),
         seed=parse_count(flags.seed, "--seed", least=0),
@@ -84,11 +96,15 @@ def act(flags: cli.Flags) -> int:
     repeated = reuse(table, margin=margin, slope=slope) if has_pairs(table) else ()
     if repeated and out is not None:
         write_json(out / "reuse.json", to_json(repeated))
+    compared = comparisons(table, laws)
+    if compared and out is not None:
+        write_json(out / "comparison.json", to_json(compared))
     checks = {law: check_table(table, need(LAWS[law])) for law in laws}
     if flags.json:
-        found = {"fits": results, "comparison": None, "reuse": repeated, "checks": checks}
+        found = {"fits": results, "comparison": compared, "reuse": repeated, "checks": checks}
         cli.print_json({name: to_json(value) for name, value in found.items()})
-    for text in (*map(summary, results), *map(reuse_summary, repeated), checks_summary(checks)):
+    said = (*map(summary, results), *map(comparison_summary, compared), *map(reuse_summary, repeated))
+    for text in (*said, checks_summary(checks)):
         cli.say(text + "\n", flags)
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)
@@ -161,12 +177,12 @@ def fit_and_write(
 
     Fits of the same laws that an earlier call left there, to other series, are removed.
     """
-    results = []
+    results, worth = [], margins(table) if margin is None else {}
     for law in laws:
         parts = series(table) if isinstance(LAWS[law], Curve) else {"": table}
         names = {f"{law}-{name}" if name else law: part for name, part in parts.items()}
         for name, part in names.items():
-            result, draws = fit_with_draws(part, law, margin=margin, **options)
+            result, draws = fit_with_draws(part, law, margin=margin or _worth(part, worth), **options)
             results.append(result)
             if out is not None:
                 write_fit(out, result, draws, name)
@@ -174,6 +190,14 @@ def fit_and_write(
             for old in {law, *(path.stem for path in out.glob(f"{law}-*.json"))} - set(names):
                 (out / f"{old}.json").unlink(missing_ok=True)
     return results
+
+
+def _worth(part: RunTable, margins: dict[float, float]) -> float | None:
+    """Return the margin of the budget that the runs of a series share."""
+    if not margins or not part.has("C"):
+        return None
+    C = float(np.median(part.numbers("C")))
+    return margins.get(min(margins, key=lambda budget: abs(math.log(budget / C))))
 
 
 def _columns(text: str | None) -> dict[str, str]:

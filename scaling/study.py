@@ -14,7 +14,7 @@ from jobs.submit import CLUSTERS, Cluster, wanted
 from planners import Study, make_plan, preset
 from planners.presets import PRESETS
 from planners.quantity import parse_count
-from scaling import cli, fit, plan, report, sweep
+from scaling import cli, fit, ledger, plan, report, sweep
 
 EXAMPLE = "python -m scaling.study smoke"
 
@@ -47,7 +47,7 @@ def act(flags: cli.Flags) -> int:
         planned = make_plan(asked, plan.corpus(asked.data))
         study.write(planned, cli.command("study", flags.preset, *cli.spelled(flags, ("data", "eval_windows"))))
         if not flags.json:
-            plan.show(planned)
+            ledger.show(planned)
             print()
     runs = wanted(status(study), retry=False)
     if runs:

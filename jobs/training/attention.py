@@ -23,9 +23,9 @@ class Attention(nn.Module):
 
     def __init__(self, shape: Shape):
         super().__init__()
-        self.head_dim, self.positions, self.causal = shape.head_dim, shape.positions, shape.causal
+        self.n_heads, self.n_kv_heads, self.head_dim = shape.n_heads, shape.n_kv_heads, shape.head_dim
+        self.positions, self.causal = shape.positions, shape.causal
         self.widths = [n * shape.head_dim for n in (shape.n_heads, shape.n_kv_heads, shape.n_kv_heads)]
-        self.shares_keys = shape.n_heads != shape.n_kv_heads
         self.query_key_value = nn.Linear(shape.d_model, sum(self.widths), bias=shape.attention_bias != "none")
         self.fall = nn.Linear(self.widths[0], shape.d_model, bias=shape.attention_bias == "all")
         self.query_norm = self.key_norm = None
@@ -37,23 +37,23 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, table: Table | None) -> Tensor:
         """Return the attended values, shape of x (batch, T, d_model); `table` is that of `position_table`."""
-        query, key, value = self.query_key_value(x).split(self.widths, dim=-1)
+        projected = self.query_key_value(x)
         if self.query_norm is not None and self.key_norm is not None:
-            query, key = over_last(self.query_norm, query), over_last(self.key_norm, key)
-        query, key, value = (self.heads(part) for part in (query, key, value))
+            query, key, value = projected.split(self.widths, dim=-1)
+            projected = torch.cat((over_last(self.query_norm, query), over_last(self.key_norm, key), value), dim=-1)
+        heads = projected.view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)  # (batch, heads, T, head_dim)
+        both, value = heads.split([self.n_heads + self.n_kv_heads, self.n_kv_heads], dim=1)
         if table is not None and self.positions == "rope":
-            query, key = rotate(query, table), rotate(key, table)
-        elif table is not None:
+            both = rotate(both, table)
+        query, key = both.split([self.n_heads, self.n_kv_heads], dim=1)
+        if table is not None and self.positions == "alibi":
             query, key, value = widen(query, table[0]), widen(key, table[1]), F.pad(value, (0, WIDENING))
         y = F.scaled_dot_product_attention(
-            query, key, value, is_causal=self.causal, enable_gqa=self.shares_keys, scale=1 / math.sqrt(self.head_dim)
-        )
+            query, key, value, is_causal=self.causal, enable_gqa=self.n_heads != self.n_kv_heads,
+            scale=1 / math.sqrt(self.head_dim),
+        )  # fmt: skip
         attended: Tensor = self.fall(y[..., : self.head_dim].transpose(1, 2).flatten(2))
         return attended
-
-    def heads(self, x: Tensor) -> Tensor:
-        """Return x (batch, T, heads * head_dim) as (batch, heads, T, head_dim)."""
-        return x.view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)
 
 
 def norm_of(shape: Shape, width: int) -> nn.RMSNorm | nn.LayerNorm:

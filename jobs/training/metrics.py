@@ -12,6 +12,8 @@ from jobs.training.routing import Routing
 
 METRIC_LINES = 100
 """Most lines of metrics.jsonl per run, beside those of evaluations."""
+SAMPLED_STEPS = 8
+"""Balance loss and entropy of the routers are taken on one step in so many: they move slowly, and kernels cost time."""
 Part = tuple[float, Tensor, list[Routing]]
 """A part of a step's batch: its share, its cross entropy (without gradient), the routing of each MoE layer."""
 
@@ -29,20 +31,26 @@ class Window:
 
     def add(self, parts: list[Part], norm: Tensor) -> None:
         """Add one step: the parts of its batch and its gradient norm before clipping."""
-        self.steps, self.norm = self.steps + 1, norm
         for share, entropy, routings in parts:
             self._sum("loss", entropy.double() * share)
             if routings:
                 self._sum("load", torch.stack([routing.load for routing in routings]))  # (MoE layers, n_experts)
                 self._sum("dropped", torch.stack([routing.dropped for routing in routings]))
+            if routings and self.steps % SAMPLED_STEPS == 0:
                 self._sum("entropy", torch.stack([routing.entropy for routing in routings]) * share)
                 self._sum("balance", torch.stack([routing.balance.detach() for routing in routings]) * share)
+        self.steps, self.norm = self.steps + 1, norm
 
     def _sum(self, name: str, value: Tensor) -> None:
         if name in self.sums:
             self.sums[name] += value
         else:
             self.sums[name] = value
+
+    @property
+    def samples(self) -> int:
+        """Steps on which the routers' balance loss and entropy were taken: the first and each `SAMPLED_STEPS`-th."""
+        return -(-self.steps // SAMPLED_STEPS)
 
     def loss(self) -> float:
         """Mean cross entropy, nats per token."""
@@ -59,7 +67,7 @@ class Window:
         if "load" not in self.sums:
             return {**line, "balance": None, "max_load": None}
         layers = self._layers(biases)
-        balance = self.sums["balance"].double().mean() / self.steps
+        balance = self.sums["balance"].double().mean() / self.samples
         return {**line, "balance": finite(float(balance)), "max_load": max(layers["max_load"]), "layers": layers}
 
     def _layers(self, biases: list[Tensor]) -> dict[str, list[Any]]:
@@ -71,7 +79,7 @@ class Window:
             "load_cv": relative.std(1, correction=0),
             "dead_experts": (relative < 0.01).sum(1),
             "dropped": self.sums["dropped"] / load.sum(1),
-            "entropy": self.sums["entropy"] / self.steps,
+            "entropy": self.sums["entropy"] / self.samples,
             "bias_range": torch.stack([bias.max() - bias.min() for bias in biases]),
         }
         return {name: [finite(value) for value in column.tolist()] for name, column in columns.items()}

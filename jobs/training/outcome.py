@@ -28,6 +28,7 @@ def ended(loop: "Loop", measured: Evaluation, *, knows_peak: bool) -> RunRecord:
         state="done",
         loss=measured.loss,
         bpb=measured.loss / math.log(2) / loop.corpus.bytes_per_token,
+        perplexity=math.exp(measured.loss),
         best_loss=progress.best_loss,
         best_step=progress.best_step,
         train_loss=progress.train_loss(progress.step / 10),

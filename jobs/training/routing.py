@@ -116,8 +116,8 @@ def balance_loss(load: Tensor, shares: Tensor) -> Tensor:
     f sums to 1 for every K, so that uniform routing gives 1 and one coefficient means the same along a sweep of K;
     times K this is the form of arXiv 2506.12119, whose value at uniform routing is K.
     """
-    f = load / load.sum()
-    return len(load) * (f * shares.mean(0)).sum()
+    f = load.to(shares.dtype) / load.sum()
+    return len(load) * torch.dot(f, shares.mean(0))
 
 
 def entropy_loss(load: Tensor, shares: Tensor) -> Tensor:

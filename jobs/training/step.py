@@ -31,7 +31,9 @@ class Objective(nn.Module):
         x, routings = self.model.hidden(windows[:, :-1])
         loss = entropy = linear_cross_entropy(x, self.model.head.weight, windows[:, 1:])
         for routing in routings:
-            loss = loss + self.settings.balance * routing.balance + self.settings.z_loss * routing.z_loss
+            loss = loss + self.settings.balance * routing.balance
+            if self.settings.z_loss:
+                loss = loss + self.settings.z_loss * routing.z_loss
         return loss, entropy.detach(), routings
 
 
@@ -55,6 +57,7 @@ class Stepper:
         prepare_blocks(model, execution, ranks, compiled=self.compiled)
         self.objective = ranks.wrap(Objective(model, spec.router))
         self.optimizer = adamw(model, spec)
+        self.weights = list(model.parameters())
         self.experts = [module for module in model.modules() if isinstance(module, Experts)]
         shards = ranks.size if execution.shard else 1
         self.micro_batch = min(
@@ -78,7 +81,7 @@ class Stepper:
         while seen is None:
             self._halve()
             seen = self.gradients(step, batch)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), training.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.weights, training.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.spec.router.bias_rate:

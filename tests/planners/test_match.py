@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planners import UsageError
 from planners.geometry import Frame, Geometry
 from planners.match import MU_TOLERANCE, R_A_TOLERANCE, Arm, Refused, match_dense, match_moe, n_tolerance
 
@@ -17,7 +18,10 @@ def test_the_papers_backbone_follows_from_its_size() -> None:
     arms = match_moe(2.15e9, Frame(vocab_size=65536, align=8), Geometry(), activations=(0.2,), top_ks=())
     assert isinstance(arms[0], Arm)
     shape = arms[0].shape
-    assert (shape.d_model, shape.n_layers, shape.mu) == (1408, 16, 22.5)
+    assert (shape.d_model, shape.n_layers) == (1408, 16)
+    assert shape.mu == pytest.approx(22.5, rel=0.002)
+    assert shape.d_ff == pytest.approx(3904, rel=0.02)
+    assert shape.d_expert == pytest.approx(352, rel=0.05)
 
 
 @settings(max_examples=60, deadline=None)
@@ -28,12 +32,12 @@ def test_the_papers_backbone_follows_from_its_size() -> None:
 )
 def test_any_arm_is_inside_the_residuals_and_any_refusal_says_why(N: float, rates: list[float], align: int) -> None:
     try:
-        arms = match_moe(N, Frame(vocab_size=256, align=align), Geometry(), activations=rates, top_ks=())
+        arms = match_moe(N, Frame(vocab_size=256, align=align), Geometry(), activations=tuple(rates), top_ks=())
     except Exception as error:
         assert type(error).__name__ == "UsageError"
         return
     assert len(arms) == len(rates)  # each is an arm or a refusal, none vanishes
-    arms.append(match_dense(N, Frame(vocab_size=256, align=align), Geometry()))
+    arms = (*arms, match_dense(N, Frame(vocab_size=256, align=align), Geometry()))
     for arm in arms:
         if isinstance(arm, Refused):
             assert len(arm.reason) > 20
@@ -78,9 +82,12 @@ def test_the_floor_is_a_rate_that_can_be_had() -> None:
 
 
 def test_a_top_k_beyond_the_experts_names_the_limit() -> None:
-    (arm,) = match_moe(3e5, Frame(vocab_size=256, align=8), Geometry(), activations=(), top_ks=(500,))
+    frame = Frame(vocab_size=256)
+    (arm,) = match_moe(3e5, frame, Geometry(), activations=(), top_ks=(80,))
     assert isinstance(arm, Refused)
-    assert "at most" in arm.reason
+    assert "K is at most" in arm.reason
+    with pytest.raises(UsageError, match="top-k 500 is above n_experts"):
+        match_moe(3e5, frame, Geometry(), activations=(), top_ks=(500,))
 
 
 def test_tolerance_of_n() -> None:
