@@ -1,74 +1,163 @@
 """python benchmarks/experts.py
 
-Time a training step of MoE layers against a dense layer of equal active FLOPs, interleaved in one process, one thread.
-Prints the ratio dense time / MoE time (1 is as fast as dense) as a median over rounds with its quartiles.
+Time a training step of MoE layers against a dense layer of equal active FLOPs, all in one process on one thread, in an
+order that is shuffled every round. Prints the ratio dense time / MoE time (1 is as fast as dense) of our two paths, of
+ours under forced even load, and of the MoE blocks of transformers: median over rounds with its 95 % interval.
 """
 
+import argparse
+import itertools
 import os
+import random
 import statistics
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from torch import Tensor, nn
 
-from jobs.training import experts as module
-from jobs.training.experts import Experts, FeedForward, grouped_product, looped_product
+from jobs.training.environment import device_name, keep_freed_memory
+from jobs.training.experts import Experts, FeedForward
 from planners import Router, Shape
 
-ROUNDS, TOKENS = 15, 4096
 CASES = ((128, 16, 1, 512), (128, 64, 4, 128), (512, 8, 1, 2048))
 """d_model, n_experts, top_k, d_expert."""
+TARGETS = {16: 0.85, 64: 0.70, 8: 0.85}
+"""Least ratio by number of experts that our faster path is to reach."""
+WARM_UP = 2
+MODELS = ("Mixtral", "Olmoe", "Qwen3Moe")
+BATCHED_BYTES = 2**31
+"""transformers' batched path copies an expert's weights for every slot; it is left out where these are more."""
+
+Step = Callable[[Tensor], Tensor]
+"""From x (batch, T, d_model) to what is to be differentiated."""
 
 
-def layer(d_model: int, n_experts: int, top_k: int, d_expert: int) -> Experts:
-    """Return the experts of a model with these sizes."""
-    shape = Shape(
+def shape_of(d_model: int, n_experts: int, top_k: int, d_expert: int) -> Shape:
+    """Return a model of one MoE layer of these sizes."""
+    return Shape(
         d_model=d_model, n_layers=1, n_dense_layers=0, n_heads=1, n_kv_heads=1, head_dim=d_model, d_ff=d_model,
         n_experts=n_experts, top_k=top_k, d_expert=d_expert, vocab_size=2,
     )  # fmt: skip
-    return Experts(shape, Router())
 
 
-def step_time(network: torch.nn.Module, x: torch.Tensor) -> float:
-    """Return the seconds of one forward and backward pass."""
-    start = time.perf_counter()
-    y = network(x)
-    (y[0] if isinstance(y, tuple) else y).square().mean().backward()
-    elapsed = time.perf_counter() - start
+def dense_width(shape: Shape) -> int:
+    """Return the hidden width of the dense FFN with the active FLOPs of the MoE layer, its router included."""
+    return 8 * round((shape.top_k * shape.d_expert + shape.n_experts / 3) / 8)
+
+
+def ours(shape: Shape, path: str, *, forced: bool = False) -> tuple[nn.Module, Step]:
+    """Return our layer on one of its paths, and its step with the balance loss that training adds."""
+    layer = Experts(shape, Router())
+    layer.path, layer.router.forced = path, forced
+
+    def step(x: Tensor) -> Tensor:
+        y, routing = layer(x)
+        return y.square().mean() + 0.01 * routing.balance
+
+    return layer, step
+
+
+def theirs(model: str, path: str, shape: Shape) -> tuple[nn.Module, Step]:
+    """Return the MoE block of a model of transformers on one of its paths, and its step."""
+    import importlib
+
+    import transformers
+
+    folder = {"Mixtral": "mixtral", "Olmoe": "olmoe", "Qwen3Moe": "qwen3_moe"}[model]
+    blocks = importlib.import_module(f"transformers.models.{folder}.modeling_{folder}")
+    config = getattr(transformers, f"{model}Config")(
+        hidden_size=shape.d_model, intermediate_size=shape.d_expert, moe_intermediate_size=shape.d_expert,
+        num_local_experts=shape.n_experts, num_experts=shape.n_experts, num_experts_per_tok=shape.top_k,
+        norm_topk_prob=False, experts_implementation=path,
+    )  # fmt: skip
+    block = getattr(blocks, f"{model}SparseMoeBlock")(config)
+    return block, lambda x: block(x).square().mean()
+
+
+def variants(shape: Shape, tokens: int) -> Iterator[tuple[str, tuple[nn.Module, Step]]]:
+    """Yield name, network and step of everything that is timed; dense comes first."""
+    dense = FeedForward(shape, dense_width(shape), bias=False)
+    yield "dense", (dense, lambda x: dense(x).square().mean())
+    yield "grouped", ours(shape, "grouped")
+    yield "looped", ours(shape, "looped")
+    yield "grouped, even load", ours(shape, "grouped", forced=True)
+    copies = tokens * shape.top_k * 3 * shape.d_model * shape.d_expert * 4
+    paths = ("eager", "grouped_mm", *(["batched_mm"] if copies <= BATCHED_BYTES else []))
+    for model, path in itertools.product(MODELS, paths):
+        yield f"{model} {path}", theirs(model, path, shape)
+
+
+def seconds(network: nn.Module, step: Step, x: Tensor) -> float:
+    """Return the processor time of one forward and backward pass: what other processes take does not count."""
+    x = x.detach().requires_grad_()
+    start = time.process_time()
+    step(x).backward()
+    elapsed = time.process_time() - start
     network.zero_grad(set_to_none=True)
     return elapsed
 
 
-def ratios(d_model: int, n_experts: int, top_k: int, d_expert: int) -> dict[str, list[float]]:
-    """Return dense time / MoE time, per path and round."""
-    dense, moe = FeedForward(d_model, top_k * d_expert, gated=True), layer(d_model, n_experts, top_k, d_expert)
-    for weight in (*dense.parameters(), *moe.parameters()):
-        torch.nn.init.normal_(weight, std=0.05)
-    found: dict[str, list[float]] = {"grouped": [], "looped": []}
-    for turn in range(ROUNDS + 3):
-        x = torch.randn(8, TOKENS // 8, d_model)
-        base = step_time(dense, x)
-        for name, product in (("grouped", grouped_product), ("looped", looped_product)):
-            module.product_for = lambda *_, product=product: product
-            elapsed = step_time(moe, x)
-            if turn >= 3:
-                found[name].append(base / elapsed)
-    return found
+def measure(shape: Shape, tokens: int, rounds: int) -> tuple[dict[str, list[float]], float]:
+    """Return dense time / variant time by variant and round, and the busiest expert's load over the mean."""
+    torch.manual_seed(0)
+    networks = dict(variants(shape, tokens))
+    for network, _ in networks.values():
+        for weight in network.parameters():
+            nn.init.normal_(weight, std=0.05)
+    ratios: dict[str, list[float]] = {name: [] for name in networks if name != "dense"}
+    for turn in range(WARM_UP + rounds):
+        x = torch.randn(8, tokens // 8, shape.d_model)
+        order = random.Random(turn).sample(sorted(networks), len(networks))
+        elapsed = {name: seconds(*networks[name], x) for name in order}
+        elapsed["dense"] = (elapsed["dense"] + seconds(*networks["dense"], x)) / 2
+        if turn >= WARM_UP:
+            for name, values in ratios.items():
+                values.append(elapsed["dense"] / elapsed[name])
+    load = networks["grouped"][0](x)[1].load.float()
+    return ratios, float(load.max() / load.mean())
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """Return order statistics that enclose the median with at least 95 %: the sign test, free of any distribution."""
+    ordered, n = sorted(values), len(values)
+    below, k, tail = 0.5**n, 0, 0.5**n
+    while tail + (below := below * (n - k) / (k + 1)) <= 0.025:
+        k, tail = k + 1, tail + below
+    return ordered[k], ordered[n - 1 - k]
 
 
 def main() -> int:
-    """Print the table."""
+    """Print the table; exit with 1 where a target is missed or a variant of transformers is ahead."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokens", type=int, default=4096, help="tokens a step")
+    parser.add_argument("--rounds", type=int, default=21, help="rounds that are counted")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"torch {torch.__version__}, one thread, fp32, {TOKENS} tokens a step, random routing, {ROUNDS} rounds")
-    print(f"{'d_model':>7} {'experts':>7} {'K':>3} {'d_expert':>8}  {'path':8} {'ratio':>5}  quartiles")
-    for case in CASES:
-        for path, values in ratios(*case).items():
-            low, middle, high = statistics.quantiles(values, n=4)
-            sizes = f"{case[0]:7d} {case[1]:7d} {case[2]:3d} {case[3]:8d}"
-            print(f"{sizes}  {path:8} {middle:5.2f}  {low:.2f} to {high:.2f}")
-    return 0
+    keep_freed_memory()
+    print(f"{device_name(torch.device('cpu'))}, torch {torch.__version__}, one thread, fp32, {arguments.rounds} rounds")
+    missed = [case for case in CASES if not report(shape_of(*case), arguments.tokens, arguments.rounds)]
+    print(f"targets missed: {missed or 'none'}")
+    return 1 if missed else 0
+
+
+def report(shape: Shape, tokens: int, rounds: int) -> bool:
+    """Print the table of one case; return whether its target is met and nobody is ahead."""
+    ratios, max_load = measure(shape, tokens, rounds)
+    print(
+        f"\nd_model {shape.d_model}, {shape.n_experts} experts, K {shape.top_k}, d_expert {shape.d_expert};"
+        f" dense d_ff {dense_width(shape)}; {tokens} tokens a step; max/mean load {max_load:.2f}"
+    )
+    medians = {name: statistics.median(values) for name, values in ratios.items()}
+    for name, values in ratios.items():
+        low, high = interval(values)
+        print(f"  {name:22} {medians[name]:5.2f}  ({low:.2f} to {high:.2f})")
+    best = max(("grouped", "looped"), key=lambda name: medians[name])
+    others = [medians[name] for name in ratios if name.split()[0] in MODELS]
+    return interval(ratios[best])[1] >= TARGETS[shape.n_experts] and medians[best] >= max(others)
 
 
 if __name__ == "__main__":

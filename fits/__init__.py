@@ -9,8 +9,9 @@ from fits.curves import curve
 from fits.files import read_fit, write_fit
 from fits.fit import fit_law, fit_with_draws
 from fits.laws import LAWS
+from fits.reading import read_table
 from fits.result import Blocks, FitResult, Optimum, Param, Search
-from fits.table import Dropped, RunTable, from_records, read_table
+from fits.table import Dropped, RunTable, from_records
 from fits.wording import summary
 
 __all__ = [

@@ -1,35 +1,74 @@
-"""Does the curve pass through what was measured? The lack-of-fit test of a curve against the means of its rates.
+"""Does the curve pass through what was measured, and is there anything to be on a curve?
 
 Runs of one rate tell the noise apart from the shape: with several seeds, a curve that misses the means by more than the
 noise has a minimum that means nothing, however narrow its interval (N. R. Draper and H. Smith, Applied Regression
-Analysis, on pure error and lack of fit).
+Analysis, on pure error and lack of fit). Without repeats a curve can still be held against one with a further power.
 """
 
 import numpy as np
 
+from fits.bases import Powers
+from fits.lines import Line, Sample
 from fits.result import LackOfFit
 from fits.table import Floats
 
-REJECTED = 0.05
-"""Probability below which the curve is said to miss the means."""
+DOUBTED = 0.05
+"""Probability below which the misses of a curve are told from noise: a wider curve is asked as well."""
+REJECTED = 0.005
+"""Probability below which the curve says nothing of the optimum. Between the two, a right curve may have met its one
+bad study in twenty, and what a wider one then says alone was selected by its wiggles (it covers 40 %): both are kept.
+"""
 
 
-def lack_of_fit(x: Floats, loss: Floats, blocks: Floats, residual: float, dof: int) -> LackOfFit | None:
-    """Compare a curve with a mean for each rate; None where no runs share a rate, or no shape is left to test.
-
-    x: (n,) ln r_a; blocks: (n, b) columns of the block intercepts, b may be 0; `residual` (sum of squares) and `dof`
-    are those of the curve.
-    """
-    codes = np.unique(np.round(x, 6), return_inverse=True)[1]
+def lack_of_fit(sample: Sample, line: Line) -> LackOfFit | None:
+    """Compare a curve with a mean for each rate; None where no runs share a rate, or no shape is left to test."""
+    codes = np.unique(np.round(sample.x, 6), return_inverse=True)[1]
     means = (codes[:, None] == np.arange(codes.max() + 1)).astype(float)  # (n, rates)
-    design = np.hstack([means, blocks])
-    solution, _, rank, _ = np.linalg.lstsq(design, loss, rcond=None)
-    error_dof = len(loss) - int(rank)
-    shape_dof = dof - error_dof
-    error = float(np.sum((loss - design @ solution) ** 2))
-    if shape_dof < 1 or error_dof < 1 or error <= 1e-24 * float(np.sum(loss**2)):
+    error, error_dof = _unexplained(np.hstack([means, sample.blocks]), sample.loss)
+    shape_dof = line.dof - error_dof
+    if shape_dof < 1e-6 or error_dof < 1 or error <= sample.rounding:
         return None
+    F = max(0.0, line.residual - error) / shape_dof / (error / error_dof)
+    return LackOfFit(F=F, shape_dof=max(1, round(shape_dof)), error_dof=error_dof, p=tail(F, shape_dof, error_dof))
+
+
+def next_power(sample: Sample, line: Line, wider: Line) -> float | None:
+    """Return the probability of so large a gain by `wider`, which nests `line`; None without noise to judge by."""
+    if wider.dof < 1 or wider.residual <= sample.rounding:
+        return None
+    gained = max(0.0, line.residual - wider.residual) / (line.dof - wider.dof)
+    return tail(gained / wider.variance, line.dof - wider.dof, wider.dof)
+
+
+def no_effect(sample: Sample, line: Line) -> float:
+    """Return the probability of so large an effect of x where there is none: F test of the curve against a constant."""
+    constant = np.hstack([np.ones((len(sample.loss), 1)), sample.blocks])
+    flat, dof = _unexplained(constant, sample.loss)
+    if line.residual <= sample.rounding:
+        return 0.0 if flat > 100 * sample.rounding else 1.0
+    return tail((flat - line.residual) / (dof - line.dof) / line.variance, dof - line.dof, line.dof)
+
+
+def misfit(sample: Sample, line: Line) -> float | None:
+    """Return the probability of misses like these of a right curve; None where nothing tests it.
+
+    A polynomial is held against the means and one with a further power (Bonferroni), a spline against the means.
+    """
+    shape = lack_of_fit(sample, line)
+    wider = sample.line(Powers(line.basis.size + 1)) if isinstance(line.basis, Powers) else None
+    further = next_power(sample, line, wider) if wider is not None else None
+    tests = [p for p in (shape.p if shape else None, further) if p is not None]
+    return min(1.0, min(tests) * len(tests)) if tests else None
+
+
+def _unexplained(design: Floats, loss: Floats) -> tuple[float, int]:
+    """Return the residual sum of squares of a least-squares fit and its degrees of freedom."""
+    solution, _, rank, _ = np.linalg.lstsq(design, loss, rcond=None)
+    return float(np.sum((loss - design @ solution) ** 2)), len(loss) - int(rank)
+
+
+def tail(F: float, shape_dof: float, error_dof: float) -> float:
+    """Return the probability of an F at least as large."""
     from scipy.special import fdtrc
 
-    F = max(0.0, residual - error) / shape_dof / (error / error_dof)
-    return LackOfFit(F=F, shape_dof=shape_dof, error_dof=error_dof, p=float(fdtrc(shape_dof, error_dof, F)))
+    return float(fdtrc(shape_dof, error_dof, max(F, 0.0)))

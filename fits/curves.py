@@ -1,8 +1,6 @@
-"""Loss against activation rate at one budget: polynomials in ln r_a by ordinary least squares, seeds as blocks.
+"""Loss against activation rate at one budget: curves in ln r_a by least squares, seeds as blocks.
 
-The arms of one seed share initial state and data order, so a seed moves all of them together. Each seed therefore
-has an intercept of its own (they sum to zero, so the mean curve is that of the average seed), and the fit without
-them stands beside it.
+The fit without the blocks stands beside it, and so does what every other curve says of the same runs.
 """
 
 import math
@@ -10,264 +8,236 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fits.adequacy import REJECTED, lack_of_fit
-from fits.intervals import t_quantile
-from fits.optimum import Parabola, minimum, unknown_optimum
-from fits.result import Blocks, FitResult, Optimum, Param
-from fits.table import BUDGET_TOLERANCE, Floats, RunTable
+from fits.adequacy import REJECTED, lack_of_fit, misfit, no_effect
+from fits.arms import about, one_budget, positions, seed_blocks
+from fits.bases import Basis, Curve, Powers, Spline
+from fits.bootstrap import Draws
+from fits.crossings import crossings
+from fits.intervals import simultaneous_quantile, t_quantile
+from fits.lines import Line, Sample
+from fits.optimum import Setting, minimum, unknown_optimum
+from fits.references import References, references
+from fits.resampling import Resampling, interval_of, resample_curve
+from fits.result import Blocks, FitResult, LackOfFit, Optimum, Param, Sensitivity
+from fits.sensitivity import sensitivity
+from fits.table import Floats, RunTable
 from planners.errors import UsageError
 
-DRIFT = 0.02
-"""Relative spread of N or C between arms above which a note says that they are not equal."""
+__all__ = ["Curve", "curve", "fit_curve"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """A law of r_a alone: L = sum_k coefficient_k (ln r_a)^k."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Fit:
+    """A curve on its runs, and the curves that its interval rests on."""
 
-    name: str
-    """Name of the law."""
-    formula: str
-    """The law as text."""
-    source: str
-    """Where the form comes from."""
-    parameters: tuple[str, ...]
-    """Names of the coefficients, of powers 0, 1, 2 ..."""
+    line: Line
+    references: References
+    shape: LackOfFit | None
+    optimum: Optimum
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Line:
-    """A least-squares solution whose first columns are the powers of x."""
+def fit_curve(
+    table: RunTable,
+    law: Curve,
+    *,
+    margin: float | None = None,
+    of: str = "r_a",
+    resampling: Resampling | None = None,
+) -> tuple[FitResult, Draws | None]:
+    """Fit `law` to the MoE arms of `table`, which holds one budget; return also the draws, where `resampling` asks.
 
-    coefficients: Floats  # (k,) of the powers
-    blocks: Floats  # (n, b) further columns of the design
-    covariance: Floats  # (k, k) of the powers; NaN where dof is 0
-    residual: float  # sum of squared residuals
-    dof: int
-
-    @property
-    def sd(self) -> float:
-        return math.sqrt(self.residual / self.dof)
-
-
-def fit_curve(table: RunTable, law: Curve, *, margin: float | None = None) -> FitResult:
-    """Fit `law` to the MoE arms of `table`, which holds one budget. `margin` is in nats per token.
-
-    The dense arm is another architecture and is not on the curve; a note counts what is left out. Raises UsageError
-    for a value that cannot be true, and for a table that holds the same rate at several C or N.
+    `margin` is in nats per token; `of` is the column along which the arms differ: r_a, top_k or granularity. A dense
+    arm is another architecture and is not on the curve; where the curve crosses its loss is in `crossings`. Raises
+    UsageError for a value that cannot be true, and for a table that holds the same rate at several C or N.
     """
     if margin is not None and not (math.isfinite(margin) and margin > 0):
         raise UsageError(f"margin {margin!r} must be a positive number of nats per token, such as 0.005")
-    arms = table.only(_routed(table))
-    x, loss = np.log(arms.rates()), arms.numbers("loss")
-    _one_budget(arms, x)
-    notes = _about_arms(table, arms)
+    arms = table.only(table.routed())
+    x, loss = positions(arms, of), arms.numbers("loss")
+    one_budget(arms, x, of)
+    notes = about(table, arms, of)
     if margin is None:
         notes.append("no margin was given, so there is no region of indifference")
-    rates, k = np.unique(np.round(x, 6)).size, len(law.parameters)
-    if rates < k:
-        return _unfitted(
-            law,
-            arms,
-            f"{k} coefficients need at least {k} different rates, and there are {rates}; add rates",
-            margin,
-            notes,
-        )
-    plain = _least_squares(_powers(x, k), loss, k)
-    if plain.dof == 0:
-        reason = f"{len(x)} runs determine {k} coefficients and leave nothing to judge them by; add seeds or rates"
-        return _unfitted(law, arms, reason, margin, notes, plain)
-    if rates == k:
+    plain = Sample(x=x, loss=loss, blocks=np.empty((len(x), 0)))
+    reason, line = _undetermined(law, plain)
+    if reason:
+        return _result(law, arms, of, line, _nothing(law, reason, line, margin, of), notes), None
+    if plain.rates == len(law.parameters):
+        k = len(law.parameters)
         notes.append(f"{k} rates are met by any curve of {k} coefficients, so its shape is assumed, not tested")
-    blocked, seeds = _with_blocks(arms, x, loss, k, notes)
-    best = blocked or plain
-    shape = lack_of_fit(x, loss, best.blocks, best.residual, best.dof)
-    if shape:
+    sample = _blocked(law, arms, plain, notes)
+    best = _fit(law, sample, margin, of)
+    if best.shape:
+        shape = best.shape
         notes.append(f"lack of fit: F({shape.shape_dof}, {shape.error_dof}) = {shape.F:.2f}, p = {shape.p:.2g}")
-    blocks = None
-    if blocked:
-        blocks = Blocks(by="seed", n=seeds, sd=blocked.sd, plain_sd=plain.sd, plain=_optimum(plain, x, loss, margin))
-    optimum = _optimum(best, x, loss, margin)
-    if shape and shape.p < REJECTED:
-        reason = f"the curve misses the means of the rates by more than the noise (p = {shape.p:.2g}); add rates"
-        optimum = unknown_optimum(reason, margin)
-    return replace(_fitted(law, arms, best, optimum, notes), blocks=blocks, lack_of_fit=shape)
+    result = _result(law, arms, of, best.line, _fitted(law, best, of), notes)
+    draws = resample_curve(best.line, sample, tuple(result.params), resampling) if resampling else None
+    rows = sensitivity(sample)
+    if resampling and draws:
+        rows = (*rows, _drawn(next(row for row in rows if row.law == law.name), best.line, resampling, draws))
+    result = replace(
+        result,
+        lack_of_fit=best.shape,
+        blocks=None if sample is plain else _blocks(best, _fit(law, plain, margin, of)),
+        sensitivity=rows,
+        crossings=crossings(table, law, best.references, of),
+    )
+    return result, draws
 
 
-def curve(result: FitResult, r_a: float | Sequence[float] | Floats) -> tuple[Floats, Floats | None, Floats | None]:
-    """Return the fitted loss at `r_a`, shape (m,), and the ends of its pointwise 95 % interval (t, for the mean).
+def curve(
+    result: FitResult, r_a: float | Sequence[float] | Floats, *, simultaneous: bool = False
+) -> tuple[Floats, Floats | None, Floats | None]:
+    """Return the fitted loss at `r_a` (or K, or granularity), shape (m,), and the ends of its 95 % band (t, mean).
 
-    The ends are None where the fit has no covariance. Raises UsageError for a law that is no curve of r_a.
+    The band is pointwise, or `simultaneous`: then the whole curve over the sampled range lies within it in 95 % of
+    studies. The ends are None where the fit has no covariance. Raises UsageError for a law that is no curve.
     """
     values = [param.value for param in result.params.values()]
-    if set(result.domain) != {"r_a"} or None in values:
+    if result.optimum is None or set(result.domain) != {result.optimum.of} or None in values:
         raise UsageError(f"the fit of {result.law} is no curve of r_a with known coefficients; its reason says why")
-    powers = _powers(np.log(np.atleast_1d(np.asarray(r_a, float))), len(values))
-    mean = powers @ np.array(values, float)
+    basis = basis_of(result)
+    columns = basis.columns(np.log(np.atleast_1d(np.asarray(r_a, float))))
+    mean = columns @ np.array(values, float)
     if result.covariance is None:
         return mean, None, None
-    variance = np.einsum("ij,jk,ik->i", powers, np.array(result.covariance), powers)
-    half = t_quantile(result.dof) * np.sqrt(np.maximum(variance, 0))
+    covariance, quantile = np.array(result.covariance), t_quantile(result.dof)
+    if simultaneous:
+        low, high = np.log(result.domain[result.optimum.of])
+        quantile = simultaneous_quantile(basis.columns(np.linspace(low, high, 101)), covariance, result.dof)
+    half = quantile * np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", columns, covariance, columns), 0))
     return mean, mean - half, mean + half
 
 
-def _powers(x: Floats, k: int) -> Floats:
-    return np.vander(x, k, increasing=True)  # (n, k)
+def basis_of(result: FitResult) -> Basis:
+    """Return the functions whose coefficients are the parameters of a fitted curve."""
+    return Spline(knots=tuple(np.log(result.knots).tolist())) if result.knots else Powers(len(result.params))
 
 
-def _least_squares(design: Floats, loss: Floats, k: int) -> _Line:
-    """Solve by QR after scaling the columns; `design` has full rank, its first `k` columns are the powers."""
-    scale = np.linalg.norm(design, axis=0)
-    q, r = np.linalg.qr(design / scale)
-    inverse = np.linalg.inv(r) / scale[:, None]
-    solution = inverse @ (q.T @ loss)
-    residual = float(np.sum((loss - design @ solution) ** 2))
-    dof = len(loss) - design.shape[1]
-    variance = residual / dof if dof else math.nan
-    return _Line(
-        coefficients=solution[:k],
-        blocks=design[:, k:],
-        covariance=(variance * inverse @ inverse.T)[:k, :k],
-        residual=residual,
-        dof=dof,
+def _drawn(row: Sensitivity, line: Line, how: Resampling, draws: Draws) -> Sensitivity:
+    """Return the row of this law with the interval that its draws give."""
+    lo, hi = interval_of(draws, line)
+    return replace(row, lo=lo, hi=hi, law=f"{row.law}, {how.kind} bootstrap of {how.count}")
+
+
+def _undetermined(law: Curve, sample: Sample) -> tuple[str | None, Line | None]:
+    """Return why the runs do not determine the curve, or None, and what can be said of it without an interval."""
+    least, rates = law.rates, sample.rates
+    if rates < least:
+        return f"{least} coefficients need at least {least} different rates, and there are {rates}; add rates", None
+    line = sample.line(law.basis(sample.x))
+    if line is None or line.dof < 0.5:
+        n, k = len(sample.x), len(law.parameters)
+        return f"{n} runs determine {k} coefficients and leave nothing to judge them by; add seeds or rates", line
+    return None, line
+
+
+def _blocked(law: Curve, arms: RunTable, plain: Sample, notes: list[str]) -> Sample:
+    """Return the sample with its seeds as blocks; as it is, with a note, where they cannot be told from the curve."""
+    blocks = seed_blocks(arms)
+    if not blocks.shape[1]:
+        return plain
+    sample = replace(plain, blocks=blocks, _lines={})
+    line = sample.line(law.basis(plain.x))
+    if line is not None and line.dof >= 1:
+        return sample
+    seeds = blocks.shape[1] + 1
+    notes.append(f"{seeds} seeds cannot be told from the curve (too few rates share a seed), so they are no blocks")
+    return plain
+
+
+def _fit(law: Curve, sample: Sample, margin: float | None, of: str) -> _Fit:
+    line = sample.line(law.basis(sample.x))
+    assert line is not None  # `_undetermined` and `_blocked` saw to it
+    wider = references(sample)
+    setting = Setting(
+        references=wider,
+        measured=sample.lowest_mean,
+        rejected=_rejected(law, sample, line),
+        flat=no_effect(sample, line),
+        margin=margin,
+        of=of,
     )
+    return _Fit(line=line, references=wider, shape=lack_of_fit(sample, line), optimum=minimum(line, setting))
 
 
-def _with_blocks(arms: RunTable, x: Floats, loss: Floats, k: int, notes: list[str]) -> tuple[_Line | None, int]:
-    """Return the fit with an intercept for each seed and the number of seeds; None, with a note, if it cannot be."""
-    if not arms.has("seed"):
-        return None, 0
-    if arms.frame["seed"].isna().any():
-        row = arms.frame.index[arms.frame["seed"].isna()][0]
-        raise UsageError(f"row {row} of {arms.source} has no seed while others have; fill it in or remove the column")
-    codes = np.unique(arms.frame["seed"].astype(str).to_numpy(str), return_inverse=True)[1]
-    seeds = int(codes.max()) + 1
-    if seeds == 1:
-        return None, 1
-    member = (codes[:, None] == np.arange(seeds)).astype(float)  # (n, seeds)
-    design = np.hstack([_powers(x, k), member[:, :-1] - member[:, -1:]])  # the intercepts sum to zero
-    if len(x) <= design.shape[1] or np.linalg.matrix_rank(design / np.linalg.norm(design, axis=0)) < design.shape[1]:
-        notes.append(f"{seeds} seeds cannot be told from the curve (too few rates share a seed), so they are no blocks")
-        return None, seeds
-    return _least_squares(design, loss, k), seeds
+def _rejected(law: Curve, sample: Sample, line: Line) -> str | None:
+    """Return that the curve misses the runs by more than the noise, if it does."""
+    p = misfit(sample, line)
+    if p is None or p >= REJECTED:
+        return None
+    return f"the {law.name} misses the means of the rates by more than the noise (p = {p:.2g}); see the other curves"
 
 
-def _optimum(line: _Line, x: Floats, loss: Floats, margin: float | None) -> Optimum:
-    low, high = float(x.min()), float(x.max())
-    _, slope, curvature = map(float, line.coefficients)
-    (v_bb, v_bc), (_, v_cc) = line.covariance[1:, 1:].tolist()
-    rounding = 1e-13 * float(np.abs(loss).max()) / (high - low) ** 2
-    parabola = Parabola(
-        slope=slope,
-        curvature=curvature,
-        covariance=((v_bb, v_bc), (v_bc, v_cc)),
-        dof=line.dof,
-        low=low,
-        high=high,
-        flat=rounding,
-        measured=_lowest(x, loss),
-    )
-    return minimum(parabola, margin)
+def _blocks(best: _Fit, plain: _Fit) -> Blocks:
+    seeds = best.line.blocks.shape[1] + 1
+    return Blocks(by="seed", n=seeds, sd=best.line.sd, plain_sd=plain.line.sd, plain=plain.optimum)
 
 
-def _lowest(x: Floats, loss: Floats) -> float:
-    """Return the x with the lowest mean loss."""
-    rates, codes = np.unique(np.round(x, 6), return_inverse=True)
-    means = np.bincount(codes, weights=loss) / np.bincount(codes)
-    return float(rates[np.argmin(means)])
+@dataclass(frozen=True, kw_only=True)
+class _Said:
+    """What is said of a fit: its status, its parameters, how the intervals were made, and the optimum."""
+
+    status: str
+    reason: str | None
+    params: dict[str, Param]
+    interval: str
+    optimum: Optimum
 
 
-def _routed(table: RunTable) -> NDArray[np.bool_]:
-    """Return which runs are MoE, shape (n,): by `n_experts` where there is that column, else by r_a < 1."""
-    return table.numbers("n_experts", zero=True) > 0 if table.has("n_experts") else table.rates() < 1 - 1e-9
-
-
-def _one_budget(arms: RunTable, x: Floats) -> None:
-    """Refuse the same rate at several C, N or K: one curve through several budgets, sizes or kinds means nothing."""
-    by_budget, one = "fit them one by one with table.by_budget()", "fit the rows of each on their own"
-    for column, remedy in (("C", by_budget), ("N", one), ("top_k", one)):
-        values = arms.numbers(column) if arms.has(column) else np.ones_like(x)
-        for rate in np.unique(np.round(x, 2)):
-            same = values[np.round(x, 2) == rate]
-            if same.max() > same.min() * (1 + BUDGET_TOLERANCE):
-                spread = f"{column} {same.min():.3g} to {same.max():.3g}"
-                raise UsageError(f"{arms.source} holds r_a {math.exp(rate):.3g} at several {spread}; {remedy}")
-
-
-def _about_arms(table: RunTable, arms: RunTable) -> list[str]:
-    notes = []
-    dense = len(table) - len(arms)
-    if dense:
-        runs = "1 dense run" if dense == 1 else f"{dense} dense runs"
-        notes.append(f"{runs} left out: a dense model is another architecture and is not on the curve")
-    for column in ("N", "C"):
-        if len(arms) and arms.has(column):
-            values = arms.numbers(column)
-            drift = float(values.max() / values.min() - 1)
-            if drift > DRIFT:
-                notes.append(f"{column} differs by {drift:.1%} between arms, which the curve cannot tell from r_a")
-    return notes
-
-
-def _fitted(law: Curve, arms: RunTable, line: _Line, optimum: Optimum, notes: list[str]) -> FitResult:
-    half = t_quantile(line.dof) * np.sqrt(np.diag(line.covariance))
+def _fitted(law: Curve, fit: _Fit, of: str) -> _Said:
+    line = fit.line
+    half = line.t * np.sqrt(np.diag(line.covariance))
     params = {
         name: Param(name=name, value=float(value), lo=float(value - h), hi=float(value + h), status="converged")
-        for name, value, h in zip(law.parameters, line.coefficients, half, strict=True)
+        for name, value, h in zip(law.names(line.basis), line.coefficients, half, strict=True)
     }
-    interval = f"optimum: Fieller, t with {line.dof} dof, 95 %; coefficients: t with {line.dof} dof, 95 %"
-    return _result(law, arms, line, "converged", None, params, interval, optimum, notes)
+    basis = fit.optimum.basis
+    optimum = f"test of the minimum of the {basis} inverted" if basis else "none"
+    interval = f"optimum: {optimum}, t, 95 %; coefficients: t with {line.dof:.3g} dof, 95 %"
+    return _Said(status="converged", reason=None, params=params, interval=interval, optimum=fit.optimum)
 
 
-def _unfitted(
-    law: Curve, arms: RunTable, reason: str, margin: float | None, notes: list[str], line: _Line | None = None
-) -> FitResult:
-    """Return the result of runs that leave nothing to judge by; the coefficients are given where they exist."""
-    values: Sequence[float | None] = line.coefficients.tolist() if line else [None] * len(law.parameters)
+def _nothing(law: Curve, reason: str, line: Line | None, margin: float | None, of: str) -> _Said:
+    values: list[float | None] = [None] * len(law.parameters)
+    names: Sequence[str] = law.parameters
+    if line is not None:
+        names, values = law.names(line.basis), [float(value) for value in line.coefficients]
     params = {
         name: Param(name=name, value=value, lo=None, hi=None, status="not_identified")
-        for name, value in zip(law.parameters, values, strict=True)
+        for name, value in zip(names, values, strict=True)
     }
-    optimum = unknown_optimum(reason, margin)
-    return _result(law, arms, line, "not_identified", reason, params, f"none: {reason}", optimum, notes)
+    unknown = unknown_optimum(reason, margin, of)
+    return _Said(status="not_identified", reason=reason, params=params, interval=f"none: {reason}", optimum=unknown)
 
 
-def _result(
-    law: Curve,
-    arms: RunTable,
-    line: _Line | None,
-    status: str,
-    reason: str | None,
-    params: dict[str, Param],
-    interval: str,
-    optimum: Optimum,
-    notes: list[str],
-) -> FitResult:
-    judged = line is not None and line.dof > 0
-    rates = arms.rates()
+def _result(law: Curve, arms: RunTable, of: str, line: Line | None, said: _Said, notes: list[str]) -> FitResult:
+    judged = line is not None and line.dof >= 0.5
+    values = np.exp(positions(arms, of))
+    knots = line.basis.knots if line is not None and isinstance(line.basis, Spline) else None
     return FitResult(
         law=law.name,
-        formula=law.formula,
+        formula=law.formula if of == "r_a" else law.formula.replace("r_a", of),
         source=law.source,
         data=arms.source,
         data_hash=arms.data_hash,
         n=len(arms),
-        dof=line.dof if line else len(arms) - len(law.parameters),
+        dof=round(line.dof) if line else len(arms) - len(law.parameters),
         objective=line.residual if line else None,
         objective_name="sum of squared residuals of the loss",
-        status=status,
-        reason=reason,
-        params=params,
+        status=said.status,
+        reason=said.reason,
+        params=said.params,
         covariance=tuple(map(tuple, line.covariance.tolist())) if line and judged else None,
         residual_sd=line.sd if line and judged else None,
-        optimum=optimum,
-        interval=interval,
-        domain={"r_a": (float(rates.min()), float(rates.max()))} if len(arms) else {},
+        optimum=said.optimum,
+        interval=said.interval,
+        domain={of: (float(values.min()), float(values.max()))} if len(arms) else {},
         search=None,
         lack_of_fit=None,
         blocks=None,
         dropped=arms.dropped,
         notes=tuple(notes),
+        knots=tuple(np.exp(knots).tolist()) if knots else None,
     )

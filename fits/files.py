@@ -35,3 +35,11 @@ def _csv(draws: Draws) -> str:
     lines = [",".join(draws.parameters)]
     lines += [",".join(repr(value) if math.isfinite(value) else "" for value in row) for row in draws.values.tolist()]
     return "\n".join(lines) + "\n"
+
+
+def fits_in(folder: Path) -> dict[str, FitResult]:
+    """Return the fits that `write_fit` left in `folder`, by name; other files there are not fits of a law."""
+    from fits.laws import LAWS
+
+    paths = sorted(folder.glob("*.json"))
+    return {path.stem: read_fit(path) for path in paths if path.stem.partition("-")[0] in LAWS}

@@ -35,7 +35,7 @@ class Optimum:
     """Where a fitted curve is lowest."""
 
     of: str
-    """The column that is optimised: r_a."""
+    """The column that is optimised: r_a, top_k or granularity."""
     value: float | None
     """Estimate; null unless the status is converged."""
     lo: float | None
@@ -52,6 +52,16 @@ class Optimum:
     """converged, edge, no_minimum or not_identified."""
     reason: str
     """One sentence: what the status means here, and what to do about it."""
+    basis: str | None = None
+    """The curves whose test gave the interval; null where there is none."""
+    loss: float | None = None
+    """Fitted loss at the optimum, L*, nats per token."""
+    loss_lo: float | None = None
+    """Lower end of its 95 % interval, for other seeds of the same training."""
+    loss_hi: float | None = None
+    """Upper end of it."""
+    region_ends: tuple[Ends, Ends] | None = None
+    """95 % intervals of the lower and of the upper end of `region`."""
 
     def __post_init__(self) -> None:
         _known(self.status)
@@ -82,11 +92,58 @@ class LackOfFit:
     F: float
     """Mean square of the misses over that of the noise."""
     shape_dof: int
-    """Degrees of freedom of the misses: rates less coefficients."""
+    """Degrees of freedom of the misses: rates less coefficients; of a spline rounded."""
     error_dof: int
     """Degrees of freedom of the noise: runs beyond the first of each rate, less the blocks."""
     p: float
     """Probability of an F as large where the curve is right."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """What another curve says of the same runs: each assumes its own shape."""
+
+    law: str
+    """Name of the curve."""
+    value: float | None
+    """Where it is lowest within the sampled range; null where that is at an end, or it was not fitted."""
+    lo: float | None
+    """Lower end of the 95 % interval that holds where the curve's shape is true; null where it is open."""
+    hi: float | None
+    """Upper end of it."""
+    loss: float | None
+    """Loss there, nats per token."""
+    residual_sd: float | None
+    """SD of its residuals."""
+    dof: float | None
+    """Degrees of freedom of these."""
+    misfit: float | None
+    """Probability of misses as large as its own, were its shape true; null where nothing tests it."""
+    note: str | None = None
+    """Why numbers are absent, or what else to know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """Where, leaving the minimum, the MoE curve rises to the loss of a dense arm."""
+
+    dense: str
+    """The dense arm, by its label."""
+    side: str
+    """low: MoE beats it from this rate on; high: up to this rate."""
+    value: float | None
+    """The rate; null where there is no crossing within the sampled range."""
+    lo: float | None
+    """Lower end of the 95 % interval; null where it is open."""
+    hi: float | None
+    """Upper end of it."""
+    status: str
+    """converged; edge: MoE is still lower at that end of the range; not_identified: it is nowhere surely lower."""
+    reason: str
+    """One sentence."""
+
+    def __post_init__(self) -> None:
+        _known(self.status)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +195,7 @@ class FitResult:
     n: int
     """Runs that were fitted."""
     dof: int
-    """Runs less fitted coefficients, those of the blocks included; negative where runs are too few."""
+    """Runs less fitted coefficients, those of the blocks included; negative where runs are too few; rounded."""
     objective: float | None
     """Value of what was minimised; null where nothing was fitted."""
     objective_name: str
@@ -169,6 +226,12 @@ class FitResult:
     """Rows of the input that could not be used, with reasons."""
     notes: tuple[str, ...]
     """Whatever else the reader must know, one sentence each."""
+    knots: tuple[float, ...] | None = None
+    """Knots of a spline, in the units of its column; null for other laws."""
+    sensitivity: tuple[Sensitivity, ...] = ()
+    """The same runs on each curve there is, this law's own included."""
+    crossings: tuple[Crossing, ...] = ()
+    """Where the MoE curve meets the dense arms of the table."""
 
     def __post_init__(self) -> None:
         _known(self.status)

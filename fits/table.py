@@ -1,23 +1,22 @@
-"""The input of every fit: a table of runs, from any CSV, JSONL or Parquet file or from rows in memory.
+"""The input of every fit: a table of runs, from rows in memory; `fits.reading` gets it from a file.
 
-    table = read_table("runs.csv", {"N": "n_params", "D": "n_tokens"})
+    table = from_records([{"N": 1e8, "D": 2e9, "loss": 3.1}])
 
 No row is left out in silence: a run that gave no loss is set aside with its reason, and a value that cannot be
 true stops the reading with its row and column.
 """
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planners.errors import UsageError
-from planners.files import read_jsonl
-from planners.records import bytes_hash
+from planners.quantity import parse_quantity
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,6 +26,15 @@ Floats = NDArray[np.float64]
 BUDGET_TOLERANCE = 0.05
 """Runs whose C lie closer together than this share a budget (the matched runs of arXiv 2506.12119 differ by 2.7 %)."""
 
+
+_SIGNS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "!=": operator.ne,
+}
 
 LABELS = frozenset({"run_id", "arm", "study", "state"})
 """Columns that stay text: a hash such as 12e4 is no number."""
@@ -42,6 +50,8 @@ class Dropped:
     """Why it is left out."""
     C: float | None = None
     """Its budget in FLOPs, where the row states it."""
+    by: str | None = None
+    """The column whose value a request left it out by; null for a row that cannot be used."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,9 +99,26 @@ class RunTable:
             raise _bad_cell(self, int(np.argmax(rates)), "r_a", "a share N_a / N of at most 1")
         return rates
 
+    def routed(self) -> NDArray[np.bool_]:
+        """Return which runs are MoE, shape (n,): by `n_experts` where there is that column, else by r_a < 1."""
+        if self.has("n_experts"):
+            return np.asarray(self.numbers("n_experts", zero=True) > 1)
+        return np.asarray(self.rates() < 1 - 1e-9) if self.has("r_a") else np.zeros(len(self), bool)
+
     def only(self, keep: NDArray[np.bool_]) -> "RunTable":
         """Return the runs where `keep`, shape (n,), holds; the rows set aside stay listed."""
         return replace(self, frame=self.frame[keep])
+
+    def where(self, condition: str) -> "RunTable":
+        """Return the runs that meet `condition`, such as "C>=1e18" or "arm!=K1"; the others are listed as dropped.
+
+        Raises UsageError for a condition that cannot be read, or an unknown column.
+        """
+        column, keep = _meets(self, condition)
+        left_out = tuple(
+            Dropped(row=int(row), reason=f"left out by {condition}", by=column) for row in self.frame.index[~keep]
+        )
+        return replace(self, frame=self.frame[keep], dropped=(*self.dropped, *left_out))
 
     def by_budget(self, tolerance: float = BUDGET_TOLERANCE) -> dict[float, "RunTable"]:
         """Split into one table per C, smallest first, keyed by the median C of its runs.
@@ -110,37 +137,18 @@ class RunTable:
         }
 
 
-def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> RunTable:
-    """Read the runs of a CSV, JSONL or Parquet file; `columns` maps our names to the file's: {"N": "n_params"}.
-
-    A row with a `state` other than done, or with an empty loss, is set aside with the reason. Raises UsageError
-    for a file that cannot be read, a missing column, and a loss that is no positive number.
-    """
-    path = Path(path)
-    torn = False
-    if path.suffix == ".jsonl":
-        rows, torn = read_jsonl(path)
-    elif path.suffix == ".parquet":
-        rows = _read_parquet(path)
-    else:
-        rows = _read_csv(path)
-    data_hash = bytes_hash(path.read_bytes())
-    table = replace(from_records(rows, columns, source=str(path)), data_hash=data_hash)
-    if not torn:
-        return table
-    return replace(table, dropped=(*table.dropped, Dropped(row=len(rows) + 1, reason="torn last line")))
-
-
 def from_records(
     rows: "Iterable[Mapping[str, Any]] | DataFrame", columns: Mapping[str, str] | None = None, *, source: str = "table"
 ) -> RunTable:
-    """Build the table from one mapping a run, or from a DataFrame, under the rules of `read_table`.
+    """Build the table from one mapping a run, or from a DataFrame; `columns` maps our names to the table's.
 
-    None and empty text are missing; in a DataFrame, whose missing numbers are NaN, so is NaN.
+    `{"D": "tokens_b*1e9"}` also converts: D is 1e9 times that column. A row with a `state` other than done, or with
+    an empty loss, is set aside with the reason. None and empty text are missing; in a DataFrame, whose missing numbers
+    are NaN, so is NaN. Raises UsageError for a missing column and a loss that is no positive number.
     """
     import pandas as pd
 
-    runs = [_cells(row) for row in (_records(rows) if isinstance(rows, pd.DataFrame) else rows)]
+    runs = [_cells(row) for row in (frame_rows(rows) if isinstance(rows, pd.DataFrame) else rows)]
     if not runs:
         raise UsageError(f"{source} holds no runs; give a table with one run a row")
     runs, names = _renamed(runs, columns or {}, source)
@@ -156,34 +164,8 @@ def from_records(
     return table
 
 
-def _read_csv(path: Path) -> list[dict[str, str]]:
-    """Return the rows as text, so that an empty cell stays apart from `nan`; blank lines are not rows."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [(number, cells) for number, cells in enumerate(csv.reader(file), 1) if any(map(str.strip, cells))]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path} cannot be read as CSV ({getattr(error, 'strerror', None) or error})") from error
-    if len(lines) < 2:
-        raise UsageError(f"{path} holds no runs; give a CSV with a header and one run a row")
-    header = [name.strip() for name in lines[0][1]]
-    if len(set(header)) < len(header):
-        raise UsageError(f"{path} names a column twice: {_listed(header)}; rename one of them")
-    for number, cells in lines[1:]:
-        if len(cells) != len(header):
-            raise UsageError(f"{path} line {number} has {len(cells)} cells and the header {len(header)}; restore it")
-    return [dict(zip(header, cells, strict=True)) for _, cells in lines[1:]]
-
-
-def _read_parquet(path: Path) -> list[dict[str, Any]]:
-    import pandas as pd
-
-    try:
-        return _records(pd.read_parquet(path))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read as Parquet ({error})") from error
-
-
-def _records(frame: "DataFrame") -> list[dict[str, Any]]:
+def frame_rows(frame: "DataFrame") -> list[dict[str, Any]]:
+    """Return the rows of `frame`, whose missing numbers are NaN, with None for what is missing."""
     cells = frame.astype(object)
     rows = cells.where(cells.notna(), None).to_dict("records")
     return [{str(key): cell for key, cell in row.items()} for row in rows]
@@ -200,11 +182,28 @@ def _renamed(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the runs with our names added, and the names of all columns in the order of the input."""
     names = dict.fromkeys(name for run in runs for name in run)
-    for theirs in columns.values():
-        if theirs not in names:
-            raise UsageError(f"{source} has no column {theirs!r}; it has {_listed(names)}")
-    mapped = [run | {ours: run.get(theirs) for ours, theirs in columns.items()} for run in runs]
-    return mapped, list(names | dict.fromkeys(columns))
+    for ours, theirs in columns.items():
+        column, factor = _unit(theirs, names)
+        if column not in names:
+            raise UsageError(f"{source} has no column {column!r}; it has {_listed(names)}")
+        runs = [run | {ours: _scaled(run.get(column), factor)} for run in runs]
+    return runs, list(names | dict.fromkeys(columns))
+
+
+def _unit(theirs: str, names: Iterable[str]) -> tuple[str, float]:
+    """Return column and factor of `tokens_b*1e9`; a column of exactly that name comes first."""
+    column, star, factor = theirs.rpartition("*")
+    if not star or theirs in names:
+        return theirs, 1.0
+    return column, parse_quantity(factor, f"the factor of column {column}")
+
+
+def _scaled(cell: Any, factor: float) -> Any:
+    """Return a cell times `factor`; what is no number stays, and is named once a law needs it."""
+    try:
+        return cell if factor == 1 or cell is None else float(cell) * factor
+    except (TypeError, ValueError):
+        return cell
 
 
 def _unusable(run: Mapping[str, Any]) -> str:
@@ -243,6 +242,24 @@ def _with_rates(frame: "DataFrame") -> "DataFrame":
         return frame
     total, active = (pd.to_numeric(frame[name], errors="coerce") for name in ("N", "N_a"))
     return frame.assign(r_a=active / total)
+
+
+def _meets(table: RunTable, condition: str) -> tuple[str, NDArray[np.bool_]]:
+    """Return the column that `condition` asks about and which runs meet it, shape (n,)."""
+    found = re.fullmatch(r"\s*(\w[\w.]*)\s*(<=|>=|!=|=|<|>)\s*(.+?)\s*", condition)
+    if not found:
+        raise UsageError(f"condition {condition!r} is not COLUMN, one of < <= > >= = !=, and a value, such as C>=1e18")
+    column, sign, text = found.groups()
+    if column not in table.frame:
+        raise _no_column(table.source, column, table.frame.columns)
+    values = table.frame[column]
+    number = values.dtype.kind in "iufb"
+    value: float | str = text
+    if number:
+        value = 0.0 if text == "0" else parse_quantity(text, f"the value of {column}")
+    elif sign not in ("=", "!="):
+        raise UsageError(f"condition {condition!r}: {column} is text, which is only = or != to something")
+    return column, np.asarray(_SIGNS[sign](values, value), bool)
 
 
 def _nearest(dropped: Sequence[Dropped], C: float, budgets: Sequence[float]) -> tuple[Dropped, ...]:

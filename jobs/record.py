@@ -2,9 +2,10 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from jobs.execution import Execution
 from planners.errors import UsageError
 from planners.files import read_json, write_json, write_text
 from planners.records import from_json, to_json
@@ -16,7 +17,7 @@ FINAL = ("done", "diverged")
 STATES = (*FINAL, "failed")
 IMBALANCED = 4.0
 """A busiest expert above this many mean loads is flagged."""
-NESTED = ("routing", "data")
+NESTED = ("routing", "data", "execution")
 SHAPE_PROPERTIES = ("total", "active", "A_e", "mu", "zeta", "granularity")
 
 
@@ -34,6 +35,22 @@ class RoutingHealth:
     """Entropy of the router's gates over the logarithm of n_experts, 1 where it does not choose; the lowest layer."""
     dropped: float
     """Share of routed slots that a capacity factor dropped, over the whole training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainLoss:
+    """Validation loss on one domain of the corpus."""
+
+    loss: float
+    """Nats per token."""
+    bpb: float
+    """The same in bits per byte of text; of generated tokens, bits per token."""
+    tokens: int
+    """Tokens it was measured on."""
+    se: float | None = None
+    """Standard error of the loss over the windows of this validation sample; null for a single window."""
+    floor: float | None = None
+    """Entropy of the domain, which no model can go below; null where it is not known, as for text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +84,17 @@ class RunRecord:
     state: str
     """done, failed or diverged."""
     loss: float | None = None
-    """Validation loss, nats per token; null unless done."""
+    """Validation loss after the last step, nats per token; null unless done."""
     bpb: float | None = None
     """The same in bits per byte of text."""
+    perplexity: float | None = None
+    """exp(loss): that of a token, so of no use across tokenizers."""
+    best_loss: float | None = None
+    """Lowest validation loss of all evaluations; null where there was none but the last."""
+    best_step: int | None = None
+    """Optimizer steps taken when it was measured."""
     train_loss: float | None = None
-    """Mean training cross entropy of the last tenth of the steps (in whole metrics lines), nats per token."""
+    """Mean training cross entropy of the last tenth of the steps taken (in whole metrics lines), nats per token."""
     D_seen: int
     """Tokens consumed, up to the last metrics line of a run that failed."""
     wall_s: float
@@ -84,10 +107,15 @@ class RunRecord:
     """Most memory held; null where it cannot be read."""
     routing: RoutingHealth | None = None
     """Load of the experts; null for a dense model."""
+    domains: dict[str, DomainLoss] = field(default_factory=dict)
+    """Loss by domain of the corpus, by the domain's name; empty unless done."""
+    execution: Execution | None = None
+    """How it was carried out; null unless it came to an end."""
     environment: Environment
     """Where it ran."""
     flags: tuple[str, ...] = ()
-    """What a reader should know: resumed, dead_experts, imbalanced."""
+    """What a reader should know: resumed, stopped_early, split_batch, micro_batch_halved, dead_experts, imbalanced,
+    below_floor, not_finite, exploded."""
     error: str | None = None
     """Why the run failed or diverged, one line."""
 
@@ -141,11 +169,23 @@ def runs_csv(records: list[RunRecord]) -> str:
 
 def flatten(record: RunRecord) -> dict[str, Any]:
     """Return a record as one row: shape and training numbers by their own names, nested ones with a dot."""
-    line, outcome = record.spec.to_line(), _outcome(record)
+    outcome = _outcome(record)
+    first = {name: outcome.pop(name) for name in ("state", "loss", "bpb", "train_loss")}
+    outcome |= {f"domains.{name}": measured for name, measured in outcome.pop("domains").items()}
+    return _row(record.spec, first, outcome)
+
+
+def planned(spec: RunSpec) -> dict[str, Any]:
+    """Return the row of a run without an outcome, as of one that is trained elsewhere."""
+    return _row(spec, {}, {})
+
+
+def _row(spec: RunSpec, first: dict[str, Any], outcome: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a spec, with those of `first` after its identity and those of `outcome` at the end."""
+    line = spec.to_line()
     row = {name: line.pop(name) for name in ("run_id", "study", "arm", "seed", "N", "N_a", "N_vocab", "r_a", "D", "U")}
-    row |= {name: line.pop(name) for name in ("epochs", "C", "flops_convention")}
-    row |= {name: outcome.pop(name) for name in ("state", "loss", "bpb", "train_loss")}
-    row |= line.pop("shape") | {name: getattr(record.spec.shape, name) for name in SHAPE_PROPERTIES}
+    row |= {name: line.pop(name) for name in ("epochs", "C", "flops_convention")} | first
+    row |= line.pop("shape") | {name: getattr(spec.shape, name) for name in SHAPE_PROPERTIES}
     for name, value in {**line, **outcome}.items():
         if isinstance(value, dict):
             row |= {f"{name}.{key}": item for key, item in value.items()}

@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from jobs.execution import Execution
+from jobs.machine import check_devices, core_count, visible_gpus
 from jobs.record import FINAL
 from jobs.status import RunStatus, run_status
 from jobs.worker import Worker
@@ -35,11 +37,13 @@ class Cluster:
     parallel: int | None = None
     """Workers at once; null: one per GPU or core here, one per run (at most 16) on Slurm."""
     gpus: int | None = None
-    """GPUs per worker; null: one where this machine has any, none otherwise."""
+    """GPUs per worker; null: one a device of `execution` where this machine has any, none otherwise."""
     timeout_min: int | None = None
     """Time limit of a job on Slurm, in minutes; the worker checkpoints, is requeued and continues."""
     slurm: tuple[str, ...] = ()
     """Further Slurm options, each NAME=VALUE, such as partition=short."""
+    execution: Execution = field(default_factory=Execution)
+    """How each run is carried out."""
 
     def __post_init__(self) -> None:
         if self.kind not in CLUSTERS:
@@ -68,6 +72,8 @@ def submit(study: Study, runs: list[RunStatus], cluster: Cluster) -> list[Any]:
         )
     if cluster.kind == "slurm" and shutil.which("sbatch") is None:
         raise UsageError("there is no sbatch on this machine; log in to the cluster, or use --cluster local")
+    if cluster.kind != "slurm":
+        check_devices(cluster.execution.devices)
     for run in runs:
         if run.state == "failed":
             (study.run_folder(run.spec.run_id) / "record.json").unlink(missing_ok=True)
@@ -75,9 +81,9 @@ def submit(study: Study, runs: list[RunStatus], cluster: Cluster) -> list[Any]:
     # a folder of its own for every submission: a job id used again could otherwise show an old job's state
     folder = study.cluster.absolute() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
     gpus = visible_gpus() if cluster.kind == "local" else []
-    threads = max(run.spec.training.threads for run in runs)
-    workers = min(len(runs), cluster.parallel or _default_parallel(cluster.kind, gpus, threads))
-    worker = Worker(str(study.folder.absolute()))
+    threads = max(run.spec.training.threads for run in runs) * cluster.execution.devices
+    workers = min(len(runs), cluster.parallel or _default_parallel(cluster, gpus, threads))
+    worker = Worker(str(study.folder.absolute()), cluster.execution)
     if cluster.kind == "local":
         executor: Any = submitit.LocalExecutor(folder)
         return [submit_local(executor, worker, ordered, index, cluster, gpus) for index in range(workers)]
@@ -144,30 +150,6 @@ def last_log(study: Study, lines: int = 15) -> str:
     return f"{newest}:\n" + "\n".join(newest.read_text(errors="replace").splitlines()[-lines:])
 
 
-def visible_gpus() -> list[int]:
-    """Return the numbers of the GPUs that this process may use, without loading torch.
-
-    Raises UsageError where CUDA_VISIBLE_DEVICES names them otherwise than by number.
-    """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        names = [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
-        if not all(name.isdigit() for name in names):
-            raise UsageError(f"CUDA_VISIBLE_DEVICES {visible!r} does not list numbers; give them as 0,1")
-        return [int(name) for name in names]
-    try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
-    return list(range(len(lines))) if listed.returncode == 0 else []
-
-
-def core_count() -> int:
-    """Return the processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 _BAR = "{desc}{percentage:5.1f} %|{bar}| {elapsed} elapsed, {remaining} left{postfix}"
 
 
@@ -180,8 +162,10 @@ def _work(run: RunStatus) -> float:
     return float(run.spec.training.D)
 
 
-def _default_parallel(kind: str, gpus: list[int], threads: int) -> int:
-    return 16 if kind == "slurm" else 1 if kind == "debug" else len(gpus) or max(1, core_count() // threads)
+def _default_parallel(cluster: Cluster, gpus: list[int], threads: int) -> int:
+    if cluster.kind != "local":
+        return 16 if cluster.kind == "slurm" else 1
+    return max(1, len(gpus) // cluster.execution.devices if gpus else core_count() // threads)
 
 
 def submit_local(executor: Any, worker: Any, run_ids: list[str], index: int, cluster: Cluster, gpus: list[int]) -> Any:
@@ -189,7 +173,7 @@ def submit_local(executor: Any, worker: Any, run_ids: list[str], index: int, clu
 
     It is started deaf to the terminal's Ctrl-C, which `stop` turns into a checkpoint instead.
     """
-    per_worker = cluster.gpus if cluster.gpus is not None else 1
+    per_worker = cluster.gpus if cluster.gpus is not None else cluster.execution.devices
     first = index * per_worker
     visible = [gpus[(first + offset) % len(gpus)] for offset in range(per_worker)] if gpus else []
     executor.update_parameters(timeout_min=MONTH_MIN, gpus_per_node=len(visible), visible_gpus=visible)

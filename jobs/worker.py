@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jobs.execution import Execution
+from jobs.ranks import GRACE_S, error_told, is_first, is_rank, launch
 from jobs.record import RunRecord, read_record, write_record
 from planners.errors import UsageError
 from planners.files import last_row, write_text
@@ -43,6 +45,7 @@ def run_lock(folder: Path) -> Iterator[bool]:
             except BlockingIOError:
                 time.sleep(wait)
         if held:
+            os.set_inheritable(file.fileno(), True)  # for torchrun, which keeps the lock if this process is killed
             file.truncate(0)
             file.write(json.dumps({"host": platform.node(), "pid": os.getpid()}) + "\n")
             file.flush()
@@ -64,8 +67,8 @@ def is_running(folder: Path) -> bool:
 class Worker:
     """What submitit runs: `Worker(folder)(run_ids)` trains what is free among `run_ids`, the first ones first."""
 
-    def __init__(self, folder: str):
-        self.folder = folder
+    def __init__(self, folder: str, execution: Execution | None = None):
+        self.folder, self.execution = folder, execution or Execution()
         self._stopping = False
 
     def __call__(self, run_ids: list[str]) -> int:
@@ -88,7 +91,7 @@ class Worker:
         """Return what submitit requeues after a time limit or a preemption; every run has its own checkpoint."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(Worker(self.folder), run_ids)
+        return DelayedSubmission(Worker(self.folder, self.execution), run_ids)
 
     def _attempt(self, study: Study, spec: RunSpec) -> str:
         """Train one run if it is free; return ended, gone (it has a record) or left (for others, or for the next call).
@@ -106,7 +109,8 @@ class Worker:
                     return "left"
                 if read_record(study, spec) is not None:
                     return "gone"
-                return "ended" if train_and_record(study, spec, stop=lambda step: self._stopping) else "left"
+                record = train_and_record(study, spec, execution=self.execution, stop=lambda step: self._stopping)
+                return "ended" if record else "left"
         except OSError as error:
             print(f"run {spec.run_id} is left: {error}", file=sys.stderr)
             return "left"
@@ -126,21 +130,29 @@ class Worker:
 
 
 def train_and_record(
-    study: Study, spec: RunSpec, *, stop: Callable[[int], bool] = lambda step: False
+    study: Study,
+    spec: RunSpec,
+    *,
+    stop: Callable[[int], bool] = lambda step: False,
+    execution: Execution | None = None,
 ) -> RunRecord | None:
     """Train a run whose lock is held; return its record, or None where it was interrupted.
+
+    More than one device means as many processes, which are started here unless torchrun started this one.
 
     Whatever goes wrong becomes the record `failed` with the reason in one line, and the traceback in error.txt; except
     what is no fault of the run: submitit's end of a job and a full disk (OSError) are passed on, without a record.
     """
     from submitit.core.utils import UncompletedJobError
 
-    from jobs.training.environment import environment, now
-    from jobs.training.loop import Interrupted, device, train
+    from jobs.training.environment import device, environment, now
+    from jobs.training.loop import Interrupted, train
 
     started = now()
     try:
-        return train(study, spec, stop=stop)
+        if execution is not None and execution.devices > 1 and not is_rank():
+            return launch(study, spec, execution, stop=stop)
+        return train(study, spec, stop=stop, execution=execution)
     except Interrupted:
         return None
     except UncompletedJobError:
@@ -148,20 +160,28 @@ def train_and_record(
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
-        print(traceback.format_exc(), file=sys.stderr)
-        seen = last_row(study.run_folder(spec.run_id) / "metrics.jsonl")
+        if not isinstance(error, UsageError):
+            print(traceback.format_exc(), file=sys.stderr)
+        folder = study.run_folder(spec.run_id)
+        told = error_told(folder) if is_rank() else None
+        if not is_first():
+            if told is None:
+                write_text(folder / "error.txt", traceback.format_exc())
+            time.sleep(GRACE_S)
+            raise
+        seen = last_row(folder / "metrics.jsonl")
         record = RunRecord(
             spec=spec,
             state="failed",
             D_seen=seen.get("D", 0),
             wall_s=seen.get("wall_s", 0.0),
             environment=environment(device(), started),
-            error=str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {_first_line(error)}",
+            error=str(error) if isinstance(error, UsageError) else told or _first_line(error),
         )
-        write_text(study.run_folder(spec.run_id) / "error.txt", traceback.format_exc())
+        write_text(folder / "error.txt", traceback.format_exc())
         write_record(study, record)
         return record
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:300]
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"

@@ -2,8 +2,10 @@
 
 from planners.errors import UsageError
 from planners.flops import flops_by_part, flops_per_token
-from planners.grid import Corpus, Plan, Question, make_plan
+from planners.formats import from_hf, to_hf
+from planners.grid import Plan, make_plan
 from planners.presets import preset
+from planners.question import Corpus, GivenArm, Question
 from planners.shape import Shape
 from planners.spec import Data, Router, RunSpec, Training
 from planners.study import Study
@@ -11,6 +13,7 @@ from planners.study import Study
 __all__ = [
     "Corpus",
     "Data",
+    "GivenArm",
     "Plan",
     "Question",
     "Router",
@@ -21,6 +24,8 @@ __all__ = [
     "UsageError",
     "flops_by_part",
     "flops_per_token",
+    "from_hf",
     "make_plan",
     "preset",
+    "to_hf",
 ]

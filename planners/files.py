@@ -48,7 +48,7 @@ def read_json(path: Path) -> Any:
     """Return the JSON of `path`. Raises UsageError where the file is missing, unreadable or no JSON."""
     try:
         return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last: nested thousands deep
         raise UsageError(f"{path} cannot be read as JSON ({_reason(error)})") from error
 
 

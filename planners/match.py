@@ -1,44 +1,34 @@
-"""Shapes that are equal in N: one dense model, and MoE models of one backbone that differ in what is active.
+"""Shapes that are equal in N: one dense model, and MoE models that differ in what is active.
 
-All MoE arms share d_model, n_layers, the dense layer and mu, the total FFN width over d_model (arXiv 2506.12119,
-step 2). The dense arm has its own shape. A cell that cannot be matched is refused with the reason, never silently bent.
+Held on the way (arXiv 2506.12119, step 2): all MoE arms share d_model, n_layers, the dense layers and mu, the total FFN
+width over d_model; or, where the backbone shrinks with the rate, their aspect ratios. The dense arm has its own shape.
+Everything rests on N being affine in each width, so no kind of norm, bias or position is a case of its own.
+A cell that cannot be matched is refused with the reason, never silently bent.
 """
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from planners.errors import UsageError
-from planners.shape import FFN_MATRICES, Shape
+from planners.geometry import ALPHA, MU, Frame, Geometry, nearest, width_and_depth
+from planners.shape import Shape
 
-ZETA = 88.0
-"""d_model / n_layers that the architecture search of arXiv 2506.12119 settled on (its table 8)."""
-MU = 22.0
-"""Total FFN width over d_model that it settled on."""
-ALPHA = 2.77
-"""d_ff / d_model of dense layers, which it held fixed."""
 UNITS = 88
 """Experts that an FFN of width mu * d_model is cut into where nothing else decides: its tables have 78 to 93."""
-MIN_LAYERS = 3
-"""Fewest layers: one dense and two MoE."""
 R_A_TOLERANCE = 0.05
 """Relative distance of r_a from its target where K or d_expert follows it."""
 MU_TOLERANCE = 0.02
-"""Relative drift of mu from the backbone's where d_expert follows rate and K together."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Geometry:
-    """Sizes that a user fixes; null leaves them to the matching."""
-
-    d_model: int | None = None
-    """Width."""
-    n_layers: int | None = None
-    """Depth."""
-    n_heads: int | None = None
-    """Attention heads."""
-    d_expert: int | None = None
-    """Hidden width of a routed expert (MoE arms only)."""
+"""Relative difference of mu between the MoE arms of one backbone."""
+RATIO_TOLERANCE = 0.1
+"""Relative distance of a ratio that was asked for (zeta, mu, granularity, shared) from its value."""
+BEND = 0.25
+"""How much a departure of the dense layers' d_ff from its usual width weighs against one of d_expert or of the rate."""
+TRIED = 64
+"""How many widths of a routed expert are tried."""
+HOLDS = ("backbone", "aspect")
+"""What MoE arms keep as the rate falls: all of the backbone, or only its aspect ratios."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +36,7 @@ class Arm:
     """A matched shape and what it was matched to."""
 
     label: str
-    """dense, or K and, where it varies, d_expert."""
+    """dense, or K and, where it varies, d_expert; the rate where K is the same for all rates."""
     shape: Shape
     """The architecture."""
     r_a_target: float | None
@@ -69,180 +59,277 @@ def n_tolerance(N: float) -> float:
     return min(0.01, max(0.002, 0.01 * math.pow(N / 1e6, exponent)))
 
 
-def match_dense(N: float, vocab_size: int, fixed: Geometry, align: int) -> Arm | Refused:
-    """Return the dense shape of N parameters: d_model and depth near ZETA, d_ff takes up the rest."""
-    d_model, n_layers = _width_and_depth(N, fixed, align, lambda layers: (4 + 3 * ALPHA) * layers)
-    matrices = FFN_MATRICES["swiglu"]
-
-    def shape(d_ff: int) -> Shape:
-        return _shape(d_model, n_layers, n_layers, fixed, vocab_size, d_ff)
-
-    d_ff = _nearest((N - shape(align).N) / (matrices * d_model * n_layers) + align, align)
-    arm = Arm(label="dense", shape=shape(d_ff), r_a_target=1.0)
-    return _check_n(arm, N) or arm
+@lru_cache(maxsize=1024)
+def match_dense(N: float, frame: Frame, fixed: Geometry) -> Arm | Refused:
+    """Return the dense shape of N parameters: d_model and depth near zeta, d_ff takes up the rest."""
+    sizes = width_and_depth(N, frame, fixed, lambda n_layers: frame.per_square(fixed, n_layers, None))
+    return first_arm([dense_arm(N, frame, fixed, pair, lambda shape: shape.N) for pair in sizes[:8]])
 
 
+def dense_arm(
+    target: float,
+    frame: Frame,
+    fixed: Geometry,
+    sizes: tuple[int, int],
+    measure: Callable[[Shape], int],
+    what: str = "N",
+) -> Arm | Refused:
+    """Return the dense shape of this width and depth whose d_ff brings `measure`, affine in it, to the target."""
+    align = frame.align
+    d_ff = solve(lambda width: measure(frame.dense(fixed, *sizes, width)), target, align)
+    arm = Arm(label="dense", shape=frame.dense(fixed, *sizes, d_ff), r_a_target=1.0)
+    return check_size(arm, measure(arm.shape), target, what) or check_ratios(arm, fixed) or arm
+
+
+@lru_cache(maxsize=1024)
 def match_moe(
     N: float,
-    vocab_size: int,
-    *,
-    activations: Iterable[float],
-    top_ks: Iterable[int],
+    frame: Frame,
     fixed: Geometry,
-    align: int,
-) -> list[Arm | Refused]:
-    """Return an arm or a refusal for each rate and top-k asked for, all on one backbone of N parameters.
+    *,
+    activations: tuple[float, ...],
+    top_ks: tuple[int, ...],
+    hold: str = "backbone",
+) -> tuple[Arm | Refused, ...]:
+    """Return an arm or a refusal for each rate and top-k asked for, all of N parameters.
 
     - rates alone: d_expert is one for all arms and K follows the rate;
     - top-k alone: d_expert is one for all arms and the rate follows K;
     - both: every pair, with d_expert following, so that granularity drifts along the rates.
+
+    Under `hold` backbone the arms share one. Under aspect each rate has a backbone of its own, of the width and depth
+    of a dense model with r_a * N parameters, and more experts make up N. Raises UsageError for contradictions.
     """
-    activations, top_ks = tuple(activations), tuple(top_ks)
-    if activations and top_ks and fixed.d_expert:
+    if activations and top_ks and (fixed.d_expert or fixed.granularity):
         raise UsageError("rates and top-k together decide d_expert; give two of the three")
-    backbone = _Backbone(N, vocab_size, fixed, align)
-    if activations and top_ks:
-        return [backbone.arm_of_pair(rate, top_k) for rate in activations for top_k in top_ks]
+    if hold == "aspect":
+        if not activations:
+            raise UsageError("a backbone that shrinks with the rate needs activation rates, not top-k alone")
+        return tuple(arm for rate in activations for arm in _aspect_arms(N, frame, fixed, rate, top_ks))
+    return tuple(_arms_of(_Backbone(N, frame, fixed), activations, top_ks))
+
+
+def _aspect_arms(N: float, frame: Frame, fixed: Geometry, rate: float, top_ks: tuple[int, ...]) -> list[Arm | Refused]:
+    """Return the arms of one rate, on the backbone that the active parameters decide."""
+    if fixed.d_model or fixed.n_layers or fixed.mu:
+        raise UsageError("d_model, n_layers and mu follow the rate when aspect ratios are held; leave them free")
+    found = _arms_of(_Backbone(N, frame, fixed, active=rate * N), (rate,), top_ks)
+    return [replace(arm, label=f"r{rate:g} {arm.label}") if isinstance(arm, Arm) else arm for arm in found]
+
+
+def _arms_of(backbone: "_Backbone", rates: tuple[float, ...], top_ks: tuple[int, ...]) -> list[Arm | Refused]:
+    if top_ks and min(top_ks) > (most := backbone.most_top_k(backbone.align)):  # else the others can be planned
+        limit = f"even experts of width {backbone.align} are too few on this backbone, so K is at most {most}"
+        raise UsageError(f"top-k {min(top_ks)} is above n_experts: {limit}")
+    if rates and top_ks:
+        return [backbone.arm_of_pair(rate, top_k) for rate in rates for top_k in top_ks]
     if top_ks:
-        d_expert = fixed.d_expert or backbone.usual_d_expert
-        return [backbone.arm_of_top_k(top_k, d_expert, None) for top_k in top_ks]
-    return backbone.arms_of_rates(activations)
+        return backbone.best(lambda d_expert: [backbone.arm_of_top_k(top_k, d_expert, None) for top_k in top_ks])
+    return backbone.best(lambda d_expert: [backbone.arm_of_rate(rate, d_expert) for rate in rates], search=True)
 
 
 class _Backbone:
-    """The part that MoE arms share: depth, width, heads, the dense layer and the total FFN width."""
+    """The part that MoE arms share: depth, width, heads, the dense layers and the total FFN width."""
 
-    def __init__(self, N: float, vocab_size: int, fixed: Geometry, align: int):
-        self.N, self.vocab_size, self.fixed, self.align = N, vocab_size, fixed, align
-        self.d_model, self.n_layers = _width_and_depth(
-            N, fixed, align, lambda layers: (4 + 3 * MU) * (layers - 1) + 4 + 3 * ALPHA
+    def __init__(self, N: float, frame: Frame, fixed: Geometry, active: float | None = None):
+        """Take width and depth from N and mu, or from the active parameters where these are given."""
+        self.N, self.frame, self.fixed, self.align = N, frame, fixed, frame.align
+        mu = fixed.mu or MU if active is None else None
+        sizes = width_and_depth(
+            active or N, frame, fixed, lambda layers: frame.per_square(fixed, layers, mu), frame.least_layers
         )
-        if self.n_layers < 2:
-            raise UsageError(f"an MoE backbone needs at least 2 layers, one dense and one MoE, not {self.n_layers}")
-        self.per_width = FFN_MATRICES["swiglu"] * self.d_model * (self.n_layers - 1)
+        self.d_model, self.n_layers = sizes[0]
+        share = 0.5 if fixed.shared is None else fixed.shared
+        self.shared_per_k = share / (1 - share)
+        """Width of the shared expert over that of the routed ones that a token uses."""
+        self.usual_d_ff = nearest(ALPHA * self.d_model, self.align)
+        self._measure_width()
+
+    def _measure_width(self) -> None:
+        """Measure how N depends on each size, and find the total FFN width of an MoE layer that gives N."""
+        sizes = {"n_experts": UNITS - 1, "top_k": 1, "d_expert": self.align}
+        bare = self.shape(self.usual_d_ff, **sizes)
+        width = bare.d_shared + bare.n_experts * self.align
+        self.per_width = (self.shape(self.usual_d_ff, **{**sizes, "d_expert": 2 * self.align}).N - bare.N) / width
         """Parameters per unit of FFN width in all MoE layers together."""
-        d_ff = _nearest(ALPHA * self.d_model, align)
-        bare = self.shape(d_ff, n_experts=UNITS - 1, top_k=1, d_expert=align)
-        self.width = (N - (bare.N - UNITS * align * self.per_width)) / self.per_width
-        """Total FFN width of an MoE layer, d_shared + n_experts * d_expert, that gives N."""
-        if self.width < 2 * align:
+        more = self.shape(self.usual_d_ff, **{**sizes, "n_experts": UNITS})
+        self.per_expert = more.N - bare.N - self.per_width * self.align
+        """Parameters of an expert that are none of its width: its router's, and biases."""
+        self.per_d_ff = (self.shape(self.usual_d_ff + self.align, **sizes).N - bare.N) / self.align
+        """Parameters per unit of the width of the dense layers; 0 where there is none."""
+        self.rest = bare.N - self.per_width * width - self.per_expert * bare.n_experts
+        """N but for the experts, with dense layers of usual width."""
+        self.width = (self.N - (bare.N - width * self.per_width)) / self.per_width
+        if self.width < 2 * self.align:
             raise UsageError(
-                f"{N:g} parameters leave no room for experts on d_model {self.d_model} and {self.n_layers} layers;"
+                f"{self.N:g} parameters leave no room for experts on d_model {self.d_model} and {self.n_layers} layers;"
                 " give a smaller backbone or more parameters"
             )
-        self.usual_d_expert = _nearest(self.width / UNITS, align)
+        self.usual_d_expert = nearest(self.width / UNITS, self.align)
+
+    def best(self, arms_of: Callable[[int], list[Arm | Refused]], search: bool = False) -> list[Arm | Refused]:
+        """Return the arms of one d_expert: of the usual one, or where one may `search`, the nearest that meets most."""
+        best: list[Arm | Refused] = []
+        for d_expert in self.expert_widths(search):
+            arms = arms_of(d_expert)
+            if not best or _matched(arms) > _matched(best):
+                best = arms
+            if _matched(best) == len(best):
+                break
+        return best
+
+    def expert_widths(self, search: bool) -> list[int]:
+        """Return the widths of a routed expert that come into question, the best first; one unless one may search."""
+        if self.fixed.d_expert:
+            return [self.fixed.d_expert]
+        wanted: float = self.usual_d_expert
+        low, high = float(self.align), max(self.align, min(4 * wanted, self.width / 4))
+        if self.fixed.granularity:
+            wanted = self.usual_d_ff / self.fixed.granularity
+            if wanted > self.width:
+                limit = f"experts of {wanted:.3g}, and all of a layer are {self.width:.0f} wide"
+                raise UsageError(f"granularity {self.fixed.granularity:g} takes {limit}")
+            low, high = wanted * (1 - RATIO_TOLERANCE), wanted * (1 + RATIO_TOLERANCE)
+        reach = TRIED * self.align
+        low, high = (nearest(end, self.align) for end in (max(low, wanted - reach), min(high, wanted + reach)))
+        near = sorted(range(low, high + 1, self.align), key=lambda width: abs(math.log(width / wanted)))[:TRIED]
+        best = sorted(
+            near, key=lambda width: abs(math.log(width / wanted)) + self.bend(round(self.width / width), width)
+        )
+        return best if search or self.fixed.granularity else best[:1]
+
+    def bend(self, units: int, d_expert: int) -> float:
+        """Return how ill it is that the dense layers depart from their usual width to take up what experts leave."""
+        return abs(math.log(self.d_ff_for(units, d_expert) / self.usual_d_ff)) * BEND
 
     def shape(self, d_ff: int, *, n_experts: int, top_k: int, d_expert: int) -> Shape:
-        """Return an MoE shape of this backbone; the shared expert is as wide as the routed ones together (its D_se)."""
-        return _shape(
-            self.d_model,
-            self.n_layers,
-            1,
-            self.fixed,
-            self.vocab_size,
-            d_ff,
-            n_experts=n_experts,
-            top_k=top_k,
-            d_expert=d_expert,
-            d_shared=top_k * d_expert,
-        )
+        """Return an MoE shape of this backbone."""
+        experts = {"n_experts": n_experts, "top_k": top_k, "d_expert": d_expert}
+        d_shared = self.shared_units(top_k) * d_expert
+        return self.frame.moe(self.fixed, self.d_model, self.n_layers, d_ff, **experts, d_shared=d_shared)
+
+    def shared_units(self, top_k: int) -> int:
+        """Return the width of the shared expert in routed ones: as wide as K of them unless asked otherwise."""
+        return max(1, round(top_k * self.shared_per_k)) if self.shared_per_k else 0
 
     def d_ff_for(self, units: int, d_expert: int) -> int:
-        """Return the width of the dense layer that takes up what whole experts leave of N, at the middle K."""
-        mean_k = max(1, units // 8)
-        middle = self.shape(self.align, n_experts=units - mean_k, top_k=mean_k, d_expert=d_expert)
-        rest = (self.N - middle.N) / (FFN_MATRICES["swiglu"] * self.d_model)
-        return max(self.align, _nearest(self.align + rest, self.align))
+        """Return the width of the dense layers that takes up what whole experts leave of N, at the middle K."""
+        top_k = max(1, units // 8)
+        shared = self.shared_units(top_k)
+        n_experts = max(top_k, units - shared)
+        experts = self.per_width * (n_experts + shared) * d_expert + self.per_expert * n_experts
+        left = self.N - self.rest - experts
+        d_ff = nearest(self.usual_d_ff + left / self.per_d_ff, self.align) if self.per_d_ff else self.usual_d_ff
+        if self.fixed.granularity:  # then d_ff may take up no more than leaves the ratio of the two widths as asked
+            wanted = self.fixed.granularity * d_expert
+            low, high = (nearest(wanted * (1 + sign * 0.9 * RATIO_TOLERANCE), self.align) for sign in (-1, 1))
+            return min(max(d_ff, low), high)
+        return d_ff
 
     def arm_of_top_k(self, top_k: int, d_expert: int, rate: float | None) -> Arm | Refused:
         """Return the arm with K routed experts of width `d_expert`."""
         units = round(self.width / d_expert)
-        if units - top_k < top_k:
-            cell = f"K{top_k}" if rate is None else f"r_a {rate:g}"
-            limit = (
-                f"an FFN width of {self.width:.0f} holds {units} experts of {d_expert}, so K is at most {units // 2}"
-            )
-            return Refused(cell=cell, reason=limit)
+        n_experts = units - self.shared_units(top_k)
+        if n_experts < top_k:
+            holds = f"an FFN width of {self.width:.0f} holds {units} experts of {d_expert}"
+            limit = f"{holds}, so K is at most {self.most_top_k(d_expert)}"
+            return Refused(cell=f"K{top_k}" if rate is None else f"r_a {rate:g}", reason=limit)
         d_ff = self.d_ff_for(units, d_expert)
-        shape = self.shape(d_ff, n_experts=units - top_k, top_k=top_k, d_expert=d_expert)
+        shape = self.shape(d_ff, n_experts=n_experts, top_k=top_k, d_expert=d_expert)
         arm = Arm(label=f"K{top_k}", shape=shape, r_a_target=rate)
-        return _check_n(arm, self.N) or _check_rate(arm, self.floor) or arm
+        return self._check(arm) or arm
 
-    def arms_of_rates(self, rates: tuple[float, ...]) -> list[Arm | Refused]:
-        """Return arms of one d_expert: the usual one if K meets every rate, else the nearest that meets most."""
-        if self.fixed.d_expert:
-            widths = [self.fixed.d_expert]
-        else:
-            usual = self.usual_d_expert
-            most = max(self.align, min(4 * usual, int(self.width / 4)))
-            widths = list(range(self.align, most + 1, self.align))
-            widths.sort(key=lambda width: abs(math.log(width / usual)))
-        best: list[Arm | Refused] = []
-        for d_expert in widths[:64]:
-            arms = [self.arm_of_top_k(self.top_k_for(rate, d_expert), d_expert, rate) for rate in rates]
-            if not best or _matched(arms) > _matched(best):
-                best = arms
-            if _matched(best) == len(rates):
-                break
-        return best
+    def most_top_k(self, d_expert: int) -> int:
+        """Return the largest K that leaves as many routed experts as it takes, beside the shared one."""
+        return math.floor(round(self.width / d_expert) / (1 + self.shared_per_k))
 
-    def top_k_for(self, rate: float, d_expert: int) -> int:
-        """Return the K whose arm is nearest to the rate: N - N_a = (units - 2 K) experts, since d_shared = K d_e."""
+    def _check(self, arm: Arm) -> Refused | None:
+        return (
+            check_size(arm, arm.shape.N, self.N) or check_rate(arm, lambda: self.floor) or check_ratios(arm, self.fixed)
+        )
+
+    def arm_of_rate(self, rate: float, d_expert: int) -> Arm | Refused:
+        """Return the arm of this rate: N - N_a = (n_experts - K) experts, and the shared one grows with K."""
         units = round(self.width / d_expert)
-        return max(1, round((units - (1 - rate) * self.N / (d_expert * self.per_width)) / 2))
+        inactive = (1 - rate) * self.N / (d_expert * self.per_width)
+        top_k = max(1, round((units - inactive) / (1 + self.shared_per_k)))
+        # Where the shared expert is no whole number of routed ones at this K, one at a neighbour may be nearer.
+        steps = (0,) if float(self.shared_per_k).is_integer() else (0, 1, -1, 2, -2, 3, -3)
+        arms = [self.arm_of_top_k(max(1, top_k + step), d_expert, rate) for step in steps]
+        return first_arm(arms)
 
     def arm_of_pair(self, rate: float, top_k: int) -> Arm | Refused:
         """Return the arm with this rate and K, where d_expert and n_experts follow together."""
-        cell = f"r_a {rate:g}, K{top_k}"
-        active = self.width - (1 - rate) * self.N / self.per_width  # K d_e + d_s = 2 K d_e
+        cell, active = f"r_a {rate:g}, K{top_k}", self.width - (1 - rate) * self.N / self.per_width
         if active <= 0:
             return Refused(
                 cell=cell, reason=f"r_a {rate:g} is below the floor {self.floor:.3g}: attention is always active"
             )
-        wanted = active / (2 * top_k)
-        low, high = (max(self.align, _nearest(wanted * f, self.align)) for f in (0.9, 1.1))
-        arms = []
-        for d_expert in range(low, high + 1, self.align):
-            units = round(self.width / d_expert)
-            if abs(units * d_expert / self.width - 1) <= MU_TOLERANCE and units >= 2 * top_k:
-                arms.append(self.arm_of_top_k(top_k, d_expert, rate))
-        matched = [arm for arm in arms if isinstance(arm, Arm)]
-        if not matched:
-            limit = (
-                f"no d_expert that is a multiple of {self.align} near {wanted:.0f} keeps N, r_a and mu within tolerance"
-            )
-            return Refused(cell=cell, reason=limit)
-        arm = min(matched, key=lambda arm: abs(math.log(arm.shape.r_a / rate)))
-        return Arm(label=f"K{top_k} d{arm.shape.d_expert}", shape=arm.shape, r_a_target=rate)
+        wanted = active / (top_k + self.shared_units(top_k))
+        low, high = (nearest(wanted * factor, self.align) for factor in (0.9, 1.1))
+        limit = MU_TOLERANCE / (2 + MU_TOLERANCE)  # two arms may lie on either side
+        left = {
+            width: abs(round(self.width / width) * width / self.width - 1) for width in range(low, high + 1, self.align)
+        }
+        near = sorted((width for width in left if left[width] <= limit), key=lambda width: abs(width - wanted))
+        found = [self.arm_of_top_k(top_k, width, rate) for width in near]
+        arms = [arm for arm in found if isinstance(arm, Arm)]
+        refusals = [arm for arm in found if isinstance(arm, Refused)]
+        if not found:
+            reason = f"whole experts of about {wanted:.0f} move mu by {min(left.values()):.1%}; {limit:.1%} is accepted"
+            return Refused(cell=cell, reason=f"{reason}, so change K, align or the backbone")
+        if not arms:
+            return replace(refusals[0], cell=cell)
+        bent = {arm: abs(math.log(arm.shape.d_ff / self.usual_d_ff)) * BEND for arm in arms}
+        arm = min(arms, key=lambda arm: abs(math.log(arm.shape.r_a / rate)) + bent[arm])
+        return replace(arm, label=f"K{top_k} d{arm.shape.d_expert}")
 
     @property
     def floor(self) -> float:
         """Lowest activation rate: one routed and one shared expert as narrow as `align` allows, with their router."""
         units = round(self.width / self.align)
         d_ff = self.d_ff_for(units, self.align)
-        return self.shape(d_ff, n_experts=max(1, units - 1), top_k=1, d_expert=self.align).r_a
+        return self.shape(d_ff, n_experts=max(1, units - self.shared_units(1)), top_k=1, d_expert=self.align).r_a
+
+
+def solve(measure: Callable[[int], float], target: float, align: int) -> int:
+    """Return the positive multiple of `align` at which `measure`, affine in it, is nearest to the target.
+
+    Zero where it does not depend on the width at all.
+    """
+    low = measure(align)
+    slope = (measure(2 * align) - low) / align
+    return nearest(align + (target - low) / slope, align) if slope else 0
 
 
 def _matched(arms: list[Arm | Refused]) -> int:
     return sum(isinstance(arm, Arm) for arm in arms)
 
 
-def _check_n(arm: Arm, N: float) -> Refused | None:
-    residual, tolerance = arm.shape.N / N - 1, n_tolerance(N)
+def first_arm(found: list[Arm | Refused]) -> Arm | Refused:
+    """Return the first that is matched, or why the first is not."""
+    return next((arm for arm in found if isinstance(arm, Arm)), found[0])
+
+
+def check_size(arm: Arm, size: float, target: float, what: str = "N") -> Refused | None:
+    """Refuse an arm whose N, or FLOPs per token, is off its target."""
+    residual, tolerance = size / target - 1, n_tolerance(target if what == "N" else target / 6)
     if abs(residual) <= tolerance:
         return None
     return Refused(
         cell=arm.label,
-        reason=f"its widths allow N {arm.shape.N} and not {N:g}: {residual:+.2%} where {tolerance:.2%} is accepted;"
-        " change total parameters, align or the backbone",
+        reason=f"its widths allow {what} {size:g} and not {target:g}: {residual:+.2%} where {tolerance:.2%} is"
+        " accepted; change total parameters, align or the backbone",
     )
 
 
-def _check_rate(arm: Arm, floor: float) -> Refused | None:
+def check_rate(arm: Arm, floor: Callable[[], float]) -> Refused | None:
+    """Refuse an arm whose rate is off its target; `floor` gives the lowest rate there is."""
     if arm.r_a_target is None or abs(arm.shape.r_a / arm.r_a_target - 1) <= R_A_TOLERANCE:
         return None
-    if arm.r_a_target < floor * (1 + R_A_TOLERANCE):
-        limit = f"attention and the dense layer are always active, so the floor of this backbone is {floor:.3g}"
+    lowest = floor()
+    if arm.r_a_target < lowest * (1 + R_A_TOLERANCE):
+        limit = f"attention and the dense layer are always active, so the floor of this backbone is {lowest:.3g}"
     else:
         limit = (
             f"experts are whole and {R_A_TOLERANCE:.0%} is accepted, so this rate needs another d_expert or backbone"
@@ -253,46 +340,15 @@ def _check_rate(arm: Arm, floor: float) -> Refused | None:
     )
 
 
-def _nearest(value: float, multiple: int) -> int:
-    """Return the positive multiple nearest to `value`."""
-    return max(1, round(value / multiple)) * multiple
-
-
-def _usual_head_dim(d_model: float) -> int:
-    """Return 128 from d_model 1024 (arXiv 2506.12119), 64 from 256, else 32."""
-    return 128 if d_model >= 1024 else 64 if d_model >= 256 else 32
-
-
-def _width_and_depth(N: float, fixed: Geometry, align: int, widths_squared: Callable[[int], float]) -> tuple[int, int]:
-    """Return (d_model, n_layers) with N = widths_squared(n_layers) * d_model^2 and their ratio nearest to ZETA."""
-
-    def width(layers: int) -> int:
-        exact = math.sqrt(N / widths_squared(layers))
-        head_step = 2 * fixed.n_heads if fixed.n_heads else _usual_head_dim(exact)
-        return fixed.d_model or _nearest(exact, math.lcm(align, head_step))
-
-    def distance(layers: int) -> float:
-        exact = math.sqrt(N / widths_squared(layers))
-        return abs(math.log(exact / layers / ZETA)) if not fixed.d_model else abs(math.log(exact / fixed.d_model))
-
-    n_layers = fixed.n_layers or min(range(MIN_LAYERS, 257), key=distance)
-    return width(n_layers), n_layers
-
-
-def _shape(
-    d_model: int, n_layers: int, n_dense: int, fixed: Geometry, vocab_size: int, d_ff: int, **experts: int
-) -> Shape:
-    n_heads = fixed.n_heads or max(1, d_model // _usual_head_dim(d_model))
-    if d_model % n_heads:
-        raise UsageError(f"d_model {d_model} is no multiple of n_heads {n_heads}")
-    return Shape(
-        d_model=d_model,
-        n_layers=n_layers,
-        n_dense_layers=n_dense,
-        n_heads=n_heads,
-        n_kv_heads=n_heads,
-        head_dim=d_model // n_heads,
-        d_ff=d_ff,
-        vocab_size=vocab_size,
-        **experts,  # type: ignore[arg-type]
-    )
+def check_ratios(arm: Arm, fixed: Geometry) -> Refused | None:
+    """Refuse an arm that misses a ratio which was asked for."""
+    shape = arm.shape
+    routed = shape.top_k * shape.d_expert
+    share = None if shape.is_dense else shape.d_shared / (shape.d_shared + routed)
+    actual = {"zeta": shape.zeta, "mu": shape.mu, "granularity": shape.granularity, "shared": share}
+    for name, value in actual.items():
+        wanted = getattr(fixed, name)
+        if wanted and value is not None and abs(value / wanted - 1) > RATIO_TOLERANCE:
+            limit = f"whole layers, heads and experts allow {name} {value:.3g} and not {wanted:g}"
+            return Refused(cell=arm.label, reason=f"{limit}, which is off by more than {RATIO_TOLERANCE:.0%}")
+    return None

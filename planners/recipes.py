@@ -1,14 +1,23 @@
-"""Named rules that give learning rate, batch and schedule to a run, each with its source.
+"""Named recipes that give learning rate, batch and schedule to a run, each with its source.
 
-A rule is one function and one line of `RECIPES`.
+A recipe is one function, the rule, and one line of `RECIPES`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from planners.errors import UsageError
+from planners.flops import flops_per_token
+from planners.published.li2025 import li2025_counts
+from planners.quantity import format_quantity
 from planners.shape import Shape
+from planners.spec import RunSpec
+
+SMALL = 5e6
+"""Parameters below which the rules fitted at 60M and above are two to five times too hot (measured at 0.29M)."""
+DISAGREEMENT = 2.0
+"""Ratio of two rules from which a plan says that they disagree."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,23 +34,31 @@ class Hyperparameters:
     """Steps of linear warm-up."""
     weight_decay: float
     """Decoupled weight decay."""
+    schedule: str
+    """Shape of the learning rate after warm-up."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overrides:
-    """Constants that stand in for what a recipe would decide."""
+    """Constants that stand in for what a recipe would decide; null leaves it to the recipe."""
 
     lr: float | None = None
     """Peak learning rate."""
     batch_tokens: int | None = None
     """Tokens per optimizer step."""
+    warmup_steps: int | None = None
+    """Steps of linear warm-up."""
+    weight_decay: float | None = None
+    """Decoupled weight decay."""
+    schedule: str | None = None
+    """cosine to the recipe's floor, or wsd to zero."""
 
 
-Rule = Callable[[Shape, float], tuple[float, float]]
-"""(shape, D) -> (peak learning rate, batch in tokens, not yet rounded)."""
+Rule = Callable[[Shape, float, float], tuple[float, float]]
+"""(shape, D, C) -> (peak learning rate, batch in tokens, not yet rounded); C is 6 N_a D and the attention scores."""
 
 
-def small_scale(shape: Shape, D: float) -> tuple[float, float]:
+def small_scale(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
     """Return learning rate and batch for models of well under a million parameters.
 
     Tuned with equal effort per arm on dense and MoE models of 0.29M parameters at C = 1e12: lr = 0.14 / d_model, batch
@@ -50,20 +67,88 @@ def small_scale(shape: Shape, D: float) -> tuple[float, float]:
     return 0.14 / shape.d_model, min(480 * (D / 2e6) ** 0.7, 512)
 
 
-def step_law(shape: Shape, D: float) -> tuple[float, float]:
+def step_law(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
     """Return learning rate and batch of Step Law (arXiv 2503.04715): 1.79 N^-0.713 D^0.307, 0.58 D^0.571 tokens.
 
-    N is the parameters without the vocabulary, all experts counted. Two to five times too hot below a million.
+    N is the parameters without the vocabulary, all experts counted; how many of them are active has no part in it.
     """
-    return 1.79 * shape.N**-0.713 * D**0.307, 0.58 * D**0.571
+    return _step_law(shape.N, D)
 
 
-RECIPES: dict[str, Rule] = {"small-scale": small_scale, "step-law": step_law}
+def li2025(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
+    """Return what arXiv 2506.12119 says it used: Step Law with its own N, without norms and router.
+
+    Its tables hold it at 7B. Its MoE models of 2B and 3B have 2.0 and 2.8 times this learning rate and its dense ones
+    1.0 and 2.0 times: one rule for all arms is not what it did.
+    """
+    return _step_law(li2025_counts(shape, router=False)[0], D)
+
+
+def joint_moe(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
+    """Return the rule with a sparsity term (arXiv 2502.05172): lr = exp(8.39 - 0.81 ln N_a - 0.25 ln E).
+
+    Its models have E experts, one of them active, and no shared one; E is 1 / A_e here, which is the same for those.
+    Batch: 256k tokens, where its ramp from 64k ends. Fitted up to 5B parameters and 32 experts.
+    """
+    experts = 1.0 if shape.A_e is None else 1 / shape.A_e
+    return math.exp(8.39 - 0.81 * math.log(shape.N_a) - 0.25 * math.log(experts)), 2**18
+
+
+def ling(shape: Shape, D: float, C: float) -> tuple[float, float]:
+    """Return Ling's rule, which knows only C (arXiv 2507.17702): 1.1576 C^-0.1529 and 0.0694 C^0.3644 tokens.
+
+    Fitted on C from 3e17 to 3e20.
+    """
+    return 1.1576 * C**-0.1529, 0.0694 * C**0.3644
+
+
+def _step_law(N: float, D: float) -> tuple[float, float]:
+    return 1.79 * N**-0.713 * D**0.307, 0.58 * D**0.571
+
+
+def one_percent(steps: int, batch_tokens: int) -> int:
+    """Return the warm-up of arXiv 2506.12119: 1 % of the steps, 200 to 2,000, and never more than half of them."""
+    return min(max(round(0.01 * steps), 200), 2000, steps // 2)
+
+
+def five_percent(steps: int, batch_tokens: int) -> int:
+    """Return the warm-up of small runs: 5 % of the steps, at most 200."""
+    return min(200, math.ceil(0.05 * steps))
+
+
+def by_tokens(steps: int, batch_tokens: int) -> int:
+    """Return the warm-up of arXiv 2502.05172: 130M tokens, and never more than half of the steps."""
+    return min(round(130e6 / batch_tokens), steps // 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A rule and the schedule that goes with it."""
+
+    rule: Rule
+    """Learning rate and batch."""
+    warmup: Callable[[int, int], int] = one_percent
+    """(steps, batch in tokens) -> warm-up steps."""
+    schedule: str = "cosine"
+    """cosine to a floor, or wsd: constant, then a cooldown to zero (arXiv 2405.18392)."""
+    floor_share: float | None = None
+    """Floor of the cosine as a share of the peak; null: 1e-5, as arXiv 2503.04715 and 2506.12119."""
+    weight_decay: float = 0.1
+    """Decoupled weight decay of arXiv 2503.04715 and 2506.12119; also where a rule's source is not known to say."""
+
+
+RECIPES: dict[str, Recipe] = {
+    "small-scale": Recipe(rule=small_scale, warmup=five_percent, floor_share=0.1),
+    "step-law": Recipe(rule=step_law),
+    "li2025": Recipe(rule=li2025),
+    "joint-moe": Recipe(rule=joint_moe, warmup=by_tokens, schedule="wsd"),
+    "ling": Recipe(rule=ling, schedule="wsd"),
+}
 
 
 def default_recipe(N: float) -> str:
-    """Return the rule that was tuned nearest to N parameters: Step Law was fitted from 60M up, the other at 0.29M."""
-    return "small-scale" if N < 5e6 else "step-law"
+    """Return the recipe that was tuned nearest to N parameters: Step Law was fitted from 60M up, the other at 0.29M."""
+    return "small-scale" if N < SMALL else "step-law"
 
 
 def hyperparameters(
@@ -71,22 +156,52 @@ def hyperparameters(
 ) -> Hyperparameters:
     """Return what the recipe `name` decides for `shape` and about D tokens in sequences of `seq_len`.
 
-    Schedule (both rules): warm-up over 5 % of the steps and at most 200 (small-scale), or 1 % and 200 to 2,000
-    (step-law, as arXiv 2506.12119); cosine to 10 % of the peak, or to 1e-5; weight decay 0.1.
     Raises UsageError for an unknown recipe.
     """
     if name not in RECIPES:
         raise UsageError(f"recipe {name!r} is not one of {', '.join(RECIPES)}")
-    overrides = overrides or Overrides()
+    recipe, given = RECIPES[name], overrides or Overrides()
     # 1) learning rate and batch, by the rule or as given
-    lr, batch = RECIPES[name](shape, D)
-    lr, batch = overrides.lr or lr, overrides.batch_tokens or batch
+    lr, batch = recipe.rule(shape, D, D * flops_per_token(shape, seq_len, "li2025"))
+    lr, batch = given.lr or lr, given.batch_tokens or batch
     # 2) whole sequences per step, and the steps that follow
     batch_tokens = seq_len * max(1, round(batch / seq_len))
     steps = max(1, round(D / batch_tokens))
-    # 3) warm-up and floor
-    if name == "small-scale":
-        warmup, floor = min(200, math.ceil(0.05 * steps)), 0.1 * lr
-    else:
-        warmup, floor = min(max(round(0.01 * steps), 200), 2000, steps // 2), min(1e-5, lr)
-    return Hyperparameters(lr=lr, lr_floor=floor, batch_tokens=batch_tokens, warmup_steps=warmup, weight_decay=0.1)
+    # 3) schedule
+    schedule = given.schedule or recipe.schedule
+    warmup = recipe.warmup(steps, batch_tokens) if given.warmup_steps is None else given.warmup_steps
+    return Hyperparameters(
+        lr=lr,
+        lr_floor=_floor(recipe, schedule, lr),
+        batch_tokens=batch_tokens,
+        warmup_steps=warmup,
+        weight_decay=recipe.weight_decay if given.weight_decay is None else given.weight_decay,
+        schedule=schedule,
+    )
+
+
+def _floor(recipe: Recipe, schedule: str, lr: float) -> float:
+    if schedule == "wsd":
+        return 0.0
+    return min(1e-5, lr) if recipe.floor_share is None else recipe.floor_share * lr
+
+
+def disagreements(runs: Iterable[RunSpec]) -> list[str]:
+    """Return a sentence for learning rate and for batch where rules differ by more than `DISAGREEMENT` on some run.
+
+    Compared are the rules made for models of the run's size and the run's own. The sentence names the widest case.
+    """
+    worst: dict[str, tuple[float, str]] = {}
+    cases = {(run.shape, run.training.D): run for run in runs}
+    for run in cases.values():
+        C = float(run.training.D * run.flops_per_token["li2025"])
+        made_for = ("small-scale",) if run.N < SMALL else ("step-law", "joint-moe", "ling")
+        names = dict.fromkeys((*made_for, run.recipe))
+        values = {name: RECIPES[name].rule(run.shape, run.training.D, C) for name in names}
+        for index, what in enumerate(("learning rate", "batch")):
+            low, high = (pick(names, key=lambda name: values[name][index]) for pick in (min, max))
+            ratio = values[high][index] / values[low][index]
+            if ratio > max(DISAGREEMENT, worst.get(what, (0.0,))[0]):
+                span = ", ".join(f"{name} {format_quantity(values[name][index])}" for name in (low, high))
+                worst[what] = (ratio, f"{run.arm} with D {format_quantity(run.training.D)}: {span}")
+    return [f"Rules disagree on the {what} by up to {ratio:.1f}x ({case})." for what, (ratio, case) in worst.items()]

@@ -10,6 +10,8 @@ import math
 import types
 import typing
 from collections.abc import Mapping
+from dataclasses import is_dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from planners.errors import UsageError
@@ -17,17 +19,34 @@ from planners.errors import UsageError
 Record = TypeVar("Record")
 
 
+_PLAIN = (str, int, bool, type(None))
+
+
+@cache
+def _fields(cls: Any) -> tuple[tuple[str, Any], ...]:
+    """Return (name, default) of each field; nothing for a class that is no record."""
+    return tuple((field.name, field.default) for field in dataclasses.fields(cls)) if is_dataclass(cls) else ()
+
+
 def to_json(value: Any) -> Any:
     """Return `value` as JSON types: records as objects, tuples as lists; a number that is not finite is null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    kind: Any = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if fields := _fields(kind):
+        return {name: to_json(getattr(value, name)) for name, _ in fields}
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_json(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
     return value
+
+
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def from_json(cls: type[Record], data: Any, where: str = "record") -> Record:
@@ -37,7 +56,8 @@ def from_json(cls: type[Record], data: Any, where: str = "record") -> Record:
     """
     if not isinstance(data, dict):
         raise UsageError(f"{where}: expected an object with the fields of {cls.__name__}")
-    hints = typing.get_type_hints(cls)
+    kind: Any = cls
+    hints = _hints(kind)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(data) - set(fields))
     if unknown:
@@ -53,11 +73,11 @@ def from_json(cls: type[Record], data: Any, where: str = "record") -> Record:
 
 def _value(hint: Any, data: Any, where: str) -> Any:
     """Return `data` as the type `hint`; containers and unions are followed, everything else must match."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any:
+    if type(data) is hint or hint is Any:
         return data
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return None if data is None else _value(next(a for a in arguments if a is not type(None)), data, where)
+        return _one_of(arguments, data, where)
     if origin is tuple and isinstance(data, list):
         return tuple(_value(arguments[0], item, where) for item in data)
     if origin is dict and isinstance(data, dict):
@@ -66,9 +86,21 @@ def _value(hint: Any, data: Any, where: str) -> Any:
         return from_json(hint, data, where)  # type: ignore[arg-type]
     if hint is float and type(data) in (int, float):
         return float(data)
-    if isinstance(hint, type) and type(data) is hint:
-        return data
     raise UsageError(f"{where} is {json.dumps(data)[:40]}, expected {getattr(hint, '__name__', hint)}")
+
+
+def _one_of(hints: tuple[Any, ...], data: Any, where: str) -> Any:
+    """Return `data` as the first of the types that it fits; the complaint is that of the first one."""
+    if data is None and type(None) in hints:
+        return None
+    complaint: UsageError | None = None
+    for hint in hints:
+        if hint is not type(None):
+            try:
+                return _value(hint, data, where)
+            except UsageError as error:
+                complaint = complaint or error
+    raise complaint or UsageError(f"{where} must be null")
 
 
 def without_defaults(record: Any) -> dict[str, Any]:
@@ -78,10 +110,12 @@ def without_defaults(record: Any) -> dict[str, Any]:
     what was done before, leaves the identity of old records alone. A default is therefore never changed.
     """
     kept = {}
-    for field in dataclasses.fields(record):
-        value = getattr(record, field.name)
-        if field.default is dataclasses.MISSING or value != field.default:
-            kept[field.name] = without_defaults(value) if dataclasses.is_dataclass(value) else to_json(value)
+    kind: Any = type(record)
+    for name, default in _fields(kind):
+        value = getattr(record, name)
+        if default is dataclasses.MISSING or value != default:
+            inner: Any = type(value)
+            kept[name] = without_defaults(value) if _fields(inner) else to_json(value)
     return kept
 
 

@@ -16,6 +16,15 @@ VOCABULARY_PARTS = ("embedding", "head")
 NORM_VECTORS = {"rmsnorm": 1, "layernorm": 2}
 """Vectors of a norm: a weight (arXiv 1910.07467), or a weight and a bias (arXiv 1607.06450)."""
 
+LARGEST = 10**9
+"""Largest size that is taken for one; a slip of the pen beyond it would overflow what is computed from it."""
+
+LEAST = {
+    **dict.fromkeys(("d_model", "n_layers", "n_heads", "n_kv_heads", "head_dim", "d_ff", "vocab_size", "moe_every"), 1),
+    **dict.fromkeys(("n_dense_layers", "n_experts", "top_k", "d_expert", "d_shared", "max_positions"), 0),
+}
+"""Sizes and the smallest that each can be."""
+
 CHOICES = {
     "ffn": tuple(FFN_MATRICES),
     "norm": tuple(NORM_VECTORS),
@@ -85,35 +94,43 @@ class Shape:
     """Whether a position sees only those before it; False is an encoder, which is counted and not trained."""
 
     def __post_init__(self) -> None:
-        for name in ("d_model", "n_layers", "n_heads", "n_kv_heads", "head_dim", "d_ff", "vocab_size", "moe_every"):
-            _require(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
+        for name, least in LEAST.items():
+            size = getattr(self, name)
+            if not least <= size <= LARGEST:
+                shown = size if abs(size) < 10**18 else "beyond 1e18"
+                raise UsageError(f"{name} {shown} must be between {least} and {LARGEST:g}")
         for name, choices in CHOICES.items():
-            value = getattr(self, name)
-            _require(value in choices, f"{name} {value!r} is not one of {', '.join(choices)}")
-        _require(self.n_heads % self.n_kv_heads == 0, f"n_heads {self.n_heads} is no multiple of {self.n_kv_heads}")
-        _require(0 <= self.n_dense_layers <= self.n_layers, f"n_dense_layers {self.n_dense_layers} is out of range")
+            if getattr(self, name) not in choices:
+                raise UsageError(f"{name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
+        if self.n_heads % self.n_kv_heads:
+            raise UsageError(f"n_heads {self.n_heads} is no multiple of n_kv_heads {self.n_kv_heads}")
+        if self.n_dense_layers > self.n_layers:
+            raise UsageError(f"n_dense_layers {self.n_dense_layers} is more than n_layers {self.n_layers}")
         self._check_positions()
         self._check_experts()
 
     def _check_positions(self) -> None:
-        if self.positions == "rope":
-            _require(self.head_dim % 2 == 0, f"head_dim {self.head_dim} must be even for rotary positions")
         learned = self.positions == "learned"
-        _require(not learned or self.max_positions >= 1, "learned positions need max_positions, their number of rows")
-        _require(learned or self.max_positions == 0, f"max_positions {self.max_positions} is for learned positions")
+        if learned and not self.max_positions:
+            raise UsageError("learned positions need max_positions, their number of rows")
+        if self.max_positions and not learned:
+            raise UsageError(f"max_positions {self.max_positions} is for learned positions, not {self.positions}")
+        if self.positions == "rope" and self.head_dim % 2:
+            raise UsageError(f"head_dim {self.head_dim} must be even for rotary positions")
 
     def _check_experts(self) -> None:
         if self.is_dense:
-            for field in ("n_experts", "top_k", "d_expert", "d_shared", "expert_bias", "shared_gate"):
-                _require(not getattr(self, field), f"{field} {getattr(self, field)} is for a model with MoE layers")
-            _require(self.moe_every == 1, f"moe_every {self.moe_every} leaves no MoE layer among {self.n_layers}")
-            return
-        _require(self.d_expert >= 1, f"d_expert {self.d_expert} must be at least 1 where there are experts")
-        _require(self.d_shared >= 0, f"d_shared {self.d_shared} must not be negative")
-        _require(
-            1 <= self.top_k <= self.n_experts, f"top_k {self.top_k} must be between 1 and n_experts {self.n_experts}"
-        )
-        _require(not self.shared_gate or self.d_shared > 0, "shared_gate is for a model with a shared expert")
+            for name in ("n_experts", "top_k", "d_expert", "d_shared", "expert_bias", "shared_gate"):
+                if getattr(self, name):
+                    raise UsageError(f"{name} {getattr(self, name)} is for a model with MoE layers")
+            if self.moe_every > 1:
+                raise UsageError(f"moe_every {self.moe_every} leaves no MoE layer among {self.n_layers}")
+        elif not self.d_expert:
+            raise UsageError("d_expert 0 must be at least 1 where there are experts")
+        elif not 1 <= self.top_k <= self.n_experts:
+            raise UsageError(f"top_k {self.top_k} must be between 1 and n_experts {self.n_experts}")
+        elif self.shared_gate and not self.d_shared:
+            raise UsageError("shared_gate is for a model with a shared expert")
 
     @property
     def is_dense(self) -> bool:
@@ -279,10 +296,8 @@ class Shape:
 
     @property
     def granularity(self) -> float | None:
-        """d_ff of this model's dense FFN over d_expert (after arXiv 2402.07871, with D_ffn of 2506.12119)."""
+        """d_ff of this model's dense FFN over d_expert (after arXiv 2402.07871, with D_ffn of 2506.12119).
+
+        Where no layer is dense, d_ff is this yardstick and nothing else. Null for a dense model.
+        """
         return None if self.is_dense else self.d_ff / self.d_expert
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise UsageError(sentence)

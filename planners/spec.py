@@ -1,6 +1,7 @@
 """One training run, stated completely: `RunSpec`, the line of `plan.jsonl`."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from planners import flops
@@ -12,6 +13,7 @@ SCHEDULES = ("cosine", "wsd")
 PRECISIONS = ("fp32", "bf16")
 OBJECTIVES = ("next_token",)
 SCORES = ("softmax", "sigmoid")
+BALANCE_FORMS = ("switch", "entropy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,15 +29,18 @@ class Router:
     capacity_factor: float | None = None
     """Tokens an expert may take, over its even share; those beyond it are dropped and counted. Null: dropless."""
     balance: float = 0.01
-    """Coefficient of the load-balancing loss (arXiv 2101.03961, eq. 4)."""
+    """Coefficient of the load-balancing loss."""
+    balance_form: str = "switch"
+    """switch: n_experts * sum f p of loads and gates (arXiv 2101.03961, eq. 4); entropy: ln n_experts - H(p)."""
     z_loss: float = 0.0
     """Coefficient of the router z-loss (arXiv 2202.08906, eq. 5)."""
     bias_rate: float = 0.0
     """Step of the loss-free balancing bias (arXiv 2408.15664); 0: none."""
 
     def __post_init__(self) -> None:
-        if self.score not in SCORES:
-            raise UsageError(f"router score {self.score!r} is not one of {', '.join(SCORES)}")
+        for name, choices in (("score", SCORES), ("balance_form", BALANCE_FORMS)):
+            if getattr(self, name) not in choices:
+                raise UsageError(f"router {name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
         for name in ("jitter", "balance", "z_loss", "bias_rate"):
             if getattr(self, name) < 0:
                 raise UsageError(f"router {name} {getattr(self, name)} must not be negative")
@@ -48,7 +53,7 @@ class Data:
     """The corpus a run reads, by name and by content."""
 
     name: str
-    """How the user names it: stdlib, text:PATH, hf:NAME."""
+    """How the user names it: stdlib, text:PATH, hf:NAME, several with weights, with a tokenizer."""
     fingerprint: str
     """Hash of the tokens of both splits; two corpora with one fingerprint are the same corpus."""
 
@@ -139,6 +144,10 @@ class RunSpec:
     """Name of the study that asked for the run."""
     arm: str
     """Label of the arm: dense, K4."""
+    role: str = "matched"
+    """matched, given (as it is, by a preset), control (dense, of another N) or lr_check (of another learning rate)."""
+    series: str = ""
+    """What is varied beside the rate, such as norm=layernorm; one curve of r_a belongs to one series."""
     shape: Shape
     """The architecture."""
     router: Router
@@ -166,7 +175,12 @@ class RunSpec:
     flops_per_token: dict[str, int]
     """M under each stored convention."""
     target: dict[str, float]
-    """What was asked for: N, C and, where it was given, r_a."""
+    """What was asked for: of N, C, D, U and r_a those that were."""
+
+    @property
+    def budget(self) -> float:
+        """The compute that was asked for, which runs of one budget share; where none was, what the run takes."""
+        return self.target.get("C", self.C)
 
     @classmethod
     def build(
@@ -181,20 +195,25 @@ class RunSpec:
         recipe: str,
         flops_convention: str,
         target: dict[str, float],
+        role: str = "matched",
+        series: str = "",
     ) -> "RunSpec":
         """Return the spec with its identity and its derived numbers filled in."""
         if shape.is_dense:
             router = Router()
         if router.renormalise and shape.top_k == 1:
             raise UsageError("renormalised gates with top_k 1 are constant 1, so the router cannot learn; use K > 1")
-        per_token = {
-            name: flops.flops_per_token(shape, training.seq_len, name)
-            for name in dict.fromkeys((*flops.STORED, flops_convention))
-        }
+        if not shape.causal:
+            raise UsageError("an encoder (causal false) can be counted but not trained; plan a decoder")
+        if shape.positions == "learned" and training.seq_len > shape.max_positions:
+            raise UsageError(f"seq_len {training.seq_len} is longer than max_positions {shape.max_positions}")
+        per_token = dict(_per_token(shape, training.seq_len, flops_convention))
         return cls(
             run_id=_identity(shape, router, training, data),
             study=study,
             arm=arm,
+            role=role,
+            series=series,
             shape=shape,
             router=router,
             training=training,
@@ -235,15 +254,37 @@ class RunSpec:
         return {**line, **training}
 
 
-_GIVEN = ("study", "arm", "shape", "router", "training", "data", "recipe", "flops_convention", "target")
+_GIVEN = (
+    "study",
+    "arm",
+    "role",
+    "series",
+    "shape",
+    "router",
+    "training",
+    "data",
+    "recipe",
+    "flops_convention",
+    "target",
+)
+
+
+@lru_cache(maxsize=4096)
+def _per_token(shape: Shape, seq_len: int, convention: str) -> dict[str, int]:
+    """Return M under each stored convention and the chosen one; seeds and budgets share it."""
+    return {name: flops.flops_per_token(shape, seq_len, name) for name in dict.fromkeys((*flops.STORED, convention))}
+
+
+@lru_cache(maxsize=4096)
+def _architecture(shape: Shape, router: Router) -> dict[str, Any]:
+    return {"shape": without_defaults(shape), "router": without_defaults(router)}
 
 
 def _identity(shape: Shape, router: Router, training: Training, data: Data | None) -> str:
     """Return the run id: a hash of what determines the training, not of labels such as study, arm or corpus name."""
     return content_hash(
         {
-            "shape": without_defaults(shape),
-            "router": without_defaults(router),
+            **_architecture(shape, router),
             "training": without_defaults(training),
             "data": data.fingerprint if data else None,
         }

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from planners.errors import UsageError
 from planners.files import read_json, read_jsonl, write_json, write_jsonl
-from planners.grid import Plan, Question
+from planners.grid import Plan
 from planners.match import Refused
+from planners.question import Question
 from planners.records import from_json, to_json
 from planners.spec import RunSpec
 

@@ -81,9 +81,10 @@ def answer(evidence: Evidence) -> Answer:
 def question_sentence(evidence: Evidence) -> str:
     """Return the question in words, with N, C, convention and corpus."""
     question = evidence.question
-    C = listed(map(flops, question.budgets))
+    N = listed(map(format_quantity, evidence.totals))
+    C = listed(map(flops, question.budgets or evidence.budgets))
     return (
-        f"At N = {format_quantity(question.total_params)} parameters (vocabulary apart) and C = {C} training FLOPs "
+        f"At N = {N} parameters (vocabulary apart) and C = {C} training FLOPs "
         f"({question.flops_convention}) on {evidence.corpus}: at which activation rate r_a = N_a / N is the validation "
         "loss lowest, and how wide is the range of rates that do as well?"
     )

@@ -65,9 +65,11 @@ def _complete(evidence: Evidence) -> Verdict:
 
 
 def _equal_N(evidence: Evidence) -> Verdict:
-    residuals = {arm.label: arm.spec.N / arm.spec.target["N"] - 1 for arm in evidence.arms}
+    residuals = {arm.label: arm.spec.N / arm.spec.target["N"] - 1 for arm in evidence.arms if "N" in arm.spec.target}
+    if not residuals:
+        return None
     worst = max(residuals, key=lambda label: abs(residuals[label]))
-    tolerance = n_tolerance(evidence.question.total_params)
+    tolerance = max(n_tolerance(arm.spec.target["N"]) for arm in evidence.arms if "N" in arm.spec.target)
     text = f"N is within {percent(abs(residuals[worst]))} of its target in every arm (worst: {worst}"
     return abs(residuals[worst]) <= tolerance, f"{text}, {residual(residuals[worst])}; tolerance {percent(tolerance)})."
 
@@ -78,7 +80,7 @@ def actual_C(record: RunRecord) -> float:
 
 
 def _equal_C(evidence: Evidence) -> Verdict:
-    off = [(actual_C(r) / r.spec.target["C"] - 1, arm.label) for arm in evidence.arms for r in arm.done]
+    off = [(actual_C(r) / r.spec.budget - 1, arm.label) for arm in evidence.arms for r in arm.done]
     if not off:
         return None
     most, worst = max(off, key=lambda pair: abs(pair[0]))

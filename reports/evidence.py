@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from jobs.record import RunRecord, read_records, runs_csv
 from planners.errors import UsageError
 from planners.files import read_jsonl
-from planners.grid import Question
 from planners.match import Refused
+from planners.question import Question
 from planners.records import bytes_hash
 from planners.spec import RunSpec
 from planners.study import Study
@@ -67,6 +67,11 @@ class Arm:
     def is_dense(self) -> bool:
         """Whether this is a dense arm."""
         return self.spec.shape.is_dense
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether this is neither a dense control of another N nor an arm at another learning rate."""
+        return self.spec.role in ("matched", "given")
 
     @property
     def done(self) -> list[RunRecord]:
@@ -128,17 +133,17 @@ class Evidence:
 
     @property
     def moe(self) -> list[Arm]:
-        """The MoE arms."""
-        return [arm for arm in self.arms if not arm.is_dense]
+        """The MoE arms that are compared; those at other learning rates are not."""
+        return [arm for arm in self.arms if not arm.is_dense and arm.is_compared]
 
     def at(self, C: float) -> list[Arm]:
-        """Return the arms that were asked for at budget C."""
-        return [arm for arm in self.arms if arm.spec.target["C"] == C]
+        """Return the arms that are compared at budget C."""
+        return [arm for arm in self.arms if arm.spec.budget == C and arm.is_compared]
 
     @property
     def dense(self) -> list[Arm]:
-        """The dense arms."""
-        return [arm for arm in self.arms if arm.is_dense]
+        """The dense arms that are compared; controls of another N are not."""
+        return [arm for arm in self.arms if arm.is_dense and arm.is_compared]
 
     @property
     def answering(self) -> list[Fitted]:
@@ -148,7 +153,12 @@ class Evidence:
     @property
     def budgets(self) -> list[float]:
         """Budgets C that were asked for, in their order, of the arms that are planned."""
-        return list(dict.fromkeys(arm.spec.target["C"] for arm in self.arms))
+        return list(dict.fromkeys(arm.spec.budget for arm in self.arms))
+
+    @property
+    def totals(self) -> list[float]:
+        """N that was asked for; where none was, that of the arms."""
+        return list(self.question.totals or dict.fromkeys(float(arm.spec.N) for arm in self.arms))
 
     @property
     def seeds(self) -> list[int]:
@@ -235,12 +245,12 @@ def _arms(runs: list[Run]) -> Iterator[Arm]:
     cells: dict[object, list[Run]] = {}
     for run in runs:
         spec = run.spec
-        key = (spec.arm, spec.shape, spec.router, replace(spec.training, seed=0), spec.target["C"])
+        key = (spec.arm, spec.shape, spec.router, replace(spec.training, seed=0), spec.budget)
         cells.setdefault(key, []).append(run)
-    several = len({run.spec.target["C"] for run in runs}) > 1
+    several = len({run.spec.budget for run in runs}) > 1
     used: set[tuple[str, float]] = set()
     for members in cells.values():
-        spec, C = members[0].spec, members[0].spec.target["C"]
+        spec, C = members[0].spec, members[0].spec.budget
         name = f"{spec.arm} ({spec.run_id[:6]})" if (spec.arm, C) in used else spec.arm
         used.add((spec.arm, C))
         yield Arm(name=name, label=f"{name} at C {flops(C)}" if several else name, runs=tuple(members))
@@ -248,10 +258,9 @@ def _arms(runs: list[Run]) -> Iterator[Arm]:
 
 def _fits(study: Study) -> list[Fitted]:
     """Return the fits of the study: those with an optimum first, `quadratic` before others."""
-    paths = sorted(study.fits.glob("*.json"))
-    if not paths:
+    if not study.fits.is_dir():
         return []
-    from fits.files import read_fit
+    from fits.files import fits_in
 
-    found = [Fitted(name=path.stem, result=read_fit(path)) for path in paths]
+    found = [Fitted(name=name, result=result) for name, result in fits_in(study.fits).items()]
     return sorted(found, key=lambda fit: (fit.result.optimum is None, fit.result.law != "quadratic", fit.name))

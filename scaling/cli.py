@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
+from jobs.execution import Execution
 from planners.errors import UsageError
+from planners.quantity import parse_count
 
 DONE, FAILED, USAGE, GAPS = 0, 1, 2, 3
 """Exit codes: done; failed; the caller's mistake; done with gaps, which are marked."""
@@ -18,8 +20,10 @@ VERBS = {
     "plan": "compute matched runs: equal N, equal C",
     "sweep": "train the runs of a study, here or on a cluster",
     "train": "train one run, here",
+    "simulate": "fill a plan with losses from a known law: will it answer the question?",
     "fit": "fit a curve or a law to a study or to any CSV",
     "report": "write the report of a study",
+    "count": "count the parameters and FLOPs of a model by part",
     "study": "plan, sweep, fit and report a preset",
 }
 
@@ -45,6 +49,30 @@ def parser(verb: str, example: str) -> Parser:
     )
     made.add_argument("--json", action="store_true", help="print one JSON object on standard output and nothing else")
     return made
+
+
+def add_execution(made: Parser) -> None:
+    """Add the flags of how a run is carried out, which `execution` reads."""
+    add = made.add_argument
+    add("--devices", metavar="W", default="1", help="processes that share each run, a GPU each if any (default 1)")
+    add("--micro-batch", metavar="S", help="sequences in one forward pass (default: what memory holds)")
+    add("--compile", action=argparse.BooleanOptionalAction, help="compile each block (default: on a GPU)")
+    add("--recompute", action="store_true", help="recompute activations in the backward pass to save memory")
+    add("--shard", action="store_true", help="divide weights and optimizer among the devices (FSDP2)")
+    add("--deterministic", action="store_true", help="on a GPU: only operations that repeat bit for bit")
+
+
+def execution(flags: Flags) -> Execution:
+    """Return how runs are to be carried out. Raises UsageError for numbers that are none."""
+    micro_batch = flags.micro_batch
+    return Execution(
+        devices=parse_count(flags.devices, "--devices", least=1),
+        micro_batch=None if micro_batch is None else parse_count(micro_batch, "--micro-batch", least=1),
+        compile=flags.compile,
+        recompute=flags.recompute,
+        shard=flags.shard,
+        deterministic=flags.deterministic,
+    )
 
 
 def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | None) -> int:

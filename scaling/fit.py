@@ -3,16 +3,28 @@
 Fit a curve of loss against r_a, or a law of N and D, to a study or to any CSV, with intervals.
 """
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fits import LAWS, FitResult, RunTable, fit_with_draws, read_table, summary, write_fit
-from fits.curves import Curve
-from jobs.record import collect
+import numpy as np
+
+from fits import LAWS, FitResult, RunTable, fit_with_draws, from_records, read_table, summary, write_fit
+from fits.arms import AXES
+from fits.bases import Curve
+from fits.checks import check_table, need
+from fits.compare import comparisons
+from fits.margin import margins
+from fits.pairs import has_pairs
+from fits.reuse import reuse
+from fits.series import series
+from fits.wording import checks_summary, comparison_summary, reuse_summary
+from jobs.record import collect, planned
 from planners import Study, UsageError
+from planners.files import write_json
 from planners.quantity import parse_count, parse_quantity
 from planners.records import to_json
 from scaling import cli
@@ -27,11 +39,15 @@ def arguments() -> cli.Parser:
     add("study", nargs="?", help="folder of the study")
     add(
         "--runs",
-        metavar="CSV",
-        help="a table of runs with N, D, loss and whatever else a law needs, instead of a study",
+        metavar="TABLE",
+        help="CSV, JSONL or Parquet with N, D, loss and whatever else a law needs; with a study: the losses of planned"
+        " runs that were trained elsewhere, by run_id",
     )
-    add("--columns", metavar="OURS=THEIRS,…", help="names of columns in that table: N=n_params,D=n_tokens")
+    add("--columns", metavar="OURS=THEIRS,…", help="columns of that table and their units: N=n_params,D=tokens_b*1e9")
+    add("--embeddings", choices=("included", "excluded"), help="whether N of that table counts the embeddings")
+    add("--where", metavar="CONDITION", action="append", help="fit only these runs: C>=1e18; the others are listed")
     add("--law", default="quadratic", metavar="NAME,…", help=f"what to fit (default quadratic): {', '.join(LAWS)}")
+    add("--over", choices=AXES, default="r_a", help="what the arms of a curve differ in (default r_a)")
     add("--delta", default="1e-3", help="width of the Huber loss in ln L, for laws of N and D (default 1e-3)")
     add(
         "--bootstrap",
@@ -39,7 +55,12 @@ def arguments() -> cli.Parser:
         metavar="B",
         help="bootstrap draws for laws of N and D, 0 for no interval (default 200)",
     )
-    add("--margin", metavar="NATS", help="difference of loss that does not matter (default: the study's)")
+    add(
+        "--margin",
+        metavar="NATS",
+        help="difference of loss that does not matter (default: the study's, else what 5 %% of C is worth)",
+    )
+    add("--slope", metavar="NATS", help="loss that one unit of ln D takes off, for the half-life of repeated data")
     add("--seed", default="0", help="seed of the bootstrap (default 0)")
     add("-o", "--out", metavar="DIR", help="where the fits are written (default: fits/ of the study; none for a table)")
     return parser
@@ -52,36 +73,81 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def act(flags: cli.Flags) -> int:
     """Fit, write and show."""
-    if bool(flags.study) == bool(flags.runs):
-        raise UsageError("give a study or --runs CSV, one of the two")
     laws = flags.law.split(",")
     unknown = next((law for law in laws if law not in LAWS), None)
     if unknown is not None:
         raise UsageError(f"law {unknown!r} is not one of {', '.join(LAWS)}")
+    study = Study(flags.study) if flags.study else None
+    table = _table(study, flags)
     margin = None if flags.margin is None else parse_quantity(flags.margin, "--margin")
-    if flags.runs:
-        table, out = read_table(flags.runs, _columns(flags.columns)), None
-    else:
-        study = Study(flags.study)
-        if flags.columns is not None:
-            raise UsageError("--columns is for --runs; the columns of a study are known")
-        table, out, margin = runs_of(study), study.fits, _margin(study, margin)
+    margin = _margin(study, margin) if study else margin
+    out = Path(flags.out) if flags.out else study.fits if study else None
     results = fit_and_write(
         table,
         laws,
-        Path(flags.out) if flags.out else out,
+        out,
         margin=margin,
+        of=flags.over,
         delta=parse_quantity(flags.delta, "--delta"),
         bootstrap=parse_count(flags.bootstrap, "--bootstrap", least=0),
         seed=parse_count(flags.seed, "--seed", least=0),
     )
+    slope = None if flags.slope is None else parse_quantity(flags.slope, "--slope")
+    repeated = reuse(table, margin=margin, slope=slope) if has_pairs(table) else ()
+    if repeated and out is not None:
+        write_json(out / "reuse.json", to_json(repeated))
+    compared = comparisons(table, laws)
+    if compared and out is not None:
+        write_json(out / "comparison.json", to_json(compared))
+    checks = {law: check_table(table, need(LAWS[law])) for law in laws}
     if flags.json:
-        cli.print_json({"fits": to_json(results), "comparison": None})
-    for result in results:
-        cli.say(summary(result) + "\n", flags)
-    if flags.study:
-        cli.say(f"next: {cli.command('report', flags.study)}", flags)
+        found = {"fits": results, "comparison": compared, "reuse": repeated, "checks": checks}
+        cli.print_json({name: to_json(value) for name, value in found.items()})
+    said = (*map(summary, results), *map(comparison_summary, compared), *map(reuse_summary, repeated))
+    for text in (*said, checks_summary(checks)):
+        cli.say(text + "\n", flags)
+    if study:
+        cli.say(f"next: {cli.command('report', study.folder)}", flags)
     return cli.DONE if all(result.n for result in results) else cli.GAPS
+
+
+def _table(study: Study | None, flags: cli.Flags) -> RunTable:
+    """Return the runs of the study, of the table, or of both. Raises UsageError where neither is given."""
+    if study is None and flags.runs is None:
+        raise UsageError("give a study or --runs TABLE")
+    if flags.runs is None and (flags.columns is not None or flags.embeddings is not None):
+        raise UsageError("--columns and --embeddings are for --runs; the columns of a study are known")
+    if study is None:
+        table = read_table(flags.runs, _columns(flags.columns))
+        if flags.embeddings is not None:
+            table = replace(table, frame=table.frame.assign(embeddings=flags.embeddings))
+    elif flags.runs is None:
+        table = runs_of(study)
+    else:
+        table = joined(study, flags.runs, _columns(flags.columns))
+    for condition in flags.where or ():
+        table = table.where(condition)
+    return table
+
+
+def joined(study: Study, path: str, columns: dict[str, str]) -> RunTable:
+    """Return the runs of a study with the losses in `path` of those that were trained elsewhere, by run_id.
+
+    Raises UsageError for a run that the study did not plan, and for one that it trained itself.
+    """
+    elsewhere = read_table(path, columns)
+    if "run_id" not in elsewhere.frame:
+        raise UsageError(f"{path} has no column run_id, by which its runs would join those of {study.folder}")
+    specs, here = {spec.run_id: spec for spec in study.runs()}, {row["run_id"]: row for row in collect(study)}
+    rows = list(here.values())
+    for row in elsewhere.frame.to_dict("records"):
+        run_id = str(row["run_id"])
+        if run_id not in specs:
+            raise UsageError(f"{path}: {study.folder} planned no run {run_id}; remove the row, or fit the table alone")
+        if here.get(run_id, {}).get("state") == "done":
+            raise UsageError(f"{path}: run {run_id} was trained in {study.folder} too; remove one of the two")
+        rows.append({**planned(specs[run_id]), **{str(name): cell for name, cell in row.items()}, "state": "done"})
+    return replace(from_records(rows, source=f"{study.runs_csv.name} and {path}"), dropped=elsewhere.dropped)
 
 
 def _margin(study: Study, asked: float | None) -> float | None:
@@ -107,27 +173,31 @@ def runs_of(study: Study) -> RunTable:
 def fit_and_write(
     table: RunTable, laws: list[str], out: Path | None, *, margin: float | None, **options: Any
 ) -> list[FitResult]:
-    """Return the fits of `laws`, written to the folder `out` if there is one; a curve of r_a is fitted per budget.
+    """Return the fits of `laws`, written to the folder `out` if there is one; a curve of r_a is fitted to each series.
 
-    Fits of the same laws that an earlier call left there, to other budgets, are removed.
+    Fits of the same laws that an earlier call left there, to other series, are removed.
     """
-    results = []
+    results, worth = [], margins(table) if margin is None else {}
     for law in laws:
-        budgets = table.by_budget() if isinstance(LAWS[law], Curve) and table.has("C") else {}
-        names = {law: table} if len(budgets) < 2 else {_budget_name(law, C): part for C, part in budgets.items()}
+        parts = series(table) if isinstance(LAWS[law], Curve) else {"": table}
+        names = {f"{law}-{name}" if name else law: part for name, part in parts.items()}
         for name, part in names.items():
-            result, draws = fit_with_draws(part, law, margin=margin, **options)
+            result, draws = fit_with_draws(part, law, margin=margin or _worth(part, worth), **options)
             results.append(result)
             if out is not None:
                 write_fit(out, result, draws, name)
         if out is not None:
-            for old in {law, *(path.stem for path in out.glob(f"{law}-C*.json"))} - set(names):
+            for old in {law, *(path.stem for path in out.glob(f"{law}-*.json"))} - set(names):
                 (out / f"{old}.json").unlink(missing_ok=True)
     return results
 
 
-def _budget_name(law: str, C: float) -> str:
-    return f"{law}-C{C:.3g}".replace("+", "")
+def _worth(part: RunTable, margins: dict[float, float]) -> float | None:
+    """Return the margin of the budget that the runs of a series share."""
+    if not margins or not part.has("C"):
+        return None
+    C = float(np.median(part.numbers("C")))
+    return margins.get(min(margins, key=lambda budget: abs(math.log(budget / C))))
 
 
 def _columns(text: str | None) -> dict[str, str]:

@@ -1,25 +1,132 @@
 """python -m scaling.plan --budget 1e18,3e18,1e19 --total-params 100M --activation 1,.5,.3,.2,.1 -o studies/x
 
-Compute runs with equal N and equal C across activation rates, and show the residual of every equality.
+Compute runs that are equal in what `--match` names across activation rates, and show the residual of every equality.
 """
 
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from planners import Corpus, Plan, Question, Router, RunSpec, Study, UsageError, make_plan, preset
+from planners import Corpus, Plan, Question, Router, Study, UsageError, make_plan, preset
 from planners.flops import CONVENTIONS
-from planners.match import Geometry
+from planners.geometry import Geometry
+from planners.match import HOLDS
 from planners.presets import PRESETS
-from planners.quantity import format_quantity, parse_count, parse_counts, parse_quantities, parse_quantity
+from planners.quantity import parse_count, parse_counts, parse_quantities, parse_quantity
+from planners.question import ALL, MATCHES
 from planners.recipes import RECIPES
 from planners.records import to_json
-from scaling import cli
+from planners.spec import PRECISIONS, SCHEDULES
+from planners.vary import Varied, parse_varied
+from scaling import cli, export, forecasts
+from scaling.ledger import fitted_slope, residuals, show
 
-_ROUTER = tuple(Router.__dataclass_fields__)
 EXAMPLE = "python -m scaling.plan --budget 1e18,3e18 --total-params 100M --activation 1,.5,.3,.2,.1 --seq-len 2048"
+
+
+def _word(text: str, name: str) -> str:
+    return text
+
+
+def _words(text: str, name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(item.strip() for item in text.split(",")))
+
+
+def _zero_or_more(text: str, name: str) -> float:
+    return 0.0 if text == "0" else parse_quantity(text, name)
+
+
+def _tokens(text: str, name: str) -> int:
+    """Return a number of tokens; 50M is one too."""
+    number = parse_quantity(text, name)
+    if number < 1:
+        raise UsageError(f"{name} {text!r} is less than one token")
+    return round(number)
+
+
+def _unique_tokens(text: str, name: str) -> tuple[str | int, ...]:
+    return tuple(item if item.isalpha() else _tokens(item, name) for item in _words(text, name))
+
+
+def _slope(text: str, name: str) -> float | Path:
+    return Path(text) if text.endswith(".json") else parse_quantity(text, name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag:
+    """A flag that sets one field of the question."""
+
+    name: str
+    """As it is written, without the dashes."""
+    help: str
+    """What it means."""
+    sets: str
+    """The field."""
+    read: Callable[[str, str], Any] = _word
+    """(text, flag) -> value."""
+    metavar: str | None = None
+    """What stands for the value in the help."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Other arguments of the parser."""
+
+
+FLAGS = (
+    Flag(name="match", sets="match", extra={"choices": MATCHES}, help="what all arms are equal in (default N=C)"),
+    Flag(name="hold", sets="hold", extra={"choices": HOLDS},
+         help="what MoE arms keep as the rate falls: the backbone (default), or only its aspect ratios"),
+    Flag(name="budget", sets="budgets", read=parse_quantities, metavar="C,…",
+         help="training compute in FLOPs, 1e18,3e18"),
+    Flag(name="tokens", sets="tokens", read=parse_quantities, metavar="D,…", help="tokens consumed, under N=D and C=D"),
+    Flag(name="total-params", sets="total_params", read=parse_quantities, metavar="N,…",
+         help="parameters without the vocabulary: 100M"),
+    Flag(name="activation", sets="activations", read=parse_quantities, metavar="R,…",
+         help="activation rates, 1 is the dense arm: 1,.5,.2; K follows"),
+    Flag(name="top-k", sets="top_ks", read=parse_counts, metavar="K,…",
+         help="routed experts per token, 0 is the dense arm: 0,1,4; with --activation d_expert follows"),
+    Flag(name="seeds", sets="seeds", read=parse_counts, metavar="S,…",
+         help="each arm is trained once per seed (default 0)"),
+    Flag(name="controls", sets="controls", read=_words, metavar="X,…",
+         help="dense arms of another N: optimal (compute-optimal at C), active:ARM (its N_a: active:K4, active:.2)"),
+    Flag(name="lr-check", sets="lr_check", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
+         help="plan these arms (alone: all) at sqrt(2) and 1/sqrt(2) of their learning rate too"),
+    Flag(name="data", sets="data", read=lambda text, _: None if text == "none" else text, metavar="NAME",
+         help="corpus: stdlib, tinystories, synthetic, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=], or several"
+              " as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a tokenizer.json;"
+              " none: plan without"),
+    Flag(name="unique-tokens", sets="unique_tokens", read=_unique_tokens, metavar="U,…",
+         help="fresh (default), strict (what the dense arm consumes), loose (D/2), or numbers"),
+    Flag(name="seq-len", sets="seq_len", read=parse_count, metavar="T", help="context length in tokens (default 128)"),
+    Flag(name="vocab-size", sets="vocab_size", read=parse_count, metavar="V",
+         help="vocabulary of a plan without a corpus (default 256)"),
+    Flag(name="flops", sets="flops_convention", extra={"choices": CONVENTIONS},
+         help="convention that C is matched under (default exact)"),
+    Flag(name="align", sets="align", read=parse_count, metavar="W", help="widths are multiples of this (default 8)"),
+    Flag(name="recipe", sets="recipe", extra={"choices": tuple(RECIPES)},
+         help="rule for learning rate and batch (default: the one tuned nearest to N)"),
+    Flag(name="lr", sets="lr", read=parse_quantity, metavar="ETA", help="peak learning rate instead of the rule's"),
+    Flag(name="batch-tokens", sets="batch_tokens", read=_tokens, metavar="B",
+         help="batch in tokens instead of the rule's"),
+    Flag(name="schedule", sets="schedule", extra={"choices": SCHEDULES},
+         help="learning rate after warm-up instead of the recipe's"),
+    Flag(name="weight-decay", sets="weight_decay", read=_zero_or_more, metavar="W",
+         help="weight decay instead of the recipe's; 0: none"),
+    Flag(name="precision", sets="precision", extra={"choices": PRECISIONS}, help="of matrix products (default fp32)"),
+    Flag(name="threads", sets="threads", read=parse_count, metavar="T",
+         help="CPU threads per run; part of a run's identity (default 1)"),
+    Flag(name="eval-windows", sets="eval_windows", read=parse_count, metavar="W",
+         help="validation windows that the loss is measured on (default 1024)"),
+    Flag(name="eval-steps", sets="eval_steps", read=parse_count, metavar="S",
+         help="steps between evaluations (default: one, at the end)"),
+    Flag(name="patience", sets="patience", read=parse_count, metavar="E",
+         help="evaluations without a lower loss after which a run stops early"),
+    Flag(name="margin", sets="margin", read=parse_quantity, metavar="NATS",
+         help="difference of loss that does not matter, fixed before the runs"),
+    Flag(name="loss-slope", sets="loss_slope", read=_slope, metavar="S",
+         help="nats that the loss falls per unit of ln C, or FIT.json of a law in N and D: tells dC in nats"),
+)  # fmt: skip
+"""The flags in the order of the help, each with the field of the question that it sets."""
 
 
 def arguments() -> cli.Parser:
@@ -27,43 +134,27 @@ def arguments() -> cli.Parser:
     parser = cli.parser("plan", EXAMPLE)
     add = parser.add_argument
     add("--preset", help=f"start from a named question: {', '.join(PRESETS)}; flags override it")
-    add("--budget", metavar="C,…", help="training compute in FLOPs, one or several: 1e18,3e18")
-    add("--total-params", metavar="N", help="parameters without the vocabulary, equal for all arms: 100M")
-    add("--activation", metavar="R,…", help="activation rates, 1 is the dense arm: 1,.5,.2; K follows")
-    add(
-        "--top-k",
-        metavar="K,…",
-        help="routed experts per token, 0 is the dense arm: 0,1,4; with --activation d_expert follows",
-    )
-    add("--seeds", metavar="S,…", help="seeds; each arm is trained once per seed (default 0)")
-    add("--data", metavar="NAME", help="corpus: stdlib, text:PATH (file or folder), hf:NAME (datasets)")
-    add(
-        "--unique-tokens",
-        metavar="U",
-        help="fresh (default), strict (what the dense arm consumes), loose (D/2), or a number",
-    )
-    add("--seq-len", metavar="T", help="context length in tokens (default 128)")
-    add("--vocab-size", metavar="V", help="vocabulary of a plan without a corpus (default 256)")
-    add("--flops", choices=CONVENTIONS, help="convention that C is matched under (default exact)")
-    add("--align", metavar="W", help="widths are multiples of this (default 8)")
-    add(
-        "--recipe",
-        choices=tuple(RECIPES),
-        help="rule for learning rate and batch (default: the one tuned nearest to N)",
-    )
-    add("--lr", metavar="ETA", help="constant peak learning rate instead of the rule's")
-    add("--batch-tokens", metavar="B", help="constant batch in tokens instead of the rule's")
-    for arm in ("", "dense-"):
-        who = "the dense arm" if arm else "the MoE backbone"
+    for flag in FLAGS:
+        add(f"--{flag.name}", metavar=flag.metavar, help=flag.help, **flag.extra)
+    for arm, who in (("", "the MoE backbone"), ("dense-", "the dense arm")):
         add(f"--{arm}d-model", metavar="D", help=f"width of {who} (default: matched)")
         add(f"--{arm}n-layers", metavar="L", help=f"depth of {who} (default: matched)")
         add(f"--{arm}n-heads", metavar="H", help=f"attention heads of {who} (default: by width)")
     add("--d-expert", metavar="D", help="width of one routed expert (default: matched)")
-    add("--router", metavar="NAME=VALUE", action="append", help=f"router setting: {', '.join(_ROUTER)}")
-    add("--precision", choices=("fp32", "bf16"), help="arithmetic of matrix products (default fp32)")
-    add("--threads", metavar="T", help="CPU threads per run; part of a run's identity (default 1)")
-    add("--eval-windows", metavar="W", help="validation windows that the loss is measured on (default 1024)")
-    add("--margin", metavar="NATS", help="difference of loss that does not matter, fixed before the runs")
+    add(
+        "--router",
+        metavar="NAME=VALUE",
+        action="append",
+        help=f"router setting: {', '.join(Router.__dataclass_fields__)}",
+    )
+    add(
+        "--vary",
+        metavar="FIELD=V,…",
+        action="append",
+        help="cross the values of a field of shape, router.NAME, training or recipe; one value sets it: norm=layernorm",
+    )
+    forecasts.add_flags(parser)
+    add("--export", choices=("hf",), help="write each arm as a Hugging Face config.json too: STUDY/hf/ARM/")
     add("-o", "--out", metavar="STUDY", help="write the study here; without it nothing is written")
     return parser
 
@@ -75,21 +166,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def act(flags: cli.Flags) -> int:
     """Plan, show, and write where asked."""
+    if flags.export and flags.out is None:
+        raise UsageError("--export writes into the study; name it with -o studies/NAME")
     asked = question(flags)
     plan = make_plan(asked, corpus(asked.data))
+    made = forecasts.forecasts(flags, plan.runs)
+    configs, lacking = export.configurations(plan.runs) if flags.export else ({}, [])
     study = Study(flags.out) if flags.out is not None else None
-    words = cli.spelled(flags, (name for name in vars(flags) if name not in ("out", "json")))
+    words = cli.spelled(flags, (name for name in vars(flags) if name not in ("out", "json", "export")))
     written = study.write(plan, cli.command("plan", *words)) if study else False
     if flags.json:
-        cli.print_json({"runs": [run.to_line() for run in plan.runs], "refused": to_json(plan.refused)})
+        cli.print_json({**as_json(plan), **forecasts.as_json(made)})
     else:
         show(plan)
+        forecasts.show(flags, plan.runs, made)
+    for sentence in lacking:
+        print(f"not exported: {sentence}", file=sys.stderr)
     if study:
+        export.write(study.folder / "hf", configs)
         cli.say(f"\n{'wrote' if written else 'unchanged'}: {study.folder}", flags)
+        if configs:
+            cli.say(f"exported: {len(configs)} configurations in {study.folder / 'hf'}", flags)
         cli.say(f"next: {cli.command('sweep', study.folder, '--go')}", flags)
     else:
         cli.say("\nnothing was written; add -o studies/NAME to keep this plan", flags)
-    return cli.GAPS if plan.refused else cli.DONE
+    return cli.GAPS if plan.refused or lacking else cli.DONE
 
 
 def corpus(name: str | None) -> Corpus | None:
@@ -98,150 +199,89 @@ def corpus(name: str | None) -> Corpus | None:
         return None
     from jobs.corpora import describe
 
-    return describe(name)
+    try:
+        return describe(name)
+    except UsageError as error:
+        raise UsageError(f"{error}; scaling.plan --data none plans without a corpus") from error
 
 
 def question(flags: cli.Flags) -> Question:
     """Return what the flags ask, on top of the preset if one is named.
 
-    Raises UsageError where budget, parameters or rates are missing.
+    Raises UsageError where a value cannot be read, something is missing, or flags contradict each other.
     """
-    asked = _given(flags)
+    asked = {flag.sets: flag.read(text, f"--{flag.name}") for flag, text in _given(flags)}
     if flags.out is not None:
         asked["study"] = Path(flags.out).name
     start = None if flags.preset is None else preset(flags.preset)
+    slope = asked.pop("loss_slope", None)
     if "vocab_size" in asked and asked.get("data", start and start.data):
         raise UsageError("--vocab-size is for a plan without a corpus; the corpus brings its own")
-    moe = _geometry(flags, "", start.moe if start else Geometry())
-    dense = _geometry(flags, "dense_", start.dense if start else Geometry())
-    if start is not None:
-        if ("activations" in asked) != ("top_ks" in asked):  # one of the two replaces both of the preset
-            asked = {"activations": (), "top_ks": (), **asked}
-        return replace(start, **asked, moe=moe, dense=dense)
-    for name, flag in (("budgets", "--budget"), ("total_params", "--total-params")):
-        if name not in asked:
-            raise UsageError(f"{flag} is missing; give it, or --preset NAME")
-    return Question(**{"study": "plan", **asked, "moe": moe, "dense": dense})
+    asked["router"] = _router(flags.router or [], start.router if start else Router())
+    own = {varied.field: varied for varied in map(parse_varied, flags.vary or [])}
+    if len(own) < len(flags.vary or []):
+        raise UsageError("a field is varied twice; give all its values in one --vary")
+    asked["moe"] = _geometry(flags, "", start.moe if start else Geometry(), own)
+    asked["dense"] = _geometry(flags, "dense_", start.dense if start else Geometry(), own)
+    if start is None:
+        made = Question(**{"study": "plan", **asked, "vary": tuple(own.values())})
+    else:
+        kept = {varied.field: varied for varied in start.vary}
+        made = replace(start, **_instead(asked, start), **asked, vary=tuple({**kept, **own}.values()))
+    if slope is None:
+        return made
+    return replace(made, loss_slope=fitted_slope(slope, made) if isinstance(slope, Path) else slope)
 
 
-def _geometry(flags: cli.Flags, prefix: str, start: Geometry) -> Geometry:
-    """Return the sizes that flags fix, on top of those of a preset."""
-    sizes = {}
-    for size in ("d_model", "n_layers", "n_heads", "d_expert"):
-        text = getattr(flags, prefix + size, None)
-        if text is not None:
-            sizes[size] = parse_count(text, "--" + (prefix + size).replace("_", "-"))
+def _given(flags: cli.Flags) -> list[tuple[Flag, str]]:
+    """Return the flags that were given, with their text."""
+    texts = [(flag, getattr(flags, flag.name.replace("-", "_"))) for flag in FLAGS]
+    return [(flag, text) for flag, text in texts if text is not None]
+
+
+def _instead(asked: dict[str, Any], start: Question) -> dict[str, Any]:
+    """Return which fields of a preset what was asked takes the place of, beside those of the same name."""
+    emptied: dict[str, Any] = {}
+    if ("activations" in asked) != ("top_ks" in asked):  # one of the two replaces both of the preset
+        emptied |= {"activations": (), "top_ks": ()}
+    if "match" in asked:  # what follows now is no longer given
+        amounts = {"N": ("total_params", None), "C": ("budgets", ()), "D": ("tokens", ())}
+        emptied |= dict(amounts[letter] for letter in amounts if letter not in asked["match"])
+    return {name: value for name, value in emptied.items() if name not in asked}
+
+
+def _router(settings: list[str], start: Router) -> Router:
+    """Return the router of NAME=VALUE settings."""
+    for setting in settings:
+        varied = parse_varied(f"router.{setting}", flag="--router")
+        if len(varied.values) > 1:
+            raise UsageError(f"--router {setting!r} has several values; --vary router.{setting} crosses them")
+        start = replace(start, **{varied.field.removeprefix("router."): varied.values[0]})
+    return start
+
+
+def _geometry(flags: cli.Flags, prefix: str, start: Geometry, varied: dict[str, Varied]) -> Geometry:
+    """Return the sizes that flags fix, on top of those of a preset that are not varied."""
+    written = prefix.replace("_", ".")
+    start = replace(start, **{name: None for name in vars(start) if written + name in varied})
+    texts = {size: getattr(flags, prefix + size, None) for size in ("d_model", "n_layers", "n_heads", "d_expert")}
+    sizes = {
+        size: parse_count(text, "--" + (prefix + size).replace("_", "-"))
+        for size, text in texts.items()
+        if text is not None
+    }
     return replace(start, **sizes)
 
 
-def _given(flags: cli.Flags) -> dict[str, Any]:
-    """Return the fields of the question that flags set."""
-
-    def count(name: str) -> Any:
-        return lambda text: parse_count(text, f"--{name}")
-
-    def rates(text: str) -> tuple[float, ...]:
-        return parse_quantities(text, "--activation")
-
-    readers: dict[str, tuple[str, Any]] = {
-        "budget": ("budgets", lambda text: parse_quantities(text, "--budget")),
-        "total_params": ("total_params", lambda text: parse_quantity(text, "--total-params")),
-        "activation": ("activations", rates),
-        "top_k": ("top_ks", lambda text: parse_counts(text, "--top-k")),
-        "seeds": ("seeds", lambda text: parse_counts(text, "--seeds")),
-        "data": ("data", str),
-        "unique_tokens": ("unique_tokens", _unique_tokens),
-        "seq_len": ("seq_len", count("seq-len")),
-        "vocab_size": ("vocab_size", count("vocab-size")),
-        "flops": ("flops_convention", str),
-        "align": ("align", count("align")),
-        "recipe": ("recipe", str),
-        "lr": ("lr", lambda text: parse_quantity(text, "--lr")),
-        "batch_tokens": ("batch_tokens", lambda text: _tokens(text, "--batch-tokens")),
-        "precision": ("precision", str),
-        "threads": ("threads", count("threads")),
-        "eval_windows": ("eval_windows", count("eval-windows")),
-        "margin": ("margin", lambda text: parse_quantity(text, "--margin")),
+def as_json(plan: Plan) -> dict[str, Any]:
+    """Return what --json holds of a plan."""
+    slope = plan.question.loss_slope
+    return {
+        "runs": [run.to_line() for run in plan.runs],
+        "refused": to_json(plan.refused),
+        "notes": list(plan.notes),
+        "residuals": [{"run_id": run.run_id, **residuals(run, slope)} for run in plan.runs],
     }
-    given = {name: getattr(flags, name) for name in readers}
-    found = {readers[name][0]: readers[name][1](text) for name, text in given.items() if text is not None}
-    return {**found, "router": _router(flags.router)} if flags.router else found
-
-
-def _router(settings: list[str]) -> Router:
-    """Return the router of NAME=VALUE settings."""
-    values: dict[str, Any] = {}
-    for setting in settings:
-        name, _, text = setting.partition("=")
-        if name not in _ROUTER:
-            raise UsageError(f"--router {setting!r} is not NAME=VALUE with one of {', '.join(_ROUTER)}")
-        if name == "renormalise" and text not in ("true", "false"):
-            raise UsageError(f"--router {setting!r} must be renormalise=true or renormalise=false")
-        if name == "score":
-            values[name] = text
-        elif name == "renormalise":
-            values[name] = text == "true"
-        else:
-            values[name] = 0.0 if text == "0" else parse_quantity(text, f"--router {name}")
-    return Router(**values)
-
-
-def _unique_tokens(text: str) -> str | int:
-    return text if text.isalpha() else _tokens(text, "--unique-tokens")
-
-
-def _tokens(text: str, name: str) -> int:
-    """Return a number of tokens; 50M is one too."""
-    number = parse_quantity(text, name)
-    if number < 1:
-        raise UsageError(f"{name} {text!r} is less than one token")
-    return round(number)
-
-
-def show(plan: Plan) -> None:
-    """Print the plan: one line a run with target, actual and residual, then what was refused and what it means."""
-    question = plan.question
-    budgets = ", ".join(f"{C:g}" for C in question.budgets)
-    print(
-        f"{len(plan.runs)} {'run' if len(plan.runs) == 1 else 'runs'}:"
-        f" N = {format_quantity(question.total_params)}, C = {budgets} FLOPs"
-        f" ({question.flops_convention}), T = {question.seq_len}, recipe {plan.runs[0].recipe}\n"
-    )
-    print(cli.table(HEADER, [_row(run) for run in plan.runs]))
-    for note in plan.notes:
-        print(f"\nnote: {note}")
-    for cell in plan.refused:
-        print(f"refused: {cell.cell}: {cell.reason}", file=sys.stderr)
-
-
-HEADER = (
-    "run", "arm", "seed", "N", "dN", "r_a", "dr_a", "C", "dC", "D", "D/N", "epochs", "experts", "d_expert", "batch",
-    "lr", "steps",
-)  # fmt: skip
-
-
-def _row(run: RunSpec) -> list[Any]:
-    shape, training, target = run.shape, run.training, run.target
-    rate = target.get("r_a")
-    return [
-        run.run_id,
-        run.arm,
-        training.seed,
-        format_quantity(run.N, 4),
-        f"{run.N / target['N'] - 1:+.2%}",
-        f"{run.r_a:.4f}",
-        "-" if rate is None else f"{run.r_a / rate - 1:+.1%}",
-        f"{run.C:.4g}",
-        f"{run.C / target['C'] - 1:+.2%}",
-        format_quantity(training.D, 4),
-        f"{training.D / run.N:.3g}",
-        f"{run.epochs:.3g}",
-        None if shape.is_dense else f"{shape.top_k}/{shape.n_experts}",
-        shape.d_expert or None,
-        training.batch_tokens,
-        f"{training.lr:.3g}",
-        training.steps,
-    ]
 
 
 if __name__ == "__main__":

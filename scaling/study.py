@@ -14,7 +14,7 @@ from jobs.submit import CLUSTERS, Cluster, wanted
 from planners import Study, make_plan, preset
 from planners.presets import PRESETS
 from planners.quantity import parse_count
-from scaling import cli, fit, plan, report, sweep
+from scaling import cli, fit, ledger, plan, report, sweep
 
 EXAMPLE = "python -m scaling.study smoke"
 
@@ -27,6 +27,7 @@ def arguments() -> cli.Parser:
     parser.add_argument("--data", metavar="NAME", help="another corpus: text:PATH, hf:NAME (default: the preset's)")
     parser.add_argument("--eval-windows", metavar="W", help="validation windows (default: the preset's)")
     parser.add_argument("--cluster", choices=CLUSTERS, default="local", help="where to train (default local)")
+    cli.add_execution(parser)
     return parser
 
 
@@ -46,11 +47,13 @@ def act(flags: cli.Flags) -> int:
         planned = make_plan(asked, plan.corpus(asked.data))
         study.write(planned, cli.command("study", flags.preset, *cli.spelled(flags, ("data", "eval_windows"))))
         if not flags.json:
-            plan.show(planned)
+            ledger.show(planned)
             print()
     runs = wanted(status(study), retry=False)
     if runs:
-        sweep.train(study, runs, Cluster(kind=flags.cluster), wait=True, quiet=flags.json)
+        sweep.train(
+            study, runs, Cluster(kind=flags.cluster, execution=cli.execution(flags)), wait=True, quiet=flags.json
+        )
     if not flags.json:
         sweep.show(study, status(study))
         print()

@@ -42,6 +42,7 @@ def arguments() -> cli.Parser:
         default=[],
         help="any further sbatch option, such as partition=short",
     )
+    cli.add_execution(parser)
     return parser
 
 
@@ -170,6 +171,7 @@ def _cluster(flags: cli.Flags) -> Cluster:
         gpus=count("gpus", 0),
         timeout_min=count("timeout_min", 1),
         slurm=tuple(flags.slurm),
+        execution=cli.execution(flags),
     )
 
 

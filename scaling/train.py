@@ -1,16 +1,21 @@
 """python -m scaling.train studies/x RUN_ID
 
-Train one run of a study here, in this process, from its newest checkpoint.
+Train one run of a study here, in this process, from its newest checkpoint; with --devices W, or started by torchrun, in
+several that share its batches.
 """
 
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from jobs.record import collect, read_record
+from jobs.execution import Execution
+from jobs.machine import check_devices
+from jobs.ranks import forget_error, is_first, is_rank
+from jobs.record import RunRecord, collect, read_record
 from jobs.worker import run_lock, train_and_record
-from planners import Study, UsageError
+from planners import RunSpec, Study, UsageError
 from planners.records import to_json
 from scaling import cli
 
@@ -22,6 +27,7 @@ def arguments() -> cli.Parser:
     parser = cli.parser("train", EXAMPLE)
     parser.add_argument("study", help="folder of the study")
     parser.add_argument("run_id", help="run to train; its first digits are enough")
+    cli.add_execution(parser)
     return parser
 
 
@@ -39,52 +45,73 @@ def act(flags: cli.Flags) -> int:
             f"{len(found)} runs of {study.folder} begin with {flags.run_id!r}; list them with:"
             f" python -m scaling.sweep {study.folder}"
         )
-    spec, folder = found[0], study.run_folder(found[0].run_id)
+    spec = found[0]
+    execution = cli.execution(flags)
+    check_devices(execution.devices)
     os.environ["OMP_NUM_THREADS"] = str(spec.training.threads)
-    stopping: list[int] = []
+    with held_lock(study, spec):
+        record = read_record(study, spec)
+        if record is None or record.state == "failed":
+            record = train_with_progress(study, spec, execution, quiet=flags.json or not is_first())
+    if record is None:
+        raise KeyboardInterrupt
+    if is_first():
+        collect(study)
+        show(record, flags)
+    return cli.DONE if record.state == "done" else cli.FAILED
 
-    def listen(number: int, _: object) -> None:
-        if stopping:  # asked twice: now, not after the step
-            raise KeyboardInterrupt
-        stopping.append(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, listen)
+@contextmanager
+def held_lock(study: Study, spec: RunSpec) -> Iterator[None]:
+    """Hold the lock of a run; of several processes that torchrun started, the first one does. Raises UsageError."""
+    if not is_first():
+        yield
+        return
+    folder = study.run_folder(spec.run_id)
     with run_lock(folder) as held:
         if not held:
             raise UsageError(
                 f"another process is training {spec.run_id} ({(folder / 'lock').read_text().strip()}); wait for it"
             )
-        from tqdm import tqdm
+        forget_error(folder)
+        yield
 
-        record = read_record(study, spec)
-        if record is None or record.state == "failed":
-            with tqdm(
-                total=spec.training.steps,
-                unit=" steps",
-                desc=spec.arm,
-                disable=flags.json,
-                mininterval=0.5 if sys.stderr.isatty() else 10,
-            ) as bar:
 
-                def watch(step: int) -> bool:
-                    bar.update(step - bar.n)
-                    return bool(stopping)
+def train_with_progress(study: Study, spec: RunSpec, execution: Execution, *, quiet: bool) -> RunRecord | None:
+    """Train under a progress bar with ETA; return None where it was asked to stop, by Ctrl-C or SIGTERM."""
+    from tqdm import tqdm
 
-                record = train_and_record(study, spec, stop=watch)
-    if record is None:
-        raise KeyboardInterrupt
-    collect(study)
+    stopping: list[int] = []
+
+    def listen(number: int, _: object) -> None:
+        if stopping and not is_rank():  # asked twice: now, not after the step; torchrun passes one request on twice
+            raise KeyboardInterrupt
+        stopping.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, listen)
+    interval = 0.5 if sys.stderr.isatty() else 10
+    with tqdm(total=spec.training.steps, unit=" steps", desc=spec.arm, disable=quiet, mininterval=interval) as bar:
+
+        def watch(step: int) -> bool:
+            bar.update(step - bar.n)
+            return bool(stopping)
+
+        return train_and_record(study, spec, stop=watch, execution=execution)
+
+
+def show(record: RunRecord, flags: cli.Flags) -> None:
+    """Print what came of the run."""
+    spec = record.spec
     if flags.json:
         cli.print_json({**spec.to_line(), **{k: v for k, v in to_json(record).items() if k != "spec"}})
     elif record.state == "done":
         print(
             f"{spec.arm} seed {spec.training.seed}: loss {record.loss:.4f} nats/token, {record.bpb:.4f} bits per byte"
         )
-        print(f"next: {cli.command('sweep', study.folder)}")
+        print(f"next: {cli.command('sweep', flags.study)}")
     else:
         print(f"{record.state}: {record.error}", file=sys.stderr)
-    return cli.DONE if record.state == "done" else cli.FAILED
 
 
 if __name__ == "__main__":

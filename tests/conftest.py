@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from planners import Question, Study, make_plan
-from planners.match import Geometry
+from planners.geometry import Geometry
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"

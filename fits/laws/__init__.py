@@ -1,11 +1,25 @@
 """The laws by name. A law is one file beside this one, and one line here."""
 
-from fits.curves import Curve
+from fits.bases import Curve
 from fits.law import Law
-from fits.laws import abnar, activation, chinchilla, clark, gadre, ludziejewski, muennighoff, power, quadratic
+from fits.laws import (
+    abnar,
+    activation,
+    chinchilla,
+    clark,
+    cubic,
+    gadre,
+    ludziejewski,
+    muennighoff,
+    power,
+    quadratic,
+    spline,
+)
 
 LAWS: dict[str, Curve | Law] = {
     "quadratic": quadratic.LAW,
+    "cubic": cubic.LAW,
+    "spline": spline.LAW,
     "chinchilla": chinchilla.LAW,
     "activation": activation.LAW,
     "clark": clark.LAW,

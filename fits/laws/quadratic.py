@@ -1,10 +1,11 @@
 """A parabola in ln r_a: the smallest curve that has a minimum."""
 
-from fits.curves import Curve
+from fits.bases import Curve, polynomial
 
 LAW = Curve(
     name="quadratic",
     formula="L = a + b x + c x^2, x = ln r_a",
     source="ordinary least squares; IsoFLOP parabolas in a logarithm, arXiv 2203.15556, approach 2",
     parameters=("a", "b", "c"),
+    basis=polynomial(2),
 )

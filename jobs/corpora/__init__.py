@@ -1,60 +1,92 @@
-"""Corpora: each is one small file that yields documents, and one line of SOURCES."""
+"""Corpora: each kind of source is one small file that yields documents, and one line of a registry.
 
-from collections.abc import Callable, Iterable
+A corpus is read once (`ingest`): into a store of bytes for every domain (`tokens`), from that into a store of tokens
+where a tokenizer is asked for (`bpe`), and several domains into a mixture that names their stores (`mixture`).
+"""
 
-from jobs.corpora import hub, stdlib, text
-from jobs.corpora.tokens import TokenStore, store_folder, write_store
+from fractions import Fraction
+
+from jobs.corpora import bpe, ingest
+from jobs.corpora.mixture import Domain, Mixture, mixed, open_folder
+from jobs.corpora.names import parse
+from jobs.corpora.tokens import is_whole, read_manifest, store_folder
 from planners.errors import UsageError
-from planners.grid import Corpus
+from planners.question import Corpus, CorpusDomain
 from planners.spec import Data
 
-SOURCES: dict[str, Callable[[str], Iterable[bytes]]] = {
-    "stdlib": stdlib.documents,
-    "text": text.documents,
-    "hf": hub.documents,
-}
 
+def prepare(name: str) -> Mixture:
+    """Return the corpus `name`, read and written to stores where it is new or has changed; `names` has the grammar.
 
-def prepare(name: str) -> TokenStore:
-    """Read the corpus `name` (stdlib, text:PATH, hf:NAME) and return its token store, written if it is new.
-
-    Raises UsageError for an unknown kind and for a corpus that cannot be read.
+    Raises UsageError for a name that is none and for a corpus that cannot be read.
     """
-    kind, _, argument = name.partition(":")
-    if kind not in SOURCES:
-        raise UsageError(f"the corpus {name!r} is unknown; give one of stdlib, text:PATH, hf:NAME")
-    return write_store(name, _counted(name, SOURCES[kind](argument)))
+    asked = parse(name)
+    if asked.tokenizer != "bytes":
+        bpe.size_of(asked.tokenizer)  # a wrong name is said before anything is read
+    stores = [ingest.read(domain.source) for domain in asked.domains]
+    if asked.tokenizer != "bytes":
+        stores = ingest.tokenized(asked.tokenizer, stores)
+    return mixed(
+        name,
+        tuple(
+            Domain(label=domain.label, share=domain.share, store=store)
+            for domain, store in zip(asked.domains, stores, strict=True)
+        ),
+    )
 
 
-def open_store(data: Data) -> TokenStore:
-    """Return the store that `data` names, reading the corpus again where the store is gone.
+def open_store(data: Data) -> Mixture:
+    """Return the corpus that `data` names, reading it again where its stores are gone or damaged.
 
     Raises UsageError where the corpus is no longer the one that was planned.
     """
-    if (store_folder() / data.fingerprint / "manifest.json").is_file():
-        return TokenStore(store_folder() / data.fingerprint)
-    store = prepare(data.name)
-    if store.manifest.fingerprint != data.fingerprint:
+    if (corpus := _stored(data)) is not None:
+        return corpus
+    corpus = prepare(data.name)
+    if corpus.manifest.fingerprint != data.fingerprint:
         raise UsageError(
-            f"the corpus {data.name} is now {store.manifest.fingerprint} and was {data.fingerprint} when the study was"
+            f"the corpus {data.name} is now {corpus.manifest.fingerprint} and was {data.fingerprint} when the study was"
             " planned; bring the old one back or plan a new study"
         )
-    return store
+    return corpus
+
+
+def _stored(data: Data) -> Mixture | None:
+    """Return the corpus if all its stores are there and whole."""
+    folder = store_folder() / data.fingerprint
+    if not is_whole(folder):
+        return None
+    manifest = read_manifest(folder)
+    if not manifest.domains:
+        label = parse(data.name).domains[0].label
+        return Mixture(manifest, (Domain(label=label, share=Fraction(1), store=open_folder(folder)),))
+    if not all(is_whole(store_folder() / part.fingerprint) for part in manifest.domains):
+        return None
+    domains = (
+        Domain(label=part.label, share=Fraction(part.share), store=open_folder(store_folder() / part.fingerprint))
+        for part in manifest.domains
+    )
+    return Mixture(manifest, tuple(domains))
 
 
 def describe(name: str) -> Corpus:
     """Prepare the corpus `name` and return what the planner must know of it."""
-    manifest = prepare(name).manifest
+    corpus = prepare(name)
     return Corpus(
-        data=Data(name=name, fingerprint=manifest.fingerprint),
-        vocab_size=manifest.vocab_size,
-        train_tokens=manifest.tokens["train"],
-        validation_tokens=manifest.tokens["validation"],
+        data=Data(name=name, fingerprint=corpus.manifest.fingerprint),
+        vocab_size=corpus.manifest.vocab_size,
+        train_tokens=corpus.manifest.tokens["train"],
+        validation_tokens=corpus.manifest.tokens["validation"],
+        domains=tuple(map(_described, corpus.domains)) if len(corpus.domains) > 1 else (),
     )
 
 
-def _counted(name: str, documents: Iterable[bytes]) -> Iterable[bytes]:
-    """Pass documents on under a progress bar that shows itself after two seconds."""
-    from tqdm import tqdm
-
-    return tqdm(documents, desc=f"reading {name}", unit=" documents", delay=2)
+def _described(domain: Domain) -> CorpusDomain:
+    """Return what the planner must know of one domain of several."""
+    tokens = domain.store.manifest.tokens
+    return CorpusDomain(
+        label=domain.label,
+        share=domain.share,
+        train_tokens=tokens["train"],
+        validation_tokens=tokens["validation"],
+    )

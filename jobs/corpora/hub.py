@@ -1,50 +1,135 @@
-"""Any corpus of the `datasets` library: a name on the hub, or local json, jsonl, csv or parquet files."""
+"""Any corpus of the `datasets` library: a name on the hub, or local json, jsonl, csv or parquet files.
 
+A corpus of the hub is read once and then used as it was; `revision` names another version of it.
+"""
+
+import socket
 from collections.abc import Iterator, Mapping
+from logging import CRITICAL
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from planners.errors import UsageError
 
+OPTIONS = ("config", "split", "field", "revision")
 COLUMNS = ("text", "content", "story", "document")
-"""Columns that hold the text, the first one present is taken."""
+"""Columns that hold the text where no field is named; the first one present is taken."""
 BUILDERS = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
+KINDS = ", ".join(BUILDERS)
 
 
-def documents(argument: str) -> Iterator[bytes]:
-    """Yield the training documents of `NAME`, `NAME:CONFIG` or a local file of a kind in BUILDERS.
+def documents(
+    argument: str, config: str = "", split: str = "train", field: str = "", revision: str = ""
+) -> Iterator[bytes]:
+    """Yield the documents of a hub name (`NAME` or `NAME:CONFIG`) or of a local file, or a folder of them.
 
-    Raises UsageError where there is no network, no such corpus or no text column.
+    Raises UsageError where there is no network, no such corpus, split or text column, or a file is damaged.
     """
-    from datasets import load_dataset  # late: takes seconds
-
-    name, _, config = argument.partition(":")
-    if not name:
-        raise UsageError("hf: needs a name, such as hf:roneneldan/TinyStories, or a local json, csv or parquet file")
-    if Path(argument).suffix in BUILDERS and not Path(argument).is_file():
-        raise UsageError(f"there is no file {argument!r}; give hf:PATH of a json, csv or parquet file, or a hub name")
     try:
-        if Path(argument).is_file():
-            builder = BUILDERS.get(Path(argument).suffix)
-            if builder is None:
-                raise UsageError(f"{argument!r} is not one of {', '.join(BUILDERS)}; give text:PATH for plain text")
-            rows = load_dataset(builder, data_files=argument, split="train", streaming=True)
-        else:
-            rows = load_dataset(name, config or None, split="train", streaming=True)
         column = None
-        for row in rows:
-            column = column or _text_column(argument, row)
-            yield (row[column] or "").encode()
+        for row in _rows(argument, config, split, revision):
+            column = column or _text_column(argument, row, field)
+            text = row[column]
+            if not isinstance(text, str | None):
+                kind = type(text).__name__
+                raise UsageError(
+                    f"the field {column!r} of {argument} holds {kind}, not text; name another with ,field="
+                )
+            yield (text or "").encode("utf-8", errors="replace")
+    except UsageError:
+        raise
     except ConnectionError as error:
-        raise UsageError(f"the corpus {argument} cannot be reached; use a local file, text:PATH or stdlib") from error
-    except (ValueError, FileNotFoundError, ImportError) as error:
+        advice = "use a local file (hf:PATH, text:PATH), stdlib or synthetic"
+        raise UsageError(f"the corpus {argument} cannot be reached on the hub; {advice}") from error
+    except Exception as error:  # the library's readers raise errors of many libraries
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(f"the corpus {argument} cannot be loaded: {first_line}") from error
 
 
-def _text_column(argument: str, row: Mapping[str, Any]) -> str:
+def files(argument: str) -> list[Path]:
+    """Return the local files that are read; none for a name on the hub.
+
+    Raises UsageError for a path that is not there or of no kind that can be read.
+    """
+    if not argument:
+        raise UsageError("hf: needs a name, such as hf:roneneldan/TinyStories, or a local json, csv or parquet file")
+    path = Path(argument).expanduser()
+    if path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.suffix in BUILDERS)
+        if len({BUILDERS[file.suffix] for file in found}) != 1:
+            raise UsageError(f"the folder {argument} must hold files of one kind of {KINDS}; give text:PATH for text")
+        return found
+    if path.is_file() and path.suffix not in BUILDERS:
+        raise UsageError(f"{argument!r} is not one of {KINDS}; give text:PATH for plain text")
+    if not path.is_file() and (path.suffix in BUILDERS or argument.startswith(("/", "./", "../", "~"))):
+        raise UsageError(f"there is no file {argument!r}; give hf:PATH of a json, csv or parquet file, or a hub name")
+    return [path] if path.is_file() else []
+
+
+def _rows(argument: str, config: str, split: str, revision: str) -> Any:
+    """Return an iterable of rows, which are read as they are needed."""
+    from datasets import load_dataset, logging  # late: takes seconds
+
+    logging.set_verbosity(CRITICAL)  # what went wrong is said once, by us
+    if found := files(argument):
+        if config or revision or split != "train":
+            raise UsageError(f"{argument} is local, so config, split and revision have no meaning; give ,field= alone")
+        if not any(file.stat().st_size for file in found):
+            raise UsageError(f"{argument} is empty; give a file with documents")
+        paths = [str(file) for file in found]
+        return load_dataset(BUILDERS[found[0].suffix], data_files=paths, split="train", streaming=True)
+    check_reachable()
+    name, _, short = argument.partition(":")
+    return load_dataset(name, config or short or None, split=split, revision=revision or None, streaming=True)
+
+
+def size(argument: str, config: str = "", split: str = "train", field: str = "", revision: str = "") -> int | None:
+    """Return about how many bytes of text there are to read, or None where that is not known beforehand."""
+    try:
+        if found := files(argument):
+            return sum(_uncompressed(file) for file in found)
+        from datasets import load_dataset_builder
+
+        check_reachable()
+        name, _, short = argument.partition(":")
+        builder = load_dataset_builder(name, config or short or None, revision=revision or None)
+        return int(builder.info.splits[split].num_bytes)
+    except Exception:  # whatever is wrong is said by reading; this is for the progress bar alone
+        return None
+
+
+def _uncompressed(file: Path) -> int:
+    """Return the bytes of a file, as they are before compression."""
+    if file.suffix != ".parquet":
+        return file.stat().st_size
+    from pyarrow.parquet import read_metadata  # type: ignore[import-untyped]
+
+    metadata = read_metadata(file)
+    return sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+
+
+def check_reachable() -> None:
+    """Raise ConnectionError where the hub's name is not known here, at once and not after half a minute of retries."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity(CRITICAL)
+    if constants.HF_HUB_OFFLINE:
+        raise ConnectionError("HF_HUB_OFFLINE is set")
+    if not getproxies():  # a proxy would look the name up
+        try:
+            socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
+        except OSError as error:
+            raise ConnectionError(f"{constants.ENDPOINT} is not known") from error
+
+
+def _text_column(argument: str, row: Mapping[str, Any], field: str) -> str:
     """Return the column that holds the text."""
-    column = next((column for column in COLUMNS if column in row), None)
+    wanted = (field,) if field else COLUMNS
+    column = next((column for column in wanted if column in row), None)
     if column is None:
-        raise UsageError(f"the corpus {argument} has the columns {', '.join(row)} but none of {', '.join(COLUMNS)}")
+        have, ask = ", ".join(row), "; name another with" if field else "; name one with"
+        raise UsageError(f"the corpus {argument} has the fields {have} but not {' or '.join(wanted)}{ask} ,field=NAME")
     return column

@@ -5,29 +5,47 @@ from pathlib import Path
 
 from planners.errors import UsageError
 
+OPTIONS: tuple[str, ...] = ()
 BLOCK = 4096
 """A single large file is cut into documents of about this many bytes at line ends, so that some can be held out."""
+LONGEST_LINE = 2**24
+"""A line longer than this is cut, so that memory stays bounded."""
 
 
 def documents(argument: str) -> Iterator[bytes]:
-    """Yield the documents of the file or folder `argument`; files that are not text (hold a zero byte) are left out.
+    """Yield the documents of the file or folder `argument`; what is not text (holds a zero byte) is left out.
 
     Raises UsageError where the path is missing or cannot be read.
     """
+    try:
+        if Path(argument).expanduser().is_file():
+            yield from _blocks(Path(argument).expanduser())
+        else:
+            for file in files(argument):
+                yield from _text(file.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{error.filename or argument} cannot be read ({error.strerror})") from error
+
+
+def size(argument: str) -> int:
+    """Return how many bytes there are to read."""
+    return sum(file.stat().st_size for file in files(argument))
+
+
+def files(argument: str) -> list[Path]:
+    """Return the file, or the files below the folder but hidden ones. Raises UsageError where there is neither."""
     if not argument:
         raise UsageError("text: needs a file or folder, such as text:notes")
     path = Path(argument).expanduser()
-    try:
-        if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts):
-                    yield from _text(file.read_bytes())
-        elif path.is_file():
-            yield from _blocks(path)
-        else:
-            raise UsageError(f"there is no text file or folder {argument!r}; give text:PATH")
-    except OSError as error:
-        raise UsageError(f"{error.filename or argument} cannot be read ({error.strerror})") from error
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UsageError(f"there is no text file or folder {argument!r}; give text:PATH")
+    return [
+        file
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    ]
 
 
 def _text(content: bytes) -> Iterator[bytes]:
@@ -38,7 +56,7 @@ def _text(content: bytes) -> Iterator[bytes]:
 def _blocks(path: Path) -> Iterator[bytes]:
     block, size = [], 0
     with path.open("rb") as file:
-        for line in file:
+        while line := file.readline(LONGEST_LINE):
             block.append(line)
             size += len(line)
             if size >= BLOCK:

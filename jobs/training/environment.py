@@ -4,6 +4,7 @@ import ctypes
 import gc
 import platform
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -12,9 +13,15 @@ from pathlib import Path
 import torch
 
 from jobs.record import Environment
+from planners.devices import peak_bf16
 
-PEAK_BF16 = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "A10G": 70e12}
-"""Dense bf16 peak in FLOP/s by a part of the device's name, from the makers' data sheets (SXM variants)."""
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+"""Parameters of glibc's mallopt(3)."""
+
+
+def device() -> torch.device:
+    """Return where runs are trained: the first GPU that this process sees, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def now() -> str:
@@ -52,7 +59,19 @@ def peak_flops(device: torch.device, precision: str) -> float | None:
     """Return the peak in FLOP/s that MFU refers to, or None where it is unknown."""
     if device.type != "cuda" or precision != "bf16":
         return None
-    return next((peak for name, peak in PEAK_BF16.items() if name in device_name(device)), None)
+    return peak_bf16(device_name(device))
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep the memory that tensors free, instead of giving it back and faulting it in again.
+
+    glibc maps and unmaps every block beyond some megabytes at most; touching the fresh pages then costs more than
+    the arithmetic of an activation. Does nothing where the C library is another.
+    """
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, -1)
 
 
 def reset_peak_memory(device: torch.device) -> bool:

@@ -1,15 +1,23 @@
-"""Validation loss and routing health over a fixed set of windows."""
+"""Validation loss by domain and routing health over a fixed set of windows."""
 
+import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from jobs.corpora.tokens import read_windows, validation_windows
-from jobs.record import RoutingHealth
+from jobs.corpora.mixture import Domain, Mixture
+from jobs.corpora.tokens import batches
+from jobs.record import DomainLoss, RoutingHealth
+from jobs.training.loss import token_losses
 from jobs.training.model import Transformer
+from jobs.training.routing import Routing
+
+BATCH_WINDOWS = 32
+BATCH_TOKENS = 2**16
+"""Most windows, and most tokens, of one batch of the evaluation."""
+FLOOR_TOLERANCE = 5
+"""A loss this many of its standard errors below an entropy floor cannot be chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,49 +25,90 @@ class Evaluation:
     """What an evaluation measured."""
 
     loss: float
-    """Nats per token, the mean over all tokens of all windows."""
+    """Nats per token: the mean over all tokens of a domain, weighted by the domains' shares."""
+    domains: dict[str, DomainLoss]
+    """The same by domain."""
     routing: RoutingHealth | None
     """Health of the router; null for a dense model."""
+
+    @property
+    def below_floor(self) -> bool:
+        """Whether a domain's loss is below its entropy floor by more than chance: then something is wrong."""
+        return any(
+            domain.floor is not None
+            and domain.se is not None
+            and domain.loss < domain.floor - FLOOR_TOLERANCE * domain.se
+            for domain in self.domains.values()
+        )
 
 
 @torch.no_grad()
 def evaluate(
-    model: Transformer, tokens: np.ndarray, seq_len: int, windows: int, device: torch.device, *, dropped: float
+    model: Transformer, corpus: Mixture, seq_len: int, windows: int, device: torch.device, *, dropped: float
 ) -> Evaluation:
     """Return loss and routing of `model` on the first `windows` validation windows of a fixed random order.
 
-    Evaluation drops no token; `dropped` is the share that training did.
+    Each domain has its share of the windows. Evaluation drops no token; `dropped` is the share that training did.
     """
     was_training = model.training
     model.eval()
-    total = torch.zeros((), dtype=torch.float64, device=device)
-    loads: list[Tensor] = []
-    entropies: list[Tensor] = []
-    for chosen in validation_windows(len(tokens), seq_len, windows):
-        batch = torch.from_numpy(read_windows(tokens, chosen, seq_len)).to(device)
-        logits, routings = model(batch[:, :-1])
-        losses = F.cross_entropy(logits.flatten(0, 1).float(), batch[:, 1:].flatten(), reduction="none")
-        total += losses.double().sum()
-        if routings:
-            loads.append(torch.stack([routing.load for routing in routings]))
-            entropies.append(torch.stack([routing.entropy for routing in routings]) * len(chosen))
+    health, domains = _RoutingSum(), {}
+    for domain, count in zip(corpus.domains, corpus.validation_counts(windows), strict=True):
+        domains[domain.label] = _domain_loss(model, domain, seq_len, count, device, health)
     model.train(was_training)
-    health = None
-    if loads:
-        health = _health(torch.stack(loads).sum(0), torch.stack(entropies).sum(0) / windows, dropped)
-    return Evaluation(loss=float(total) / (windows * seq_len), routing=health)
+    loss = sum(float(domain.share) * domains[domain.label].loss for domain in corpus.domains)
+    return Evaluation(loss=loss, domains=domains, routing=health.result(dropped))
 
 
-def _health(loads: Tensor, entropies: Tensor, dropped: float) -> RoutingHealth:
-    """Return the worst of the MoE layers from loads (layers, n_experts) and entropies (layers,) of a whole evaluation.
-
-    A single batch would overstate the imbalance.
-    """
-    relative = loads / loads.double().mean(1, keepdim=True)
-    return RoutingHealth(
-        max_load=float(relative.max()),
-        load_cv=float(relative.std(1, correction=0).max()),
-        dead_experts=int((relative < 0.01).sum()),
-        entropy=float(entropies.min()),
-        dropped=dropped,
+def _domain_loss(
+    model: Transformer, domain: Domain, seq_len: int, windows: int, device: torch.device, health: "_RoutingSum"
+) -> DomainLoss:
+    """Return the loss on `windows` windows of one domain, and add their routing to `health`."""
+    total, means = torch.zeros((), dtype=torch.float64, device=device), []
+    size = max(1, min(BATCH_WINDOWS, BATCH_TOKENS // seq_len))
+    for chosen in batches(domain.store.validation_windows(seq_len, windows), size):
+        batch = torch.from_numpy(domain.store.read("validation", chosen, seq_len)).to(device)
+        x, routings = model.hidden(batch[:, :-1])
+        losses = token_losses(x, model.head.weight, batch[:, 1:]).double()
+        total += losses.sum()
+        means.append(losses.mean(1))
+        health.add(routings, len(chosen))
+    loss = float(total) / (windows * seq_len)
+    return DomainLoss(
+        loss=loss,
+        bpb=loss / math.log(2) / domain.store.bytes_per_token,
+        tokens=windows * seq_len,
+        se=float(torch.cat(means).std()) / math.sqrt(windows) if windows > 1 else None,
+        floor=domain.store.floor(seq_len),
     )
+
+
+class _RoutingSum:
+    """Loads and entropies summed over a whole evaluation: a single batch would overstate the imbalance."""
+
+    def __init__(self) -> None:
+        self.windows = 0
+        self.loads: list[Tensor] = []
+        self.entropies: list[Tensor] = []
+
+    def add(self, routings: list[Routing], windows: int) -> None:
+        """Add a batch of `windows` windows."""
+        self.windows += windows
+        if routings:
+            self.loads.append(torch.stack([routing.load for routing in routings]))
+            self.entropies.append(torch.stack([routing.entropy for routing in routings]) * windows)
+
+    def result(self, dropped: float) -> RoutingHealth | None:
+        """Return the worst of the MoE layers; None for a dense model."""
+        if not self.loads:
+            return None
+        loads = torch.stack(self.loads).sum(0)  # (layers, n_experts)
+        entropies = torch.stack(self.entropies).sum(0) / self.windows  # (layers,)
+        relative = loads / loads.double().mean(1, keepdim=True)
+        return RoutingHealth(
+            max_load=float(relative.max()),
+            load_cv=float(relative.std(1, correction=0).max()),
+            dead_experts=int((relative < 0.01).sum()),
+            entropy=float(entropies.min()),
+            dropped=dropped,
+        )

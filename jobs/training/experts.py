@@ -1,72 +1,180 @@
 """The expert layer: tokens sorted by expert, one grouped matrix product, and back; no token is dropped here.
 
-`grouped_product` is the fast path; `looped_product` is the readable reference and the path for float64 and for
-widths that the grouped product does not take. They give the same bits on a CPU in float32.
+Three paths compute the same. `grouped_product` is the fast one. `looped_product` is the readable reference and the path
+for float64 and for widths that the grouped product does not take; the two give the same bits on a CPU in float32.
+`padded_product` gives every expert as many rows as the busiest one has: on a CPU with few tokens an expert, whose
+products are so small that calling them one by one is what costs, it is several times as fast.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from jobs.training.routing import Routing, TopKRouter
+from jobs.training.routing import Routing, TopKRouter, rank_in_expert
 from planners.shape import Shape
 from planners.spec import Router
 
 
-class Permute(torch.autograd.Function):
-    """Rows of x in another order. The gradient is a gather too: no atomic adds, so it is deterministic on CUDA."""
+class Slots(NamedTuple):
+    """The order in which routed slots are computed: by expert, and within an expert by token."""
+
+    token: Tensor
+    """(slots,) token of each slot in that order; there are tokens * K slots, and those that only pad."""
+    place: Tensor
+    """(tokens, K) where each token's slots stand in that order."""
+    load: Tensor
+    """(n_experts,) slots of each expert."""
+
+    @classmethod
+    def sorted(cls, experts: Tensor, load: Tensor) -> "Slots":
+        """Return the order for the chosen `experts` (tokens, K), without waiting for the device."""
+        order = experts.flatten().argsort(stable=True)
+        place = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+        return cls(order // experts.shape[1], place.view_as(experts), load)
+
+    @classmethod
+    def padded(cls, experts: Tensor, load: Tensor) -> "Slots":
+        """Return the order in which every expert has as many slots as the busiest; those that pad hold token 0."""
+        rows = int(load.max())
+        place = experts * rows + rank_in_expert(experts, load)
+        tokens = torch.arange(experts.numel(), device=place.device) // experts.shape[1]
+        token = tokens.new_zeros(len(load) * rows).scatter_(0, place.flatten(), tokens)
+        return cls(token, place, torch.full_like(load, rows))
+
+
+class Dispatch(torch.autograd.Function):
+    """Rows of tokens to the places of their slots.
+
+    The gradient gathers too, so there are no atomic adds and it is deterministic on a GPU.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
-        """Return x[order]."""
-        ctx.save_for_backward(inverse)
-        return x[order]
+    def forward(ctx: Any, x: Tensor, token: Tensor, place: Tensor) -> Tensor:
+        """Return the row of each slot, shape (slots, width), for x (tokens, width)."""
+        ctx.save_for_backward(place)
+        return x.index_select(0, token)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         """Return the gradient of x."""
-        (inverse,) = ctx.saved_tensors
-        return gradients[0][inverse], None, None
+        return gather_sum(gradients[0], ctx.saved_tensors[0]), None, None
 
 
-def grouped_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
+class Combine(torch.autograd.Function):
+    """The sum of each token's slots, weighted with their gates."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, gates: Tensor, token: Tensor, place: Tensor) -> Tensor:
+        """Return (tokens, width) for rows (slots, width) and gates (tokens, K) of the same type."""
+        ctx.save_for_backward(rows, gates, token, place)
+        return gather_sum(rows, place, gates)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """Return the gradients of rows and gates."""
+        rows, gates, token, place = ctx.saved_tensors
+        spread = gradients[0].index_select(0, token)
+        of_gates = (spread * rows).sum(-1).index_select(0, place.flatten()).view_as(gates)
+        in_order = gates.new_zeros(len(rows)).scatter_(0, place.flatten(), gates.flatten())  # 0 where a slot only pads
+        return spread.mul_(in_order.unsqueeze(-1)), of_gates, None, None
+
+
+def gather_sum(rows: Tensor, place: Tensor, gates: Tensor | None = None) -> Tensor:
+    """Return sum_k gates[t, k] * rows[place[t, k]] for every token t, shape (tokens, width); gates default to 1."""
+    if rows.device.type == "cpu":  # one pass over the rows, where gather, product and sum would be three
+        return F.embedding_bag(place, rows, mode="sum", per_sample_weights=gates)
+    gathered = rows.index_select(0, place.flatten()).view(*place.shape, -1)
+    return (gathered if gates is None else gathered * gates.unsqueeze(-1)).sum(1)
+
+
+class AddBias(torch.autograd.Function):
+    """Each expert's bias added to its rows; the gradient is a sum per expert, without atomic adds."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, bias: Tensor, load: Tensor) -> Tensor:
+        """Return x (slots, width), sorted by expert, with the rows of bias (n_experts, width)."""
+        ctx.save_for_backward(load)
+        expert = torch.arange(len(load), device=x.device).repeat_interleave(load, output_size=len(x))
+        return x + bias.index_select(0, expert).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Return the gradients of x and bias."""
+        wide = gradients[0] if gradients[0].dtype == torch.float64 else gradients[0].float()
+        return gradients[0], torch.segment_reduce(wide, "sum", lengths=ctx.saved_tensors[0], unsafe=True), None
+
+
+def add_bias(x: Tensor, bias: Tensor | None, load: Tensor) -> Tensor:
+    """Return x with the bias of each row's expert, where there is one."""
+    if bias is None:
+        return x
+    y: Tensor = AddBias.apply(x, bias, load)  # type: ignore[no-untyped-call]
+    return y
+
+
+def grouped_product(x: Tensor, weights: Tensor, load: Tensor) -> Tensor:
     """Return x[rows of expert e] @ weights[e] for every expert, in one product.
 
-    x: (slots, inner), sorted by expert; weights: (n_experts, inner, outer); ends: (n_experts,) int32, where each
-    expert's rows end. Strides must be multiples of 16 bytes; not for float64.
+    x: (slots, inner), sorted by expert; weights: (n_experts, inner, outer); load: (n_experts,) rows of each, which
+    sum to slots: rows beyond would be undefined. Strides must be multiples of 16 bytes; not for float64.
     """
-    return F.grouped_mm(x, weights, offs=ends)
+    return F.grouped_mm(x, weights, offs=load.cumsum(0).to(torch.int32))
 
 
-def looped_product(x: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
+def looped_product(x: Tensor, weights: Tensor, load: Tensor) -> Tensor:
     """Return the same as `grouped_product`, one expert after the other.
 
-    The weights are unbound once: indexing them would make a whole zero gradient per expert.
+    Rows and weights are taken apart once: indexing them would make a whole zero gradient per expert.
     """
-    bounds = [0, *ends.tolist()]
-    pairs = zip(bounds[:-1], bounds[1:], weights.unbind(0), strict=True)
-    return torch.cat([x[start:end] @ weight for start, end, weight in pairs])
+    pairs = zip(torch.split(x, load.tolist()), weights.unbind(0), strict=True)
+    return torch.cat([rows @ weight for rows, weight in pairs])
 
 
-def product_for(x: Tensor, *weights: Tensor) -> Any:
-    """Return the grouped product where its constraints hold for all `weights`, else the loop."""
-    aligned = all(width * x.element_size() % 16 == 0 for weight in weights for width in weight.shape[1:])
-    return grouped_product if aligned and x.dtype in (torch.float32, torch.bfloat16) else looped_product
+def padded_product(x: Tensor, weights: Tensor, load: Tensor) -> Tensor:
+    """Return the same for x in which all experts have the same number of rows."""
+    return torch.bmm(x.view(len(weights), -1, x.shape[1]), weights).flatten(0, 1)
+
+
+PRODUCTS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "grouped": grouped_product,
+    "looped": looped_product,
+    "padded": padded_product,
+}
+PADDING_WORTH = 10_000
+"""Padding rows * d_model * d_expert that cost as much as calling an expert's products one by one (measured)."""
+
+
+def path_for(slots: int, rise: Tensor, fall: Tensor, load: Tensor) -> str:
+    """Return the path of `PRODUCTS` that is fastest for so many slots, among those that take the widths."""
+    if rise.device.type == "cpu" and not torch.compiler.is_compiling():
+        padding = int(load.max()) - slots / len(load)
+        if padding * fall.shape[1] * fall.shape[2] < PADDING_WORTH:
+            return "padded"
+    aligned = all(width * rise.element_size() % 16 == 0 for width in (*rise.shape[1:], *fall.shape[1:]))
+    return "grouped" if aligned and rise.dtype in (torch.float32, torch.bfloat16) else "looped"
 
 
 class Experts(nn.Module):
     """Router, `n_experts` feed-forward networks, and one shared expert that every token passes through."""
 
+    path: str | None = None
+    """One of `PRODUCTS`; None: what `path_for` finds fastest."""
+
     def __init__(self, shape: Shape, settings: Router):
         super().__init__()
+        n_experts, d_model, d_expert = shape.n_experts, shape.d_model, shape.d_expert
         self.gated = shape.ffn == "swiglu"
-        inner = shape.d_expert * (2 if self.gated else 1)
-        self.router = TopKRouter(shape.d_model, shape.n_experts, shape.top_k, settings)
-        self.rise = nn.Parameter(torch.empty(shape.n_experts, shape.d_model, inner))
-        self.fall = nn.Parameter(torch.empty(shape.n_experts, shape.d_expert, shape.d_model))
-        self.shared = FeedForward(shape.d_model, shape.d_shared, self.gated) if shape.d_shared else None
+        inner = d_expert * (2 if self.gated else 1)
+        self.router = TopKRouter(d_model, n_experts, shape.top_k, settings)
+        self.rise = nn.Parameter(torch.empty(n_experts, d_model, inner))
+        self.fall = nn.Parameter(torch.empty(n_experts, d_expert, d_model))
+        self.rise_bias = nn.Parameter(torch.empty(n_experts, inner)) if shape.expert_bias else None
+        self.fall_bias = nn.Parameter(torch.empty(n_experts, d_model)) if shape.expert_bias else None
+        self.shared = FeedForward(shape, shape.d_shared, shape.expert_bias) if shape.d_shared else None
+        self.shared_gate = nn.Linear(d_model, 1, bias=False) if shape.shared_gate else None
 
     def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
         """Return the layer's output, shape of x (batch, T, d_model), and where the tokens went."""
@@ -74,35 +182,31 @@ class Experts(nn.Module):
         routing = self.router(tokens)
         y = self.routed(tokens, routing)
         if self.shared is not None:
-            y = y + self.shared(tokens)
+            shared = self.shared(tokens)
+            y = y + (shared if self.shared_gate is None else self.shared_gate(tokens).sigmoid() * shared)
         return y.view_as(x), routing
 
     def routed(self, tokens: Tensor, routing: Routing) -> Tensor:
         """Return the gated sum of the routed experts, shape (tokens, d_model)."""
-        n_tokens, top_k = routing.experts.shape
-        order = routing.experts.flatten().argsort(stable=True)  # (tokens * K,) slots by expert
-        inverse = torch.empty_like(order)
-        inverse[order] = torch.arange(len(order), device=order.device)
-        ends = routing.load.cumsum(0).to(torch.int32)
-
-        slots = tokens.unsqueeze(1).expand(-1, top_k, -1).reshape(n_tokens * top_k, -1)
-        rows = Permute.apply(slots, order, inverse)  # type: ignore[no-untyped-call]
-        rows, rise, fall = _as_autocast(rows, self.rise, self.fall)
-        product = product_for(rows, rise, fall)
-        hidden = activate(product(rows, rise, ends), self.gated)
-        back: Tensor = Permute.apply(product(hidden, fall, ends), inverse, order)  # type: ignore[no-untyped-call]
-        gates = routing.gates.unsqueeze(-1).to(back.dtype)  # (tokens, K, 1)
-        return (back.view(n_tokens, top_k, -1) * gates).sum(1)
+        tokens, rise, fall = _as_autocast(tokens, self.rise, self.fall)
+        path = self.path or path_for(routing.experts.numel(), rise, fall, routing.load)
+        product = PRODUCTS[path]
+        slots = (Slots.padded if path == "padded" else Slots.sorted)(routing.experts, routing.load)
+        rows = Dispatch.apply(tokens, slots.token, slots.place)  # type: ignore[no-untyped-call]
+        hidden = activate(add_bias(product(rows, rise, slots.load), self.rise_bias, slots.load), self.gated)
+        rows = add_bias(product(hidden, fall, slots.load), self.fall_bias, slots.load)
+        y: Tensor = Combine.apply(rows, routing.gates.to(rows.dtype), slots.token, slots.place)  # type: ignore[no-untyped-call]
+        return y
 
 
 class FeedForward(nn.Module):
     """A dense feed-forward network: SwiGLU (arXiv 2002.05202) or GELU."""
 
-    def __init__(self, d_model: int, hidden: int, gated: bool):
+    def __init__(self, shape: Shape, hidden: int, bias: bool):
         super().__init__()
-        self.gated = gated
-        self.rise = nn.Linear(d_model, hidden * (2 if gated else 1), bias=False)
-        self.fall = nn.Linear(hidden, d_model, bias=False)
+        self.gated = shape.ffn == "swiglu"
+        self.rise = nn.Linear(shape.d_model, hidden * (2 if self.gated else 1), bias=bias)
+        self.fall = nn.Linear(hidden, shape.d_model, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the output, shape of x (…, d_model)."""

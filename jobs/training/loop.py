@@ -1,36 +1,40 @@
-"""One training run from its spec to its record: resume, steps, checkpoints, evaluation.
+"""One training run from its spec to its record: resume, steps, evaluations, checkpoints.
 
-What a run computes follows from its spec alone. Data order is a function of the step, so a checkpoint holds
-weights, optimizer, random state and the step, and a resumed run repeats the uninterrupted one bit for bit.
+What a run computes follows from its spec alone. Data order and router noise are functions of the step, so a checkpoint
+holds weights, optimizer and the step, and a resumed run repeats the uninterrupted one bit for bit.
 """
 
 import math
 import os
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from jobs.corpora import open_store
-from jobs.corpora.tokens import TokenStore, WindowOrder, read_windows
-from jobs.record import IMBALANCED, RunRecord, write_record
-from jobs.training import checkpoint
-from jobs.training.environment import environment, now, peak_flops, peak_memory, reset_peak_memory
+from jobs.corpora.mixture import Mixture
+from jobs.execution import Execution
+from jobs.record import RunRecord, write_record
+from jobs.training import checkpoint, distributed, outcome
+from jobs.training.distributed import Ranks
+from jobs.training.environment import keep_freed_memory, peak_memory, reset_peak_memory
 from jobs.training.evaluate import Evaluation, evaluate
-from jobs.training.experts import Experts
 from jobs.training.metrics import METRIC_LINES, Metrics, Window
-from jobs.training.model import Transformer, cross_entropy
-from jobs.training.routing import Routing
+from jobs.training.model import Transformer
+from jobs.training.precision import autocast, check_precision, set_deterministic
+from jobs.training.progress import Progress
 from jobs.training.schedule import learning_rate
+from jobs.training.step import Stepper
 from planners.errors import UsageError
 from planners.files import write_json
 from planners.spec import RunSpec
 from planners.study import Study
+
+EXPLODED = 2.0
+"""A mean training loss above this many times that of guessing at random, ln V, ends a run as diverged after warm-up."""
 
 
 def checkpoint_s() -> float:
@@ -47,282 +51,232 @@ class Interrupted(Exception):
 
 
 class Diverged(Exception):
-    """The training loss is no longer a number."""
+    """The training loss is no longer a number, or has exploded; the first argument is the flag that says which."""
 
 
-def device() -> torch.device:
-    """Return where runs are trained: the first GPU that this process sees, else the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def train(study: Study, spec: RunSpec, *, stop: Callable[[int], bool] = lambda step: False) -> RunRecord:
+def train(
+    study: Study,
+    spec: RunSpec,
+    *,
+    stop: Callable[[int], bool] = lambda step: False,
+    execution: Execution | None = None,
+) -> RunRecord:
     """Train `spec` from its newest checkpoint, write its record and return it.
 
-    A loss that is not finite ends the run as `diverged`, without a loss. `stop` is asked after every step, with
-    the number of steps taken; when it says yes, a checkpoint is written and Interrupted raised.
+    A loss that is not finite or has exploded ends the run as `diverged`, without a loss. `stop` is asked after every
+    step, with the number of steps taken; when it says yes, a checkpoint is written and Interrupted raised.
+    Where torchrun started several processes, each calls this, and the first one writes.
     Raises UsageError where the run cannot start.
     """
     if spec.data is None:
         raise UsageError(f"run {spec.run_id} names no corpus; plan the study again with --data")
+    ranks = distributed.join()
+    execution = replace(execution or Execution(), devices=ranks.size)
+    check_precision(spec.training.precision, ranks.device)
+    set_deterministic(execution.deterministic and ranks.device.type == "cuda")
     torch.set_num_threads(spec.training.threads)
-    knows_peak = reset_peak_memory(device())
-    run = _Run.start(study, spec, open_store(spec.data), knows_peak)
+    keep_freed_memory()
+    knows_peak = reset_peak_memory(ranks.device)
+    loop = Loop(study, spec, open_store(spec.data), ranks, execution)
     try:
-        run.train(stop)
-        measured = run.evaluate()
-        record = (
-            run.done(measured) if math.isfinite(measured.loss) else run.diverged("the validation loss is not finite")
-        )
+        loop.run(stop)
+        record = outcome.ended(loop, loop.final_evaluation(), knows_peak=knows_peak)
     except Diverged as error:
-        record = run.diverged(str(error))
+        record = outcome.diverged(loop, *error.args)
     finally:
-        run.metrics.close()
-    write_record(study, record)
+        loop.metrics.close()
+    if ranks.is_first:
+        write_record(study, record)
     return record
 
 
-@dataclass(kw_only=True)
-class _Run:
+class Loop:
     """A run in progress. What a checkpoint holds is what `state` returns."""
 
-    study: Study
-    spec: RunSpec
-    device: torch.device
-    model: Transformer
-    optimizer: torch.optim.Optimizer
-    store: TokenStore
-    tokens: np.ndarray
-    order: WindowOrder
-    metrics: Metrics
-    window: Window
-    knows_peak: bool
-    evaluation_s: float = 0.0
-    step: int = 0
-    wall_s: float = 0.0
-    started: str = field(default_factory=now)
-    resumed: bool = False
-    tail: list[tuple[int, float]] = field(default_factory=list)
-    dropped: int = 0
-
-    @classmethod
-    def start(cls, study: Study, spec: RunSpec, store: TokenStore, knows_peak: bool) -> "_Run":
-        """Return the run at its newest checkpoint, or at step 0."""
-        place = device()
-        folder = study.run_folder(spec.run_id)
+    def __init__(self, study: Study, spec: RunSpec, corpus: Mixture, ranks: Ranks, execution: Execution):
+        self.study, self.spec, self.corpus, self.ranks = study, spec, corpus, ranks
         training = spec.training
-        if store.manifest.vocab_size != spec.shape.vocab_size:
+        if corpus.manifest.vocab_size > spec.shape.vocab_size:
             raise UsageError(
-                f"run {spec.run_id} has vocabulary {spec.shape.vocab_size}, its corpus {store.manifest.vocab_size}"
+                f"run {spec.run_id} has vocabulary {spec.shape.vocab_size}, its corpus {corpus.manifest.vocab_size}"
             )
-        write_json(folder / "spec.json", spec.to_line())
-        torch.manual_seed(training.seed)
-        model = Transformer(spec.shape, spec.router)
-        model.initialise(training.seed)
-        if training.init_from:
-            _load_parent(model, study, training.init_from)
-        model.to(place).train()
-        tokens = store.tokens("train")
-        run = cls(
-            study=study,
-            spec=spec,
-            device=place,
-            model=model,
-            optimizer=_optimizer(model, spec),
-            store=store,
-            tokens=tokens,
-            order=WindowOrder(len(tokens), training.seq_len, training.U, training.seed),
-            metrics=Metrics(folder / "metrics.jsonl"),
-            window=Window(place),
-            knows_peak=knows_peak,
-        )
-        state = checkpoint.load_newest(folder / "checkpoint", spec.run_id, place)
-        if state is not None:
-            run.restore(state)
-        run.metrics.open(state["metrics_bytes"] if state else 0)
-        return run
+        self.stream = corpus.stream(training.seq_len, training.U, training.seed)
+        self.model, state = _model(study, spec, ranks.device)
+        self.progress = Progress.restored(state["progress"]) if state else Progress()
+        if execution.micro_batch is None and self.progress.devices == ranks.size:
+            execution = replace(execution, micro_batch=self.progress.micro_batch)
+        self.execution, self.stepper = execution, Stepper(self.model, spec, ranks, execution)
+        self.window = Window()
+        self.measured: Evaluation | None = None
+        if state:
+            self.stepper.restore_optimizer(state["optimizer"])
+            self.window = Window.restored(state["window"], mine=ranks.is_first)
+            self.progress.flag("resumed")
+        self.metrics = Metrics(study.run_folder(spec.run_id) / "metrics.jsonl", writes=ranks.is_first)
+        if ranks.is_first:
+            write_json(study.run_folder(spec.run_id) / "spec.json", spec.to_line())
+        self.metrics.open(state["metrics_bytes"] if state else 0)
 
-    def train(self, stop: Callable[[int], bool]) -> None:
+    def run(self, stop: Callable[[int], bool]) -> None:
         """Take the remaining steps, with a metrics line now and then and a checkpoint every `checkpoint_s()`."""
-        training, every = self.spec.training, math.ceil(self.spec.training.steps / METRIC_LINES)
-        saved, wait = (clock := time.monotonic()), checkpoint_s()
-        while self.step < training.steps:
-            self.window.add(*self.take_step())
-            self.step += 1
-            ended, stopping = self.step == training.steps, stop(self.step)
-            if self.step % every == 0 or ended or stopping or time.monotonic() - saved > wait:
-                if self.device.type == "cuda":
-                    torch.cuda.synchronize(self.device)  # the steps that are only queued so far take time too
-                self.wall_s, clock = self.wall_s + time.monotonic() - clock, time.monotonic()
-                if self.step % every == 0 or ended:
+        progress, every, wait = self.progress, math.ceil(self.spec.training.steps / METRIC_LINES), checkpoint_s()
+        saved = clock = time.monotonic()
+        while not self.is_over:
+            self.stepper.take(progress.step, self.batch(progress.step), self.window)
+            progress.step += 1
+            reporting = progress.step % every == 0 or self.evaluates_now or self.is_over
+            stopping, overdue = self.ranks.any(stop(progress.step), time.monotonic() - saved > wait)
+            if reporting or stopping or overdue:
+                clock = self.count_time(clock)
+                if self.evaluates_now:
+                    self.evaluate_on_the_way()
+                    clock = time.monotonic()
+                if reporting:
                     self.report()
-                if ended or stopping or clock - saved > wait:
+                if self.is_over or stopping or overdue:
                     self.save()
-                    saved = clock
-                if stopping and not ended:
+                    saved = time.monotonic()
+                if stopping and not self.is_over:
                     raise Interrupted(self.spec.run_id)
 
-    def take_step(self) -> tuple[Tensor, Tensor, list[Routing]]:
-        """Take one optimizer step; return cross entropy and gradient norm, both without gradient, and the routing."""
-        training, settings = self.spec.training, self.spec.router
-        batch = self.batch()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.step, training)
-        with self.autocast():
-            logits, routings = self.model(batch[:, :-1])
-        loss = entropy = cross_entropy(logits, batch[:, 1:])
-        for routing in routings:
-            loss = loss + settings.balance * routing.balance + settings.z_loss * routing.z_loss
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), training.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        if settings.bias_rate:
-            experts = [module for module in self.model.modules() if isinstance(module, Experts)]
-            for module, routing in zip(experts, routings, strict=True):
-                module.router.update_bias(routing.load)
-        return entropy.detach(), norm, routings
+    @property
+    def is_over(self) -> bool:
+        """Whether no step is left to take."""
+        return self.progress.step == self.spec.training.steps or "stopped_early" in self.progress.flags
 
-    def batch(self) -> Tensor:
-        """Return the windows of the next step, shape (windows, seq_len + 1)."""
+    @property
+    def evaluates_now(self) -> bool:
+        """Whether an evaluation is due after the present step; the one at the end is another."""
+        training, step = self.spec.training, self.progress.step
+        return training.eval_steps is not None and step % training.eval_steps == 0 and step < training.steps
+
+    @property
+    def D_seen(self) -> int:
+        """Tokens consumed so far."""
+        return self.progress.step * self.spec.training.batch_tokens
+
+    def batch(self, step: int) -> Tensor:
+        """Return this process's windows of a step, shape (windows, seq_len + 1)."""
         training = self.spec.training
         count = training.batch_tokens // training.seq_len
-        windows = self.order(self.step * count, count)
-        return torch.from_numpy(read_windows(self.tokens, windows, training.seq_len)).to(self.device, non_blocking=True)
+        mine = self.ranks.share(range(step * count, (step + 1) * count))
+        batch = torch.from_numpy(self.stream(mine.start, len(mine)))
+        if self.ranks.device.type != "cuda":
+            return batch
+        return batch.pin_memory().to(self.ranks.device, non_blocking=True)
 
-    def autocast(self) -> Any:
-        """Return the context in which the forward pass runs."""
-        if self.spec.training.precision == "bf16":
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
-        return nullcontext()
+    def count_time(self, since: float) -> float:
+        """Add the seconds of training since a moment, and return the present one."""
+        if self.ranks.device.type == "cuda":
+            torch.cuda.synchronize(self.ranks.device)  # the steps that are only queued so far take time too
+        self.progress.wall_s += (present := time.monotonic()) - since
+        return present
 
     def report(self) -> None:
-        """Write a metrics line and start the next window. Raises Diverged where the loss is not finite."""
-        window, self.window = self.window, Window(self.device)
-        loss = window.loss()
-        D = self.step * self.spec.training.batch_tokens
+        """Write a metrics line and start the next window. Raises Diverged where the loss is no number or exploded."""
+        window, self.window = self.window, Window()
+        window.sums = {name: self.ranks.sum(value) for name, value in window.sums.items()}
+        progress, loss, speed = self.progress, window.loss(), self.D_seen / max(self.progress.wall_s, 1e-9)
         line = {
-            "step": self.step,
-            "D": D,
-            "loss": loss if math.isfinite(loss) else None,
-            "balance": window.balance(),
-            "lr": learning_rate(self.step - 1, self.spec.training),
-            "grad_norm": window.grad_norm(),
-            "tokens_per_s": D / max(self.wall_s, 1e-9),
-            "wall_s": self.wall_s,
-            "max_load": window.max_load(),
+            "step": progress.step,
+            "D": self.D_seen,
+            **window.line([module.router.bias for module in self.stepper.experts]),
+            "val_loss": self.measured.loss if self.measured and self.evaluates_now else None,
+            "lr": learning_rate(progress.step - 1, self.spec.training),
+            "tokens_per_s": speed,
+            "mfu": outcome.mfu(self, speed),
+            "memory_bytes": peak_memory(self.ranks.device),
+            "wall_s": progress.wall_s,
+            "eta_s": progress.wall_s / progress.step * (self.spec.training.steps - progress.step),
         }
-        self.dropped += int(window.dropped)
+        progress.dropped += window.dropped()
         self.metrics.write(line)
         if not math.isfinite(loss):
-            raise Diverged(f"the training loss is not finite at step {self.step}")
-        self.tail = [*self.tail, (window.steps, loss)][-METRIC_LINES:]
+            raise Diverged("not_finite", f"the training loss is not finite at step {progress.step}")
+        bound = EXPLODED * math.log(self.spec.shape.vocab_size)
+        if loss > bound and progress.step > self.spec.training.warmup_steps:
+            raise Diverged(
+                "exploded",
+                f"the training loss {loss:.4g} at step {progress.step} is above {bound:.4g}, {EXPLODED:g} ln V",
+            )
+        progress.tail = [*progress.tail, (window.steps, loss)][-METRIC_LINES:]
 
     def evaluate(self) -> Evaluation:
-        """Measure the validation loss; its time counts as the run's."""
+        """Measure the validation loss; its time counts as the run's. Every process measures the whole of it."""
         clock, training = time.monotonic(), self.spec.training
-        tokens = self.store.tokens("validation")
-        with self.autocast():
+        slots = self.D_seen * self.spec.shape.top_k * self.spec.shape.n_moe_layers
+        with autocast(training.precision, self.ranks.device):
             measured = evaluate(
-                self.model, tokens, training.seq_len, training.eval_windows, self.device, dropped=self.dropped_share
+                self.model,
+                self.corpus,
+                training.seq_len,
+                training.eval_windows,
+                self.ranks.device,
+                dropped=self.progress.dropped / slots if slots else 0.0,
             )
-        self.evaluation_s = time.monotonic() - clock
+        self.progress.evaluation_s += time.monotonic() - clock
+        measured = replace(measured, loss=self.ranks.first(measured.loss))
+        if not math.isfinite(measured.loss):
+            raise Diverged("not_finite", f"the validation loss is not finite at step {self.progress.step}")
+        return measured
+
+    def evaluate_on_the_way(self) -> None:
+        """Measure, and stop early where too many evaluations in a row brought nothing."""
+        self.measured = self.evaluate()
+        self.progress.evaluated(self.measured.loss)
+        patience = self.spec.training.patience
+        if patience is not None and self.progress.stale >= patience:
+            self.progress.flag("stopped_early")
+
+    def final_evaluation(self) -> Evaluation:
+        """Return the evaluation after the last step."""
+        if "stopped_early" in self.progress.flags:  # after an evaluation, which is known unless this process is new
+            return self.measured or self.evaluate()
+        measured = self.evaluate()
+        if self.spec.training.eval_steps is not None:
+            self.progress.evaluated(measured.loss)
         return measured
 
     def state(self) -> dict[str, Any]:
-        """Return what continues this run."""
+        """Return what continues this run, on as many devices as may be."""
+        self.note_execution()
+        sums = {name: self.ranks.sum(value.clone()) for name, value in self.window.sums.items()}
         return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "cpu_random": torch.get_rng_state(),
-            "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
-            "wall_s": self.wall_s,
-            "started": self.started,
-            "is_final": self.step == self.spec.training.steps,
-            "tail": self.tail,
-            "dropped": self.dropped,
-            "window": self.window.state(),
+            **self.stepper.state(),
+            "progress": self.progress.state(),
+            "window": {**self.window.state(), "sums": sums},
+            "is_final": self.is_over,
             "metrics_bytes": self.metrics.size(),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from `state`."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["cpu_random"].cpu())
-        if self.device.type == "cuda" and state["cuda_random"] is not None:
-            torch.cuda.set_rng_state(state["cuda_random"].cpu(), self.device)
-        self.step, self.wall_s, self.started = state["step"], state["wall_s"], state["started"]
-        self.tail = [(steps, loss) for steps, loss in state["tail"]]
-        self.dropped, self.resumed = state["dropped"], True
-        self.window.restore(state["window"])
-
     def save(self) -> None:
         """Write a checkpoint of the present step."""
-        folder = self.study.run_folder(self.spec.run_id) / "checkpoint"
-        checkpoint.save(folder, self.step, self.spec.run_id, self.state())
+        state = self.state()
+        if self.ranks.is_first:
+            folder = self.study.run_folder(self.spec.run_id) / "checkpoint"
+            checkpoint.save(folder, self.progress.step, self.spec.run_id, state)
 
-    @property
-    def dropped_share(self) -> float:
-        """Share of routed slots that were dropped in training; 0 for a dense model."""
-        slots = self.spec.training.D * self.spec.shape.top_k * self.spec.shape.n_moe_layers
-        return self.dropped / slots if slots else 0.0
-
-    def train_loss(self) -> float:
-        """Return the mean cross entropy of the metrics lines that hold the last tenth of the steps."""
-        steps, total = 0, 0.0
-        for n, loss in reversed(self.tail):
-            if steps >= self.spec.training.steps / 10:
-                break
-            steps, total = steps + n, total + n * loss
-        return total / steps
-
-    def done(self, measured: Evaluation) -> RunRecord:
-        """Return the record of a finished run."""
-        training, health = self.spec.training, measured.routing
-        speed, peak = training.D / self.wall_s, peak_flops(self.device, training.precision)
-        M = self.spec.flops_per_token[self.spec.flops_convention]
-        flags = ["resumed"] if self.resumed else []
-        if health:
-            flags += ["dead_experts"] if health.dead_experts else []
-            flags += ["imbalanced"] if health.max_load > IMBALANCED else []
-        return RunRecord(
-            spec=self.spec,
-            state="done",
-            loss=measured.loss,
-            bpb=measured.loss / math.log(2) / self.store.bytes_per_token,
-            train_loss=self.train_loss(),
-            D_seen=training.D,
-            wall_s=self.wall_s + self.evaluation_s,
-            tokens_per_s=speed,
-            mfu=speed * M / peak if peak else None,
-            peak_memory_bytes=peak_memory(self.device) if self.knows_peak else None,
-            routing=health,
-            environment=environment(self.device, self.started),
-            flags=tuple(flags),
-        )
-
-    def diverged(self, reason: str) -> RunRecord:
-        """Return the record of a run whose loss is no number."""
-        return RunRecord(
-            spec=self.spec,
-            state="diverged",
-            D_seen=self.step * self.spec.training.batch_tokens,
-            wall_s=self.wall_s,
-            environment=environment(self.device, self.started),
-            error=reason,
-        )
+    def note_execution(self) -> None:
+        """Keep what the next process should know of how the batches were cut, and what the record should say of it."""
+        stepper, progress = self.stepper, self.progress
+        progress.micro_batch, progress.devices = stepper.micro_batch, self.ranks.size
+        if stepper.halved:
+            progress.flag("micro_batch_halved")
+        if stepper.parts > 1 and not self.spec.shape.is_dense:
+            progress.flag("split_batch")
 
 
-def _optimizer(model: Transformer, spec: RunSpec) -> torch.optim.Optimizer:
-    """Return AdamW with weight decay on matrices and none on norms."""
-    training = spec.training
-    weights = list(model.parameters())
-    groups = [
-        {"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": training.weight_decay},
-        {"params": [weight for weight in weights if weight.dim() == 1], "weight_decay": 0.0},
-    ]
-    first, second = training.betas
-    return torch.optim.AdamW(groups, lr=training.lr, betas=(first, second), fused=True)
+def _model(study: Study, spec: RunSpec, device: torch.device) -> tuple[Transformer, dict[str, Any] | None]:
+    """Return the model with the weights of the newest checkpoint, which comes with it, or with its first ones."""
+    model = Transformer(spec.shape, spec.router)
+    state = checkpoint.load_newest(study.run_folder(spec.run_id) / "checkpoint", spec.run_id, device)
+    if state is not None:
+        model.load_state_dict(state["model"])
+    else:
+        model.initialise(spec.training.seed)
+        if spec.training.init_from:
+            _load_parent(model, study, spec.training.init_from)
+    return model.to(device).train(), state
 
 
 def _load_parent(model: Transformer, study: Study, run_id: str) -> None:

@@ -1,4 +1,4 @@
-"""The decoder that a `Shape` describes: pre-norm RMSNorm, rotary positions, causal attention, dense or expert FFN."""
+"""The pre-norm transformer that a `Shape` describes, each layer with attention and a dense or an expert FFN."""
 
 import hashlib
 import math
@@ -7,35 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from jobs.training.attention import Attention, Table, norm_of, position_table
 from jobs.training.experts import Experts, FeedForward
 from jobs.training.routing import Routing
 from planners.shape import Shape
 from planners.spec import Router
-
-ROTARY_BASE = 10_000.0
-
-
-class Attention(nn.Module):
-    """Causal self-attention with rotary positions (arXiv 2104.09864); fewer key-value heads share among queries."""
-
-    def __init__(self, shape: Shape):
-        super().__init__()
-        self.n_heads, self.n_kv_heads, self.head_dim = shape.n_heads, shape.n_kv_heads, shape.head_dim
-        width = (shape.n_heads + 2 * shape.n_kv_heads) * shape.head_dim
-        self.query_key_value = nn.Linear(shape.d_model, width, bias=False)
-        self.fall = nn.Linear(shape.n_heads * shape.head_dim, shape.d_model, bias=False)
-
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the attended values, shape of x (batch, T, d_model)."""
-        batch, T, _ = x.shape
-        heads = self.query_key_value(x).view(batch, T, -1, self.head_dim).transpose(1, 2)  # (batch, heads, T, head_dim)
-        query, key, value = heads.split([self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=1)
-        query, key = rotate(query, rotation), rotate(key, rotation)
-        y = F.scaled_dot_product_attention(
-            query, key, value, is_causal=True, enable_gqa=self.n_heads != self.n_kv_heads
-        )
-        attended: Tensor = self.fall(y.transpose(1, 2).reshape(batch, T, -1))
-        return attended
 
 
 class Layer(nn.Module):
@@ -43,15 +19,15 @@ class Layer(nn.Module):
 
     def __init__(self, shape: Shape, settings: Router, moe: bool):
         super().__init__()
-        self.attention_norm = nn.RMSNorm(shape.d_model, eps=1e-6)
+        self.attention_norm = norm_of(shape, shape.d_model)
         self.attention = Attention(shape)
-        self.ffn_norm = nn.RMSNorm(shape.d_model, eps=1e-6)
+        self.ffn_norm = norm_of(shape, shape.d_model)
         self.ffn: Experts | FeedForward
-        self.ffn = Experts(shape, settings) if moe else FeedForward(shape.d_model, shape.d_ff, shape.ffn == "swiglu")
+        self.ffn = Experts(shape, settings) if moe else FeedForward(shape, shape.d_ff, shape.ffn_bias)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor]) -> tuple[Tensor, Routing | None]:
+    def forward(self, x: Tensor, table: Table | None) -> tuple[Tensor, Routing | None]:
         """Return the new residual stream, shape of x, and the routing where there are experts."""
-        x = x + self.attention(self.attention_norm(x), rotation)
+        x = x + self.attention(self.attention_norm(x), table)
         y = self.ffn(self.ffn_norm(x))
         if isinstance(y, tuple):
             return x + y[0], y[1]
@@ -66,14 +42,17 @@ class Transformer(nn.Module):
         settings = settings or Router()
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocab_size, shape.d_model)
+        if shape.positions == "learned":
+            self.positions = nn.Embedding(shape.max_positions, shape.d_model)
         self.layers = nn.ModuleList(
-            Layer(shape, settings, moe=index >= shape.n_dense_layers) for index in range(shape.n_layers)
+            Layer(shape, settings, shape.is_moe_layer(index)) for index in range(shape.n_layers)
         )
-        self.norm = nn.RMSNorm(shape.d_model, eps=1e-6)
+        self.norm = norm_of(shape, shape.d_model)
         self.head = nn.Linear(shape.d_model, shape.vocab_size, bias=False)
         if shape.tied_embeddings:
             self.head.weight = self.embedding.weight
-        self._rotation: tuple[Tensor, Tensor] | None = None
+        self._table: Table | None = None
+        self._table_of: tuple[int, torch.device] | None = None
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, list[Routing]]:
         """Return logits of shape (batch, T, vocab_size) for tokens (batch, T), and the routing of each MoE layer."""
@@ -82,51 +61,50 @@ class Transformer(nn.Module):
 
     def hidden(self, tokens: Tensor) -> tuple[Tensor, list[Routing]]:
         """Return what the head reads, shape (batch, T, d_model), for tokens (batch, T), and the routings."""
-        rotation = self.rotation(tokens.shape[1], tokens.device)
-        x, routings = self.embedding(tokens), []
+        T = tokens.shape[1]
+        x, table, routings = self.embedding(tokens), self.table(T, tokens.device), []
+        if self.shape.positions == "learned":
+            x = x + self.positions.weight[:T]
         for layer in self.layers:
-            x, routing = layer(x, rotation)
+            x, routing = layer(x, table)
             if routing is not None:
                 routings.append(routing)
         return self.norm(x), routings
 
-    def rotation(self, T: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return cosine and sine of the rotary angles, each (T, head_dim), kept from call to call."""
-        if self._rotation is None or self._rotation[0].shape[0] != T or self._rotation[0].device != device:
-            half = torch.arange(0, self.shape.head_dim, 2, device=device, dtype=torch.float64) / self.shape.head_dim
-            angles = torch.outer(torch.arange(T, device=device, dtype=torch.float64), ROTARY_BASE**-half).repeat(1, 2)
-            dtype = self.embedding.weight.dtype
-            self._rotation = angles.cos().to(dtype), angles.sin().to(dtype)
-        return self._rotation
+    def table(self, T: int, device: torch.device) -> Table | None:
+        """Return what attention needs to know of T positions, kept from call to call."""
+        wanted = T, device
+        if self._table_of != wanted:
+            self._table = position_table(self.shape, T, device, self.embedding.weight.dtype)
+            self._table_of = wanted
+        return self._table
 
     def initialise(self, seed: int) -> None:
         """Fill all weights from `seed` and each weight's name, so that arms of one seed share what they have in common.
 
         Matrices have standard deviation 1 / sqrt(inputs), those that write to the residual stream
-        1 / sqrt(2 n_layers) of that; embedding and head 0.02; norms are 1.
+        1 / sqrt(2 n_layers) of that; embedding, head and learned positions 0.02; norms are 1 and biases 0.
         """
         with torch.no_grad():
             for name, weight in self.named_parameters():
-                if weight.dim() == 1:
-                    weight.fill_(1.0)
+                if not is_matrix(name, weight):
+                    weight.fill_(0.0 if name.endswith("bias") else 1.0)
                     continue
                 generator = torch.Generator("cpu").manual_seed(_seed_of(seed, name))
                 values = torch.empty(weight.shape).normal_(0.0, self._deviation(name, weight), generator=generator)
                 weight.copy_(values)
 
     def _deviation(self, name: str, weight: Tensor) -> float:
-        if name.startswith(("embedding", "head")):
+        if name.startswith(("embedding", "head", "positions")):
             return 0.02
         inputs = weight.shape[1]  # (out, in) of a Linear and (n_experts, in, out) of stacked experts alike
         residual = "fall" in name
         return 1 / math.sqrt(inputs * (2 * self.shape.n_layers if residual else 1))
 
 
-def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Return x (batch, heads, T, head_dim) with each pair of dimensions (i, i + head_dim / 2) turned by position."""
-    cosine, sine = rotation
-    first, second = x.chunk(2, dim=-1)
-    return (x * cosine + torch.cat((-second, first), dim=-1) * sine).to(x.dtype)
+def is_matrix(name: str, weight: Tensor) -> bool:
+    """Return whether a parameter is no norm and no bias (those of experts are stacked): weight decay is for these."""
+    return weight.dim() > 1 and not name.endswith("bias")
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

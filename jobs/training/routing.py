@@ -21,19 +21,33 @@ class Routing:
     load: Tensor
     """(n_experts,) tokens routed to each expert, int64."""
     balance: Tensor
-    """Load-balancing loss, 1 at uniform routing."""
-    z_loss: Tensor
-    """Mean squared log of the softmax denominator."""
-    entropy: Tensor
-    """Mean entropy of the gates over ln n_experts, without gradient."""
+    """Load-balancing loss in the form that the settings ask for."""
+    logits: Tensor
+    """(tokens, n_experts) router logits, float32."""
+    shares: Tensor
+    """(tokens, n_experts) gate probabilities before the choice; they sum to 1 per token."""
     dropped: Tensor
     """Slots beyond the capacity of their expert."""
+
+    @property
+    def z_loss(self) -> Tensor:
+        """Mean squared log of the softmax denominator (arXiv 2202.08906, eq. 5)."""
+        z: Tensor = self.logits.logsumexp(-1)
+        return z.square().mean()
+
+    @property
+    def entropy(self) -> Tensor:
+        """Mean entropy of the gate probabilities over ln n_experts, without gradient; computed only where asked for."""
+        entropies: Tensor = torch.special.entr(self.shares.detach()).sum(-1)
+        return entropies.mean() / math.log(max(2, self.shares.shape[1]))
 
 
 class TopKRouter(nn.Module):
     """Linear gate in float32, whatever the autocast: bf16 logits would change the experts of 1-3 % of tokens."""
 
     bias: Tensor
+    forced: bool = False
+    """Send tokens to the experts in turn whatever the scores, for benchmarks under even load; no part of any spec."""
 
     def __init__(self, d_model: int, n_experts: int, top_k: int, settings: Router):
         super().__init__()
@@ -50,7 +64,7 @@ class TopKRouter(nn.Module):
                 x = x * torch.empty_like(x).uniform_(1 - settings.jitter, 1 + settings.jitter)
             logits = F.linear(x, self.weight)  # (tokens, n_experts)
             scores = logits.softmax(-1) if settings.score == "softmax" else logits.sigmoid()
-            experts = (scores + self.bias).topk(self.top_k, dim=-1).indices
+            experts = in_turn(scores, self.top_k) if self.forced else self.best(scores)
             gates = scores.gather(-1, experts)
             if settings.renormalise:
                 gates = gates / gates.sum(-1, keepdim=True)
@@ -64,11 +78,18 @@ class TopKRouter(nn.Module):
                 experts=experts,
                 gates=gates,
                 load=load,
-                balance=balance_loss(load, shares),
-                z_loss=logits.logsumexp(-1).square().mean(),
-                entropy=torch.special.entr(shares.detach()).sum(-1).mean() / math.log(max(2, n_experts)),
+                balance=BALANCE_FORMS[settings.balance_form](load, shares),
+                logits=logits,
+                shares=shares,
                 dropped=dropped,
             )
+
+    def best(self, scores: Tensor) -> Tensor:
+        """Return the K experts of the highest biased scores, shape (tokens, K)."""
+        biased = scores + self.bias
+        if self.top_k == 1:
+            return torch.max(biased, dim=-1, keepdim=True).indices  # a third of the time of topk
+        return torch.topk(biased, self.top_k, dim=-1).indices
 
     @torch.no_grad()
     def update_bias(self, load: Tensor) -> None:
@@ -83,21 +104,45 @@ def count(experts: Tensor, n_experts: int) -> Tensor:
     return torch.zeros(n_experts, dtype=torch.int64, device=ids.device).scatter_add_(0, ids, torch.ones_like(ids))
 
 
+def in_turn(scores: Tensor, top_k: int) -> Tensor:
+    """Return K different experts per token, shape (tokens, K), such that loads differ by one token at most."""
+    tokens, n_experts = scores.shape
+    return torch.arange(tokens * top_k, device=scores.device).view(tokens, top_k) % n_experts
+
+
 def balance_loss(load: Tensor, shares: Tensor) -> Tensor:
     """Return n_experts * sum_i f_i p_i (arXiv 2101.03961, eq. 4): f_i share of routed slots, p_i mean gate probability.
 
     f sums to 1 for every K, so that uniform routing gives 1 and one coefficient means the same along a sweep of K;
     times K this is the form of arXiv 2506.12119, whose value at uniform routing is K.
     """
-    f = load / load.sum()
-    return len(load) * (f * shares.mean(0)).sum()
+    f = load.to(shares.dtype) / load.sum()
+    return len(load) * torch.dot(f, shares.mean(0))
+
+
+def entropy_loss(load: Tensor, shares: Tensor) -> Tensor:
+    """Return ln n_experts - H(p) in nats, with H(p) the entropy of the mean gate probabilities p: 0 at uniform routing.
+
+    It is the Kullback-Leibler divergence of p from uniform, and asks for even probabilities and not for even loads.
+    """
+    entropy: Tensor = torch.special.entr(shares.mean(0)).sum()
+    return math.log(len(load)) - entropy
+
+
+BALANCE_FORMS = {"switch": balance_loss, "entropy": entropy_loss}
+"""Load-balancing losses by the name of `Router.balance_form`."""
 
 
 def within_capacity(experts: Tensor, load: Tensor, factor: float) -> Tensor:
     """Return which slots fit, shape (tokens, K): each expert keeps its first ceil(factor * slots / n_experts)."""
+    capacity = math.ceil(factor * experts.numel() / len(load))
+    return rank_in_expert(experts, load) < capacity
+
+
+def rank_in_expert(experts: Tensor, load: Tensor) -> Tensor:
+    """Return how many slots of the same expert come before each slot, shape (tokens, K)."""
     slots = experts.flatten()
-    capacity = math.ceil(factor * len(slots) / len(load))
     order = slots.argsort(stable=True)
-    rank = torch.empty_like(slots)
-    rank[order] = torch.arange(len(slots), device=slots.device) - (load.cumsum(0) - load)[slots[order]]
-    return (rank < capacity).view_as(experts)
+    first = (load.cumsum(0) - load).index_select(0, slots)  # place of each slot's expert among the sorted
+    rank = torch.empty_like(slots).scatter_(0, order, torch.arange(len(slots), device=slots.device)) - first
+    return rank.view_as(experts)

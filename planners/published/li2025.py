@@ -1,4 +1,4 @@
-"""The runs of arXiv 2506.12119 as records: tables 9 to 17, with the architecture wherever the paper prints it.
+"""The runs of arXiv 2506.12119 as records: tables 9 to 17, with the architecture wherever the table file has it.
 
 Its parameter counting is here too, because nothing but a comparison with the paper needs it.
 """
@@ -18,7 +18,7 @@ VOCAB_SIZE = 65_536
 
 @dataclass(frozen=True, kw_only=True)
 class Li2025Run:
-    """One printed run. Null is what its table leaves out."""
+    """One printed run. Null is what the table file leaves out."""
 
     table: int
     """Number of the table in the paper."""
@@ -92,7 +92,7 @@ def _run(row: Mapping[str, str]) -> Li2025Run:
 
 
 def _shape(row: Mapping[str, str]) -> Shape | None:
-    """Return the architecture of a row; tables 15 and 16 do not print the experts."""
+    """Return the architecture of a row; those of tables 15 and 16 are without their experts."""
     if row["n_experts"] != "0" and not row["d_expert"]:
         return None
     d_model, n_heads = int(row["d_model"]), int(row["n_heads"])
@@ -109,6 +109,7 @@ def _shape(row: Mapping[str, str]) -> Shape | None:
         d_expert=int(row["d_expert"] or 0),
         d_shared=int(row["d_shared"] or 0),
         vocab_size=VOCAB_SIZE,
+        positions="alibi",
     )
 
 

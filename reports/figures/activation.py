@@ -176,7 +176,8 @@ def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n, budget, convention and source."""
     question = evidence.question
     n = sum(len(arm.done) for arm in evidence.arms)
-    at = f"N ≈ {format_quantity(question.total_params)} and C ≈ {listed(map(flops, question.budgets))} FLOPs"
+    N, C = listed(map(format_quantity, evidence.totals)), listed(map(flops, question.budgets or evidence.budgets))
+    at = f"N ≈ {N} and C ≈ {C} FLOPs"
     seeds = "Open markers are runs, bars their mean. " if len(evidence.seeds) > 1 else "One marker is one run. "
     return (
         f"Final validation loss against activation rate (log axis) at {at} ({question.flops_convention} convention) on "

@@ -188,3 +188,42 @@ def test_budgets_need_their_column():
 def test_matched_runs_of_the_paper_are_one_budget():
     spread = from_records([{"C": C, "loss": 1} for C in np.array([9.13, 9.19, 9.38, 9.38]) * 1e20])  # 2506.12119, t. 10
     assert len(spread.by_budget()) == 1
+
+
+def test_a_column_can_be_converted_from_billions_and_per_cent(tmp_path):
+    path = written(tmp_path, "n,tokens_b,rate,loss\n1e8,2,19.1,3.1\n")
+    table = read_table(path, {"N": "n", "D": "tokens_b*1e9", "r_a": "rate*.01"})
+    assert (table.numbers("D")[0], table.rates()[0]) == pytest.approx((2e9, 0.191))
+    assert_refused(lambda: read_table(path, {"D": "tokens_b*many"}), "factor", "'many'")
+    assert_refused(lambda: read_table(path, {"D": "tokens_m*1e6"}), "'tokens_m'")
+
+
+def test_a_column_whose_name_has_a_star_is_itself(tmp_path):
+    assert read_table(written(tmp_path, "N,a*2,loss\n1e8,5e9,3\n"), {"D": "a*2"}).numbers("D")[0] == 5e9
+
+
+@pytest.mark.parametrize("column", ["N", "D"])
+def test_billions_that_are_not_said_to_be_are_refused(tmp_path, column):
+    header, values = {"N": ("N,D", ".07,2e9"), "D": ("N,D", "1e8,300")}[column]
+    path = written(tmp_path, f"{header},loss\n{values},3.1\n")
+    assert_refused(lambda: read_table(path), f"--columns {column}=NAME*1e9")
+
+
+def test_rows_left_out_on_request_are_listed_with_the_request():
+    rows = [{"N": n, "arm": arm, "loss": 3.0} for n, arm in ((1e7, "a"), (1e8, "b"), (0, "c"))]
+    table = from_records(rows).where("N>=5e7")
+    assert table.numbers("N").tolist() == [1e8]
+    assert [(one.row, one.by, one.reason) for one in table.dropped] == [
+        (1, "N", "left out by N>=5e7"),
+        (3, "N", "left out by N>=5e7"),
+    ]
+    assert len(from_records(rows).where("arm != b")) == 2
+    assert len(from_records(rows).where("N=0")) == 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"), [("N", "COLUMN"), ("M>3", "no column M"), ("N>x", "'x'"), ("arm>b", "text"), ("", "COLUMN")]
+)
+def test_a_condition_that_means_nothing_is_refused(condition, words):
+    table = from_records([{"N": 1e8, "arm": "a", "loss": 3.0}])
+    assert_refused(lambda: table.where(condition), words)

@@ -15,6 +15,7 @@ from jobs.training import checkpoint, loop
 from planners import Question, Router, RunSpec, Study, UsageError, make_plan
 from planners.files import read_jsonl
 
+VOLATILE = ("wall_s", "tokens_per_s", "eta_s", "memory_bytes")
 OTHERS = ("pandas", "scipy", "statsmodels", "submitit", "datasets", "matplotlib", "jsonlines", "jinja2", "tqdm")
 
 
@@ -33,13 +34,14 @@ def outcome(record: RunRecord) -> dict:
 def weights(study: Study, spec: RunSpec) -> dict[str, torch.Tensor]:
     state = checkpoint.load_newest(study.run_folder(spec.run_id) / "checkpoint", spec.run_id, torch.device("cpu"))
     assert state is not None
-    return {**state["model"], "random": state["cpu_random"]}
+    moments = [value for values in state["optimizer"]["state"].values() for value in values.values()]
+    return {**state["model"], **{f"moment {index}": moment for index, moment in enumerate(moments)}}
 
 
 def metrics(study: Study, spec: RunSpec) -> list[dict]:
     rows, torn = read_jsonl(study.run_folder(spec.run_id) / "metrics.jsonl")
     assert not torn
-    return [{name: row[name] for name in row if name not in ("wall_s", "tokens_per_s")} for row in rows]
+    return [{name: row[name] for name in row if name not in VOLATILE} for row in rows]
 
 
 def copy_of(study: Study, folder: Path) -> Study:

@@ -1,7 +1,11 @@
+import math
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from jobs.training.routing import TopKRouter, balance_loss, count, within_capacity
+from jobs.training.routing import TopKRouter, balance_loss, count, entropy_loss, rank_in_expert, within_capacity
 from planners import Router
 
 
@@ -67,6 +71,63 @@ def test_capacity_drops_the_last_tokens_of_a_full_expert() -> None:
     routing = made(X)
     assert int(routing.dropped) == int((routing.gates == 0).sum()) > 0
     assert int(made.eval()(X).dropped) == 0
+
+
+@pytest.mark.parametrize(("tokens", "top_k"), [(64, 1), (64, 3), (50, 2), (3, 8)])
+def test_forced_routing_is_even(tokens: int, top_k: int) -> None:
+    made = router(top_k=top_k)
+    made.forced = True
+    routing = made(X[:tokens])
+    assert int(routing.load.max()) - int(routing.load.min()) <= 1
+    assert all(len(set(row)) == top_k for row in routing.experts.tolist())
+    routing.gates.sum().backward()
+    assert made.weight.grad is not None
+
+
+def test_entropy_form_of_the_balance_loss() -> None:
+    """Zero at even probabilities, ln n_experts where all go to one, and the rest by the formula written out."""
+    even, one = torch.full((64, 8), 1 / 8), torch.zeros(64, 8)
+    one[:, 3] = 1
+    load = torch.full((8,), 8)
+    assert float(entropy_loss(load, even)) == pytest.approx(0, abs=1e-6)
+    assert float(entropy_loss(load, one)) == pytest.approx(math.log(8))
+    made = router(balance_form="entropy")
+    p = (X @ made.weight.T).softmax(-1).mean(0)
+    torch.testing.assert_close(made(X).balance, math.log(8) + (p * p.log()).sum())
+
+
+@pytest.mark.parametrize("form", ["switch", "entropy"])
+@pytest.mark.parametrize("score", ["softmax", "sigmoid"])
+def test_either_form_evens_the_load(form: str, score: str) -> None:
+    made = router(balance_form=form, score=score, top_k=1)
+    optimizer = torch.optim.SGD(made.parameters(), lr=1.0)
+    before = made(X).load.float().std()
+    for _ in range(300):
+        made(X).balance.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert made(X).load.float().std() < before
+
+
+def test_z_loss_pulls_the_logits_in() -> None:
+    made = router()
+    before = made(X).z_loss
+    before.backward()
+    assert made.weight.grad is not None
+    with torch.no_grad():
+        made.weight -= 0.01 * made.weight.grad
+    assert made(X).z_loss < before
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 9), st.data())
+def test_rank_counts_the_slots_before(tokens: int, n_experts: int, data: st.DataObject) -> None:
+    top_k = data.draw(st.integers(1, n_experts))
+    rows = st.permutations(range(n_experts)).map(lambda row: row[:top_k])
+    experts = torch.tensor(data.draw(st.lists(rows, min_size=tokens, max_size=tokens)))
+    flat = experts.flatten().tolist()
+    expected = [flat[:place].count(expert) for place, expert in enumerate(flat)]
+    assert rank_in_expert(experts, count(experts, n_experts)).flatten().tolist() == expected
 
 
 def test_loss_free_bias_evens_the_load() -> None:

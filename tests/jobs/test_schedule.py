@@ -60,8 +60,14 @@ def test_new_settings_leave_the_identity_of_old_runs_alone() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"cooldown_share": 0.0}, {"cooldown_share": 1.1}, {"eval_steps": 0}, {"patience": 0, "eval_steps": 3}]
-    + [{"patience": 2}, {"schedule": "linear"}],
+    [
+        {"cooldown_share": 0.0},
+        {"cooldown_share": 1.1},
+        {"eval_steps": 0},
+        {"patience": 0, "eval_steps": 3},
+        {"patience": 2},
+        {"schedule": "linear"},
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):

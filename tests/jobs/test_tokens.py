@@ -1,5 +1,8 @@
+"""Token stores: what they hold, what is held out, and that they are either whole or absent."""
+
+import hashlib
 import json
-from collections import Counter
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.corpora.tokens import TokenStore, WindowOrder, read_windows, store_folder, validation_windows, write_store
+from jobs.corpora.tokens import TokenStore, batches, is_whole, read_windows, store_folder
+from jobs.corpora.writing import HashSet, write_store
 from planners import UsageError
 
 DOCUMENTS = [f"document {number} ".encode() * (number % 7 + 1) for number in range(100)]
@@ -17,6 +21,7 @@ def test_a_store_holds_every_document_once_and_splits_them() -> None:
     store = write_store("a", [*DOCUMENTS, *DOCUMENTS[:10], b""])
     manifest = store.manifest
     assert sum(manifest.documents.values()) == 100
+    assert manifest.duplicates == 10
     assert sum(manifest.text_bytes.values()) == sum(map(len, DOCUMENTS))
     texts = {split: bytes(store.tokens(split)).split(b"\x00")[:-1] for split in ("train", "validation")}
     assert sorted(texts["train"] + texts["validation"]) == sorted(DOCUMENTS)
@@ -24,11 +29,28 @@ def test_a_store_holds_every_document_once_and_splits_them() -> None:
     assert store.bytes_per_token == manifest.text_bytes["validation"] / manifest.tokens["validation"]
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.binary(max_size=6), min_size=80, max_size=120), st.lists(st.binary(max_size=6), max_size=40))
+def test_no_written_document_is_in_both_splits_of_any_corpora(first: list[bytes], second: list[bytes]) -> None:
+    padding = [b"%d" % number for number in range(200)]
+    stores = [write_store("a", [*first, *padding]), write_store("b", [*second, *padding])]
+    texts = {
+        split: {text for store in stores for text in bytes(store.tokens(split)).split(b"\x00")[:-1]}
+        for split in ("train", "validation")
+    }
+    assert not texts["train"] & texts["validation"]
+
+
 def test_the_same_documents_are_the_same_store_whatever_their_name() -> None:
     first, second = write_store("a", DOCUMENTS), write_store("b", DOCUMENTS)
     assert first.folder == second.folder
     assert write_store("a", DOCUMENTS[1:]).folder != first.folder
     assert [path.name for path in store_folder().iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_fingerprint_of_bytes_is_that_of_the_first_version() -> None:
+    """Run ids hash it, so it never changes; written down from the version that introduced it."""
+    assert write_store("a", DOCUMENTS).manifest.fingerprint == "2f4dfb4cba9aac48"
 
 
 def test_a_failing_source_leaves_nothing_behind() -> None:
@@ -42,9 +64,10 @@ def test_a_failing_source_leaves_nothing_behind() -> None:
     assert sorted(store_folder().iterdir()) == before
 
 
-def test_too_few_documents_are_refused() -> None:
-    with pytest.raises(UsageError, match="too few"):
-        write_store("one", [b"only one"])
+@pytest.mark.parametrize(("documents", "words"), [([b"only one"], "too few"), ([], "no text"), ([b"\x00"], "no text")])
+def test_too_few_documents_are_refused(documents: list[bytes], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        write_store("one", documents)
 
 
 def test_a_store_that_is_not_whole_is_named(tmp_path: Path) -> None:
@@ -53,50 +76,44 @@ def test_a_store_that_is_not_whole_is_named(tmp_path: Path) -> None:
     copy.mkdir()
     (copy / "manifest.json").write_text((store.folder / "manifest.json").read_text())
     (copy / "train.bin").write_bytes(b"short")
+    assert not is_whole(copy)
     with pytest.raises(UsageError, match="not whole"):
         TokenStore(copy).tokens("train")
     (copy / "manifest.json").write_text(json.dumps({"name": "a"}))
+    assert not is_whole(copy)
     with pytest.raises(UsageError, match="missing"):
         TokenStore(copy)
 
 
-@settings(deadline=None)
-@given(
-    windows=st.integers(1, 50), unique=st.integers(1, 50), length=st.integers(1, 120), seed=st.integers(0, 5),
-    chunk=st.integers(1, 30),
-)  # fmt: skip
-def test_every_unique_window_is_seen_equally_often(
-    windows: int, unique: int, length: int, seed: int, chunk: int
-) -> None:
-    unique = min(unique, windows)
-    order = WindowOrder(windows * 8 + 1, 8, unique * 8, seed)
-    seen = order(0, length)
-    counts = Counter(seen.tolist())
-    low, high = length // unique, -(-length // unique)
-    assert all(low <= counts[window] <= high for window in counts)
-    assert len(counts) == min(unique, length)
-    # in pieces, and from a fresh object at any place, the stream is the same
-    pieces = [
-        WindowOrder(windows * 8 + 1, 8, unique * 8, seed)(at, min(chunk, length - at)) for at in range(0, length, chunk)
-    ]
-    assert np.array_equal(np.concatenate(pieces), seen)
+def test_a_damaged_store_is_written_anew_and_a_whole_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALING_CORPORA", str(tmp_path))
+    store = write_store("a", DOCUMENTS)
+    inode = (store.folder / "train.bin").stat().st_ino
+    write_store("a", DOCUMENTS)
+    assert (store.folder / "train.bin").stat().st_ino == inode
+    (store.folder / "train.bin").write_bytes(b"short")
+    assert is_whole(write_store("a", DOCUMENTS).folder)
+    assert [path.name for path in tmp_path.iterdir()] == [store.manifest.fingerprint]
 
 
-def test_smaller_u_is_a_subset_and_the_first_epoch_is_shared() -> None:
-    small, large = (WindowOrder(10_001, 10, U, seed=3)(0, U // 10) for U in (500, 5000))
-    assert set(small) < set(large)
-    assert np.array_equal(large[: len(small)], small)
-    again = WindowOrder(10_001, 10, 500, seed=3)(50, 50)
-    assert set(again) == set(small)
-    assert not np.array_equal(again, small)
-    assert set(small) != set(WindowOrder(10_001, 10, 500, seed=4)(0, 50))
+def test_writers_at_the_same_time_all_end_with_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALING_CORPORA", str(tmp_path))
+    together, found = threading.Barrier(4), []
 
+    def documents():
+        yield from DOCUMENTS
+        together.wait()  # nobody has renamed yet, everybody is about to
 
-def test_more_unique_tokens_than_there_are_is_refused() -> None:
-    with pytest.raises(UsageError, match="fewer"):
-        WindowOrder(100, 10, 100, seed=0)
-    with pytest.raises(UsageError, match="fewer"):
-        list(validation_windows(100, 10, 10))
+    def write() -> None:
+        found.append(is_whole(write_store("a", documents()).folder))
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 4
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_windows_overlap_by_their_next_token() -> None:
@@ -107,6 +124,19 @@ def test_windows_overlap_by_their_next_token() -> None:
 
 
 def test_validation_windows_are_fixed_and_nested() -> None:
-    few, many = (np.concatenate(list(validation_windows(10_001, 10, count))) for count in (40, 400))
+    store = write_store("a", [b"%d" % number for number in range(9000)])
+    few, many = (store.validation_windows(10, count) for count in (40, 300))
     assert set(few) < set(many)
-    assert len(set(many)) == 400
+    assert len(set(many)) == 300
+    assert max(map(len, batches(many, 32))) <= 32
+    assert np.array_equal(np.concatenate(list(batches(many, 32))), many)
+    with pytest.raises(UsageError, match="fewer than"):
+        store.validation_windows(10, 10**6)
+
+
+@given(st.lists(st.integers(0, 5000).map(str), max_size=3000))
+def test_a_hash_set_is_a_set(texts: list[str]) -> None:
+    ours, reference = HashSet(), set[str]()
+    for text in texts:
+        assert ours.add(hashlib.sha256(text.encode()).digest()) == (text not in reference)
+        reference.add(text)

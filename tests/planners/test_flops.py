@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from shapes import LI2025_2B
 
-from planners import Shape, UsageError, flops_by_part, flops_per_token
+from planners import Shape, UsageError, flops_by_part, flops_per_token, from_hf
 from planners.flops import CONVENTIONS
 
 DENSE_2B = Shape(
@@ -39,3 +39,40 @@ def test_conventions_differ_by_what_they_name() -> None:
     assert flops_per_token(LI2025_2B, 2048, "6nd") == 6 * LI2025_2B.N_a
     with pytest.raises(UsageError, match="3nd"):
         flops_per_token(LI2025_2B, 2048, "3nd")
+
+
+def test_the_forward_pass_is_a_third_but_for_what_is_recomputed() -> None:
+    for name in CONVENTIONS:
+        forward = flops_by_part(LI2025_2B, 2048, name, forward=True)
+        training = flops_by_part(LI2025_2B, 2048, "exact" if name == "recompute" else name)
+        assert training == {part: 3 * count for part, count in forward.items()}
+
+
+def test_an_encoder_has_no_causal_half() -> None:
+    encoder = replace(DENSE_2B, causal=False)
+    assert flops_per_token(encoder, 512, "causal") == flops_per_token(DENSE_2B, 512, "exact")
+    assert flops_per_token(DENSE_2B, 512, "causal") < flops_per_token(DENSE_2B, 512, "exact")
+
+
+def test_only_products_cost() -> None:
+    """Biases, LayerNorm, learned positions and tying change N and leave all but 6nd as they are."""
+    biased = replace(
+        DENSE_2B, norm="layernorm", positions="learned", max_positions=2048, attention_bias="all", ffn_bias=True,
+        tied_embeddings=True,
+    )  # fmt: skip
+    for name in CONVENTIONS:
+        same = flops_per_token(biased, 2048, name) == flops_per_token(DENSE_2B, 2048, name)
+        assert same == (name != "6nd")
+    assert flops_per_token(biased, 2048, "6nd") == 6 * biased.N
+
+
+def test_narrow_values_cost_less_than_keys() -> None:
+    """Latent attention: keys of 192 and values of 128. Flash attention forms the scores once more, 2 * 192 a head."""
+    model = from_hf({"model_type": "deepseek_v3"})
+    heads, T = 61 * 128, 1000
+    scores = {name: flops_by_part(model, T, name)["attention_scores"] for name in ("exact", "causal", "recompute")}
+    assert scores == {
+        "exact": heads * T * 6 * (192 + 128),
+        "causal": heads * T * 3 * (192 + 128),
+        "recompute": heads * T * (8 * 192 + 6 * 128),
+    }

@@ -1,11 +1,14 @@
 import json
+import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapes import LI2025_2B
 
-from planners import Corpus, Data, Question, UsageError, make_plan, preset
+from planners import Corpus, Data, GivenArm, Question, Router, Study, UsageError, make_plan, preset
 
 SMOKE = preset("smoke")
 CORPUS = Corpus(
@@ -111,3 +114,50 @@ def test_many_repeats_are_noted() -> None:
 def test_dense_alone_is_a_plan() -> None:
     plan = make_plan(Question(study="x", total_params=1e6, budgets=(1e13,), activations=(1,)))
     assert [run.arm for run in plan.runs] == ["dense"]
+
+
+GIVEN = GivenArm(label="paper K6", shape=LI2025_2B, D=2**37, r_a_target=0.1912, lr=2.73e-3, batch_tokens=2**21,
+                 warmup_steps=1180)  # fmt: skip
+
+
+def test_given_arms_are_planned_as_given(tmp_path: Path) -> None:
+    jittered = replace(GIVEN, label="jitter", router=Router(jitter=0.1), D=None, C=4e20, U=2**30)
+    asked = Question(study="x", seq_len=2048, vocab_size=65536, arms=(GIVEN, jittered), seeds=(0, 1))
+    plan = make_plan(asked)
+    assert [run.arm for run in plan.runs] == ["paper K6", "jitter"] * 2
+    first, second = plan.runs[:2]
+    training = first.training
+    assert (training.D, training.lr, training.batch_tokens, training.warmup_steps) == (2**37, 2.73e-3, 2**21, 1180)
+    assert first.target == {"D": 2**37, "r_a": 0.1912}
+    assert first.shape == LI2025_2B
+    assert second.target == {"C": 4e20, "r_a": 0.1912}
+    assert second.router.jitter == 0.1
+    assert second.training.U == 2**30
+    assert plan.refused == ()
+    study = Study(tmp_path / "x")
+    assert study.write(plan)
+    assert study.asked().question == asked
+    assert tuple(study.runs()) == plan.runs
+    assert not study.write(plan)
+
+
+def test_given_arms_without_an_amount_are_planned_at_every_budget_beside_matched_ones() -> None:
+    shape = make_plan(SMOKE).runs[0].shape
+    mine = GivenArm(label="mine", shape=replace(shape, d_ff=shape.d_ff + 8))
+    plan = make_plan(replace(SMOKE, budgets=(1e11, 2e11), top_ks=(0, 4), arms=(mine,), data=None))
+    assert [run.arm for run in plan.runs] == ["dense", "K4", "mine"] * 2
+    assert plan.runs[2].target == {"N": 296e3, "C": 1e11}
+
+
+@pytest.mark.parametrize("change", [{"C": 1e20}, {"D": 0.0}, {"D": math.inf}, {"U": -1}, {"lr": math.nan}])
+def test_impossible_given_arms_are_refused(change: dict) -> None:
+    with pytest.raises(UsageError, match="paper K6"):
+        replace(GIVEN, **change)
+    with pytest.raises(UsageError, match="budget"):
+        Question(study="x", arms=(replace(GIVEN, D=None),))
+
+
+def test_a_given_arm_whose_vocabulary_is_too_small_for_the_corpus_is_refused() -> None:
+    small = replace(GIVEN, shape=replace(LI2025_2B, vocab_size=100), batch_tokens=128, D=2**20)
+    with pytest.raises(UsageError, match="vocabulary"):
+        make_plan(Question(study="x", arms=(small,)), CORPUS)

@@ -6,17 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planners.match import MU_TOLERANCE, R_A_TOLERANCE, Arm, Geometry, Refused, match_dense, match_moe, n_tolerance
+from planners import UsageError
+from planners.geometry import Frame, Geometry
+from planners.match import MU_TOLERANCE, R_A_TOLERANCE, Arm, Refused, match_dense, match_moe, n_tolerance
 
 SMOKE = Geometry(d_model=32, n_layers=3, n_heads=1)
 
 
 def test_the_papers_backbone_follows_from_its_size() -> None:
     """2.15e9 parameters give the width, depth and mu that arXiv 2506.12119 trained."""
-    arms = match_moe(2.15e9, 65536, activations=(0.2,), top_ks=(), fixed=Geometry(), align=8)
+    arms = match_moe(2.15e9, Frame(vocab_size=65536, align=8), Geometry(), activations=(0.2,), top_ks=())
     assert isinstance(arms[0], Arm)
     shape = arms[0].shape
-    assert (shape.d_model, shape.n_layers, shape.mu) == (1408, 16, 22.5)
+    assert (shape.d_model, shape.n_layers) == (1408, 16)
+    assert shape.mu == pytest.approx(22.5, rel=0.002)
+    assert shape.d_ff == pytest.approx(3904, rel=0.02)
+    assert shape.d_expert == pytest.approx(352, rel=0.05)
 
 
 @settings(max_examples=60, deadline=None)
@@ -27,12 +32,12 @@ def test_the_papers_backbone_follows_from_its_size() -> None:
 )
 def test_any_arm_is_inside_the_residuals_and_any_refusal_says_why(N: float, rates: list[float], align: int) -> None:
     try:
-        arms = match_moe(N, 256, activations=rates, top_ks=(), fixed=Geometry(), align=align)
+        arms = match_moe(N, Frame(vocab_size=256, align=align), Geometry(), activations=tuple(rates), top_ks=())
     except Exception as error:
         assert type(error).__name__ == "UsageError"
         return
     assert len(arms) == len(rates)  # each is an arm or a refusal, none vanishes
-    arms.append(match_dense(N, 256, Geometry(), align))
+    arms = (*arms, match_dense(N, Frame(vocab_size=256, align=align), Geometry()))
     for arm in arms:
         if isinstance(arm, Refused):
             assert len(arm.reason) > 20
@@ -48,26 +53,28 @@ def test_any_arm_is_inside_the_residuals_and_any_refusal_says_why(N: float, rate
 
 
 def test_rate_and_top_k_together_let_d_expert_follow() -> None:
-    arms = match_moe(1e8, 256, activations=(0.5, 0.2), top_ks=(2, 4), fixed=Geometry(), align=8)
+    arms = match_moe(1e8, Frame(vocab_size=256, align=8), Geometry(), activations=(0.5, 0.2), top_ks=(2, 4))
     assert [arm.shape.top_k for arm in arms if isinstance(arm, Arm)] == [2, 4, 2, 4]
     mus = [arm.shape.mu for arm in arms if isinstance(arm, Arm)]
-    assert all(abs(a / b - 1) <= 2 * MU_TOLERANCE + 1e-9 for a in mus for b in mus if a and b)
+    assert all(abs(a / b - 1) <= MU_TOLERANCE + 1e-9 for a in mus for b in mus if a and b)
     assert len({arm.shape.d_expert for arm in arms if isinstance(arm, Arm)}) == 4
 
 
 def test_a_rate_below_the_floor_names_the_floor() -> None:
-    (arm,) = match_moe(1e6, 256, activations=(0.05,), top_ks=(), fixed=Geometry(), align=8)
+    (arm,) = match_moe(1e6, Frame(vocab_size=256, align=8), Geometry(), activations=(0.05,), top_ks=())
     assert isinstance(arm, Refused)
     assert "floor" in arm.reason
-    (arm,) = match_moe(1e6, 256, activations=(0.3,), top_ks=(), fixed=Geometry(d_expert=256), align=8)
+    (arm,) = match_moe(1e6, Frame(vocab_size=256, align=8), Geometry(d_expert=256), activations=(0.3,), top_ks=())
     assert isinstance(arm, Refused)
     assert "experts are whole" in arm.reason
 
 
 def test_the_floor_is_a_rate_that_can_be_had() -> None:
     """What a refusal names as the floor is the rate of the narrowest expert, top-1."""
-    (refused,) = match_moe(296e3, 256, activations=(0.01,), top_ks=(), fixed=SMOKE, align=8)
-    (lowest,) = match_moe(296e3, 256, activations=(), top_ks=(1,), fixed=replace(SMOKE, d_expert=8), align=8)
+    (refused,) = match_moe(296e3, Frame(vocab_size=256, align=8), SMOKE, activations=(0.01,), top_ks=())
+    (lowest,) = match_moe(
+        296e3, Frame(vocab_size=256, align=8), replace(SMOKE, d_expert=8), activations=(), top_ks=(1,)
+    )
     assert isinstance(refused, Refused)
     assert isinstance(lowest, Arm)
     floor = float(re.findall(r"floor of this backbone is ([\d.]+)", refused.reason)[0])
@@ -75,9 +82,12 @@ def test_the_floor_is_a_rate_that_can_be_had() -> None:
 
 
 def test_a_top_k_beyond_the_experts_names_the_limit() -> None:
-    (arm,) = match_moe(3e5, 256, activations=(), top_ks=(500,), fixed=Geometry(), align=8)
+    frame = Frame(vocab_size=256)
+    (arm,) = match_moe(3e5, frame, Geometry(), activations=(), top_ks=(80,))
     assert isinstance(arm, Refused)
-    assert "at most" in arm.reason
+    assert "K is at most" in arm.reason
+    with pytest.raises(UsageError, match="top-k 500 is above n_experts"):
+        match_moe(3e5, frame, Geometry(), activations=(), top_ks=(500,))
 
 
 def test_tolerance_of_n() -> None:

@@ -99,7 +99,7 @@ def test_d_is_steps_times_batch() -> None:
 
 
 def test_tables_15_and_16_are_table_10_on_24_layers() -> None:
-    """They print no experts. Those of table 10 give r_a, two rates excepted, and C within 3.5 % of the nominal."""
+    """Their experts are left out. Those of table 10 give r_a, two rates excepted, and C within 3.5 % of the nominal."""
     experts = [replace(shape, n_layers=24) for run, shape in PRINTED if run.table == 10]
     rows = [run for run in RUNS if run.table in (15, 16)]
     assert len(rows) == 18
@@ -109,3 +109,10 @@ def test_tables_15_and_16_are_table_10_on_24_layers() -> None:
     } == {(0.1883, 0.1886), (0.2712, 0.2711)}
     for run, shape in zip(rows, nearest, strict=True):
         assert pytest.approx(run.D * flops_per_token(shape, SEQ_LEN, "li2025+router"), rel=0.036) == run.C
+
+
+def test_one_model_is_printed_with_two_losses() -> None:
+    """Table 11 at fixed D and table 12 at fixed C meet in one run by every setting that they print."""
+    rows = [run for run in RUNS if run.table in (11, 12) and run.shape and run.shape.top_k == 28]
+    assert len({(run.shape, run.D, run.lr, run.batch_tokens) for run in rows}) == 1
+    assert sorted(run.bpc for run in rows) == [0.4664, 0.4670]

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from shapes import shapes
 
 from planners import Data, Router, RunSpec, Shape, Training, UsageError
-from planners.grid import Question
 from planners.presets import PRESETS
+from planners.question import Question
 from planners.records import content_hash, from_json, to_json, without_defaults
 
 
@@ -33,7 +33,7 @@ def specs() -> st.SearchStrategy[RunSpec]:
             batch_tokens=seq_len * batch, lr=draw(st.floats(1e-6, 1)), lr_floor=0.0, warmup_steps=1,
             weight_decay=draw(st.floats(0, 1)), eval_windows=4, seed=draw(st.integers(0, 9)),
         )  # fmt: skip
-        shape = draw(shapes())
+        shape = draw(shapes(seq_len))
         return RunSpec.build(
             study=draw(st.text(max_size=5)), arm="a", shape=shape,
             router=Router(balance=draw(st.floats(0, 1)), renormalise=shape.top_k > 1 and draw(st.booleans())),

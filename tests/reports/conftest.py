@@ -12,7 +12,7 @@ import pytest
 from fits import fit_law, read_table, write_fit
 from jobs.record import Environment, RoutingHealth, RunRecord, collect, write_record
 from planners import Corpus, Data, Question, RunSpec, Study, make_plan, preset
-from planners.match import Geometry
+from planners.geometry import Geometry
 from planners.presets import PRESETS
 
 Loss = Callable[[RunSpec], float]

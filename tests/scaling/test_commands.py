@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.corpora import describe
 from planners import Study
 from scaling import cli
 
@@ -94,7 +95,9 @@ MISTAKES = {
     "nothing trained to fit": (["fit", "{study}"], "no run"),
     "nothing trained to report": (["report", "{study}"], "no run"),
     "unknown law": (["fit", "{study}", "--law", "square"], "square"),
-    "study and table": (["fit", "{study}", "--runs", "x.csv"], "one of the two"),
+    "neither study nor table": (["fit"], "study or --runs"),
+    "study and table without run_id": (["fit", "{study}", "--runs", "{csv}"], "run_id"),
+    "condition on an unknown column": (["fit", "--runs", "{csv}", "--where", "M>3"], "no column M"),
     "table without the columns": (["fit", "--runs", "{csv}", "--law", "chinchilla"], "D"),
     "no table": (["fit", "--runs", "/no/such.csv"], "/no/such.csv"),
     "bad columns": (["fit", "--runs", "{csv}", "--columns", "N"], "OURS=THEIRS"),
@@ -115,6 +118,13 @@ MISTAKES = {
 }
 
 
+@pytest.fixture(scope="module")
+def embedded_corpus() -> None:
+    """Read the embedded corpus now: on a busy machine its progress bar would stand on standard error later."""
+    describe("stdlib")
+
+
+@pytest.mark.usefixtures("embedded_corpus")
 @pytest.mark.parametrize(("arguments", "names"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_one_sentence(
     arguments: list[str], names: str, tiny_study: Study, tmp_path: Path, capsys: pytest.CaptureFixture

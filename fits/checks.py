@@ -1,0 +1,269 @@
+"""What could make a fit mean something else than it says, checked on its table: a function and a line of CHECKS each.
+
+A check returns None where it does not apply: where the table lacks its columns or the law does not use them. The
+dangers are those that fits of scaling laws have met in print (arXiv 2502.18969, 2404.10102, 2605.08541 and what
+arXiv 2506.12119's own tables show).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fits.bases import Curve
+from fits.law import Law
+from fits.table import BUDGET_TOLERANCE, Floats, RunTable
+
+COLLINEAR = 0.95
+"""Correlation of ln N and ln D above which their exponents are hardly told apart (variance inflated tenfold)."""
+SPREAD_D_PER_N = 2.0
+"""Least ratio of the largest to the smallest tokens per parameter that identifies a law of N and D."""
+POINTS_PER_PARAMETER = 3
+"""Distinct points that each parameter of a law of N and D needs at least."""
+SPARE_RATES = 2
+"""Rates that a curve needs beyond its coefficients, to show its misfit."""
+UNMATCHED = 1.5
+"""Ratio of learning rates, or batches, relative to one rule, above which arms are not equally tuned."""
+DRIFT = 1.5
+"""Ratio of expert widths above which granularity moves along with r_a."""
+FEW_TOKENS = 10.0
+"""Tokens per parameter below which a dense model is far too large for its compute (about 20, arXiv 2203.15556)."""
+SAME_N = 0.05
+"""Relative difference of N up to which a dense arm is a match of the MoE arms."""
+
+RUN_NAMES = ("run_id", "run", "name", "hyper_id")
+"""Columns that name a run in published tables and ours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that could make the answer wrong."""
+
+    name: str
+    """What was checked."""
+    verdict: str
+    """ok or warn."""
+    evidence: str
+    """One sentence with the numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a law asks of its table."""
+
+    columns: tuple[str, ...]
+    """Columns that it uses beside the loss."""
+    parameters: int
+    """Parameters that it has."""
+
+
+def need(law: Law | Curve) -> Need:
+    """Return what `law` asks of its table."""
+    columns = law.columns if isinstance(law, Law) else ("r_a",)
+    return Need(columns=columns, parameters=len(law.parameters))
+
+
+Verdict = tuple[bool, str] | None
+"""(whether all is well, the evidence)."""
+
+
+def check_table(table: RunTable, need: Need) -> tuple[Check, ...]:
+    """Return every check that applies to a fit of a law with `need` to `table`."""
+    found = ((name, check(table, need)) for name, check in CHECKS.items())
+    return tuple(
+        Check(name=name, verdict="ok" if result[0] else "warn", evidence=result[1]) for name, result in found if result
+    )
+
+
+def _uses_N_and_D(table: RunTable, need: Need) -> bool:
+    return {"N", "D"} <= set(need.columns) and len(table) > 2
+
+
+def _collinear(table: RunTable, need: Need) -> Verdict:
+    if not _uses_N_and_D(table, need):
+        return None
+    N, D = np.log(table.numbers("N")), np.log(table.numbers("D"))
+    if min(np.ptp(N), np.ptp(D)) < 1e-9:
+        constant = "N" if np.ptp(N) < 1e-9 else "D"
+        return False, f"{constant} is the same in every run, so its exponent cannot be found."
+    r = float(np.corrcoef(N, D)[0, 1])
+    text = f"ln N and ln D have correlation {r:.2f} over {len(N)} runs"
+    return abs(r) <= COLLINEAR, f"{text}." if abs(r) <= COLLINEAR else f"{text}: their exponents are hardly told apart."
+
+
+def _tokens_per_parameter(table: RunTable, need: Need) -> Verdict:
+    if not _uses_N_and_D(table, need):
+        return None
+    ratio = table.numbers("D") / table.numbers("N")
+    low, high = float(ratio.min()), float(ratio.max())
+    text = f"tokens per parameter run from {low:.3g} to {high:.3g}"
+    if high >= SPREAD_D_PER_N * low:
+        return True, f"The {text}."
+    return False, f"The {text}: at one ratio the terms in N and D trade places (arXiv 2605.08541); vary it."
+
+
+def _enough_runs(table: RunTable, need: Need) -> Verdict:
+    if not all(table.has(column) for column in need.columns):
+        return None
+    points = len(np.unique(np.round(np.log(_values(table, need.columns)), 6), axis=0))
+    if need.columns == ("r_a",):
+        least, what = need.parameters + SPARE_RATES, "different rates"
+    else:
+        least, what = POINTS_PER_PARAMETER * need.parameters, "different points"
+    return points >= least, f"{points} {what} for {need.parameters} parameters (at least {least} are wanted)."
+
+
+def _values(table: RunTable, columns: tuple[str, ...]) -> Floats:
+    arms = table.only(table.routed()) if columns == ("r_a",) else table
+    return np.column_stack([arms.numbers(column) for column in columns])
+
+
+def _tuning(table: RunTable, need: Need) -> Verdict:
+    """Compare learning rate and batch with Step Law (arXiv 2503.04715), whose exponents any fair tuning follows."""
+    if not (table.has("lr") and table.has("N") and table.has("D")) or len(table) < 2:
+        return None
+    if table.has("recipe") and table.frame["recipe"].nunique(dropna=False) == 1:
+        return True, f"lr and batch follow one rule in all arms ({table.frame['recipe'].iloc[0]})."
+    known = table.only(table.frame["lr"].notna().to_numpy())
+    N, D, texts, matched = known.numbers("N"), known.numbers("D"), [], True
+    rules = {"lr": N**-0.713 * D**0.307, "batch_tokens": D**0.571, "batch_seqs": D**0.571}
+    for column, rule in rules.items():
+        if known.has(column):
+            values = known.numbers(column)
+            spread = _spread(values / rule)
+            matched &= spread <= UNMATCHED or _spread(values) < 1.01
+            texts.append(f"{column} varies {spread:.2f}-fold{_by_kind(known, values / rule)}")
+    return matched, f"Relative to the rule of arXiv 2503.04715, {'; '.join(texts)} over {len(known)} runs."
+
+
+def _by_kind(table: RunTable, ratio: Floats) -> str:
+    routed = table.routed()
+    if routed.all() or not routed.any():
+        return ""
+    dense, moe = (float(np.median(ratio[kind])) for kind in (~routed, routed))
+    return f" (MoE {moe / dense:.2f} times dense)"
+
+
+def _granularity(table: RunTable, need: Need) -> Verdict:
+    if "r_a" not in need.columns or not table.has("d_expert"):
+        return None
+    arms = table.only(table.routed())
+    if len(arms) < 2:
+        return None
+    widths = arms.numbers("d_expert")
+    text = f"the width of an expert runs from {widths.min():.0f} to {widths.max():.0f}"
+    if _spread(widths) <= DRIFT:
+        return True, f"In the MoE arms {text}."
+    return False, f"In the MoE arms {text}: granularity moves with r_a, and its effect cannot be told from that of r_a."
+
+
+def _checkpoints(table: RunTable, need: Need) -> Verdict:
+    name = next((name for name in RUN_NAMES if table.has(name)), None)
+    if name is None or not table.has("D"):
+        return None
+    runs = table.frame.assign(D=table.numbers("D")).groupby(name)["D"].nunique()
+    several = runs[runs > 1]
+    if several.empty:
+        return True, f"Each of {len(runs)} runs stands once ({name})."
+    first = f"{several.index[0]} at {several.iloc[0]} values of D"
+    return (
+        False,
+        f"{len(several)} of {len(runs)} runs stand at several D ({first}): checkpoints inside a decay are not runs.",
+    )
+
+
+def _dense_baseline(table: RunTable, need: Need) -> Verdict:
+    routed = table.routed()
+    if routed.all() or not routed.any() or not (table.has("N") and table.has("D")):
+        return None
+    dense, N = table.only(~routed), float(np.median(table.only(routed).numbers("N")))
+    matched = np.abs(dense.numbers("N") / N - 1) <= SAME_N
+    if not matched.any():
+        return False, f"No dense arm has the N of the MoE arms ({N:.3g}): a lead over it is not at equal N."
+    per_parameter = float((dense.numbers("D") / dense.numbers("N"))[matched].min())
+    best = _better_dense(dense, matched)
+    if best:
+        return False, best
+    text = f"The dense arm of equal N sees {per_parameter:.3g} tokens per parameter"
+    if per_parameter < FEW_TOKENS:
+        return False, f"{text}: it is oversized for its compute (about 20 are optimal, arXiv 2203.15556)."
+    return True, f"{text}."
+
+
+def _better_dense(dense: RunTable, matched: NDArray[np.bool_]) -> str | None:
+    """Return a sentence where a dense arm of another N ends below the matched one at the same C."""
+    if matched.all() or not dense.has("C"):
+        return None
+    C, loss = dense.numbers("C"), dense.numbers("loss")
+    for at in np.flatnonzero(matched):
+        rivals = ~matched & (np.abs(C / C[at] - 1) <= BUDGET_TOLERANCE)
+        if rivals.any() and loss[rivals].min() < loss[at]:
+            lead, N = loss[at] - loss[rivals].min(), dense.numbers("N")[rivals][np.argmin(loss[rivals])]
+            return f"At C {C[at]:.3g} a dense arm of N {N:.3g} ends {lead:.3g} below the N-matched one: give both."
+    return None
+
+
+def _bracketed(table: RunTable, need: Need) -> Verdict:
+    if "r_a" not in need.columns or not table.has("r_a"):
+        return None
+    arms = table.only(table.routed())
+    budgets = arms.by_budget() if arms.has("C") and len(arms) else {0.0: arms}
+    ends = [(C, _end(part)) for C, part in budgets.items() if len(part)]
+    bad = [f"at C {C:.3g} at the {end} end" if C else f"at the {end} end" for C, end in ends if end]
+    if not ends:
+        return None
+    if bad:
+        return False, f"The lowest mean loss is {', '.join(bad)} of the sampled rates; add rates there."
+    return True, f"The lowest mean loss lies between sampled rates at {len(ends)} of {len(ends)} budgets."
+
+
+def _end(arms: RunTable) -> str | None:
+    rates, codes = np.unique(np.round(arms.rates(), 6), return_inverse=True)
+    means = np.bincount(codes, weights=arms.numbers("loss")) / np.bincount(codes)
+    lowest = int(np.argmin(means))
+    return "low" if lowest == 0 else "high" if lowest == len(rates) - 1 else None
+
+
+def _dropped_by_loss(table: RunTable, need: Need) -> Verdict:
+    chosen = [one for one in table.dropped if one.by is not None]
+    if not chosen:
+        return None
+    by_loss = [one for one in chosen if one.by in ("loss", "bpb", "train_loss")]
+    if not by_loss:
+        return True, f"{len(chosen)} rows were left out on request, none by its loss."
+    return False, f"{len(by_loss)} rows were left out by their loss ({by_loss[0].reason}): that bends the law to fit."
+
+
+def _embeddings(table: RunTable, need: Need) -> Verdict:
+    if "N" not in need.columns:
+        return None
+    if table.has("N_vocab"):
+        return True, "N leaves the vocabulary out; N_vocab stands beside it."
+    if table.has("embeddings"):
+        return True, f"N is stated with embeddings {table.frame['embeddings'].iloc[0]}."
+    smallest = float(table.numbers("N").min())
+    return (
+        False,
+        f"Nothing says whether N counts the embeddings; for N {smallest:.3g} and above they can be a large share,"
+        " and exponents move with the choice (arXiv 2406.19146). Say so with --embeddings included or excluded.",
+    )
+
+
+def _spread(values: Floats) -> float:
+    return float(values.max() / values.min())
+
+
+CHECKS: dict[str, Callable[[RunTable, Need], Verdict]] = {
+    "collinear N and D": _collinear,
+    "tokens per parameter": _tokens_per_parameter,
+    "runs for the parameters": _enough_runs,
+    "learning rate and batch": _tuning,
+    "granularity": _granularity,
+    "checkpoints as runs": _checkpoints,
+    "dense baseline": _dense_baseline,
+    "grid brackets the minimum": _bracketed,
+    "rows left out": _dropped_by_loss,
+    "embedding convention": _embeddings,
+}
+"""Name -> check."""

@@ -1,0 +1,61 @@
+"""Is a mean difference within a margin? Two one-sided tests (TOST), their power, and what a design could have shown.
+
+D. J. Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987) 657.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+LEVEL = 0.05
+"""Level of each test."""
+POWER = 0.8
+"""Power at which the smallest margin that a design can show is stated."""
+
+
+def tost(values: Sequence[float], margin: float) -> float:
+    """Return p of the two one-sided t tests that the mean of `values`, two or more, lies within -margin .. margin."""
+    from statsmodels.stats.weightstats import DescrStatsW
+
+    if np.ptp(values) == 0:
+        return 0.0 if abs(values[0]) < margin else 1.0
+    return float(DescrStatsW(np.asarray(values)).ttost_mean(-margin, margin)[0])
+
+
+def equivalence_power(margin: float, sd: float, n: int, excess: float = 0.0) -> float:
+    """Return the chance that a paired TOST at level .05 with `n` differences of SD `sd` says equivalent.
+
+    Exact: the mean and the SD of n normal differences are independent, so the chance that the mean falls between
+    -margin + t s / sqrt(n) and margin - t s / sqrt(n) is integrated over the chi distribution of s.
+    """
+    from scipy.integrate import quad
+    from scipy.stats import chi, norm, t
+
+    if n < 2:
+        return 0.0
+    if sd == 0:
+        return float(abs(excess) < margin)
+    error, dof = sd / math.sqrt(n), n - 1
+    quantile = float(t.ppf(1 - LEVEL, dof))
+    widest = margin / (quantile * error)  # s / sd beyond which no mean passes
+
+    def passes(ratio: float) -> float:
+        room = margin - quantile * ratio * error
+        inside = norm.cdf((room - excess) / error) - norm.cdf((-room - excess) / error)
+        return float(inside * chi.pdf(ratio * math.sqrt(dof), dof) * math.sqrt(dof))
+
+    return float(quad(passes, 0.0, min(widest, 1 + 12 / math.sqrt(2 * dof)), limit=200)[0])
+
+
+def smallest_margin(sd: float, n: int) -> float | None:
+    """Return the margin at which `equivalence_power` is 80 %; null for fewer than two differences."""
+    return None if n < 2 else sd * _smallest_of_unit_sd(n)
+
+
+@cache
+def _smallest_of_unit_sd(n: int) -> float:
+    from scipy.optimize import brentq
+
+    return float(brentq(lambda margin: equivalence_power(margin, 1.0, n) - POWER, 1e-3, 1e3))

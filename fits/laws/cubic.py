@@ -1,0 +1,11 @@
+"""A cubic in ln r_a: a minimum whose two sides differ in steepness."""
+
+from fits.bases import Curve, polynomial
+
+LAW = Curve(
+    name="cubic",
+    formula="L = a + b x + c x^2 + d x^3, x = ln r_a",
+    source="ordinary least squares",
+    parameters=("a", "b", "c", "d"),
+    basis=polynomial(3),
+)

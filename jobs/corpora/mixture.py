@@ -1,0 +1,147 @@
+"""An open corpus: one or several domains with exact shares, its training stream and its validation set."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from jobs.corpora.order import Shares, WindowOrder
+from jobs.corpora.synthetic import GeneratedStore
+from jobs.corpora.tokens import GENERATED, SPLITS, Manifest, Part, TokenStore, read_manifest
+from jobs.corpora.writing import publish
+from planners.errors import UsageError
+from planners.records import content_hash, to_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domain:
+    """One domain of an open corpus."""
+
+    label: str
+    """Its name in records."""
+    share: Fraction
+    """Its share of the tokens of every run."""
+    store: TokenStore
+    """Its tokens."""
+
+
+class Mixture:
+    """An open corpus; one that names no domains has itself as the only one."""
+
+    def __init__(self, manifest: Manifest, domains: tuple[Domain, ...]):
+        self.manifest, self.domains = manifest, domains
+
+    @property
+    def bytes_per_token(self) -> float:
+        """Bytes of text per token, over the validation splits in the shares of the domains."""
+        if len(self.domains) == 1:
+            return self.domains[0].store.bytes_per_token
+        return sum(float(domain.share) * domain.store.bytes_per_token for domain in self.domains)
+
+    def stream(self, seq_len: int, U: int, seed: int) -> "Stream":
+        """Return the training windows of a run. Raises UsageError where a domain has fewer than its part of U."""
+        return Stream(self.domains, seq_len, U // seq_len, seed)
+
+    def validation_counts(self, windows: int) -> list[int]:
+        """Return the validation windows of each domain: its share of `windows`, and at least one."""
+        counts = Shares([domain.share for domain in self.domains], windows).before(windows)
+        return [max(1, count) for count in counts]
+
+
+class Stream:
+    """The training windows of a run by their position: a pure function of corpus, seq_len, U and seed.
+
+    The domains alternate in a fixed pattern with exact shares. The unique windows of a domain are the first ones of a
+    random order of all its windows, fixed by the seed, so they are spread over the corpus and a smaller U is a
+    subset of a larger one. Every epoch has the same pattern and reshuffles the windows within their domain.
+    """
+
+    def __init__(self, domains: tuple[Domain, ...], seq_len: int, n_unique: int, seed: int):
+        self.domains, self.seq_len, self.n_unique = domains, seq_len, n_unique
+        self._shares = Shares([domain.share for domain in domains], n_unique)
+        self._unique = self._shares.before(n_unique)
+        self._orders = []
+        for number, (domain, count) in enumerate(zip(domains, self._unique, strict=True)):
+            _check(domain, count, seq_len, n_unique)
+            place = [number] if len(domains) > 1 else []
+            first = domain.store.unique_windows(seq_len, count, [seed, 0, *place])
+            self._orders.append(WindowOrder(first, [seed, *place]))
+
+    def __call__(self, start: int, count: int) -> np.ndarray:
+        """Return the windows at positions start … start + count - 1, shape (count, seq_len + 1), int64."""
+        windows = np.empty((count, self.seq_len + 1), dtype=np.int64)
+        for domain, places, numbers in self.numbers(start, count):
+            windows[places] = domain.store.read("train", numbers, self.seq_len)
+        return windows
+
+    def numbers(self, start: int, count: int) -> Iterator[tuple[Domain, np.ndarray, np.ndarray]]:
+        """Yield each domain with its places among the `count` windows and the numbers of its windows there."""
+        epoch, offset = divmod(start, self.n_unique)
+        chosen = self._shares.of(np.arange(start, start + count) % self.n_unique)
+        before = self._shares.before(offset)
+        for index, domain in enumerate(self.domains):
+            places = np.flatnonzero(chosen == index)
+            first = epoch * self._unique[index] + before[index]
+            yield domain, places, self._orders[index](first, len(places))
+
+
+def open_folder(folder: Path) -> TokenStore:
+    """Return the store in a folder, of whichever kind it is. Raises UsageError where it cannot be read."""
+    generated = read_manifest(folder).tokenizer.startswith(GENERATED)
+    return GeneratedStore(folder) if generated else TokenStore(folder)
+
+
+def mixed(name: str, domains: tuple[Domain, ...]) -> Mixture:
+    """Return the corpus of `domains`, and write the manifest that names their stores where there are several.
+
+    A document that two domains have in common is in the same split of both, and counts once for each in U.
+    Raises UsageError for domains that are the same corpus, whose unique tokens would not be unique.
+    """
+    first = domains[0].store.manifest
+    if len(domains) == 1:
+        return Mixture(first, domains)
+    if len({domain.store.manifest.fingerprint for domain in domains}) < len(domains):
+        raise UsageError(f"two domains of {name} are the same corpus; give it once, with the sum of their weights")
+    parts = [
+        Part(label=domain.label, share=str(domain.share), fingerprint=domain.store.manifest.fingerprint)
+        for domain in domains
+    ]
+    manifests = [domain.store.manifest for domain in domains]
+    manifest = Manifest(
+        name=name,
+        fingerprint=content_hash(to_json(parts), length=16),
+        tokenizer=first.tokenizer,
+        vocab_size=first.vocab_size,
+        dtype=first.dtype,
+        documents=_sums(each.documents for each in manifests),
+        tokens=_sums(each.tokens for each in manifests),
+        text_bytes=_sums(each.text_bytes for each in manifests),
+        duplicates=sum(each.duplicates for each in manifests),
+        undecodable=sum(each.undecodable for each in manifests),
+        domains=tuple(parts),
+    )
+    publish(name, lambda folder: manifest)
+    return Mixture(manifest, domains)
+
+
+def _sums(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Return counts per split, added up."""
+    rows = list(counts)
+    return {split: sum(row[split] for row in rows) for split in SPLITS}
+
+
+def _check(domain: Domain, count: int, seq_len: int, n_unique: int) -> None:
+    """Raise UsageError where the domain cannot give `count` of the run's unique windows."""
+    windows = domain.store.windows("train", seq_len)
+    if count > windows:
+        raise UsageError(
+            f"the corpus {domain.label} has {windows} windows of {seq_len} tokens, fewer than the {count} of U"
+            f" {n_unique * seq_len}; give fewer --unique-tokens, or a larger corpus"
+        )
+    if not count:
+        raise UsageError(
+            f"U {n_unique * seq_len} is too few for a window of the domain {domain.label}, whose share is"
+            f" {float(domain.share):g}; give more --unique-tokens, or leave the domain out"
+        )

@@ -1,0 +1,249 @@
+"""Generated domains with exact entropy floors: facts, topics and code, without an end to their unique tokens.
+
+A window is a draw of its own, made from its number when it is read. Its first token names the domain and is never a
+target; the seq_len tokens after it are. Each language is a Markov source: what is drawn next depends on the tokens
+so far only through a state that they determine, once the frozen tables of the language are known. So by the chain rule
+
+    H(x_1 … x_T) / T = 1/T sum_t H(x_t | x_<t) = 1/T sum_t sum_s P(S_t = s) h(s),
+
+with h(s) the entropy of the draw in state s, averaged over what the state keeps besides its phase, and P(S_t) from the
+transition matrix of the phases. No predictor has a smaller expected loss, and one that knows the tables has this one.
+
+    facts    keys drawn by Zipf's law, each followed by its own frozen random value: what is remembered of the table
+    topics   a topic named at the start orders all symbols on a ring of its own, on which the text walks: long range
+    code     nested scopes that close by their name, and calls whose result depends on the innermost scope: structure
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from jobs.corpora.tokens import GENERATED, SPLITS, Manifest, TokenStore
+from jobs.corpora.writing import publish
+from planners.errors import UsageError
+
+SEED = 2506_12119
+"""Fixes tables and windows of every language; the seed of a run chooses among the windows."""
+TOKENS = 10**12
+"""Tokens of a split, as manifests state them: there is no end, and windows are not numbered so far."""
+
+
+class Draw:
+    """Outcomes 0 … n - 1 with known probabilities, shape (n,)."""
+
+    def __init__(self, probabilities: np.ndarray):
+        self.probabilities = probabilities
+        self._bounds = np.cumsum(probabilities)[:-1]
+        positive = probabilities[probabilities > 0]
+        self.entropy = float(-(positive * np.log(positive)).sum())
+
+    def __call__(self, uniform: np.ndarray) -> np.ndarray:
+        """Return the outcomes that numbers in [0, 1) stand for, same shape."""
+        return np.searchsorted(self._bounds, uniform, side="right")
+
+
+def zipf(n: int) -> Draw:
+    """Return the draw of a rank from 0 … n - 1 under Zipf's law: the probability of the k-th is as 1 / k."""
+    weights = 1 / np.arange(1, n + 1)
+    return Draw(weights / weights.sum())
+
+
+class Language:
+    """A source of windows. `transitions` (phases, phases) starts in phase 0; `entropies` (phases,) are in nats."""
+
+    marker: int
+    transitions: np.ndarray
+    entropies: np.ndarray
+
+    def sample(self, uniform: np.ndarray) -> np.ndarray:
+        """Return the targets of a window, shape (T,), from as many numbers drawn uniformly from [0, 1)."""
+        raise NotImplementedError
+
+    def floor(self, seq_len: int) -> float:
+        """Return the entropy of the targets of a window, nats per token."""
+        phase, total = np.eye(len(self.entropies))[0], 0.0
+        for _ in range(seq_len):
+            total += float(phase @ self.entropies)
+            phase = phase @ self.transitions
+        return total / seq_len
+
+    def rate(self) -> float:
+        """Return the limit of the floor for long windows, from the stationary distribution of the phases."""
+        n = len(self.entropies)
+        equations = np.vstack([self.transitions.T - np.eye(n), np.ones(n)])
+        stationary = np.linalg.lstsq(equations, np.eye(n + 1)[n], rcond=None)[0]
+        return float(stationary @ self.entropies)
+
+
+class Facts(Language):
+    """Records of two key tokens and a value of four: the pair of key tokens is Zipf's, the value is in the table."""
+
+    marker = 253
+
+    def __init__(self, keys: int = 128, symbols: int = 64, length: int = 4):
+        generator = np.random.default_rng([SEED, 1])
+        self.keys, self.rank = keys, zipf(keys * keys)
+        self.key_of_rank = generator.permutation(keys * keys)
+        self.values = keys + generator.integers(symbols, size=(keys * keys, length))
+        joint = np.empty(keys * keys)
+        joint[self.key_of_rank] = self.rank.probabilities
+        first = Draw(joint.reshape(keys, keys).sum(1)).entropy
+        self.entropies = np.array([first, self.rank.entropy - first] + [0.0] * length)
+        self.transitions = np.roll(np.eye(length + 2), 1, axis=1)
+
+    def sample(self, uniform: np.ndarray) -> np.ndarray:
+        """Return records, the last one cut at the end of the window."""
+        size = 2 + self.values.shape[1]
+        keys = self.key_of_rank[self.rank(uniform[::size])]
+        records = np.column_stack([keys // self.keys, keys % self.keys, self.values[keys]])
+        return records.ravel()[: len(uniform)]
+
+
+class Topics(Language):
+    """A topic by Zipf's law, a first symbol anywhere on its ring, then steps of 1 to `reach` along the ring.
+
+    Every symbol has `reach` successors with the same probabilities, so every step has the same entropy.
+    """
+
+    marker = 254
+
+    def __init__(self, topics: int = 60, symbols: int = 192, reach: int = 8):
+        generator = np.random.default_rng([SEED, 2])
+        self.rings = np.array([generator.permutation(symbols) for _ in range(topics)])
+        self.topic, self.step = zipf(topics), zipf(reach)
+        self.entropies = np.array([self.topic.entropy, np.log(symbols), self.step.entropy])
+        self.transitions = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+
+    def sample(self, uniform: np.ndarray) -> np.ndarray:
+        """Return a topic and a walk on its ring."""
+        symbols = self.rings.shape[1]
+        topic = self.topic(uniform[:1])
+        start = (uniform[1:2] * symbols).astype(np.int64)
+        walk = np.cumsum(np.concatenate([start, 1 + self.step(uniform[2:])])) % symbols
+        return np.concatenate([symbols + topic, self.rings[topic[0], walk]])
+
+
+class Code(Language):
+    """Statements: `open NAME`, `close NAME` of the innermost scope, or `call FUNCTION RESULT` by the scope's table.
+
+    At the outermost level nothing can be closed and at the innermost nothing opened: a call takes the place of either.
+    """
+
+    marker = 255
+    OPEN, CLOSE, CALL = 0, 1, 2
+
+    def __init__(self, names: int = 32, functions: int = 64, results: int = 64, depth: int = 6):
+        generator = np.random.default_rng([SEED, 3])
+        self.depth, self.name, self.function = depth, zipf(names), zipf(functions)
+        self.first_function, self.first_result = 3 + names, 3 + names + functions
+        table = self.first_result + generator.integers(results, size=(names + 1, functions))
+        self.results = table.tolist()  # the last row is that of the outermost level
+        self.transitions, self.entropies = self._phases()
+        self._bounds = [(kinds[0], kinds[0] + kinds[1]) for kinds in map(self.kinds, range(depth + 1))]
+
+    def kinds(self, level: int) -> tuple[float, float, float]:
+        """Return the probabilities of open, close and call in as many scopes."""
+        opening, closing = 0.25 * (level < self.depth), 0.25 * (level > 0)
+        return opening, closing, 1 - opening - closing
+
+    def _phases(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return transitions and entropies of phases 5 level + (kind, opened name, closed name, function, result)."""
+        transitions, entropies = np.zeros((5 * (self.depth + 1),) * 2), []
+        for level in range(self.depth + 1):
+            kinds, here = self.kinds(level), 5 * level
+            transitions[here, here + 1 : here + 4] = kinds
+            transitions[here + 1, min(here + 5, 5 * self.depth)] = 1  # one scope further in
+            transitions[here + 2, max(here - 5, 0)] = 1
+            transitions[here + 3, here + 4] = transitions[here + 4, here] = 1
+            entropies += [Draw(np.array(kinds)).entropy, self.name.entropy, 0.0, self.function.entropy, 0.0]
+        return transitions, np.array(entropies)
+
+    def sample(self, uniform: np.ndarray) -> np.ndarray:
+        """Return statements, the last one cut at the end of the window."""
+        T, names, functions = len(uniform), self.name(uniform).tolist(), self.function(uniform).tolist()
+        tokens, scopes, kind_of = list[int](), list[int](), uniform.tolist()
+        while (place := len(tokens)) < T:
+            opened, closed = self._bounds[len(scopes)]
+            following = min(place + 1, T - 1)  # what does not fit is cut below
+            if kind_of[place] < opened:
+                scopes.append(names[following])
+                tokens += [self.OPEN, 3 + scopes[-1]]
+            elif kind_of[place] < closed:
+                tokens += [self.CLOSE, 3 + scopes.pop()]
+            else:
+                scope, function = scopes[-1] if scopes else -1, functions[following]
+                tokens += [self.CALL, self.first_function + function, self.results[scope][function]]
+        return np.array(tokens[:T])
+
+
+LANGUAGES: dict[str, type[Language]] = {"facts": Facts, "topics": Topics, "code": Code}
+
+
+class GeneratedStore(TokenStore):
+    """The store of a generated domain: a manifest, and windows made as they are read."""
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        self.language = LANGUAGES[self.manifest.tokenizer.removeprefix(GENERATED)]()
+        if (now := fingerprint(self.language)) != self.manifest.fingerprint:
+            raise UsageError(
+                f"the generated corpus {self.manifest.name} is now {now} and was {self.manifest.fingerprint} (another"
+                " version of numpy or of this toolkit); go back to that version, or plan a new study"
+            )
+
+    @property
+    def bytes_per_token(self) -> float:
+        """1: bits per byte are bits per token."""
+        return 1.0
+
+    def unique_windows(self, seq_len: int, count: int, seed: list[int]) -> np.ndarray:
+        """Return `count` numbers in a row, from a place that the seed fixes."""
+        return np.random.default_rng(seed).integers(2**62) + np.arange(count)
+
+    def validation_windows(self, seq_len: int, count: int) -> np.ndarray:
+        """Return the first `count` windows of the validation stream."""
+        return np.arange(count)
+
+    def read(self, split: str, windows: np.ndarray, seq_len: int) -> np.ndarray:
+        """Return windows behind the domain's marker, shape (len(windows), seq_len + 1), int64."""
+        return make_windows(self.language, split, windows, seq_len)
+
+    def floor(self, seq_len: int) -> float:
+        """Return the entropy of a window's targets, nats per token."""
+        return self.language.floor(seq_len)
+
+
+def make_windows(language: Language, split: str, windows: np.ndarray, seq_len: int) -> np.ndarray:
+    """Return the windows of these numbers, shape (len(windows), seq_len + 1), int64; each follows from its number."""
+    made = np.empty((len(windows), seq_len + 1), dtype=np.int64)
+    made[:, 0] = language.marker
+    for row, number in zip(made, windows.tolist(), strict=True):
+        generator = np.random.default_rng([SEED, language.marker, SPLITS.index(split), number])
+        row[1:] = language.sample(generator.random(seq_len))
+    return made
+
+
+def fingerprint(language: Language) -> str:
+    """Return the hash of windows of both splits, which changes with whatever changes them."""
+    made = [make_windows(language, split, np.arange(8), 512).astype("<i8").tobytes() for split in SPLITS]
+    return hashlib.sha256(b"".join(made)).hexdigest()[:16]
+
+
+def write(name: str) -> GeneratedStore:
+    """Return the store of the language `name`. Raises UsageError for one that is unknown."""
+    if name not in LANGUAGES:
+        raise UsageError(f"synthetic:{name} is unknown; give synthetic, or synthetic: with {', '.join(LANGUAGES)}")
+    language = LANGUAGES[name]()
+    manifest = Manifest(
+        name=f"synthetic:{name}",
+        fingerprint=fingerprint(language),
+        tokenizer=GENERATED + name,
+        vocab_size=256,
+        dtype="uint8",
+        documents=dict.fromkeys(SPLITS, 0),
+        tokens=dict.fromkeys(SPLITS, TOKENS),
+        text_bytes=dict.fromkeys(SPLITS, TOKENS),
+        floor=language.rate(),
+    )
+    return GeneratedStore(publish(manifest.name, lambda folder: manifest))

@@ -1,0 +1,34 @@
+"""How a run is carried out: devices, micro-batch, compilation; what it changes beyond rounding is said."""
+
+from dataclasses import dataclass
+
+from planners.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """Settings that are no part of a run's identity; `record.json` holds those that it ended with.
+
+    With dense models every setting leaves the result equal within rounding. With experts the balance loss and the
+    capacity are those of one forward pass, so a batch in several parts (micro-batches times devices) balances each part
+    by itself: a slightly different objective, which the flag `split_batch` of the record tells.
+    """
+
+    devices: int = 1
+    """Processes that share each batch, each with a GPU of its own where there are any."""
+    micro_batch: int | None = None
+    """Sequences in one forward pass of one process; null: what memory holds. Halved where memory runs out."""
+    compile: bool | None = None
+    """Whether each block is compiled; null: on a GPU."""
+    recompute: bool = False
+    """Whether activations are computed again in the backward pass instead of being kept (arXiv 1604.06174)."""
+    shard: bool = False
+    """Whether weights, gradients and optimizer are divided among the devices (FSDP2) instead of copied (DDP)."""
+    deterministic: bool = False
+    """Whether a GPU may only use operations that repeat bit for bit; on a CPU they always do."""
+
+    def __post_init__(self) -> None:
+        for name in ("devices", "micro_batch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name} {value} must be at least 1")

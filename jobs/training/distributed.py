@@ -1,0 +1,141 @@
+"""One run on several devices: each process takes its share of every batch (DDP), and of the weights if asked (FSDP2).
+
+Processes are started by torchrun, which tells each its rank in the environment; one process alone needs nothing of
+this. Which windows a step reads does not depend on how many processes there are.
+"""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from inspect import signature
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from jobs.machine import check_devices
+
+
+class Ranks:
+    """The processes that share a run, seen from one of them."""
+
+    def __init__(self, rank: int, size: int, device: torch.device):
+        self.rank, self.size, self.device = rank, size, device
+        # decisions travel over the processors, so that no step waits for a GPU
+        self.control = dist.new_group(backend="gloo") if size > 1 else None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes files."""
+        return self.rank == 0
+
+    def share(self, items: Any) -> Any:
+        """Return this process's part of the items of a batch, whose number is a multiple of `size`."""
+        count = len(items) // self.size
+        return items[self.rank * count : (self.rank + 1) * count]
+
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """Return for each flag whether any process set it."""
+        if self.size == 1:
+            return flags
+        told = torch.tensor(flags, dtype=torch.int32)
+        dist.all_reduce(told, dist.ReduceOp.MAX, group=self.control)
+        return tuple(bool(flag) for flag in told)
+
+    def first(self, value: float) -> float:
+        """Return the value of the first process."""
+        if self.size == 1:
+            return value
+        told = torch.tensor(value, dtype=torch.float64)
+        dist.broadcast(told, 0, group=self.control)
+        return float(told)
+
+    def sum(self, value: Tensor) -> Tensor:
+        """Return the sum of a tensor over the processes, in place."""
+        if self.size > 1:
+            dist.all_reduce(value)
+        return value
+
+    def wrap(self, objective: nn.Module) -> nn.Module:
+        """Return the module whose backward pass averages gradients over the processes."""
+        if self.size == 1 or any(_is_sharded(weight) for weight in objective.parameters()):
+            return objective
+        from torch.nn.parallel import DistributedDataParallel
+
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        known = signature(DistributedDataParallel.__init__).parameters
+        renamed = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+        quiet: dict[str, Any] = {renamed: False}  # the only buffers are router biases, which every process steps alike
+        return DistributedDataParallel(objective, device_ids=ids, gradient_as_bucket_view=True, **quiet)
+
+    def accumulate(self, objective: nn.Module, *, last: bool) -> AbstractContextManager[object]:
+        """Return the context of one part of a batch: gradients are exchanged after the `last` part only."""
+        if self.size == 1:
+            return nullcontext()
+        if hasattr(objective, "no_sync"):
+            return nullcontext() if last else objective.no_sync()  # type: ignore[operator]
+        for part in objective.modules():
+            if hasattr(part, "set_requires_gradient_sync"):
+                part.set_requires_gradient_sync(last, recurse=False)  # type: ignore[operator]
+        return nullcontext()
+
+
+def join() -> Ranks:
+    """Return the processes of this run: those that torchrun started, or this one alone.
+
+    Raises UsageError where there are more of them on this machine than it has GPUs, or cores without one.
+    """
+    rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    here, count = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    check_devices(count)
+    device = torch.device("cuda", here) if gpus else torch.device("cpu")
+    if gpus:
+        torch.cuda.set_device(device)
+    if size > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if gpus else "gloo", device_id=device if gpus else None)
+    return Ranks(rank, size, device)
+
+
+def leave() -> None:
+    """End what `join` began; the other processes are not waited for."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def shard(model: nn.Module, blocks: nn.ModuleList, methods: tuple[str, ...]) -> None:
+    """Divide the weights of `model` among the processes, block by block (FSDP2, arXiv 2304.11277).
+
+    `methods` are the ways besides forward in which the model is called. The weights outside the blocks stay whole from
+    the forward to the end of the backward pass, because the loss reads the head's.
+    """
+    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
+    for block in blocks:
+        fully_shard(block)
+    fully_shard(model, reshard_after_forward=False)
+    for method in methods:
+        register_fsdp_forward_method(model, method)
+
+
+def whole(value: Any) -> Any:
+    """Return a state with its divided tensors put together, on every process, in nested dicts and lists."""
+    if isinstance(value, dict):
+        return {name: whole(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(whole(item) for item in value)
+    return value.full_tensor() if _is_sharded(value) else value
+
+
+def divided_like(value: Tensor, weight: Tensor) -> Tensor:
+    """Return a whole tensor divided as `weight` is; one of another shape, such as a step count, stays whole."""
+    if not _is_sharded(weight) or value.shape != weight.shape:
+        return value
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(weight, DTensor)
+    return distribute_tensor(value.to(weight.device), weight.device_mesh, weight.placements)
+
+
+def _is_sharded(value: Any) -> bool:
+    return hasattr(value, "full_tensor")

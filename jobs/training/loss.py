@@ -1,0 +1,85 @@
+"""Cross entropy of the head: the logits of all tokens over a large vocabulary never exist at once.
+
+64k tokens times a vocabulary of 50k are 13 GB of fp32 logits. Above `CHUNK` logits the head is applied to some tokens
+at a time, and each part leaves behind only its losses and its share of the gradient (the idea of arXiv 2411.09009).
+`F.linear_cross_entropy` does the same from torch 2.13 on; this runs on 2.11.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CHUNK = 2**24
+"""Most logits at once: 64 MB of fp32."""
+
+
+def linear_cross_entropy(x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean loss in nats per token of the logits x @ weight.T, with gradients for x and weight.
+
+    x: (…, d_model); weight: (vocab_size, d_model); targets: (…). Products run in the autocast type where autocast is
+    on, the loss in float32 (float64 for float64 inputs). Gradients of gradients are not defined.
+    """
+    x, targets = x.flatten(0, -2), targets.flatten()
+    if x.shape[0] * weight.shape[0] <= CHUNK:
+        return F.cross_entropy(_at_least_fp32(F.linear(x, weight)), targets)
+    mean: Tensor = _Chunked.apply(x, weight, targets, product_type(x))  # type: ignore[no-untyped-call]
+    return mean
+
+
+@torch.no_grad()
+def token_losses(x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """Return the loss of each token in nats, shape of targets (…), as float32, without gradient."""
+    dtype = product_type(x)
+    rows, weight = x.flatten(0, -2).to(dtype), weight.to(dtype)
+    parts = [
+        F.cross_entropy(_at_least_fp32(F.linear(some, weight)), wanted, reduction="none")
+        for some, wanted in _chunks(rows, targets.flatten(), weight.shape[0])
+    ]
+    return torch.cat(parts).view_as(targets)
+
+
+def product_type(x: Tensor) -> torch.dtype:
+    """Return the type in which a matrix product with x runs here: autocast's, or that of x."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
+class _Chunked(torch.autograd.Function):
+    """The mean cross entropy; forward computes the gradient too, while the logits of a chunk are there."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return the mean loss of rows x (tokens, d_model)."""
+        matrix, total = weight.to(dtype), torch.zeros((), dtype=_at_least_fp32(x).dtype, device=x.device)
+        x_gradient, weight_gradient = torch.empty_like(x), torch.zeros_like(weight)
+        start = 0
+        with torch.autocast(x.device.type, enabled=False):
+            for some, wanted in _chunks(x.to(dtype), targets, weight.shape[0]):
+                logits = _at_least_fp32(some @ matrix.T)
+                normaliser = logits.logsumexp(-1, keepdim=True)
+                total += (normaliser - logits.gather(-1, wanted.unsqueeze(-1))).sum()
+                gradient = logits.sub_(normaliser).exp_()  # softmax, in place of the logits
+                gradient.scatter_add_(-1, wanted.unsqueeze(-1), gradient.new_full((len(wanted), 1), -1.0))
+                slope = gradient.div_(len(targets)).to(dtype)
+                x_gradient[start : start + len(some)] = slope @ matrix
+                weight_gradient += slope.T @ some
+                start += len(some)
+        ctx.save_for_backward(x_gradient, weight_gradient)
+        return total / len(targets)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """Return the gradients, scaled."""
+        x_gradient, weight_gradient = ctx.saved_tensors
+        return x_gradient * gradients[0], weight_gradient * gradients[0], None, None
+
+
+def _chunks(x: Tensor, targets: Tensor, vocab_size: int) -> Any:
+    rows = max(1, CHUNK // vocab_size)
+    return zip(torch.split(x, rows), torch.split(targets, rows), strict=True)
+
+
+def _at_least_fp32(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()

@@ -1,0 +1,187 @@
+"""One optimizer step: forward and backward over the parts of a batch, clipping, AdamW, and the router biases."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from jobs.execution import Execution
+from jobs.training import distributed, memory
+from jobs.training.distributed import Ranks
+from jobs.training.experts import Experts
+from jobs.training.loss import linear_cross_entropy
+from jobs.training.metrics import Window
+from jobs.training.model import Transformer, is_matrix
+from jobs.training.precision import autocast
+from jobs.training.routing import Routing
+from jobs.training.schedule import learning_rate
+from planners.errors import UsageError
+from planners.spec import Router, RunSpec
+
+
+class Objective(nn.Module):
+    """What is minimised: cross entropy and the losses of the routers, each a mean over the tokens of one call."""
+
+    def __init__(self, model: Transformer, settings: Router):
+        super().__init__()
+        self.model, self.settings = model, settings
+
+    def forward(self, windows: Tensor) -> tuple[Tensor, Tensor, list[Routing]]:
+        """Return loss, cross entropy and routings of windows (batch, T + 1)."""
+        x, routings = self.model.hidden(windows[:, :-1])
+        loss = entropy = linear_cross_entropy(x, self.model.head.weight, windows[:, 1:])
+        for routing in routings:
+            loss = loss + self.settings.balance * routing.balance
+            if self.settings.z_loss:
+                loss = loss + self.settings.z_loss * routing.z_loss
+        return loss, entropy.detach(), routings
+
+
+class Stepper:
+    """A model with its optimizer. A step is the same however many parts its batch is cut into, up to rounding.
+
+    With experts the balance loss is the mean of the parts' own, and a capacity holds per part; the biases of loss-free
+    balancing follow the load of the whole batch.
+    """
+
+    def __init__(self, model: Transformer, spec: RunSpec, ranks: Ranks, execution: Execution):
+        self.model, self.spec, self.ranks = model, spec, ranks
+        count = spec.training.batch_tokens // spec.training.seq_len
+        if count % ranks.size:
+            raise UsageError(
+                f"the {count} sequences of a batch cannot be shared evenly by {ranks.size} processes;"
+                " choose a number that divides them"
+            )
+        self.windows = count // ranks.size
+        self.compiled = compiles(execution, spec, ranks.device)
+        prepare_blocks(model, execution, ranks, compiled=self.compiled)
+        self.objective = ranks.wrap(Objective(model, spec.router))
+        self.optimizer = adamw(model, spec)
+        self.weights = list(model.parameters())
+        self.experts = [module for module in model.modules() if isinstance(module, Experts)]
+        shards = ranks.size if execution.shard else 1
+        self.micro_batch = min(
+            self.windows,
+            execution.micro_batch
+            or memory.micro_batch(spec, ranks.device, self.windows, recompute=execution.recompute, shards=shards),
+        )
+        self.halved = False
+
+    @property
+    def parts(self) -> int:
+        """Forward passes that a batch takes, over all processes."""
+        return -(-self.windows // self.micro_batch) * self.ranks.size
+
+    def take(self, step: int, batch: Tensor, window: Window) -> None:
+        """Take optimizer step `step` (from 0) on this process's part of its batch, (windows, T + 1), and note it."""
+        training = self.spec.training
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(step, training)
+        seen = self.gradients(step, batch)
+        while seen is None:
+            self._halve()
+            seen = self.gradients(step, batch)
+        norm = torch.nn.utils.clip_grad_norm_(self.weights, training.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.spec.router.bias_rate:
+            self._step_biases([routings for _, _, routings in seen])
+        window.add(seen, distributed.whole(norm))
+
+    def gradients(self, step: int, batch: Tensor) -> list[tuple[float, Tensor, list[Routing]]] | None:
+        """Leave the gradient of the batch in the weights; return each part's share of it, cross entropy and routings.
+
+        None where memory ran out; then there are no gradients.
+        """
+        if self.spec.router.jitter:  # noise is a function of the step, so that it needs no place in checkpoints
+            torch.manual_seed((self.spec.training.seed * 1_000_003 + step) * 1_009 + self.ranks.rank)
+        seen = []
+        try:
+            for part in (parts := torch.split(batch, self.micro_batch)):
+                with self.ranks.accumulate(self.objective, last=part is parts[-1]):
+                    with autocast(self.spec.training.precision, self.ranks.device):
+                        loss, entropy, routings = self.objective(part)
+                    (loss if len(parts) == 1 else loss * (len(part) / len(batch))).backward()
+                seen.append((len(part) / len(batch) / self.ranks.size, entropy, routings))
+            return seen
+        except Exception as error:
+            if not memory.is_out_of_memory(error) or self.micro_batch == 1:
+                raise
+            if self.ranks.size > 1:
+                raise UsageError(
+                    f"memory ran out with a micro-batch of {self.micro_batch} sequences; give --micro-batch"
+                    f" {self.micro_batch // 2} (several processes cannot halve it by themselves)"
+                ) from error
+        return None  # outside of the except block, whose error keeps the activations alive
+
+    def _halve(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        self.micro_batch, self.halved = -(-self.micro_batch // 2), True
+        if self.ranks.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _step_biases(self, parts: list[list[Routing]]) -> None:
+        """Step the router biases by the load of the whole batch."""
+        loads = torch.stack([torch.stack([routing.load for routing in routings]) for routings in parts]).sum(0)
+        for module, load in zip(self.experts, self.ranks.sum(loads), strict=True):
+            module.router.update_bias(load)
+
+    def state(self) -> dict[str, Any]:
+        """Return weights and optimizer, whole, whatever they are divided into here."""
+        return {
+            "model": distributed.whole(self.model.state_dict()),
+            "optimizer": distributed.whole(self.optimizer.state_dict()),
+        }
+
+    def restore_optimizer(self, state: dict[str, Any]) -> None:
+        """Continue with the optimizer of a checkpoint; the weights are loaded before they are divided."""
+        weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
+        moments = {
+            index: {name: distributed.divided_like(value, weights[index]) for name, value in values.items()}
+            for index, values in state["state"].items()
+        }
+        self.optimizer.load_state_dict({**state, "state": moments})
+
+
+def compiles(execution: Execution, spec: RunSpec, device: torch.device) -> bool:
+    """Return whether blocks are compiled: where asked, else on a GPU if they can be.
+
+    Blocks with experts can where the grouped product takes bf16 rows of whole 16 bytes: the compiler knows no other
+    type of it. Raises UsageError where it is asked for and cannot be.
+    """
+    shape, wanted = spec.shape, execution.compile
+    widths = (shape.d_model, shape.d_expert)
+    able = shape.is_dense or (spec.training.precision == "bf16" and not any(width % 8 for width in widths))
+    if wanted and not able:
+        raise UsageError(
+            f"experts of width {shape.d_expert} in {spec.training.precision} cannot be compiled, only those in bf16"
+            " with widths that are multiples of 8; leave --compile out"
+        )
+    return able and device.type == "cuda" if wanted is None else wanted
+
+
+def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, compiled: bool) -> None:
+    """Recompute, compile and divide the blocks of `model` as asked; their weights keep their names."""
+    from torch.utils.checkpoint import checkpoint
+
+    for layer in model.layers:
+        if execution.recompute:
+            kept = layer.forward
+            layer.forward = lambda *inputs, kept=kept: checkpoint(kept, *inputs, use_reentrant=False)
+        if compiled:
+            layer.compile(fullgraph=True)
+    if execution.shard and ranks.size > 1:
+        distributed.shard(model, model.layers, ("hidden",))
+
+
+def adamw(model: Transformer, spec: RunSpec) -> torch.optim.Optimizer:
+    """Return fused AdamW with weight decay on matrices and none on norms and biases."""
+    training, named = spec.training, list(model.named_parameters())
+    decayed = [weight for name, weight in named if is_matrix(name, weight)]
+    others = [weight for name, weight in named if not is_matrix(name, weight)]
+    groups = [
+        {"params": decayed, "weight_decay": training.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    first, second = training.betas
+    return torch.optim.AdamW(groups, lr=training.lr, betas=(first, second), fused=True)

@@ -1,0 +1,90 @@
+"""li2025-2b, -3b, -7b: every run of tables 9 to 17 of arXiv 2506.12119, with the numbers that it was trained with.
+
+Ablations of tables 5 to 8 are left out, because the paper does not give their D. Not in the paper and hence the
+defaults here: the balance coefficient, capacity (none), the Adam betas, the precision and the validation set.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+from planners.published.li2025 import SEQ_LEN, VOCAB_SIZE, Li2025Run, li2025_runs
+from planners.question import GivenArm, Question
+from planners.shape import Shape
+
+SAME = 0.01
+"""Relative distance of D below which two rows of one shape are one run, printed in two tables."""
+
+
+def li2025_2b() -> Question:
+    """Return tables 13, 10 and 9: dense at C and about 2C, MoE at fixed C, and MoE at fixed rates with D varied."""
+    return _question("li2025-2b", "2B", 2.15e9, (13, 10, 9))
+
+
+def li2025_3b() -> Question:
+    """Return tables 13, 15 and 16: dense at C and 2C, and MoE that reuses 65B and 114B tokens."""
+    return _question("li2025-3b", "3B", 3.29e9, (13, 15, 16))
+
+
+def li2025_7b() -> Question:
+    """Return tables 13, 11, 12, 14, 17: dense at C and 2C, MoE at fixed D, and at fixed C fresh, strict and loose."""
+    return _question("li2025-7b", "7B", 6.5e9, (13, 11, 12, 14, 17))
+
+
+def _question(name: str, scale: str, N: float, tables: tuple[int, ...]) -> Question:
+    runs = [run for table in tables for run in li2025_runs() if (run.table, run.scale) == (table, scale)]
+    return Question(
+        study=name,
+        total_params=N,
+        arms=tuple(_distinct(_arm(run) for run in runs)),
+        vocab_size=VOCAB_SIZE,
+        seq_len=SEQ_LEN,
+        flops_convention="li2025+router",
+        recipe="li2025",
+        precision="bf16",
+    )
+
+
+def _arm(run: Li2025Run) -> GivenArm:
+    """Return the run as an arm: D from steps and batch where both are printed, which have more digits."""
+    shape = run.shape or _shape_of_rate(run)
+    lr, batch_tokens = (run.lr, run.batch_tokens) if run.lr else _as_in_table_10(run.D)
+    D = run.steps * run.batch_tokens if run.steps and run.batch_tokens else run.D
+    scheme = {"moe_strict_reuse": f" U{run.U / 1e9:g}B", "moe_loose_reuse": " U/2"}.get(run.arm, "")
+    label = "dense" if shape.is_dense else f"K{shape.top_k} d{shape.d_expert}{scheme}"
+    U = round(run.U) if scheme else None
+    return GivenArm(label=label, shape=shape, r_a_target=run.r_a, D=D, U=U, lr=lr, batch_tokens=batch_tokens)
+
+
+def _shape_of_rate(run: Li2025Run) -> Shape:
+    """Return the shape of a 3B run: the experts of the 2B run nearest in rate, on 24 layers.
+
+    The table file has their rates and not their experts; these have the printed rates to 0.03 points.
+    """
+    shapes = [replace(known.shape, n_layers=24) for known in _table_10() if known.shape]
+    return min(shapes, key=lambda shape: abs(shape.r_a - run.r_a))
+
+
+def _as_in_table_10(D: float) -> tuple[float, int]:
+    """Return learning rate and batch for D tokens as the 2B MoE runs of table 10 have them.
+
+    The table file has neither for tables 9, 15 and 16. Along table 10 they follow D with the exponents of Step Law, so
+    those of the run nearest in D are carried over with these.
+    """
+    near = min(_table_10(), key=lambda run: abs(math.log(run.D / D)))
+    ratio = D / near.D
+    return (near.lr or 0) * ratio**0.307, round((near.batch_tokens or 0) * ratio**0.571)
+
+
+def _table_10() -> list[Li2025Run]:
+    return [run for run in li2025_runs() if run.table == 10]
+
+
+def _distinct(arms: Iterable[GivenArm]) -> list[GivenArm]:
+    """Return the arms without those that repeat an earlier one: tables 9 and 12 print some runs of 10 and 11 again."""
+    kept: list[GivenArm] = []
+    for arm in arms:
+        same = (one for one in kept if (one.shape, one.label) == (arm.shape, arm.label))
+        if all(abs(math.log((one.D or 0) / (arm.D or 1))) > SAME for one in same):
+            kept.append(arm)
+    return kept

@@ -1,0 +1,273 @@
+"""What is asked of the planner: the record that `study.json` holds."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from planners import flops
+from planners.errors import UsageError
+from planners.geometry import Geometry
+from planners.match import HOLDS
+from planners.recipes import RECIPES
+from planners.shape import Shape
+from planners.spec import Data, Router
+from planners.vary import Varied
+
+ALL = "all"
+"""Every arm, where arms are named."""
+MATCHES = ("N=C", "N=D", "C=D", "N=C=U")
+"""What all arms of a cell are equal in; the rest follows: D, C, N, or D and its repeats."""
+
+UNIQUE = ("fresh", "strict", "loose")
+"""Named amounts of unique tokens: all; what the dense arm of the budget consumes; half of D (arXiv 2506.12119)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenArm:
+    """An arm that is planned as it is given, such as one of a published table. Null fields are the question's."""
+
+    label: str
+    """Name of the arm."""
+    shape: Shape
+    """The architecture; nothing of it is matched."""
+    router: Router | None = None
+    """How tokens are routed."""
+    r_a_target: float | None = None
+    """The activation rate that its source states."""
+    C: float | None = None
+    """Training compute in FLOPs; D follows. With neither C nor D the arm is planned at every budget."""
+    D: float | None = None
+    """Tokens consumed, instead of C."""
+    U: int | None = None
+    """Unique tokens among them."""
+    lr: float | None = None
+    """Peak learning rate."""
+    batch_tokens: int | None = None
+    """Tokens per optimizer step."""
+    warmup_steps: int | None = None
+    """Steps of linear warm-up."""
+
+    def __post_init__(self) -> None:
+        if self.C is not None and self.D is not None:
+            raise UsageError(f"arm {self.label}: C {self.C:g} and D {self.D:g} decide each other; give one of the two")
+        for name in ("r_a_target", "C", "D", "U", "lr", "batch_tokens"):
+            value = getattr(self, name)
+            if value is not None and not (0 < value < math.inf):
+                raise UsageError(f"arm {self.label}: {name} {value!r} must be a positive, finite number")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What was asked of the planner. Stored as `study.json`; the same question gives the same plan."""
+
+    study: str
+    """Name of the study."""
+    match: str = "N=C"
+    """What all arms of a cell are equal in: N=C (D follows), N=D (C follows), C=D (N follows), or N=C=U, where unique
+    tokens are equal too and repeating them makes up the rest."""
+    hold: str = "backbone"
+    """What MoE arms keep as the rate falls: the backbone, or its aspect ratios only, so that it shrinks."""
+    total_params: float | tuple[float, ...] | None = None
+    """N that arms are matched to, one or several; null where N follows or all arms are given."""
+    budgets: tuple[float, ...] = ()
+    """Training compute C, in FLOPs under `flops_convention`; one or several."""
+    tokens: tuple[float, ...] = ()
+    """Tokens consumed D, where that is what arms are equal in; one or several."""
+    arms: tuple[GivenArm, ...] = ()
+    """Arms that are planned as given, beside or instead of matched ones."""
+    activations: tuple[float, ...] = ()
+    """Target rates r_a; 1 is the dense arm."""
+    top_ks: tuple[int, ...] = ()
+    """K of the MoE arms; 0 is the dense arm."""
+    seeds: tuple[int, ...] = (0,)
+    """Each arm is trained once per seed; arms of one seed share initial state and data order."""
+    data: str | None = None
+    """Corpus: stdlib, text:PATH, hf:NAME, a=…*0.7+b=…*0.3, each with @bpe:SIZE or @gpt2; null plans without one."""
+    vocab_size: int = 256
+    """Vocabulary of a plan that names no corpus; a corpus brings its own."""
+    unique_tokens: str | int | tuple[str | int, ...] = "fresh"
+    """fresh, strict, loose, or a number of tokens; one or several. N=C=U takes fresh for strict."""
+    vary: tuple[Varied, ...] = ()
+    """Fields of shape, router or training that are set (one value) or crossed (several)."""
+    controls: tuple[str, ...] = ()
+    """Dense arms beside the matched ones: optimal (compute-optimal at C), active:ARM (N = N_a of that arm)."""
+    lr_check: tuple[str, ...] = ()
+    """Arms that are also planned at sqrt(2) and 1 / sqrt(2) of their learning rate; all: every one."""
+    loss_slope: float | None = None
+    """Nats that the loss falls per unit of ln C, by which the residual of C is told in nats."""
+    seq_len: int = 128
+    """Context length T."""
+    flops_convention: str = "exact"
+    """Convention that C is matched under."""
+    align: int = 8
+    """Widths are multiples of this."""
+    recipe: str | None = None
+    """Rule for learning rate and batch; null takes the one tuned nearest to N."""
+    lr: float | None = None
+    """Constant learning rate instead of the rule's."""
+    batch_tokens: int | None = None
+    """Constant batch instead of the rule's."""
+    weight_decay: float | None = None
+    """Weight decay instead of the recipe's."""
+    schedule: str | None = None
+    """Schedule of the learning rate instead of the recipe's."""
+    router: Router = field(default_factory=Router)
+    """How tokens are routed."""
+    moe: Geometry = field(default_factory=Geometry)
+    """Fixed sizes of the MoE backbone."""
+    dense: Geometry = field(default_factory=Geometry)
+    """Fixed sizes of the dense arm."""
+    precision: str = "fp32"
+    """fp32 or bf16."""
+    threads: int = 1
+    """CPU threads per run."""
+    eval_windows: int = 1024
+    """Validation windows that the loss is measured on."""
+    eval_steps: int | None = None
+    """Steps between evaluations; null: one, at the end."""
+    patience: int | None = None
+    """Evaluations in a row without a lower loss after which a run stops early; null: it never does."""
+    margin: float | None = None
+    """Difference of loss in nats that does not matter; fixed before the runs."""
+
+    def __post_init__(self) -> None:
+        for name in ("total_params", "unique_tokens"):
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) == 1:  # one way to write one value
+                object.__setattr__(self, name, value[0])
+        self._check_words()
+        self._check_numbers()
+        self._check_amounts()
+        self._check_contradictions()
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether there are arms to match; given ones are planned as they are."""
+        return bool(self.activations or self.top_ks)
+
+    @property
+    def totals(self) -> tuple[float, ...]:
+        """The values of N that were asked for."""
+        if self.total_params is None:
+            return ()
+        return self.total_params if isinstance(self.total_params, tuple) else (self.total_params,)
+
+    @property
+    def unique(self) -> tuple[str | int, ...]:
+        """The amounts of unique tokens that were asked for."""
+        asked = self.unique_tokens if isinstance(self.unique_tokens, tuple) else (self.unique_tokens,)
+        return tuple("strict" if U == "fresh" and self.match == "N=C=U" else U for U in asked)
+
+    def _check_words(self) -> None:
+        """Refuse words that are none of those that a field has."""
+        choices: dict[str, Iterable[str]] = {
+            "match": MATCHES, "hold": HOLDS, "flops_convention": flops.CONVENTIONS, "recipe": RECIPES,
+        }  # fmt: skip
+        for name, known in choices.items():
+            value = getattr(self, name)
+            if value is not None and value not in known:
+                raise UsageError(f"{name.replace('_', ' ')} {value!r} is not one of {', '.join(known)}")
+        for U in self.unique:
+            if isinstance(U, str) and U not in UNIQUE:
+                raise UsageError(f"unique tokens {U!r} must be a number or one of {', '.join(UNIQUE)}")
+        for control in self.controls:
+            if control != "optimal" and not control.removeprefix("active:") != control:
+                raise UsageError(
+                    f"control {control!r} is neither optimal nor active:ARM, such as active:K4 or active:.2"
+                )
+
+    def _check_numbers(self) -> None:
+        """Refuse numbers that are not positive and finite, and rates above 1."""
+        for rate in self.activations:
+            if not 0 < rate <= 1:
+                raise UsageError(f"activation rate {rate:g} is outside (0, 1]; it is the active share of parameters")
+        numbers = {
+            "total parameters": self.totals, "budget": self.budgets, "tokens": self.tokens, "align": (self.align,),
+            "unique tokens": [U for U in self.unique if not isinstance(U, str)], "margin": (self.margin,),
+            "loss slope": (self.loss_slope,), "seq_len": (self.seq_len,), "lr": (self.lr,),
+            "batch_tokens": (self.batch_tokens,), "vocab_size": (self.vocab_size,),
+        }  # fmt: skip
+        for name, values in numbers.items():
+            for value in values:
+                if value is not None and not 0 < value < math.inf:
+                    raise UsageError(f"{name} {value!r} must be a positive, finite number")
+        for top_k in self.top_ks:
+            if top_k < 0:
+                raise UsageError(f"top-k {top_k} must not be negative; 0 is the dense arm")
+
+    def _check_amounts(self) -> None:
+        """Refuse a question that lacks what its arms are equal in, or gives what follows."""
+        if not self.is_matched and not self.arms:
+            raise UsageError("give activation rates (1 is dense) or top-k values (0 is dense), or both")
+        amounts = (
+            ("N", "--total-params", self.totals),
+            ("C", "--budget", self.budgets),
+            ("D", "--tokens", self.tokens),
+        )
+        for letter, flag, given in amounts if self.is_matched else ():
+            if letter in self.match and not given:
+                raise UsageError(f"{letter} is missing, which arms are matched at under {self.match}; give {flag}")
+        for letter, flag, given in amounts if self.is_matched else ():
+            if letter not in self.match and given:
+                raise UsageError(f"{letter} follows under {self.match}, so {flag} cannot be given; leave it out")
+        if not self.budgets and not self.tokens and any(arm.C is arm.D is None for arm in self.arms):
+            raise UsageError("a budget is missing; give the training compute C that the arms are planned at")
+
+    def _check_contradictions(self) -> None:
+        """Refuse answers that exclude each other."""
+        if self.match == "N=C=U" and "loose" in self.unique:
+            raise UsageError("loose reuse gives every arm its own U; under N=C=U give strict or a number of tokens")
+        rates, top_ks = any(rate < 1 for rate in self.activations), any(self.top_ks)
+        if self.match == "C=D" and (self.hold == "aspect" or (top_ks and not rates)):
+            raise UsageError("under C=D the backbone is held and N follows the rate; give rates, and no --hold aspect")
+        fields = [varied.field for varied in self.vary]
+        for name in fields:
+            if fields.count(name) > 1:
+                raise UsageError(f"{name} is varied twice; give all its values at once")
+            if self._is_set(name):
+                raise UsageError(f"{name} is given and varied; give one of the two")
+
+    def _is_set(self, name: str) -> bool:
+        """Whether a field that is varied has a value of its own already."""
+        if name.startswith("dense."):
+            return getattr(self.dense, name.removeprefix("dense.")) is not None
+        if name in Geometry.__dataclass_fields__:
+            return getattr(self.moe, name) is not None
+        optional = ("recipe", "lr", "batch_tokens", "weight_decay", "schedule", "eval_steps", "patience")
+        return name in optional and getattr(self, name) is not None
+
+    @property
+    def wants_dense(self) -> bool:
+        """Whether the dense arm was asked for."""
+        return 1 in self.activations or 0 in self.top_ks
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusDomain:
+    """One domain of a corpus of several."""
+
+    label: str
+    """Its name."""
+    share: Fraction
+    """Its share of the tokens of every run."""
+    train_tokens: int
+    """Tokens of its training split."""
+    validation_tokens: int
+    """Tokens of its validation split."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """What a planner must know of a corpus."""
+
+    data: Data
+    """Name and fingerprint."""
+    vocab_size: int
+    """Size of its vocabulary."""
+    train_tokens: int
+    """Tokens of its training split."""
+    validation_tokens: int
+    """Tokens of its validation split."""
+    domains: tuple[CorpusDomain, ...] = ()
+    """Its domains where there are several: each must be able to give its share."""

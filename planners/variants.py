@@ -1,0 +1,64 @@
+"""The combinations of a question's varied fields, each with what it means for shapes, router and training."""
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import Any
+
+from planners.geometry import Frame
+from planners.question import Question
+from planners.vary import CONCERNS, kind_of, label
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One combination of varied values."""
+
+    question: Question
+    """The question with these values, as far as they are fields of its own, its router or its geometries."""
+    frame: Frame
+    """Style of all shapes."""
+    training: dict[str, Any]
+    """Settings of the training that are no field of the question."""
+    varied: tuple[tuple[str, Any], ...]
+    """Fields that have several values in the question, with the one they have here."""
+
+    def name(self, arm: str, kind: str) -> str:
+        """Return the label of a dense, moe or given arm with those varied values that have a part in it."""
+        return " ".join(filter(None, (arm, self.series(kind))))
+
+    def series(self, kind: str) -> str:
+        """Return the varied values that have a part in a dense, moe or given arm."""
+        return " ".join(label(field, value) for field, value in self.varied if kind_of(field) in CONCERNS[kind])
+
+
+def variants(question: Question) -> list[Variant]:
+    """Return all combinations, the last field changing fastest; one where nothing is varied."""
+    fields = [varied.field for varied in question.vary]
+    several = {varied.field for varied in question.vary if len(varied.values) > 1}
+    combinations = itertools.product(*(varied.values for varied in question.vary))
+    return [_variant(question, dict(zip(fields, values, strict=True)), several) for values in combinations]
+
+
+def _variant(question: Question, values: dict[str, Any], several: set[str]) -> Variant:
+    by_kind: dict[str, dict[str, Any]] = {kind: {} for kinds in CONCERNS.values() for kind in kinds}
+    for field, value in values.items():
+        by_kind[kind_of(field)][field.split(".")[-1]] = value
+    training = by_kind["training"]
+    asked = {name: training.pop(name) for name in list(training) if name in Question.__dataclass_fields__}
+    question = replace(
+        question,
+        vary=(),
+        router=replace(question.router, **by_kind["router"]),
+        moe=replace(question.moe, **by_kind["sizes"]),
+        dense=replace(question.dense, **by_kind["dense"]),
+        **asked,
+    )
+    style = {**by_kind["style"], **by_kind["experts"]}
+    if style.get("positions") == "learned":
+        style.setdefault("max_positions", question.seq_len)
+    return Variant(
+        question=question,
+        frame=Frame(vocab_size=question.vocab_size, align=question.align, style=tuple(style.items())),
+        training=training,
+        varied=tuple((field, value) for field, value in values.items() if field in several),
+    )

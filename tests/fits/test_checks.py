@@ -1,0 +1,135 @@
+"""Each check fires with its evidence on a table made to trigger it, and is silent on a clean one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fits.checks import CHECKS, Check, Need, check_table
+from fits.table import Dropped, RunTable, from_records
+from planners.published import published
+
+SURFACE = Need(columns=("N", "D"), parameters=5)
+CURVE = Need(columns=("r_a",), parameters=3)
+
+
+def surface(**columns: Any) -> RunTable:
+    """Return 20 runs on a grid of N and D, clean for a law of five parameters."""
+    grid = [(N, D) for N in (1e7, 3e7, 1e8, 3e8) for D in (2e8, 6e8, 2e9, 6e9, 2e10)]
+    rows = [
+        {"run_id": f"r{at}", "N": N, "D": D, "loss": 2 + 400 / N**0.34 + 400 / D**0.28, "N_vocab": 1e6}
+        for at, (N, D) in enumerate(grid)
+    ]
+    return from_records([{**row, **{name: value(row) for name, value in columns.items()}} for row in rows])
+
+
+def arms(change: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row) -> RunTable:
+    """Return seven MoE arms and a dense one of 1e8 parameters at one budget, clean for a curve."""
+    rows = []
+    for rate in (0.05, 0.08, 0.12, 0.2, 0.3, 0.45, 0.6, 1.0):
+        dense = rate == 1
+        D = 2e9 / rate
+        rows.append(
+            {
+                "run_id": f"r{rate}", "N": 1e8, "r_a": rate, "D": D, "C": 1.2e18,
+                "n_experts": 0 if dense else 64, "d_expert": 0 if dense else 128, "recipe": "step-law", "N_vocab": 1e6,
+                "lr": 1e-3 * D**0.307, "batch_tokens": D**0.571,
+                "loss": 3 + 0.1 * np.log(rate / 0.2) ** 2 + 0.2 * dense,
+            }
+        )  # fmt: skip
+    return from_records([change(row) for row in rows])
+
+
+def verdicts(table: RunTable, need: Need) -> dict[str, Check]:
+    return {check.name: check for check in check_table(table, need)}
+
+
+def only_dense(**changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda row: row | (changes if row["n_experts"] == 0 else {})
+
+
+def test_the_clean_tables_trigger_nothing():
+    for table, need in ((surface(), SURFACE), (arms(), CURVE)):
+        found = verdicts(table, need)
+        assert [check for check in found.values() if check.verdict != "ok"] == []
+    on_surface, on_curve = verdicts(surface(), SURFACE), verdicts(arms(), CURVE)
+    assert set(on_surface) | set(on_curve) >= set(CHECKS) - {"rows left out"}
+
+
+TRIGGERS: dict[str, tuple[str, RunTable, Need, str]] = {
+    "collinear": (
+        "collinear N and D", surface(D=lambda row: row["N"] ** 1.1), SURFACE, "correlation 1.00",
+    ),
+    "constant N": ("collinear N and D", surface(N=lambda row: 1e8), SURFACE, "N is the same"),
+    "one ratio": ("tokens per parameter", surface(D=lambda row: 20 * row["N"]), SURFACE, "from 20 to 20"),
+    "few runs": ("runs for the parameters", surface().only(np.arange(20) < 8), SURFACE, "8 different points for 5"),
+    "few rates": ("runs for the parameters", arms().only(np.arange(8) < 4), CURVE, "4 different rates for 3"),
+    "lr of dense": (
+        "learning rate and batch",
+        arms(lambda row: row | {"recipe": None, "lr": row["lr"] / (2 if row["n_experts"] == 0 else 1)}),
+        CURVE, "MoE 2.00 times dense",
+    ),
+    "batch": (
+        "learning rate and batch",
+        arms(lambda row: row | {"recipe": None, "batch_tokens": row["batch_tokens"] * (3 if row["r_a"] < 0.1 else 1)}),
+        CURVE, "batch_tokens varies 3.00-fold",
+    ),
+    "granularity": (
+        "granularity",
+        arms(lambda row: row | {"d_expert": row["d_expert"] * (8 if row["r_a"] == 0.3 else 1)}),
+        CURVE, "128 to 1024",
+    ),
+    "checkpoints": (
+        "checkpoints as runs", surface(run_id=lambda row: f"n{row['N']:g}"), SURFACE, "4 of 4 runs stand at several D",
+    ),
+    "oversized dense": ("dense baseline", arms(only_dense(D=5e8)), CURVE, "5 tokens per parameter"),
+    "unmatched dense": ("dense baseline", arms(only_dense(N=3e8)), CURVE, "No dense arm has the N"),
+    "edge": ("grid brackets the minimum", arms(lambda row: row | {"loss": 3 + row["r_a"]}), CURVE, "low end"),
+    "outliers": (
+        "rows left out",
+        replace(surface(), dropped=(Dropped(row=3, reason="left out by loss<4", by="loss"),)),
+        SURFACE, "loss<4",
+    ),
+    "embeddings": ("embedding convention", surface(N_vocab=lambda row: None), SURFACE, "Nothing says"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "table", "need", "evidence"), TRIGGERS.values(), ids=TRIGGERS)
+def test_each_fires_on_a_table_made_for_it(name: str, table: RunTable, need: Need, evidence: str) -> None:
+    found = verdicts(table, need)[name]
+    assert found.verdict == "warn"
+    assert evidence in found.evidence
+
+
+def test_every_check_has_a_table_that_triggers_it():
+    assert {trigger[0] for trigger in TRIGGERS.values()} == set(CHECKS)
+
+
+def test_a_better_dense_arm_of_another_size_is_named():
+    rows = arms().frame.to_dict("records")
+    rival = next(row for row in rows if row["n_experts"] == 0) | {"run_id": "small", "N": 3e7, "D": 7e9, "loss": 3.05}
+    found = verdicts(from_records([*rows, rival]), CURVE)["dense baseline"]
+    assert found.verdict == "warn"
+    assert "3e+07" in found.evidence
+
+
+def test_rows_left_out_by_another_column_are_no_danger():
+    table = replace(surface(), dropped=(Dropped(row=3, reason="left out by C>1e17", by="C"),))
+    assert verdicts(table, SURFACE)["rows left out"].verdict == "ok"
+
+
+def test_the_tables_of_2506_12119_fire_where_its_text_is_silent():
+    """Its 2B MoE runs have twice the learning rate of its dense ones by the rule, and E = 8 rows are coarse."""
+    import pandas as pd
+
+    frame = pd.read_csv(published("li2025").path)
+    fixed = frame[(frame["scale"] == "2B") & frame["table"].isin([10, 13])].rename(columns={"bpc": "loss"})
+    fixed = fixed[(fixed["table"] == 10) | (fixed["arm"] == "dense_C1")]
+    found = verdicts(from_records(fixed), CURVE)
+    assert {name for name, check in found.items() if check.verdict == "warn"} == {
+        "learning rate and batch",
+        "granularity",
+    }
+    assert "MoE 2.0" in found["learning rate and batch"].evidence

@@ -1,0 +1,98 @@
+"""Comparison of laws: AICc against statsmodels, held-out error and coverage against what is known of the truth."""
+
+import math
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+
+from fits.compare import compare, comparisons
+from fits.fit import fit_law
+from fits.frames import COLUMNS, frame
+from fits.table import RunTable, from_records
+from planners.errors import UsageError
+
+RATES = (0.05, 0.09, 0.15, 0.25, 0.4, 0.65)
+
+
+def curve_table(seed: int, sd: float, cubic: float = 0.0) -> RunTable:
+    random = np.random.default_rng(seed)
+    x = np.log(RATES)
+    loss = 3 + 0.1 * (x + 1.5) ** 2 + cubic * (x + 1.5) ** 3
+    return from_records(
+        [{"r_a": rate, "loss": L + random.normal(0, sd)} for rate, L in zip(RATES, loss, strict=True) for _ in range(3)]
+    )
+
+
+def surface_table(seed: int, sd: float) -> RunTable:
+    random = np.random.default_rng(seed)
+    rows = []
+    for C in 10.0 ** np.arange(18, 22, 0.5):
+        for N in 10.0 ** np.linspace(7.5, 9.5, 6):
+            D = C / 6 / N
+            loss = 1.8 + 480 / N**0.35 + 2085 / D**0.37
+            rows.append({"N": N, "D": D, "C": C, "loss": loss * math.exp(random.normal(0, sd))})
+    return from_records(rows)
+
+
+def test_aicc_of_a_polynomial_is_that_of_statsmodels():
+    table = curve_table(1, 0.01)
+    x, loss = np.log(table.rates()), table.numbers("loss")
+    for name, degree in (("quadratic", 2), ("cubic", 3)):
+        likelihood = sm.OLS(loss, np.vander(x, degree + 1)).fit().llf
+        k, n = degree + 2, len(x)
+        expected = -2 * likelihood + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+        [score] = compare(table, [name]).scores
+        assert score.aicc == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_likelihood_of_a_law_is_of_the_loss_and_not_of_its_logarithm():
+    table = surface_table(2, 0.005)
+    [score] = compare(table, ["chinchilla"]).scores
+    n, k = len(table), 6
+    variance = score.residual_sd**2 * (n - 5) / n
+    of_log = -n / 2 * (math.log(2 * math.pi * variance) + 1)
+    likelihood = of_log - np.log(table.numbers("loss")).sum()
+    assert score.aicc == pytest.approx(-2 * likelihood + 2 * k + 2 * k * (k + 1) / (n - k - 1), rel=1e-9)
+
+
+def test_the_law_that_made_the_runs_wins_and_foretells_within_its_intervals():
+    found = compare(surface_table(3, 0.005), ["kaplan", "chinchilla"])
+    best, other = found.scores
+    assert (best.law, other.law) == ("chinchilla", "kaplan")
+    assert best.weight > 0.99
+    assert best.largest.error < other.largest.error
+    assert best.error == pytest.approx(0.005, rel=0.5)
+
+
+def test_prediction_intervals_cover_what_they_say():
+    covered = [compare(surface_table(seed, 0.01), ["chinchilla"]).scores[0].covered for seed in range(12)]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.03)  # 12 x 48 values, neighbours share their fits
+
+
+def test_a_cubic_truth_is_seen_by_cubic_and_not_by_quadratic():
+    scores = {score.law: score for score in compare(curve_table(4, 0.002, cubic=0.06), ["quadratic", "cubic"]).scores}
+    assert scores["cubic"].delta == 0
+    assert scores["quadratic"].delta > 10
+    assert scores["quadratic"].covered < 1 or scores["quadratic"].error > 3 * scores["cubic"].error
+
+
+def test_too_few_runs_leave_gaps_and_say_so():
+    rows = [{"r_a": rate, "loss": 3.0 + rate} for rate in (0.1, 0.2, 0.4, 0.6)]
+    found = compare(from_records(rows), ["quadratic", "cubic"])
+    assert {score.aicc for score in found.scores} == {None}
+    assert any("too many parameters" in note for note in found.notes)
+
+
+def test_curves_and_surfaces_are_not_compared():
+    with pytest.raises(UsageError, match="one kind"):
+        compare(surface_table(5, 0.01), ["quadratic", "chinchilla"])
+    assert comparisons(surface_table(5, 0.01), ["chinchilla"]) == ()
+
+
+def test_fits_as_a_pandas_table():
+    table = frame([fit_law(curve_table(6, 0.01), "quadratic")])
+    assert tuple(table.columns) == COLUMNS
+    assert table["name"].to_list() == ["a", "b", "c", "r_a*"]
+    assert table["value"].dtype == float
+    assert (table["lo"] < table["value"]).all()

@@ -1,0 +1,142 @@
+"""Repeated against fresh data: pairs, equivalence and its level and power, the cost of epochs, MoE against dense."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.weightstats import ttost_paired
+
+from fits.equivalence import equivalence_power, smallest_margin, tost
+from fits.reuse import reuse
+from fits.table import RunTable, from_records
+from planners.errors import UsageError
+
+DENSE_U, MARGIN = 1e9, 0.01
+EPOCHS = {1.0: 1.0, 0.5: 2.0, 0.2: 5.0, 0.1: 8.0}
+
+
+def strict(cost: float, sd: float, seeds: int, random: np.random.Generator, *, dense_cost: float = 0.0) -> RunTable:
+    """Return a strict design: every arm has a fresh run and one whose unique tokens are a quarter of what dense saw."""
+    rows = []
+    for seed in range(seeds):
+        shift = random.normal(0, 0.05)
+        for rate, times in EPOCHS.items():
+            D = DENSE_U * times
+            common = {"N": 1e8, "r_a": rate, "D": D, "seed": seed, "n_experts": 0 if rate == 1 else 64}
+            epochs = 4 * times
+            law = dense_cost if rate == 1 else cost
+            excess = law * (epochs - 1) ** 2 / (2 * epochs) + random.normal(0, sd)
+            rows += [
+                {**common, "U": D, "loss": 3 + shift + rate},
+                {**common, "U": DENSE_U / 4, "loss": 3 + shift + rate + excess},
+            ]
+    return from_records(rows)
+
+
+def test_exact_excess_gives_the_cost_and_the_free_epochs_back():
+    [found] = reuse(strict(0.002, 0.0, 3, np.random.default_rng(0), dense_cost=0.001), margin=MARGIN, slope=0.03)
+    routed = next(cost for cost in found.costs if cost.of == "MoE")
+    dense = next(cost for cost in found.costs if cost.of == "dense")
+    assert (routed.value, dense.value) == pytest.approx((0.002, 0.001), rel=1e-9)
+    free = routed.free_epochs
+    assert free is not None
+    assert 0.002 * (free - 1) ** 2 / (2 * free) == pytest.approx(MARGIN, rel=1e-9)
+    assert routed.half_life == pytest.approx(0.03 / 0.002, rel=1e-9)
+    assert dense.free_epochs is None  # beyond the four epochs that the dense arm was run for
+    assert dense.free_lo == pytest.approx(4)
+    assert found.interaction is not None
+    assert found.interaction.value == pytest.approx(0.001, rel=1e-6)
+    assert found.scheme == "strict"
+    assert len(found.pairs) == 12
+
+
+def test_the_growth_is_the_first_order_of_the_effective_tokens_of_2305_16264():
+    R, epochs = 1e4, 7.0
+    effective = 1 + R * (1 - math.exp(-(epochs - 1) / R))  # D' / U
+    assert math.log(epochs / effective) * R == pytest.approx((epochs - 1) ** 2 / (2 * epochs), rel=1e-3)
+
+
+def test_tost_is_that_of_statsmodels_on_pairs():
+    random = np.random.default_rng(1)
+    fresh, repeated = random.normal(3, 0.1, 7), random.normal(3.004, 0.1, 7)
+    assert tost(list(repeated - fresh), 0.02) == pytest.approx(ttost_paired(repeated, fresh, -0.02, 0.02)[0])
+
+
+def test_power_is_what_simulation_gives():
+    random = np.random.default_rng(2)
+    for n, margin in ((3, 3.0), (5, 1.5), (12, 0.8)):
+        draws = random.normal(0, 1, (40_000, n))
+        mean, error = draws.mean(1), draws.std(1, ddof=1) / math.sqrt(n)
+        passed = np.mean(np.abs(mean) + stats.t.ppf(0.95, n - 1) * error < margin)
+        assert equivalence_power(margin, 1.0, n) == pytest.approx(passed, abs=0.01)
+
+
+@given(st.floats(1e-4, 1), st.integers(2, 40))
+@settings(deadline=None, max_examples=20)
+def test_the_smallest_margin_has_eighty_percent_power_and_scales_with_the_noise(sd, n):
+    margin = smallest_margin(sd, n)
+    assert margin is not None
+    assert equivalence_power(margin, sd, n) == pytest.approx(0.8, abs=1e-6)
+    assert smallest_margin(2 * sd, n) == pytest.approx(2 * margin, rel=1e-6)
+
+
+def test_an_excess_at_the_margin_is_called_equal_in_at_most_five_percent():
+    random, called = np.random.default_rng(3), 0
+    for _ in range(400):
+        rows = []
+        for seed in range(4):
+            common = {"N": 1e8, "r_a": 0.2, "D": 8e9, "seed": seed}
+            rows.append({**common, "U": 8e9, "loss": 3.0})
+            rows.append({**common, "U": 4e9, "loss": 3.0 + MARGIN + random.normal(0, 0.003)})
+        called += reuse(from_records(rows), margin=MARGIN)[0].equivalences[0].verdict == "equivalent"
+    assert called / 400 < 0.075  # 5 % and two standard errors
+
+
+def test_few_noisy_pairs_are_undecided_and_the_power_says_why():
+    found = reuse(strict(0.0, 0.02, 2, np.random.default_rng(4)), margin=MARGIN)[0].equivalences[0]
+    assert found.verdict == "undecided"
+    assert found.power is not None
+    assert found.power < 0.3
+    assert found.smallest is not None
+    assert found.smallest > MARGIN
+
+
+def test_harmful_repetition_is_worse_and_not_merely_different():
+    [found] = reuse(strict(0.02, 0.001, 5, np.random.default_rng(5)), margin=MARGIN)
+    assert {one.verdict for one in found.equivalences if one.of != "dense"} == {"worse"}
+    assert next(one for one in found.equivalences if one.of == "dense").verdict == "equivalent"
+    assert found.interaction is not None
+    assert found.interaction.p < 0.01
+
+
+def test_without_a_margin_nothing_is_concluded():
+    [found] = reuse(strict(0.0, 0.001, 5, np.random.default_rng(6)))
+    assert {one.verdict for one in found.equivalences} == {"undecided"}
+    assert any("no margin" in note for note in found.notes)
+
+
+def test_a_loose_design_is_told_from_a_strict_one():
+    rows = [
+        {"N": 1e8, "r_a": rate, "D": D, "U": U, "seed": 0, "loss": 3.0}
+        for rate, D in ((0.1, 8e9), (0.2, 5e9))
+        for U in (D, D / 2)
+    ]
+    assert [found.scheme for found in reuse(from_records(rows))] == ["loose"]
+
+
+def test_runs_that_differ_in_more_than_data_are_no_pair():
+    fresh = {"N": 1e8, "r_a": 0.2, "D": 8e9, "U": 8e9, "lr": 1e-3, "loss": 3.0}
+    with pytest.raises(UsageError, match="fresh twin"):
+        reuse(from_records([fresh, {**fresh, "U": 2e9, "lr": 2e-3}]))
+    unpaired = [fresh, {**fresh, "U": 2e9}, {**fresh, "U": 2e9, "N": 2e8}]
+    assert any("1 repeated runs have no fresh twin" in note for note in reuse(from_records(unpaired))[0].notes)
+
+
+def test_a_table_without_unique_tokens_is_refused_in_one_sentence():
+    with pytest.raises(UsageError, match="neither U nor epochs"):
+        reuse(from_records([{"N": 1e8, "D": 1e9, "loss": 3.0}]))
+    with pytest.raises(UsageError, match="margin"):
+        reuse(from_records([{"N": 1e8, "D": 1e9, "U": 1e9, "loss": 3.0}]), margin=-1.0)

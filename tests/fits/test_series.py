@@ -1,0 +1,60 @@
+"""Which runs one curve may be drawn through: by budget or tokens, by total, by reuse, by what the plan varied."""
+
+import pandas as pd
+import pytest
+
+from fits.series import series
+from fits.table import from_records
+from planners.published import published
+
+RATES = (0.1, 0.2, 0.4, 1.0)
+
+
+def rows(C=1e18, N=1e8, **more):
+    return [
+        {"N": N, "r_a": rate, "C": C, "D": C / (6 * N * rate), "U": C / (6 * N * rate), "loss": 3.0, **more}
+        for rate in RATES
+    ]
+
+
+def test_one_series_has_no_name():
+    assert list(series(from_records(rows()))) == [""]
+
+
+def test_budgets_and_totals_are_apart():
+    table = from_records([row for C in (1e18, 4e18) for N in (1e8, 3e8) for row in rows(C, N)])
+    found = series(table)
+    assert sorted(found) == ["C1e18-N1e08", "C1e18-N3e08", "C4e18-N1e08", "C4e18-N3e08"]
+    assert {len(part) for part in found.values()} == {4}
+
+
+def test_arms_of_equal_tokens_are_split_by_tokens_and_not_by_the_compute_that_follows():
+    table = from_records([row | {"D": D, "U": D, "C": D * row["r_a"]} for D in (1e9, 4e9) for row in rows()])
+    assert list(series(table)) == ["D1e09", "D4e09"]
+
+
+def test_a_dense_control_of_another_size_stays_with_its_budget():
+    table = from_records([*rows(), {"N": 3e7, "r_a": 1.0, "C": 1e18, "D": 5e9, "U": 5e9, "loss": 2.9}])
+    assert {name: len(part) for name, part in series(table).items()} == {"": 5}
+
+
+def test_labels_of_the_plan_come_first():
+    table = from_records([*rows(series="norm rmsnorm"), *rows(series="norm layernorm")])
+    assert list(series(table)) == ["norm_rmsnorm", "norm_layernorm"]
+
+
+@pytest.mark.parametrize(("repeat", "name"), [(lambda row: 5e8, "strict"), (lambda row: row["D"] / 2, "loose")])
+def test_fresh_and_repeated_data_are_apart_and_the_fresh_dense_arm_is_in_both(repeat, name):
+    repeated = [row | {"U": repeat(row)} for row in rows() if row["r_a"] < 1]
+    found = series(from_records([*rows(), *repeated]))
+    assert list(found) == ["", name] or list(found) == [name]
+    assert {key: sorted(part.rates()) for key, part in found.items()} == {"": sorted(RATES), name: sorted(RATES)}
+
+
+def test_the_7B_tables_of_2506_12119():
+    frame = pd.read_csv(published("li2025").path)
+    seven = frame[(frame["scale"] == "7B") & frame["table"].isin([12, 13, 14, 17])]
+    found = series(from_records(seven.rename(columns={"bpc": "loss"})))
+    sizes = {name: len(part) for name, part in found.items()}
+    assert sizes == {"C2.86e21": 9, "C2.86e21-strict": 7, "C2.86e21-loose": 7}
+    assert set(found["C2.86e21-strict"].numbers("U")) == {6.8e10}

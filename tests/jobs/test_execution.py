@@ -1,0 +1,275 @@
+"""However a run is carried out, it is the same run: batches in parts, memory that ran out, recomputed, compiled."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from jobs.execution import Execution
+from jobs.record import RunRecord, flatten, read_record
+from jobs.training import checkpoint, loop, memory
+from jobs.training.step import Objective
+from planners import Question, RunSpec, Study, UsageError
+from planners.files import read_jsonl
+from planners.memory import USABLE
+from planners.memory import memory as planned_memory
+
+DENSE, MOE = 0, 2
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def variant(study: Study, arm: int = DENSE, **changes: object) -> RunSpec:
+    """Return a run of the study with other training settings."""
+    spec = study.runs()[arm]
+    names = ("study", "arm", "shape", "router", "data", "recipe", "flops_convention", "target")
+    given = {name: getattr(spec, name) for name in names}
+    return RunSpec.build(**given, training=replace(spec.training, **changes))
+
+
+def wider(study: Study, arm: int = DENSE) -> RunSpec:
+    """Return a run of 10 steps with 8 sequences each."""
+    return variant(study, arm, batch_tokens=256, D=2560)
+
+
+def curve(study: Study, spec: RunSpec) -> list[float]:
+    return [row["loss"] for row in lines(study, spec)]
+
+
+def lines(study: Study, spec: RunSpec) -> list[dict]:
+    return read_jsonl(study.run_folder(spec.run_id) / "metrics.jsonl")[0]
+
+
+def trained(study: Study, spec: RunSpec, folder: Path, **settings: object) -> tuple[RunRecord, list[float]]:
+    """Train in another folder and return record and loss curve."""
+    folder.mkdir(exist_ok=True)
+    other = Study(folder)
+    record = loop.train(other, spec, execution=Execution(**settings))
+    return record, curve(other, spec)
+
+
+@pytest.mark.parametrize("micro_batch", [1, 3, 4])
+def test_a_dense_batch_in_parts_is_the_whole_batch(tiny_study: Study, tmp_path: Path, micro_batch: int) -> None:
+    spec = wider(tiny_study)
+    whole, expected = trained(tiny_study, spec, tmp_path / "whole")
+    parts, found = trained(tiny_study, spec, tmp_path / "parts", micro_batch=micro_batch)
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert parts.loss == pytest.approx(whole.loss, rel=1e-5)
+    assert (whole.execution.micro_batch, parts.execution.micro_batch) == (8, micro_batch)
+    assert whole.flags == parts.flags == ()
+    assert flatten(parts)["execution.micro_batch"] == micro_batch
+
+
+def test_experts_balanced_in_parts_say_so(tiny_study: Study, tmp_path: Path) -> None:
+    spec = wider(tiny_study, MOE)
+    _, expected = trained(tiny_study, spec, tmp_path / "whole")
+    record, found = trained(tiny_study, spec, tmp_path / "parts", micro_batch=4)
+    assert "split_batch" in record.flags
+    assert found[0] == pytest.approx(expected[0], rel=1e-6)  # the same model before the first step
+    assert found == pytest.approx(expected, rel=2e-3)  # the objectives differ by the balance loss of the parts
+
+
+def exhausted(monkeypatch: pytest.MonkeyPatch, fitting: int, error: Exception, at_call: int = 0) -> list[int]:
+    """Let the forward pass run out of memory with more than `fitting` sequences, from a call on; note the sizes."""
+    sizes: list[int] = []
+    forward = Objective.forward
+
+    def limited(self: Objective, windows: torch.Tensor) -> object:
+        sizes.append(len(windows))
+        if len(windows) > fitting and len(sizes) > at_call:
+            raise error
+        return forward(self, windows)
+
+    monkeypatch.setattr(Objective, "forward", limited)
+    return sizes
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("[enforce] can't allocate memory: you tried")]
+)
+@pytest.mark.parametrize("at_call", [0, 5])
+def test_the_micro_batch_is_halved_where_memory_runs_out(
+    tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, at_call: int
+) -> None:
+    spec = wider(tiny_study)
+    whole, expected = trained(tiny_study, spec, tmp_path / "whole")
+    sizes = exhausted(monkeypatch, 2, error, at_call)
+    record, found = trained(tiny_study, spec, tmp_path / "halved")
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert record.flags == ("micro_batch_halved",)
+    assert record.execution.micro_batch == 2
+    assert sizes[at_call : at_call + 3] == [8, 4, 2]
+    assert set(sizes[at_call + 2 :]) == {2}
+    assert record.D_seen == whole.D_seen
+
+
+def test_a_resumed_run_keeps_the_micro_batch(
+    tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = wider(tiny_study)
+    with pytest.MonkeyPatch.context() as patch:
+        exhausted(patch, 2, torch.OutOfMemoryError("CUDA out of memory"))
+        with pytest.raises(loop.Interrupted):
+            loop.train(tiny_study, spec, stop=lambda step: step == 4)
+    sizes = exhausted(monkeypatch, 8, RuntimeError("never"))
+    record = loop.train(tiny_study, spec)
+    assert record.execution.micro_batch == 2
+    assert set(sizes) == {2}
+    assert record.flags == ("micro_batch_halved", "resumed")
+
+
+def test_memory_too_small_for_one_sequence_fails(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    exhausted(monkeypatch, 0, torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(torch.OutOfMemoryError):
+        loop.train(tiny_study, wider(tiny_study))
+
+
+@pytest.mark.parametrize("arm", [DENSE, MOE])
+def test_recomputed_activations_give_the_same_bits(tiny_study: Study, tmp_path: Path, arm: int) -> None:
+    spec = wider(tiny_study, arm)
+    _, expected = trained(tiny_study, spec, tmp_path / "kept")
+    record, found = trained(tiny_study, spec, tmp_path / "recomputed", recompute=True)
+    assert found == expected
+    assert record.execution.recompute
+
+
+@pytest.mark.parametrize("arm", [DENSE, MOE])
+def test_compiled_blocks_train_alike(
+    tiny_study: Study, tmp_path: Path, arm: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One graph a block, so nothing in it waits for the host; run by the compiler's own reference, which is quick."""
+    compile_ = torch.nn.Module.compile
+    compiled = []
+
+    def quick(module: torch.nn.Module, **settings: object) -> None:
+        compiled.append(module)
+        compile_(module, backend="aot_eager", **settings)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", quick)
+    spec = variant(tiny_study, arm, batch_tokens=256, D=768, precision="bf16")
+    _, expected = trained(tiny_study, spec, tmp_path / "eager")
+    record, found = trained(tiny_study, spec, tmp_path / "compiled", compile=True)
+    assert found == pytest.approx(expected, rel=2e-2)
+    assert record.execution.compile
+    assert len(compiled) == spec.shape.n_layers
+
+
+def test_a_gpu_gets_as_many_sequences_as_its_memory_holds(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, gpu = wider(tiny_study), torch.device("cuda")
+    shape, seq_len = spec.shape, spec.training.seq_len
+
+    def need(sequences: int) -> int:
+        return planned_memory(shape, "fp32", sequences * seq_len).total - 4 * shape.total  # the weights are there
+
+    for fitting, wanted in ((100, 8), (8, 8), (7, 4), (3, 3), (1, 1)):
+        free = round(need(fitting) / USABLE) + 1
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, free))
+        assert memory.micro_batch(spec, gpu, 8, recompute=False, shards=1) == wanted
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 0))
+    assert memory.micro_batch(spec, gpu, 8, recompute=False, shards=1) == 1
+    assert memory.micro_batch(spec, torch.device("cpu"), 8, recompute=False, shards=1) == 8
+
+
+def test_evaluations_on_the_way_stand_in_the_metrics_and_change_nothing(tiny_study: Study, tmp_path: Path) -> None:
+    plain, spec = variant(tiny_study), variant(tiny_study, eval_steps=7)
+    assert plain.run_id == tiny_study.runs()[DENSE].run_id != spec.run_id
+    whole, expected = trained(tiny_study, plain, tmp_path / "end")
+    record, found = trained(tiny_study, spec, tmp_path / "often")
+    assert (record.loss, found) == (whole.loss, expected)
+    rows = lines(Study(tmp_path / "often"), spec)
+    measured = {row["step"]: row["val_loss"] for row in rows if row["val_loss"] is not None}
+    assert list(measured) == list(range(7, spec.training.steps, 7))
+    assert record.best_loss == min([*measured.values(), record.loss])
+    assert record.best_step in (*measured, spec.training.steps)
+    assert (whole.best_loss, whole.best_step) == (None, None)
+
+
+def test_a_run_without_progress_stops_early_the_same_when_interrupted(tiny_study: Study, tmp_path: Path) -> None:
+    # a rate far too high: the loss soon goes up and down
+    spec = variant(tiny_study, lr=0.5, lr_floor=0.5, warmup_steps=1, eval_steps=2, patience=3)
+    whole, expected = trained(tiny_study, spec, tmp_path / "whole")
+    rows = lines(Study(tmp_path / "whole"), spec)
+    measured = [row["val_loss"] for row in rows if row["val_loss"] is not None]
+    assert "stopped_early" in whole.flags
+    assert whole.state == "done"
+    assert whole.D_seen == 64 * 2 * len(measured) < spec.training.D
+    assert (whole.loss, whole.best_loss) == (measured[-1], min(measured))
+    assert measured[-4] == min(measured)
+    for stop in (1, whole.D_seen // 64 - 3, whole.D_seen // 64 - 1):
+        other = Study(tmp_path / f"other{stop}")
+        other.folder.mkdir()
+        with pytest.raises(loop.Interrupted):
+            loop.train(other, spec, stop=lambda step, stop=stop: step == stop)
+        record = loop.train(other, spec)
+        assert (record.loss, record.best_loss, record.best_step) == (whole.loss, whole.best_loss, whole.best_step)
+        assert curve(other, spec) == expected
+        (other.run_folder(spec.run_id) / "record.json").unlink()  # killed after its last checkpoint
+        assert loop.train(other, spec).loss == whole.loss
+
+
+def test_a_loss_that_explodes_ends_as_diverged(tiny_study: Study) -> None:
+    spec = variant(tiny_study, lr=30.0, lr_floor=30.0, warmup_steps=1)
+    record = loop.train(tiny_study, spec)
+    assert (record.state, record.loss, record.flags) == ("diverged", None, ("exploded",))
+    assert "2 ln V" in str(record.error)
+    last = lines(tiny_study, spec)[-1]
+    assert last["loss"] > 2 * math.log(256)
+    assert record.D_seen == last["D"] < spec.training.D
+    assert read_record(tiny_study, spec) == record
+
+
+def test_metrics_say_what_a_reader_asks(tiny_study: Study) -> None:
+    spec = wider(tiny_study, MOE)
+    loop.train(tiny_study, spec)
+    row = lines(tiny_study, spec)[-1]
+    assert {"step", "D", "loss", "grad_norm", "lr", "tokens_per_s", "mfu", "memory_bytes", "eta_s"} <= set(row)
+    assert row["memory_bytes"] > 1e6
+    assert row["eta_s"] == 0
+    layers = row["layers"]
+    assert {len(values) for values in layers.values()} == {spec.shape.n_moe_layers}
+    assert all(value >= 1 for value in layers["max_load"])
+    assert row["max_load"] == max(layers["max_load"])
+    assert layers["bias_range"] == [0.0] * spec.shape.n_moe_layers
+    assert layers["dropped"] == [0.0] * spec.shape.n_moe_layers
+    assert all(0 < value <= 1 for value in layers["entropy"])
+
+
+def test_bf16_on_a_gpu_that_has_none_is_refused(
+    tiny_question: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobs.training.precision import check_precision
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    check_precision("fp32", torch.device("cuda"))
+    check_precision("bf16", torch.device("cpu"))
+    with pytest.raises(UsageError, match=r"Tesla T4 does not compute in bf16; .*fp32"):
+        check_precision("bf16", torch.device("cuda"))
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_a_hostile_checkpoint_of_torch_is_skipped_and_not_executed(
+    tiny_study: Study, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    marker = tmp_path / "executed"
+
+    class Hostile:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (marker,)
+
+    spec = tiny_study.runs()[DENSE]
+    with pytest.raises(loop.Interrupted):
+        loop.train(tiny_study, spec, stop=lambda step: step == 5)
+    folder = tiny_study.run_folder(spec.run_id) / "checkpoint"
+    checkpoint.save(folder, 9, spec.run_id, {"model": Hostile()})
+    torch.load(folder / "step-000000009.pt", weights_only=False)  # it is what it pretends to be
+    assert marker.exists()
+    marker.unlink()
+    assert loop.train(tiny_study, spec).flags == ("resumed",)
+    assert not marker.exists()
+    assert "step-000000009.pt cannot be read and is skipped" in capsys.readouterr().err

@@ -1,0 +1,134 @@
+"""Presets against their sources: sizes, tokens, learning rates, and the runs that they plan."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from jobs.corpora.names import parse
+from planners import Plan, UsageError, make_plan, preset
+from planners.devices import device
+from planners.forecast import Speed, forecast, total
+from planners.presets import PRESETS
+from planners.presets.tinystories import shape
+from planners.published.li2025 import Li2025Run, li2025_runs
+
+RUNS = {"smoke": 4, "gpu-day": 90, "tinystories-moe": 12, "li2025-2b": 27, "li2025-3b": 20, "li2025-7b": 27}
+
+
+def planned(name: str) -> Plan:
+    return make_plan(replace(preset(name), data=None))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_plan_without_a_corpus_and_refuse_nothing(name: str) -> None:
+    plan = planned(name)
+    assert (len(plan.runs), plan.refused) == (RUNS[name], ())
+    assert preset(name).study == name
+
+
+def test_unknown_preset_lists_the_known() -> None:
+    with pytest.raises(UsageError, match=r"smok.*smoke, gpu-day"):
+        preset("smok")
+
+
+def test_presets_plan_from_the_command_line_without_torch() -> None:
+    code = (
+        "import sys; from scaling import plan\n"
+        f"codes = [plan.main(['--preset', name, '--data', 'none']) for name in {list(PRESETS)!r}]\n"
+        "assert codes == [0] * len(codes), codes\n"
+        "assert not {'torch', 'numpy', 'pandas', 'datasets'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+class TestTinyStories:
+    PRINTED = {0: 70.6e6, 4: 108.2e6, 8: 158.6e6, 16: 259.2e6}
+
+    @pytest.mark.parametrize(("experts", "printed"), PRINTED.items())
+    def test_totals_are_the_printed_ones_within_015_percent(self, experts: int, printed: float) -> None:
+        assert shape(experts).total == pytest.approx(printed, rel=0.0015)
+
+    def test_the_printed_four_do_not_fit_one_architecture(self) -> None:
+        """What is no expert follows from the mixtures, to what rounding allows; with dense FFNs it is not 70.6M."""
+        half, experts = 0.05e6, shape(4)
+        each = experts.n_layers * (experts.expert_parameters + experts.d_model)  # one expert a layer, and its router
+        rest = [(self.PRINTED[n] - n * each - half, self.PRINTED[n] - n * each + half) for n in (4, 8, 16)]
+        low, high = max(low for low, _ in rest), min(high for _, high in rest)
+        dense_ffns = shape(0).parts["dense_ffn"]
+        assert 57.86e6 < low < high < 57.88e6
+        assert high + dense_ffns < self.PRINTED[0] - half
+
+    def test_runs_are_the_study_s(self) -> None:
+        runs = planned("tinystories-moe").runs
+        grid = {(run.router.jitter, run.router.capacity_factor) for run in runs if run.shape.n_experts == 8}
+        assert grid == {(jitter, capacity) for jitter in (0, 0.01, 0.05) for capacity in (1, 1.25, 1.5)}
+        assert {run.shape.n_experts for run in runs} == {0, 4, 8, 16}
+        for run in runs:
+            training = run.training
+            assert (training.steps, training.batch_tokens, training.seq_len) == (10_000, 16 * 256, 256)
+            assert (training.lr, run.shape.vocab_size) == (3e-4, 50_257)
+            assert training.patience is not None
+            assert run.shape.is_dense or (run.shape.n_moe_layers, run.shape.top_k, run.shape.d_shared) == (6, 1, 0)
+
+
+@pytest.mark.parametrize("scale", ["2B", "3B", "7B"])
+def test_li2025_holds_every_row_of_its_tables_and_nothing_else(scale: str) -> None:
+    arms = {f"{run.arm} {run.training.D}": run for run in planned(f"li2025-{scale.lower()}").runs}
+    met = set()
+
+    def agrees(row: Li2025Run, name: str) -> bool:
+        run = arms[name]
+        return (
+            pytest.approx(row.D, rel=0.005) == run.training.D
+            and pytest.approx(min(row.U, run.training.D), rel=0.005) == run.training.U
+            and run.r_a == pytest.approx(row.r_a, rel=0.01)
+            and (row.lr is None or run.training.lr == row.lr)
+            and (row.batch_tokens is None or run.training.batch_tokens == row.batch_tokens)
+            and (row.steps is None or run.training.steps == row.steps)
+            and (row.C is None or pytest.approx(row.C, rel=0.036 if row.table in (15, 16) else 0.013) == run.C)
+            and (row.shape is None or run.shape == row.shape)
+        )
+
+    for row in li2025_runs():
+        if row.scale == scale:
+            found = [name for name in arms if agrees(row, name)]
+            assert len(found) == 1, row
+            met.add(found[0])
+    assert met == set(arms)
+
+
+def test_li2025_trains_as_its_paper_says() -> None:
+    for run in planned("li2025-2b").runs:
+        training = run.training
+        assert training.warmup_steps == min(max(round(training.steps / 100), 200), 2000)
+        assert (training.lr_floor, training.weight_decay, training.schedule) == (1e-5, 0.1, "cosine")
+        assert (run.shape.positions, run.shape.norm, run.shape.ffn) == ("alibi", "rmsnorm", "swiglu")
+        assert run.recipe == "li2025"
+
+
+def test_li2025_learning_rates_that_are_not_printed_follow_those_that_are() -> None:
+    """Table 9 at 1.14e11 tokens meets table 10, whose sparsest row has 2.01e-3 there and 672 sequences."""
+    runs = [run for run in planned("li2025-2b").runs if pytest.approx(1.14e11, rel=1e-3) == run.training.D]
+    moe = [run for run in runs if not run.shape.is_dense]
+    assert len(moe) == 6
+    assert {(run.training.lr, run.training.batch_tokens // 2048) for run in moe} == {(2.01e-3, 672)}
+
+
+def test_gpu_day_is_a_day_of_one_gpu_at_its_stated_utilisation() -> None:
+    runs = planned("gpu-day").runs
+    made = [forecast(run, device("h100"), Speed(mfu=0.25)) for run in runs]
+    assert 20 < (total(made).device_hours or 0) < 24
+    assert all(one.micro_batch is not None for one in made)
+    assert max(run.training.D for run in runs) < 8e9
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_corpora_of_presets_are_names_that_can_be_read(name: str) -> None:
+    data = preset(name).data
+    if data is not None:
+        parsed = parse(data)
+        assert [domain.source.kind for domain in parsed.domains] == ["stdlib" if name == "smoke" else "hf"]
+        assert parsed.tokenizer == {"smoke": "bytes", "tinystories-moe": "gpt2", "gpu-day": "bpe:8192"}[name]

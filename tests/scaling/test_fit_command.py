@@ -1,0 +1,70 @@
+"""`scaling.fit` on tables: joined with a study, with units and conditions, with checks and repeated data."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from jobs.record import planned
+from planners import Study
+from planners.published import published
+from scaling import cli
+from scaling.fit import joined
+
+
+def elsewhere(study: Study, path: Path, **changes: str) -> Path:
+    """Write a table of losses of the study's planned runs, as another trainer would."""
+    rows = [{"run_id": run.run_id, "loss": 3.0 + run.training.seed + run.r_a} | changes for run in study.runs()]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_runs_trained_elsewhere_take_the_columns_of_the_plan(tiny_study: Study, tmp_path: Path) -> None:
+    table = joined(tiny_study, str(elsewhere(tiny_study, tmp_path / "losses.csv")), {})
+    specs = tiny_study.runs()
+    assert table.numbers("N").tolist() == [spec.N for spec in specs]
+    assert table.rates().tolist() == [spec.r_a for spec in specs]
+    assert set(planned(specs[0])) <= set(table.frame)
+
+
+def test_a_fit_of_runs_trained_elsewhere(tiny_study: Study, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = elsewhere(tiny_study, tmp_path / "losses.csv")
+    assert cli.main(["fit", str(tiny_study.folder), "--runs", str(path), "--json"]) == cli.DONE
+    found = json.loads(capsys.readouterr().out)
+    assert found["fits"][0]["n"] == 2
+    assert found["reuse"] == []
+
+
+def test_a_run_that_nobody_planned_is_refused(tiny_study: Study, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = elsewhere(tiny_study, tmp_path / "losses.csv", run_id="feedfacecafe")
+    assert cli.main(["fit", str(tiny_study.folder), "--runs", str(path)]) == cli.USAGE
+    assert "planned no run feedfacecafe" in capsys.readouterr().err
+
+
+def test_the_reuse_tables_of_2506_12119_in_one_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """7B strict reuse (table 14) against fresh data (table 12): excess .0015 to .0047 bits per character."""
+    arguments = ["--runs", str(published("li2025").path), "--columns", "loss=bpc", "--where", "scale=7B"]
+    arguments += ["--where", "table!=11", "--where", "table!=17", "--law", "quadratic", "--margin", ".002"]
+    assert cli.main(["fit", *arguments, "--json"]) == cli.DONE
+    [found] = json.loads(capsys.readouterr().out)["reuse"]
+    assert found["scheme"] == "strict"
+    assert sorted(round(pair["repeated"] - pair["fresh"], 4) for pair in found["pairs"]) == [
+        0.0015, 0.0017, 0.0030, 0.0032, 0.0038, 0.0047,
+    ]  # fmt: skip
+    whole = next(one for one in found["equivalences"] if one["of"] == "all arms")
+    assert (whole["n"], whole["verdict"]) == (6, "undecided")
+    assert any("one seed" in note for note in found["notes"])
+
+
+def test_what_is_printed_names_the_checks_that_fired(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    chinchilla = published("chinchilla_kyotakano234")
+    columns = ",".join(f"{ours}={theirs}" for ours, theirs in chinchilla.columns.items())
+    arguments = ["fit", "--runs", str(chinchilla.path), "--columns", columns, "--law", "chinchilla", "--bootstrap", "0"]
+    cli.main(arguments)
+    assert "embedding convention: Nothing says" in capsys.readouterr().out
+    cli.main([*arguments, "--embeddings", "included"])
+    assert "0 of 4 fired" in capsys.readouterr().out

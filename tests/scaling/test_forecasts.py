@@ -1,0 +1,86 @@
+"""Forecasts as a person asks for them."""
+
+import json
+
+import pytest
+
+from scaling import cli
+
+PLAN = ["plan", "--budget", "1e18", "--total-params", "100M", "--activation", "1,.2", "--seq-len", "2048"]
+BF16 = [*PLAN, "--precision", "bf16", "--vocab-size", "50257"]
+
+
+def test_forecast_stands_below_the_plan(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main([*BF16, "--device", "h100", "--mfu", ".4,K5=.3", "--price", "2"]) == cli.DONE
+    out = capsys.readouterr().out
+    assert "forecast on one h100, counted and not measured" in out
+    assert "device-hours, price" in out
+
+
+def test_plan_without_forecast_says_nothing_of_it(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(BF16) == cli.DONE
+    assert "forecast" not in capsys.readouterr().out
+    assert cli.main([*BF16, "--json"]) == cli.DONE
+    assert "forecast" not in json.loads(capsys.readouterr().out)
+
+
+def test_speeds_by_arm_reach_their_arms(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main([*BF16, "--json", "--tokens-per-s", "K5=50k,100k"]) == cli.DONE
+    made = json.loads(capsys.readouterr().out)
+    speed = {"dense": 100e3, "K5": 50e3}
+    for run, one in zip(made["runs"], made["forecast"]["runs"], strict=True):
+        evaluated = run["eval_windows"] * run["seq_len"] / 3
+        assert one["run_id"] == run["run_id"]
+        assert one["device_hours"] == pytest.approx((run["D"] + evaluated) / speed[run["arm"]] / 3600)
+        assert one["memory"] is one["micro_batch"] is one["price"] is None
+    total = sum(one["device_hours"] for one in made["forecast"]["runs"])
+    assert made["forecast"]["total"]["device_hours"] == pytest.approx(total)
+
+
+def test_what_does_not_fit_is_said(capsys: pytest.CaptureFixture) -> None:
+    flags = ["--total-params", "7B", "--budget", "1e21", "--device", "h100"]
+    assert cli.main([*BF16, *flags]) == cli.DONE
+    out = capsys.readouterr().out
+    assert out.count("does not fit") == 2
+    assert "2 of 2 runs do not fit one h100 even with one sequence and --recompute" in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--device h1", "'h1' is not one of"),
+        ("--device h100 --mfu 2", "outside"),
+        ("--device h100 --mfu 40%", "--mfu '40%'"),
+        ("--mfu .4", "name the device"),
+        ("--device h100 --mfu .4 --tokens-per-s 3k", "one of the two"),
+        ("--tokens-per-s 1e400", "finite"),
+        ("--tokens-per-s nan", "not a number"),
+        ("--tokens-per-s 0", "positive"),
+        ("--tokens-per-s K77=3k", "no arm 'K77'"),
+        ("--tokens-per-s dense=3k", "'K5' has no speed"),
+        ("--price 3", "needs the time"),
+        ("--price -3 --tokens-per-s 3k", "--price"),
+        ("--eval-steps 0", "--eval-steps"),
+        ("--patience 3", "eval_steps"),
+        ("--weight-decay -1", "--weight-decay"),
+        ("--schedule linear", "schedule"),
+    ],
+)
+def test_mistakes_are_one_sentence(flags: str, said: str, capsys: pytest.CaptureFixture) -> None:
+    assert cli.main([*BF16, *flags.split()]) == cli.USAGE
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert said in err
+
+
+def test_share_of_the_bf16_peak_is_refused_in_fp32(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main([*PLAN, "--device", "h100", "--mfu", ".4"]) == cli.USAGE
+    assert "planned in fp32" in capsys.readouterr().err
+
+
+def test_a_preset_plans_without_its_corpus(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["plan", "--preset", "tinystories-moe", "--data", "none", "--json"]) == cli.DONE
+    runs = json.loads(capsys.readouterr().out)["runs"]
+    assert {run["shape"]["vocab_size"] for run in runs} == {50_257}
+    assert {run["data"] for run in runs} == {None}
