@@ -17,11 +17,12 @@ from fits.arms import AXES
 from fits.bases import Curve
 from fits.checks import check_table, need
 from fits.compare import comparisons
+from fits.constancy import Constancy, constancy
 from fits.margin import margins
 from fits.pairs import has_pairs
 from fits.reuse import reuse
 from fits.series import series
-from fits.wording import checks_summary, comparison_summary, reuse_summary
+from fits.wording import checks_summary, comparison_summary, constancy_summary, reuse_summary
 from jobs.record import collect, planned
 from planners import Study, UsageError
 from planners.files import write_json
@@ -100,15 +101,33 @@ def act(flags: cli.Flags) -> int:
     if compared and out is not None:
         write_json(out / "comparison.json", to_json(compared))
     checks = {law: check_table(table, need(LAWS[law])) for law in laws}
+    still = constancy_of(table, laws, flags.over, out)
     if flags.json:
-        found = {"fits": results, "comparison": compared, "reuse": repeated, "checks": checks}
+        found = {"fits": results, "comparison": compared, "constancy": still, "reuse": repeated, "checks": checks}
         cli.print_json({name: to_json(value) for name, value in found.items()})
     said = (*map(summary, results), *map(comparison_summary, compared), *map(reuse_summary, repeated))
-    for text in (*said, checks_summary(checks)):
+    for text in (*said, *([constancy_summary(still)] if still else ()), checks_summary(checks)):
         cli.say(text + "\n", flags)
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)
     return cli.DONE if all(result.n for result in results) else cli.GAPS
+
+
+def constancy_of(table: RunTable, laws: list[str], of: str, out: Path | None) -> Constancy | None:
+    """Return whether the series of `table` have one optimum, written to `out` if there is a folder.
+
+    None where no curve was asked for, where there is one series, and where these are too small: their fits say so.
+    """
+    parts = series(table) if any(isinstance(LAWS[law], Curve) for law in laws) else {}
+    if out is not None:
+        (out / "constancy.json").unlink(missing_ok=True)
+    try:
+        found = constancy(parts, of=of) if len(parts) > 1 else None
+    except UsageError:
+        return None
+    if found is not None and out is not None:
+        write_json(out / "constancy.json", to_json(found))
+    return found
 
 
 def _table(study: Study | None, flags: cli.Flags) -> RunTable:

@@ -213,3 +213,26 @@ def test_a_law_without_published_numbers_asks_for_them(study, capsys):
     assert "give --params with A, B, E, alpha, beta" in capsys.readouterr().err
     assert run(study, "--law", "spline", "--noise", "0.01") == cli.USAGE
     assert "cannot be simulated; choose one of quadratic, cubic, chinchilla" in capsys.readouterr().err
+
+
+def test_several_budgets_are_compared_and_a_moving_optimum_is_seen(tmp_path, capsys):
+    from dataclasses import replace
+
+    asked = replace(
+        preset("smoke"), study="two", budgets=(5e10, 2e11), top_ks=(1, 2, 4, 8, 16), seeds=(0, 1, 2), data=None
+    )
+    made = Study(tmp_path / "two")
+    made.write(make_plan(asked))
+    assert (
+        run(made, "--noise", "0.005", "--repeats", "4", "--params", "best=0.2,bend=0.2,move=0.3", "--json") == cli.DONE
+    )
+    found = json.loads(capsys.readouterr().out)["found"]
+    assert len(found) == 2
+    assert found[1]["best"] / found[0]["best"] == pytest.approx(4**0.3, rel=0.02)
+    assert fit.main([str(made.folder), "--law", "cubic", "--json"]) == cli.DONE
+    constancy = json.loads(capsys.readouterr().out)["constancy"]
+    assert constancy["p"] < 0.01
+    assert constancy["slopes"][0]["lo"] < 0.3 < constancy["slopes"][0]["hi"]
+    assert (made.fits / "constancy.json").is_file()
+    assert fit.main([str(made.folder), "--law", "cubic"]) == cli.DONE
+    assert "[[Constancy]] of r_a over 2 cells" in capsys.readouterr().out
