@@ -63,8 +63,11 @@ class Cell:
 
     @cached_property
     def recipe(self) -> str:
-        """Name of the rule for learning rate and batch."""
-        return self.variant.question.recipe or default_recipe(self.target.get("N") or self.arm.shape.N)
+        """Name of the rule for learning rate and batch: one for all matched arms of a row, whatever N follows."""
+        N = self.target.get("N", self.arm.shape.N)
+        if {"C", "D"} <= set(self.target):
+            N = self.target["C"] / self.target["D"] / 6
+        return self.variant.question.recipe or default_recipe(N)
 
     @cached_property
     def numbers(self) -> Hyperparameters:

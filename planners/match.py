@@ -25,6 +25,8 @@ RATIO_TOLERANCE = 0.1
 """Relative distance of a ratio that was asked for (zeta, mu, granularity, shared) from its value."""
 BEND = 0.25
 """How much a departure of the dense layers' d_ff from its usual width weighs against one of d_expert or of the rate."""
+TRIED = 64
+"""How many widths of a routed expert are tried."""
 HOLDS = ("backbone", "aspect")
 """What MoE arms keep as the rate falls: all of the backbone, or only its aspect ratios."""
 
@@ -116,9 +118,9 @@ def _aspect_arms(N: float, frame: Frame, fixed: Geometry, rate: float, top_ks: t
 
 
 def _arms_of(backbone: "_Backbone", rates: tuple[float, ...], top_ks: tuple[int, ...]) -> list[Arm | Refused]:
-    if top_ks and max(top_ks) > (most := backbone.most_top_k(backbone.align)):
+    if top_ks and min(top_ks) > (most := backbone.most_top_k(backbone.align)):  # else the others can be planned
         limit = f"even experts of width {backbone.align} are too few on this backbone, so K is at most {most}"
-        raise UsageError(f"top-k {max(top_ks)} is above n_experts: {limit}")
+        raise UsageError(f"top-k {min(top_ks)} is above n_experts: {limit}")
     if rates and top_ks:
         return [backbone.arm_of_pair(rate, top_k) for rate in rates for top_k in top_ks]
     if top_ks:
@@ -184,9 +186,13 @@ class _Backbone:
         low, high = float(self.align), max(self.align, min(4 * wanted, self.width / 4))
         if self.fixed.granularity:
             wanted = self.usual_d_ff / self.fixed.granularity
+            if wanted > self.width:
+                limit = f"experts of {wanted:.3g}, and all of a layer are {self.width:.0f} wide"
+                raise UsageError(f"granularity {self.fixed.granularity:g} takes {limit}")
             low, high = wanted * (1 - RATIO_TOLERANCE), wanted * (1 + RATIO_TOLERANCE)
-        widths = range(nearest(low, self.align), nearest(high, self.align) + 1, self.align)
-        near = sorted(widths, key=lambda width: abs(math.log(width / wanted)))[:64]
+        reach = TRIED * self.align
+        low, high = (nearest(end, self.align) for end in (max(low, wanted - reach), min(high, wanted + reach)))
+        near = sorted(range(low, high + 1, self.align), key=lambda width: abs(math.log(width / wanted)))[:TRIED]
         best = sorted(
             near, key=lambda width: abs(math.log(width / wanted)) + self.bend(round(self.width / width), width)
         )

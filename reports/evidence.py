@@ -137,8 +137,8 @@ class Evidence:
         return [arm for arm in self.arms if not arm.is_dense and arm.is_compared]
 
     def at(self, C: float) -> list[Arm]:
-        """Return the arms that were asked for at budget C."""
-        return [arm for arm in self.arms if arm.spec.budget == C]
+        """Return the arms that are compared at budget C."""
+        return [arm for arm in self.arms if arm.spec.budget == C and arm.is_compared]
 
     @property
     def dense(self) -> list[Arm]:

@@ -59,7 +59,7 @@ def arguments() -> cli.Parser:
     add(
         "--margin",
         metavar="NATS",
-        help="difference of loss that does not matter (default: the study's, else what 5 % of C is worth)",
+        help="difference of loss that does not matter (default: the study's, else what 5 %% of C is worth)",
     )
     add("--slope", metavar="NATS", help="loss that one unit of ln D takes off, for the half-life of repeated data")
     add("--seed", default="0", help="seed of the bootstrap (default 0)")

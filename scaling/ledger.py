@@ -47,7 +47,7 @@ def fitted_slope(path: Path, question: Question) -> float:
     if not question.budgets or not question.totals:
         raise UsageError("a slope from a fit needs C and N; give --loss-slope as a number")
     D = statistics.geometric_mean(question.budgets) / 6 / statistics.geometric_mean(question.totals)
-    return beta * B / D**beta
+    return float(beta * B / D**beta)
 
 
 def show(plan: Plan) -> None:

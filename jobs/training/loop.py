@@ -20,7 +20,7 @@ from jobs.execution import Execution
 from jobs.record import RunRecord, write_record
 from jobs.training import checkpoint, distributed, outcome
 from jobs.training.distributed import Ranks
-from jobs.training.environment import peak_memory, reset_peak_memory
+from jobs.training.environment import keep_freed_memory, peak_memory, reset_peak_memory
 from jobs.training.evaluate import Evaluation, evaluate
 from jobs.training.metrics import METRIC_LINES, Metrics, Window
 from jobs.training.model import Transformer
@@ -75,6 +75,7 @@ def train(
     check_precision(spec.training.precision, ranks.device)
     set_deterministic(execution.deterministic and ranks.device.type == "cuda")
     torch.set_num_threads(spec.training.threads)
+    keep_freed_memory()
     knows_peak = reset_peak_memory(ranks.device)
     loop = Loop(study, spec, open_store(spec.data), ranks, execution)
     try:

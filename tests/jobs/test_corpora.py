@@ -199,6 +199,36 @@ print(prepare("text:{path}").manifest.fingerprint)
     assert words[0][-1] == words[1][-1]
 
 
+def test_a_killed_reader_leaves_no_store_and_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, stores = tmp_path / "book.txt", tmp_path / "stores"
+    path.write_text("".join(f"line {number}\n" for number in range(30_000)))
+    code = f"""
+import time
+from jobs.corpora import prepare, text
+documents = text.documents
+def slow(argument):
+    for number, document in enumerate(documents(argument)):
+        if number == 50:
+            print("half", flush=True)
+            time.sleep(60)
+        yield document
+text.documents = slow
+prepare("text:{path}")
+"""
+    environment = {**os.environ, "SCALING_CORPORA": str(stores)}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "half\n"
+    process.kill()
+    process.wait()
+    assert list(stores.glob("*/manifest.json")) == []
+    monkeypatch.setenv("SCALING_CORPORA", str(stores))
+    left = next(stores.glob(".writing-*"))
+    os.utime(left, (0, 0))  # long ago
+    assert sum(prepare(f"text:{path}").manifest.documents.values()) > 50
+    assert not left.exists()
+
+
 BAD_FILES = {
     "empty.jsonl": b"",
     "torn.jsonl": b'{"text": "a"\n',

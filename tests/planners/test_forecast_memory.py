@@ -17,7 +17,7 @@ from planners.memory import LOGITS, memory
 from planners.shape import Shape
 from planners.spec import Router
 
-WITHIN, WITHIN_TINY = 1.05, 1.3
+WITHIN, WITHIN_TINY = 1.05, 1.5
 """Factors between planned and kept bytes that are accepted, the second where tables and ids weigh more."""
 
 SIZES = {"d_model": 64, "n_layers": 3, "n_heads": 2, "n_kv_heads": 2, "head_dim": 32, "d_ff": 160, "vocab_size": 97}
