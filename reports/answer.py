@@ -259,7 +259,7 @@ def _finish(evidence: Evidence) -> Iterator[Step]:
     if "diverged" in states:
         yield Step(why="Diverged runs are not trained again: plan a study with a lower learning rate or another seed.")
     if not evidence.fits or stale(evidence):
-        command = f"python -m scaling.fit {folder} --law quadratic"
+        command = f"python -m scaling.fit {folder}"
         yield Step(why="Fit the loss against ln r_a, then report again.", command=command)
 
 

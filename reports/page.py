@@ -117,7 +117,7 @@ def _commands(evidence: Evidence) -> list[str]:
         return [asked]
     rest = [
         f"python -m scaling.sweep {folder} --go",
-        f"python -m scaling.fit {folder} --law {laws or 'quadratic'}",
+        f"python -m scaling.fit {folder}" + (f" --law {laws}" if laws else ""),
         f"python -m scaling.report {folder}",
     ]
     return [asked, *rest] if asked else rest

@@ -1,4 +1,4 @@
-"""python -m scaling.fit studies/x --law quadratic
+"""python -m scaling.fit studies/x
 
 Fit a curve of loss against r_a, or a law of N and D, to a study or to any CSV, with intervals.
 """
@@ -18,6 +18,7 @@ from fits.bases import Curve
 from fits.checks import check_table, need
 from fits.compare import comparisons
 from fits.constancy import Constancy, constancy
+from fits.fit import usual_law
 from fits.margin import margins
 from fits.pairs import has_pairs
 from fits.reuse import reuse
@@ -47,7 +48,8 @@ def arguments() -> cli.Parser:
     add("--columns", metavar="OURS=THEIRS,…", help="columns of that table and their units: N=n_params,D=tokens_b*1e9")
     add("--embeddings", choices=("included", "excluded"), help="whether N of that table counts the embeddings")
     add("--where", metavar="CONDITION", action="append", help="fit only these runs: C>=1e18; the others are listed")
-    add("--law", default="quadratic", metavar="NAME,…", help=f"what to fit (default quadratic): {', '.join(LAWS)}")
+    usual = "the cubic, or the quadratic below 5 rates"
+    add("--law", metavar="NAME,…", help=f"what to fit (default: {usual}): {', '.join(LAWS)}")
     add("--over", choices=AXES, default="r_a", help="what the arms of a curve differ in (default r_a)")
     add("--delta", default="1e-3", help="width of the Huber loss in ln L, for laws of N and D (default 1e-3)")
     add(
@@ -74,12 +76,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def act(flags: cli.Flags) -> int:
     """Fit, write and show."""
-    laws = flags.law.split(",")
+    laws = flags.law.split(",") if flags.law else []
     unknown = next((law for law in laws if law not in LAWS), None)
     if unknown is not None:
         raise UsageError(f"law {unknown!r} is not one of {', '.join(LAWS)}")
     study = Study(flags.study) if flags.study else None
     table = _table(study, flags)
+    laws = laws or [usual_law(table, flags.over)]
     margin = None if flags.margin is None else parse_quantity(flags.margin, "--margin")
     margin = _margin(study, margin) if study else margin
     out = Path(flags.out) if flags.out else study.fits if study else None
