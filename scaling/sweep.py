@@ -127,7 +127,7 @@ def _row(run: RunStatus) -> list[Any]:
         spec.run_id,
         spec.arm,
         spec.training.seed,
-        run.state,
+        "simulated" if run.record is not None and "simulated" in run.record.flags else run.state,
         format_quantity(run.D_seen),
         format_quantity(spec.training.D),
         loss,

@@ -60,3 +60,13 @@ def test_a_study_is_simulated_as_its_design_says(calibration):
         x = np.linspace(np.log(design.rates[0]), np.log(design.rates[-1]), 20001)
         assert x[truth(x).argmin()] == pytest.approx(np.log(design.best), abs=1e-3)
         assert truth(x).min() == pytest.approx(calibration.FLOOR, abs=1e-6)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("family", ["gaussian", "t3"])
+def test_intervals_of_the_chinchilla_parameters_hold_them(calibration, family):
+    shares = calibration.chinchilla_row(family, 1000)[2:]
+    for share in shares:
+        held, _, stated = share.partition(" of ")
+        assert int(stated) > 900
+        assert 0.93 <= float(held) <= 0.97

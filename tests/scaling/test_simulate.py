@@ -14,7 +14,7 @@ from fits.simulation import Noise, score
 from fits.truths import truth_of, truths
 from jobs.record import read_records
 from planners import Study, UsageError, make_plan, preset
-from scaling import cli, fit, report, simulate
+from scaling import cli, fit, report, simulate, sweep
 
 
 @pytest.fixture
@@ -40,6 +40,8 @@ def test_it_fills_the_plan_and_says_simulated_everywhere(study, capsys):
     assert "20 studies like this one" in shown
     records = [record for _, record in read_records(study)]
     assert all(record.flags == ("simulated",) and record.state == "done" for record in records)
+    assert sweep.main([str(study.folder), "--status"]) == cli.DONE
+    assert capsys.readouterr().out.count(" simulated ") == 18
     assert fit.main([str(study.folder), "--law", "cubic"]) == cli.DONE
     assert "SIMULATED" in capsys.readouterr().out
     assert report.main([str(study.folder)]) in (cli.DONE, cli.GAPS)
