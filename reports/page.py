@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 ORDER = (
     "figure activation", "checks", "table ledger", "table training", "figure training", "table results", "table runs",
-    "table routing", "table cost", "table fit", "table refused", "notes", "table environment", "commands",
+    "table routing", "table cost", "table fit", "table curves", "table crossings", "table refused", "notes",
+    "table environment", "commands",
 )  # fmt: skip
 """Blocks in reading order; figures and tables that are not named here come before the environment."""
 

@@ -52,6 +52,8 @@ def test_converged_optimum_has_interval_n_and_region(wide: Study) -> None:
     assert said.optimum.startswith("The fitted loss is lowest near r_a = ")
     assert "95 % interval" in said.optimum
     assert "15 runs" in said.optimum
+    assert "by the cubic; " in said.optimum
+    assert "Other curves of the same runs put it at: cubic " in said.optimum
     assert "margin of 0.005 nats/token" in said.optimum
     assert "n = 3 pairs of runs by seed; 95 % interval of the lead" in said.lead
 
