@@ -155,7 +155,7 @@ def _bracketed(evidence: Evidence, C: float) -> Verdict:
 
 def _fit_current(evidence: Evidence) -> Verdict:
     if not evidence.answering:
-        return False, f"No fit yet; make one with: python -m scaling.fit {evidence.command_folder} --law quadratic"
+        return False, f"No fit yet; make one with: python -m scaling.fit {evidence.command_folder}"
     done = sum(len(arm.done) for arm in evidence.moe)
     fits = [fit.result for fit in evidence.answering]
     law = fits[0].law

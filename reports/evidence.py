@@ -257,10 +257,18 @@ def _arms(runs: list[Run]) -> Iterator[Arm]:
 
 
 def _fits(study: Study) -> list[Fitted]:
-    """Return the fits of the study: those with an optimum first, `quadratic` before others."""
+    """Return the fits of the study: those with an optimum first, the cubic before others."""
     if not study.fits.is_dir():
         return []
     from fits.files import fits_in
 
     found = [Fitted(name=name, result=result) for name, result in fits_in(study.fits).items()]
-    return sorted(found, key=lambda fit: (fit.result.optimum is None, fit.result.law != "quadratic", fit.name))
+    return sorted(
+        found,
+        key=lambda fit: (
+            fit.result.optimum is None,
+            fit.result.law != "cubic",
+            fit.result.law != "quadratic",
+            fit.name,
+        ),
+    )

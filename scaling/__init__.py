@@ -24,6 +24,7 @@ _API = {
     "reuse": "fits.reuse",
     "check_table": "fits.checks",
     "read_runs": "fits:read_table",
+    "constancy": "fits",
     "curve": "fits",
     "write_report": "reports",
 }
