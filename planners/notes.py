@@ -39,7 +39,7 @@ def _axes(question: Question, matched: Sequence[RunSpec], moe: Sequence[RunSpec]
         yield "D and N are equal, so C follows the rate: a higher rate always costs more, and none can be best for a C."
     elif question.match == "C=D":
         yield f"C and D are equal, so N follows the rate: lower rates are larger models. {span}."
-    elif len(moe) < 2:
+    elif len({run.target.get("r_a", run.shape.top_k) for run in moe}) < 2:
         return
     elif len(question.budgets) == 1:
         (C,) = question.budgets
