@@ -1,6 +1,7 @@
 """Do 95 % intervals hold the truth in 95 % of simulated studies? Two designs, three truths, two kinds of noise.
 
-python benchmarks/calibration.py [--studies 1000] [--law cubic] [--markdown]
+python -m benchmarks.calibration [--studies 1000] [--law cubic,quadratic,spline]
+python -m benchmarks.calibration --constancy | --chinchilla [--studies 1000]
 
 `embedded` is the design of the embedded study (rates, seeds, noise and bend as its pilot measured them), `larger` has
 more rates and seeds and the smaller noise of larger runs. A study counts as stated where its optimum is converged (an
@@ -8,15 +9,20 @@ interval, one end of which may be open) or edge (a one-sided interval).
 """
 
 import argparse
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fits import FitResult, RunTable, fit_law, from_records
+from fits.constancy import constancy
+from fits.fit import fit_law
+from fits.laws import chinchilla
+from fits.simulation import FAMILIES, Noise, Score, score, with_losses
+from fits.table import RunTable, from_records
 
 Floats = NDArray[np.float64]
 Truth = Callable[[Floats], Floats]
@@ -54,7 +60,8 @@ DESIGNS = (
     ),
 )  # fmt: skip
 FLOOR = 2.5
-NOISES = ("gaussian", "t3")
+TRUTHS = ("parabola", "cubic", "physical")
+HELD = ("r_a* held", "L* held", "width in ln r_a")
 
 
 def truths(design: Design) -> dict[str, Truth]:
@@ -78,100 +85,100 @@ def truths(design: Design) -> dict[str, Truth]:
     return {"parabola": parabola, "cubic": cubic, "physical": physical}
 
 
-def studies(design: Design, truth: Truth, noise: str, count: int, seed: int = 0) -> Iterator[RunTable]:
+def studies(design: Design, truth: Truth, family: str, count: int, seed: int = 0) -> Iterator[RunTable]:
     """Yield `count` simulated studies; seeds shift all their arms together."""
-    random = np.random.default_rng(seed)
-    losses = truth(np.log(design.rates))
-    for _ in range(count):
-        shape = (design.seeds, len(design.rates))
-        draws = random.standard_normal(shape) if noise == "gaussian" else random.standard_t(3, shape) / math.sqrt(3)
-        shifted = losses + design.noise * draws + design.shift * random.standard_normal((design.seeds, 1))
-        yield from_records(
-            [
-                {"r_a": rate, "seed": seed, "n_experts": 8, "loss": loss}
-                for seed, row in enumerate(shifted.tolist())
-                for rate, loss in zip(design.rates, row, strict=True)
-            ],
-            source="simulated",
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """What became of the studies of one cell."""
-
-    stated: int
-    """Studies with an interval: converged or edge."""
-    shares: dict[str, float]
-    """Share of each status."""
-    optimum: float
-    """Share of the stated intervals of r_a* that hold the truth."""
-    loss: float
-    """Share of the intervals of L* that do, among the converged."""
-    width: float
-    """Median width in ln r_a, open ends at the ends of the grid."""
-
-
-def score(design: Design, fits: list[FitResult]) -> Score:
-    """Hold the fits against the truth, which is lowest at `design.best` with loss FLOOR."""
-    optima = [fit.optimum for fit in fits if fit.optimum]
-    statuses = [optimum.status for optimum in optima]
-    stated = [optimum for optimum in optima if optimum.status in ("converged", "edge")]
-    low, high = design.rates[0], design.rates[-1]
-    held = [(one.lo or 0) <= design.best <= (one.hi or math.inf) for one in stated]
-    levels = [
-        one.loss_lo <= FLOOR <= one.loss_hi for one in stated if one.loss_lo is not None and one.loss_hi is not None
+    rows = [
+        {"r_a": rate, "seed": seed, "n_experts": 8, "loss": 1.0}
+        for seed in range(design.seeds)
+        for rate in design.rates
     ]
-    widths = [math.log((one.hi or high) / (one.lo or low)) for one in stated]
-    return Score(
-        stated=len(stated),
-        shares={
-            name: statuses.count(name) / len(optima) for name in ("converged", "edge", "not_identified", "no_minimum")
-        },
-        optimum=float(np.mean(held)) if held else math.nan,
-        loss=float(np.mean(levels)) if levels else math.nan,
-        width=float(np.median(widths)) if widths else math.nan,
-    )
+    table = from_records(rows, source="simulated")
+    noise, random = Noise(sd=design.noise, seed_sd=design.shift, family=family), np.random.default_rng(seed)
+    losses = truth(np.log(table.rates()))
+    for _ in range(count):
+        yield with_losses(table, losses + noise.draw(table, random))
+
+
+def calibrate(design: Design, truth: str, family: str, law: str, count: int, seed: int = 0) -> Score:
+    """Fit `law` to `count` studies and hold the answers against the truth."""
+    tables = studies(design, truths(design)[truth], family, count, seed)
+    optima = [fit.optimum for table in tables if (fit := fit_law(table, law)).optimum]
+    return score(optima, design.rates, design.best, FLOOR)
+
+
+def row(design: Design, truth: str, family: str, law: str, found: Score) -> list[str]:
+    """Return a line of the table."""
+    shares = [f"{share:.1%}" for share in found.statuses.values()]
+    held = ["-" if share is None else f"{share:.3f}" for share in (found.held, found.loss_held)]
+    return [law, design.name, truth, family, *shares, *held, "-" if found.width is None else f"{found.width:.2f}"]
+
+
+def constancy_row(design: Design, family: str, movement: float, count: int) -> list[str]:
+    """Return the share of studies of three budgets whose constancy is rejected, where ln r_a* moves by `movement`."""
+    rejected = []
+    for study in range(count):
+        cells = {}
+        for index in range(3):
+            moved = replace(design, best=design.best * math.exp(movement * (index - 1) / 2))
+            cells[str(index)] = next(studies(moved, truths(moved)["cubic"], family, 1, seed=3 * study + index))
+        rejected.append(constancy(cells).p < 0.05)
+    return [design.name, family, f"{movement:g}", f"{np.mean(rejected):.3f}"]
+
+
+CHINCHILLA = {"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0.3658}
+"""The truth: the fit of arXiv 2404.10102."""
+SIZES, TOKENS_PER_PARAMETER = np.geomspace(2e7, 2e9, 8), (3, 8, 20, 50, 120, 300)
+
+
+def chinchilla_row(family: str, count: int, sd: float = 0.005, draws: int = 300) -> list[str]:
+    """Return how often the intervals of Chinchilla's parameters hold them: 48 points, noise `sd` in ln L."""
+    N, D = np.array([(size, size * ratio) for size in SIZES for ratio in TOKENS_PER_PARAMETER]).T
+    table = from_records([{"N": n, "D": d, "loss": 1.0} for n, d in zip(N.tolist(), D.tolist(), strict=True)])
+    noise, random = Noise(sd=sd, seed_sd=0.0, family=family), np.random.default_rng(0)
+    truth = chinchilla.LAW.loss(CHINCHILLA, {"N": N, "D": D})
+    held: dict[str, list[bool]] = {name: [] for name in CHINCHILLA}
+    for study in range(count):
+        losses = truth * np.exp(noise.draw(table, random))
+        params = fit_law(with_losses(table, losses), "chinchilla", bootstrap=draws, seed=study).params
+        for name, value in CHINCHILLA.items():
+            one = params[name]
+            if one.status == "converged" and one.lo is not None and one.hi is not None:
+                held[name].append(one.lo <= value <= one.hi)
+    shares = [f"{np.mean(stated):.3f} of {len(stated)}" if stated else "-" for stated in held.values()]
+    return [family, f"{sd:g}", *shares]
 
 
 def main() -> None:
     """Simulate every cell and print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=1000)
-    parser.add_argument("--law", default="cubic")
-    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--law", default="cubic", help="laws, with commas between")
+    parser.add_argument("--constancy", action="store_true", help="the test of constancy instead")
+    parser.add_argument("--chinchilla", action="store_true", help="the parameters of the Chinchilla law instead")
     flags = parser.parse_args()
-    names = (
-        "design",
-        "truth",
-        "noise",
-        "converged",
-        "edge",
-        "not identified",
-        "no minimum",
-        "r_a* held",
-        "L* held",
-        "width",
-    )
-    print("| " + " | ".join(names) + " |\n|" + "---|" * len(names))
     began = time.perf_counter()
-    for design in DESIGNS:
-        for name, truth in truths(design).items():
-            for noise in NOISES:
-                tables = studies(design, truth, noise, flags.studies)
-                found = score(design, [fit_law(table, flags.law) for table in tables])
-                shares = [f"{share:.1%}" for share in found.shares.values()]
-                cells = [
-                    design.name,
-                    name,
-                    noise,
-                    *shares,
-                    f"{found.optimum:.3f}",
-                    f"{found.loss:.3f}",
-                    f"{found.width:.2f}",
-                ]
-                print("| " + " | ".join(cells) + " |", flush=True)
-    print(f"\n{flags.law}, {flags.studies} studies a row, {time.perf_counter() - began:.0f} s")
+    cells = itertools.product(DESIGNS, FAMILIES)
+    if flags.chinchilla:
+        show("noise", "SD of ln L", *(f"{name} held" for name in CHINCHILLA))
+        for family in FAMILIES:
+            show(*chinchilla_row(family, flags.studies))
+    elif flags.constancy:
+        show("design", "noise", "movement of ln r_a*", "rejected")
+        for design, family in cells:
+            for movement in (0.0, 0.2, 0.4):
+                show(*constancy_row(design, family, movement, flags.studies))
+    else:
+        show("law", "design", "truth", "noise", "converged", "edge", "not identified", "no minimum", *HELD)
+        for law, (design, family), truth in itertools.product(flags.law.split(","), list(cells), TRUTHS):
+            show(*row(design, truth, family, law, calibrate(design, truth, family, law, flags.studies)))
+    print(f"\n{flags.studies} studies a row, {time.perf_counter() - began:.0f} s")
+
+
+def show(*cells: str) -> None:
+    """Print a line of a Markdown table; the first one is its header."""
+    print("| " + " | ".join(cells) + " |", flush=True)
+    if cells[0] in ("law", "design", "noise"):
+        print("|" + "---|" * len(cells))
 
 
 if __name__ == "__main__":

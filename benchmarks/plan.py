@@ -25,9 +25,9 @@ CASES = {
     "1,000 N x 10 rates": [
         "--budget", "1e18", "--total-params", ",".join(f"{1e8 * 1.003**i:.6g}" for i in range(1000)),
     ],
-    "50 mu x 20 z-losses x 10 rates": [
-        *SIZE, "--vary", "mu=" + ",".join(f"{16 + 0.3 * i:.3g}" for i in range(50)),
-        "--vary", "router.z_loss=" + ",".join(f"{1e-4 * 1.2**i:.3g}" for i in range(20)),
+    "5 mu x 200 z-losses x 10 rates": [
+        *SIZE, "--vary", "mu=12,16,22,30,40",
+        "--vary", "router.z_loss=" + ",".join(f"{1e-4 * 1.02**i:.5g}" for i in range(200)),
     ],
 }  # fmt: skip
 

@@ -10,17 +10,14 @@ from planners.errors import UsageError
 
 AXES = ("r_a", "top_k", "granularity")
 """Columns that a curve may be drawn over."""
+MOST_SEEDS = 200
+"""Seeds beyond which they are no blocks: a column that numbers the runs is no seed."""
 DRIFT = 0.02
 """Relative spread of N or C between arms above which a note says that they are not equal."""
 SHARED = {"r_a": ("C", "N", "top_k"), "top_k": ("C", "N"), "granularity": ("C", "N", "top_k")}
 """What runs at one x must share; the rate may differ along K and along granularity only as far as a note says."""
 STEADY = {"r_a": ("N", "C"), "top_k": ("N", "C", "r_a"), "granularity": ("N", "C", "r_a")}
 """What all arms should share."""
-
-
-def routed(table: RunTable) -> NDArray[np.bool_]:
-    """Return which runs are MoE, shape (n,): by `n_experts` where there is that column, else by r_a < 1."""
-    return table.numbers("n_experts", zero=True) > 0 if table.has("n_experts") else table.rates() < 1 - 1e-9
 
 
 def positions(arms: RunTable, of: str) -> Floats:
@@ -60,7 +57,8 @@ def about(table: RunTable, arms: RunTable, of: str) -> list[str]:
 
 
 def seed_blocks(table: RunTable) -> Floats:
-    """Return the columns of an intercept for each seed, summing to zero, shape (n, seeds - 1); no column for one seed.
+    """Return the columns of an intercept for each seed, summing to zero, shape (n, seeds - 1); no column for one seed,
+    and none where there are more than MOST_SEEDS, which no plan has.
 
     Raises UsageError where some runs state their seed and others do not.
     """
@@ -69,6 +67,15 @@ def seed_blocks(table: RunTable) -> Floats:
     if table.frame["seed"].isna().any():
         row = table.frame.index[table.frame["seed"].isna()][0]
         raise UsageError(f"row {row} of {table.source} has no seed while others have; fill it in or remove the column")
-    codes = np.unique(table.frame["seed"].astype(str).to_numpy(str), return_inverse=True)[1]
+    codes = seed_codes(table)
+    if codes.max() >= MOST_SEEDS:
+        return np.empty((len(table), 0))
     member = (codes[:, None] == np.arange(codes.max() + 1)).astype(float)  # (n, seeds)
     return np.asarray(member[:, :-1] - member[:, -1:])
+
+
+def seed_codes(table: RunTable) -> NDArray[np.intp]:
+    """Return a number for the seed of each run, from 0, shape (n,); 0 for all where the table has none."""
+    if not table.has("seed"):
+        return np.zeros(len(table), int)
+    return np.unique(table.frame["seed"].astype(str).to_numpy(str), return_inverse=True)[1].reshape(-1)

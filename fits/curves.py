@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fits.adequacy import REJECTED, lack_of_fit, misfit, no_effect
-from fits.arms import about, one_budget, positions, routed, seed_blocks
+from fits.arms import about, one_budget, positions, seed_blocks
 from fits.bases import Basis, Curve, Powers, Spline
+from fits.bootstrap import Draws
 from fits.crossings import crossings
 from fits.intervals import simultaneous_quantile, t_quantile
 from fits.lines import Line, Sample
 from fits.optimum import Setting, minimum, unknown_optimum
 from fits.references import References, references
-from fits.result import Blocks, FitResult, LackOfFit, Optimum, Param
+from fits.resampling import Resampling, interval_of, resample_curve
+from fits.result import Blocks, FitResult, LackOfFit, Optimum, Param, Sensitivity
 from fits.sensitivity import sensitivity
 from fits.table import Floats, RunTable
 from planners.errors import UsageError
@@ -35,16 +37,23 @@ class _Fit:
     optimum: Optimum
 
 
-def fit_curve(table: RunTable, law: Curve, *, margin: float | None = None, of: str = "r_a") -> FitResult:
-    """Fit `law` to the MoE arms of `table`, which holds one budget. `margin` is in nats per token.
+def fit_curve(
+    table: RunTable,
+    law: Curve,
+    *,
+    margin: float | None = None,
+    of: str = "r_a",
+    resampling: Resampling | None = None,
+) -> tuple[FitResult, Draws | None]:
+    """Fit `law` to the MoE arms of `table`, which holds one budget; return also the draws, where `resampling` asks.
 
-    `of` is the column along which the arms differ: r_a, top_k or granularity. A dense arm is another architecture
-    and is not on the curve; where the curve crosses its loss is in `crossings`. Raises UsageError
-    for a value that cannot be true, and for a table that holds the same rate at several C or N.
+    `margin` is in nats per token; `of` is the column along which the arms differ: r_a, top_k or granularity. A dense
+    arm is another architecture and is not on the curve; where the curve crosses its loss is in `crossings`. Raises
+    UsageError for a value that cannot be true, and for a table that holds the same rate at several C or N.
     """
     if margin is not None and not (math.isfinite(margin) and margin > 0):
         raise UsageError(f"margin {margin!r} must be a positive number of nats per token, such as 0.005")
-    arms = table.only(routed(table))
+    arms = table.only(table.routed())
     x, loss = positions(arms, of), arms.numbers("loss")
     one_budget(arms, x, of)
     notes = about(table, arms, of)
@@ -53,7 +62,7 @@ def fit_curve(table: RunTable, law: Curve, *, margin: float | None = None, of: s
     plain = Sample(x=x, loss=loss, blocks=np.empty((len(x), 0)))
     reason, line = _undetermined(law, plain)
     if reason:
-        return _result(law, arms, of, line, _nothing(law, reason, line, margin, of), notes)
+        return _result(law, arms, of, line, _nothing(law, reason, line, margin, of), notes), None
     if plain.rates == len(law.parameters):
         k = len(law.parameters)
         notes.append(f"{k} rates are met by any curve of {k} coefficients, so its shape is assumed, not tested")
@@ -63,13 +72,18 @@ def fit_curve(table: RunTable, law: Curve, *, margin: float | None = None, of: s
         shape = best.shape
         notes.append(f"lack of fit: F({shape.shape_dof}, {shape.error_dof}) = {shape.F:.2f}, p = {shape.p:.2g}")
     result = _result(law, arms, of, best.line, _fitted(law, best, of), notes)
-    return replace(
+    draws = resample_curve(best.line, sample, tuple(result.params), resampling) if resampling else None
+    rows = sensitivity(sample)
+    if resampling and draws:
+        rows = (*rows, _drawn(next(row for row in rows if row.law == law.name), best.line, resampling, draws))
+    result = replace(
         result,
         lack_of_fit=best.shape,
         blocks=None if sample is plain else _blocks(best, _fit(law, plain, margin, of)),
-        sensitivity=sensitivity(sample),
+        sensitivity=rows,
         crossings=crossings(table, law, best.references, of),
     )
+    return result, draws
 
 
 def curve(
@@ -99,6 +113,12 @@ def curve(
 def basis_of(result: FitResult) -> Basis:
     """Return the functions whose coefficients are the parameters of a fitted curve."""
     return Spline(knots=tuple(np.log(result.knots).tolist())) if result.knots else Powers(len(result.params))
+
+
+def _drawn(row: Sensitivity, line: Line, how: Resampling, draws: Draws) -> Sensitivity:
+    """Return the row of this law with the interval that its draws give."""
+    lo, hi = interval_of(draws, line)
+    return replace(row, lo=lo, hi=hi, law=f"{row.law}, {how.kind} bootstrap of {how.count}")
 
 
 def _undetermined(law: Curve, sample: Sample) -> tuple[str | None, Line | None]:

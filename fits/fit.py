@@ -1,16 +1,25 @@
 """Fit a law, by name, to a table of runs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from fits.arms import positions
 from fits.bases import Curve
 from fits.bootstrap import Draws
 from fits.curves import fit_curve
 from fits.laws import LAWS
+from fits.resampling import Resampling
 from fits.result import FitResult
+from fits.series import series
 from fits.surfaces import fit_surface
 from fits.table import RunTable
 from planners.errors import UsageError
+
+ENOUGH_RATES = 5
+"""Rates from which a cubic is tested and not only met."""
 
 
 def fit_law(table: RunTable, law: str, **options: Any) -> FitResult:
@@ -26,20 +35,42 @@ def fit_with_draws(
     bootstrap: int = 200,
     margin: float | None = None,
     of: str = "r_a",
+    resampling: str | None = None,
     seed: int = 0,
     fixed: Mapping[str, float] | None = None,
 ) -> tuple[FitResult, Draws | None]:
     """Return the fit of `law` to `table` and its bootstrap draws, None where there are none.
 
-    `delta` (Huber width in ln L; inf for least squares, 0 for least absolute deviations), `bootstrap` (draws, 0 for no
-    interval), `seed` (of the draws) and `fixed` (parameters held at a value) are for laws of several columns; `margin`
-    (nats per token that count as no difference) and `of` (the column along which arms differ: r_a, top_k or
-    granularity) are for curves, which take one series at a time: see `fits.series`. Raises UsageError for an unknown
-    law and for input that cannot be true; whatever the runs fail to determine is a status of the result.
+    `delta` (Huber width in ln L; inf for least squares, 0 for least absolute deviations) and `fixed` (parameters held
+    at a value) are for laws of several columns. For curves, which take one series at a time (`fits.series`): `margin`
+    (nats per token that count as no difference), `of` (the column along which arms differ: r_a, top_k or granularity)
+    and `resampling` (residual or wild: a bootstrap beside the interval). `bootstrap` is the number of draws, 0 for
+    none, and `seed` theirs. Raises UsageError for an unknown law and for input that cannot be true; whatever the runs
+    fail to determine is a status of the result.
     """
     if law not in LAWS:
         raise UsageError(f"no law is called {law!r}; known: {', '.join(LAWS)}")
     form = LAWS[law]
     if isinstance(form, Curve):
-        return fit_curve(table, form, margin=margin, of=of), None
-    return fit_surface(table, form, delta=delta, bootstrap=bootstrap, seed=seed, fixed=fixed)
+        drawn = Resampling(kind=resampling, count=bootstrap, seed=seed) if resampling and bootstrap else None
+        result, draws = fit_curve(table, form, margin=margin, of=of, resampling=drawn)
+    else:
+        result, draws = fit_surface(table, form, delta=delta, bootstrap=bootstrap, seed=seed, fixed=fixed)
+    return _marked(result, table), draws
+
+
+def usual_law(table: RunTable, of: str = "r_a") -> str:
+    """Return the curve that answers unless another is asked for.
+
+    It is the cubic, whose interval covers what it says on every truth that was tried, and the quadratic, which needs
+    fewer, where a series has less than ENOUGH_RATES rates.
+    """
+    rates = [np.unique(np.round(positions(part.only(part.routed()), of), 6)).size for part in series(table).values()]
+    return "cubic" if rates and min(rates) >= ENOUGH_RATES else "quadratic"
+
+
+def _marked(result: FitResult, table: RunTable) -> FitResult:
+    """Return the result, with a note where the losses were drawn and not measured."""
+    if not table.has("flags") or not table.frame["flags"].astype(str).str.contains("simulated").any():
+        return result
+    return replace(result, notes=("SIMULATED: these losses were drawn from a law, not measured", *result.notes))

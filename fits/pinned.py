@@ -25,6 +25,8 @@ class Pinned:
     """Smallest sampled x."""
     high: float
     """Largest sampled x."""
+    blocks: Floats
+    """Columns of the seeds' intercepts, shape (n, b)."""
 
     @property
     def free(self) -> float:
@@ -63,7 +65,7 @@ class Pinned:
         gram = self.gram.copy()
         gram[:3, 3] = gram[3, :3] = against
         gram[3, 3] = curve @ against
-        return Pinned(gram=gram, degree=self.degree, dof=self.dof, low=self.low, high=self.high)
+        return Pinned(gram=gram, degree=self.degree, dof=self.dof, low=self.low, high=self.high, blocks=self.blocks)
 
     def _columns(self, x0: Floats) -> tuple[Floats, Floats]:
         """Return (x - x0)^2 and (x - x0)^3 in terms of x, x^2 and x^3, each of shape (3, ...)."""
@@ -89,4 +91,5 @@ def pin(x: Floats, loss: Floats, blocks: Floats, degree: int) -> Pinned:
         dof=len(x) - base.shape[1] - degree,
         low=float(x.min()),
         high=float(x.max()),
+        blocks=blocks,
     )

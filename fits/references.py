@@ -2,7 +2,7 @@
 
 An interval that assumes the law's own shape covers what it says only where that shape is true: on a loss that is
 no parabola, Fieller's set of the parabola covered 18 % where the lack-of-fit test let 84 % of the studies pass. The
-test of the minimum of a cubic holds its level on the truths that were tried (`benchmarks/calibration.py`).
+test of the minimum of a cubic holds its level on the truths that were tried (`python -m benchmarks.calibration`).
 """
 
 from dataclasses import dataclass

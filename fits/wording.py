@@ -1,9 +1,11 @@
 """A fit as text for a person, after the manner of lmfit's report: where a number is missing, the reason is named."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from fits.checks import Check
 from fits.compare import Comparison
+from fits.constancy import Constancy
 from fits.result import FitResult, Optimum, Param
 from fits.reuse import Cost, Equivalence, Reuse
 
@@ -13,6 +15,9 @@ def summary(result: FitResult) -> str:
     lines = [f"[[{result.law}]] {result.formula}", *_statistics(result), "[[Parameters]]", *_parameters(result)]
     if result.optimum:
         lines += ["[[Optimum]]", *_optimum(result.optimum)]
+    lines += [f"[[Dense]] {line}" for line in _crossings(result)]
+    if result.sensitivity:
+        lines += ["[[Curves]] the same runs on each, with the interval that assumes its shape", *_curves(result)]
     if result.blocks:
         blocks = result.blocks
         lines += [
@@ -89,6 +94,28 @@ def checks_summary(checks: Mapping[str, Sequence[Check]]) -> str:
     return "\n".join(lines)
 
 
+def constancy_summary(found: Constancy) -> str:
+    """Return whether the optimum is one number as a few lines."""
+    common = f"{_number(found.value)} (95 %: {_ends((found.lo, found.hi))})"
+    lines = [
+        f"[[Constancy]] of {found.of} over {len(found.cells)} cells, each a {found.basis}",
+        *(f"    {cell.label}: lowest at {_number(cell.value)}, n = {cell.n}" for cell in found.cells),
+        f"    one optimum: F({found.shape_dof}, {found.error_dof}) = {found.F:.2f}, p = {found.p:.2g}",
+        f"    were there one: {common}",
+        "    p by curve: " + ", ".join(f"{name} {p:.2g}" for name, p in found.sensitivity.items()),
+    ]
+    for slope in found.slopes:
+        interval = f"95 %: {_ends((slope.lo, slope.hi))}"
+        lines.append(
+            f"    ln {found.of}* moves by {_number(slope.value, 3)} for one unit of ln {slope.by} ({interval})"
+        )
+    power = (
+        "nothing below a factor of 20" if found.detectable is None else f"a factor of {math.exp(found.detectable):.3g}"
+    )
+    lines.append(f"    power: from the first to the last cell, {power} would be seen in 80 % of studies")
+    return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
+
+
 def _left_out(result: FitResult) -> list[str]:
     """Return the rows left out, by reason."""
     by_reason: dict[str, list[int]] = {}
@@ -137,8 +164,33 @@ def _optimum(optimum: Optimum) -> list[str]:
     shown = "not given" if optimum.value is None else _number(optimum.value)
     lines = [f"    {optimum.of} = {shown} (95 %: {_ends((optimum.lo, optimum.hi))})"]
     lines.append(f"    {optimum.status}: {optimum.reason}")
+    if optimum.loss is not None:
+        lines.append(f"    loss there {_number(optimum.loss)} (95 %: {_ends((optimum.loss_lo, optimum.loss_hi))})")
     if optimum.region and optimum.margin:
         lines.append(f"    within {optimum.margin:g} nats of it: {_ends(optimum.region)}")
+    if optimum.region_ends:
+        low, high = optimum.region_ends
+        lines.append(f"    95 % of the ends of that: {_ends(low)}; {_ends(high)}")
+    return lines
+
+
+def _crossings(result: FitResult) -> list[str]:
+    lines = []
+    for each in result.crossings:
+        where = "" if each.value is None else f"{_number(each.value)} (95 %: {_ends((each.lo, each.hi))}), "
+        lines.append(f"{each.side} side: {where}{each.reason}")
+    return lines
+
+
+def _curves(result: FitResult) -> list[str]:
+    lines = []
+    for row in result.sensitivity:
+        if row.residual_sd is None:
+            lines.append(f"    {row.law:<9} {row.note}")
+            continue
+        value = row.note if row.value is None else _number(row.value)
+        misfit = "" if row.misfit is None else f", misfit p = {row.misfit:.2g}"
+        lines.append(f"    {row.law:<9} {value} (95 %: {_ends((row.lo, row.hi))}), SD {row.residual_sd:.3g}{misfit}")
     return lines
 
 

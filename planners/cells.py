@@ -11,9 +11,10 @@ from functools import cached_property
 
 from planners.active import match_dense_flops, match_moe_flops
 from planners.controls import ACTIVE, control_arm, is_called
+from planners.equality import Arm, Refused
 from planners.errors import UsageError
 from planners.flops import flops_per_token
-from planners.match import Arm, Refused, match_dense, match_moe
+from planners.match import match_dense, match_moe
 from planners.quantity import format_quantity
 from planners.question import ALL, GivenArm, Question
 from planners.recipes import Hyperparameters, Overrides, default_recipe, hyperparameters
@@ -63,8 +64,11 @@ class Cell:
 
     @cached_property
     def recipe(self) -> str:
-        """Name of the rule for learning rate and batch."""
-        return self.variant.question.recipe or default_recipe(self.target.get("N") or self.arm.shape.N)
+        """Name of the rule for learning rate and batch: one for all matched arms of a row, whatever N follows."""
+        N = self.target.get("N", self.arm.shape.N)
+        if {"C", "D"} <= set(self.target):
+            N = self.target["C"] / self.target["D"] / 6
+        return self.variant.question.recipe or default_recipe(N)
 
     @cached_property
     def numbers(self) -> Hyperparameters:

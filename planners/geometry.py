@@ -22,6 +22,8 @@ _ABOUT = 16
 """How many of them to either side of the one that fits best are looked at."""
 MOE_STYLE = ("n_dense_layers", "moe_every", "expert_bias", "shared_gate")
 """Fields of a shape that only MoE arms have a use for."""
+LARGEST = 10**9
+"""No size of a model is larger."""
 _LARGE = 10**6
 """A width at which only terms of its square count."""
 
@@ -50,8 +52,8 @@ class Geometry:
     def __post_init__(self) -> None:
         for name in ("d_model", "n_layers", "n_heads", "d_expert", "zeta", "mu", "granularity"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise UsageError(f"{name} {value!r} must be a positive, finite number")
+            if value is not None and not 0 < value <= LARGEST:
+                raise UsageError(f"{name} {value!r} must be positive and at most {LARGEST:,}")
         if self.shared is not None and not 0 <= self.shared < 1:
             raise UsageError(f"shared {self.shared!r} is outside [0, 1); it is a share of the active FFN width")
         if self.d_expert and self.granularity:
@@ -138,8 +140,9 @@ def width_and_depth(
 
     Depths are at least `least`. Raises UsageError where a fixed one is not.
     """
-    if fixed.n_layers and fixed.n_layers < least:
-        raise UsageError(f"n_layers {fixed.n_layers} leaves no MoE layer after the dense ones; give {least} or more")
+    if (fixed.n_layers or DEPTHS[-1]) < least:
+        layers = f"n_layers {fixed.n_layers}" if fixed.n_layers else f"{DEPTHS[-1]} layers, the most,"
+        raise UsageError(f"{layers} leaves no MoE layer after the dense ones; it takes {least} or more")
     zeta = fixed.zeta or ZETA
 
     def pair(n_layers: int) -> tuple[float, tuple[int, int]]:

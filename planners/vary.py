@@ -7,7 +7,7 @@ from types import NoneType
 from typing import Any
 
 from planners.errors import UsageError
-from planners.geometry import MOE_STYLE, Geometry
+from planners.geometry import LARGEST, MOE_STYLE, Geometry
 from planners.quantity import parse_quantity
 from planners.shape import CHOICES, Shape
 from planners.spec import Router, Training
@@ -107,6 +107,8 @@ def _parsed(text: str, hint: Any, name: str) -> Any:
     if str in kinds:
         return text
     number = 0.0 if text in ("0", "0.0") else parse_quantity(text, name)
+    if int in kinds and number > LARGEST:
+        raise UsageError(f"{name} {text!r} is too large; {LARGEST:,} is the most")
     return int(number) if int in kinds and number.is_integer() else number
 
 

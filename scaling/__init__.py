@@ -4,10 +4,12 @@ from importlib import import_module
 from typing import Any
 
 _API = {
+    "GivenArm": "planners.question",
     "Question": "planners.question",
     "Shape": "planners.shape",
     "Study": "planners.study",
     "UsageError": "planners.errors",
+    "Varied": "planners.vary",
     "flops_by_part": "planners.flops",
     "flops_per_token": "planners.flops",
     "from_hf": "planners.formats",
@@ -17,7 +19,12 @@ _API = {
     "read_records": "jobs.record",
     "prepare": "jobs.corpora",
     "fit_law": "fits",
+    "compare_laws": "fits.compare:compare",
+    "fits_frame": "fits.frames:frame",
+    "reuse": "fits.reuse",
+    "check_table": "fits.checks",
     "read_runs": "fits:read_table",
+    "constancy": "fits",
     "curve": "fits",
     "write_report": "reports",
 }

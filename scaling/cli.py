@@ -20,6 +20,7 @@ VERBS = {
     "plan": "compute matched runs: equal N, equal C",
     "sweep": "train the runs of a study, here or on a cluster",
     "train": "train one run, here",
+    "simulate": "fill a plan with losses from a known law: will it answer the question?",
     "fit": "fit a curve or a law to a study or to any CSV",
     "report": "write the report of a study",
     "count": "count the parameters and FLOPs of a model by part",

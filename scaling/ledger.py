@@ -1,11 +1,13 @@
 """A plan as a person reads it: a line a run with target, actual and residual, what was refused, and what it means."""
 
 import math
+import statistics
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from planners import Plan, Question, RunSpec
+from planners import Plan, Question, RunSpec, UsageError
 from planners.quantity import format_quantity
 from scaling import cli
 
@@ -28,6 +30,24 @@ def residuals(run: RunSpec, loss_slope: float | None = None) -> dict[str, float]
     if loss_slope is not None and "C" in found:
         found["loss"] = -loss_slope * math.log1p(found["C"])
     return found
+
+
+def fitted_slope(path: Path, question: Question) -> float:
+    """Return how much the loss falls per unit of ln C by the law fitted in `path`: beta B / D^beta at constant N.
+
+    D is what a dense arm consumes, C / 6 N, at the middle of the question's budgets and N. Raises UsageError for a fit
+    without B and beta, and for a question without C and N.
+    """
+    from fits.files import read_fit
+
+    fit = read_fit(path)
+    B, beta = (fit.params[name].value if name in fit.params else None for name in ("B", "beta"))
+    if B is None or beta is None:
+        raise UsageError(f"{path} is a fit of {fit.law} without B and beta, which a slope needs; give a number")
+    if not question.budgets or not question.totals:
+        raise UsageError("a slope from a fit needs C and N; give --loss-slope as a number")
+    D = statistics.geometric_mean(question.budgets) / 6 / statistics.geometric_mean(question.totals)
+    return float(beta * B / D**beta)
 
 
 def show(plan: Plan) -> None:
@@ -93,6 +113,8 @@ COLUMNS: tuple[Column, ...] = (
     _missed("D"),
     ("D/N", lambda run, _: f"{run.training.D / run.N:.3g}"),
     ("epochs", lambda run, _: f"{run.epochs:.3g}"),
+    ("layers", lambda run, _: run.shape.n_layers),
+    ("d_model", lambda run, _: run.shape.d_model),
     ("experts", lambda run, _: None if run.shape.is_dense else f"{run.shape.top_k}/{run.shape.n_experts}"),
     ("d_expert", lambda run, _: run.shape.d_expert or None),
     ("batch", lambda run, _: run.training.batch_tokens),

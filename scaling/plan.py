@@ -21,7 +21,7 @@ from planners.records import to_json
 from planners.spec import PRECISIONS, SCHEDULES
 from planners.vary import Varied, parse_varied
 from scaling import cli, export, forecasts
-from scaling.ledger import residuals, show
+from scaling.ledger import fitted_slope, residuals, show
 
 EXAMPLE = "python -m scaling.plan --budget 1e18,3e18 --total-params 100M --activation 1,.5,.3,.2,.1 --seq-len 2048"
 
@@ -48,6 +48,10 @@ def _tokens(text: str, name: str) -> int:
 
 def _unique_tokens(text: str, name: str) -> tuple[str | int, ...]:
     return tuple(item if item.isalpha() else _tokens(item, name) for item in _words(text, name))
+
+
+def _slope(text: str, name: str) -> float | Path:
+    return Path(text) if text.endswith(".json") else parse_quantity(text, name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +123,8 @@ FLAGS = (
          help="evaluations without a lower loss after which a run stops early"),
     Flag(name="margin", sets="margin", read=parse_quantity, metavar="NATS",
          help="difference of loss that does not matter, fixed before the runs"),
-    Flag(name="loss-slope", sets="loss_slope", read=parse_quantity, metavar="S",
-         help="nats that the loss falls per unit of ln C: tells the residual of C in nats"),
+    Flag(name="loss-slope", sets="loss_slope", read=_slope, metavar="S",
+         help="nats that the loss falls per unit of ln C, or FIT.json of a law in N and D: tells dC in nats"),
 )  # fmt: skip
 """The flags in the order of the help, each with the field of the question that it sets."""
 
@@ -210,6 +214,7 @@ def question(flags: cli.Flags) -> Question:
     if flags.out is not None:
         asked["study"] = Path(flags.out).name
     start = None if flags.preset is None else preset(flags.preset)
+    slope = asked.pop("loss_slope", None)
     if "vocab_size" in asked and asked.get("data", start and start.data):
         raise UsageError("--vocab-size is for a plan without a corpus; the corpus brings its own")
     asked["router"] = _router(flags.router or [], start.router if start else Router())
@@ -219,9 +224,13 @@ def question(flags: cli.Flags) -> Question:
     asked["moe"] = _geometry(flags, "", start.moe if start else Geometry(), own)
     asked["dense"] = _geometry(flags, "dense_", start.dense if start else Geometry(), own)
     if start is None:
-        return Question(**{"study": "plan", **asked, "vary": tuple(own.values())})
-    kept = {varied.field: varied for varied in start.vary}
-    return replace(start, **_instead(asked, start), **asked, vary=tuple({**kept, **own}.values()))
+        made = Question(**{"study": "plan", **asked, "vary": tuple(own.values())})
+    else:
+        kept = {varied.field: varied for varied in start.vary}
+        made = replace(start, **_instead(asked, start), **asked, vary=tuple({**kept, **own}.values()))
+    if slope is None:
+        return made
+    return replace(made, loss_slope=fitted_slope(slope, made) if isinstance(slope, Path) else slope)
 
 
 def _given(flags: cli.Flags) -> list[tuple[Flag, str]]:

@@ -85,6 +85,31 @@ def _rows(argument: str, config: str, split: str, revision: str) -> Any:
     return load_dataset(name, config or short or None, split=split, revision=revision or None, streaming=True)
 
 
+def size(argument: str, config: str = "", split: str = "train", field: str = "", revision: str = "") -> int | None:
+    """Return about how many bytes of text there are to read, or None where that is not known beforehand."""
+    try:
+        if found := files(argument):
+            return sum(_uncompressed(file) for file in found)
+        from datasets import load_dataset_builder
+
+        check_reachable()
+        name, _, short = argument.partition(":")
+        builder = load_dataset_builder(name, config or short or None, revision=revision or None)
+        return int(builder.info.splits[split].num_bytes)
+    except Exception:  # whatever is wrong is said by reading; this is for the progress bar alone
+        return None
+
+
+def _uncompressed(file: Path) -> int:
+    """Return the bytes of a file, as they are before compression."""
+    if file.suffix != ".parquet":
+        return file.stat().st_size
+    from pyarrow.parquet import read_metadata  # type: ignore[import-untyped]
+
+    metadata = read_metadata(file)
+    return sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+
+
 def check_reachable() -> None:
     """Raise ConnectionError where the hub's name is not known here, at once and not after half a minute of retries."""
     from huggingface_hub import constants

@@ -5,7 +5,7 @@ does not read its corpus again. A corpus of the hub has no files here and is rea
 """
 
 import fcntl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +20,8 @@ from planners.files import read_json, write_json
 from planners.records import content_hash, to_json
 
 READERS: dict[str, ModuleType] = {"stdlib": stdlib, "text": text, "hf": hub}
-"""A reader has documents(argument, **options), files(argument) that tell whether it changed, and OPTIONS."""
+"""Modules of one kind of source each: `documents` yields its documents, `files` names the files that it is read from,
+`size` tells about how many bytes that will be, and OPTIONS are the settings that a name can give it."""
 
 
 def read(source: Source) -> TokenStore:
@@ -34,10 +35,12 @@ def read(source: Source) -> TokenStore:
         if option not in reader.OPTIONS:
             takes = f"one of {', '.join(reader.OPTIONS)}" if reader.OPTIONS else "no options"
             raise UsageError(f"{source.kind} takes {takes}, not {option!r} (a comma in a path is written %2C)")
-    files = reader.files(source.argument)
-    key = {"source": to_json(source), "files": [_stamp(file) for file in files]}
-    documents = reader.documents(source.argument, **source.options)
-    return _once(key, lambda: write_store(source.name, _counted(source.name, documents, files)))
+    try:
+        stamps = [_stamp(file) for file in reader.files(source.argument)]
+    except OSError as error:
+        raise UsageError(f"{error.filename or source.name} cannot be read ({error.strerror})") from error
+    key = {"source": to_json(source), "files": stamps}
+    return _once(key, lambda: write_store(source.name, _documents(source, reader)))
 
 
 def tokenized(tokenizer: str, stores: list[TokenStore]) -> list[TokenStore]:
@@ -74,16 +77,21 @@ def _once(key: Mapping[str, object], write: Callable[[], TokenStore]) -> TokenSt
     """Return the store that was written for `key`, or write it; a second process waits and finds it."""
     path = store_folder() / "ingested" / f"{content_hash(key)}.json"
     with _lock(path.with_suffix(".lock")):
-        if path.is_file():
-            folder = store_folder() / str(read_json(path)["fingerprint"])
-            if is_whole(folder):
-                return TokenStore(folder)
+        if (folder := _remembered(path)) and is_whole(folder):
+            return TokenStore(folder)
         store = write()
         try:
             write_json(path, {**key, "fingerprint": store.manifest.fingerprint})
         except OSError as error:
             raise UsageError(f"{path} could not be written ({error.strerror})") from error
         return store
+
+
+def _remembered(path: Path) -> Path | None:
+    """Return the folder of the store that a note of `ingested/` names, or None where there is no such note."""
+    with suppress(UsageError, KeyError, TypeError):
+        return store_folder() / str(read_json(path)["fingerprint"])
+    return None
 
 
 @contextmanager
@@ -108,9 +116,9 @@ def _stamp(path: Path) -> list[object]:
     return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 
 
-def _counted(name: str, documents: Iterable[bytes], files: list[Path]) -> Iterator[bytes]:
-    """Pass documents on under a progress bar, whose total is the size of the files."""
-    with progress(f"reading {name}", sum(file.stat().st_size for file in files)) as advance:
-        for document in documents:
+def _documents(source: Source, reader: ModuleType) -> Iterator[bytes]:
+    """Yield the documents of a source under a progress bar."""
+    with progress(f"reading {source.name}", reader.size(source.argument, **source.options)) as advance:
+        for document in reader.documents(source.argument, **source.options):
             yield document
             advance(len(document))

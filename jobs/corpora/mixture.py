@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from jobs.corpora.order import Shares, WindowOrder
-from jobs.corpora.synthetic import PREFIX, GeneratedStore
-from jobs.corpora.tokens import SPLITS, Manifest, Part, TokenStore, read_manifest
+from jobs.corpora.synthetic import GeneratedStore
+from jobs.corpora.tokens import GENERATED, SPLITS, Manifest, Part, TokenStore, read_manifest
 from jobs.corpora.writing import publish
 from planners.errors import UsageError
 from planners.records import content_hash, to_json
@@ -89,17 +89,21 @@ class Stream:
 
 def open_folder(folder: Path) -> TokenStore:
     """Return the store in a folder, of whichever kind it is. Raises UsageError where it cannot be read."""
-    generated = read_manifest(folder).tokenizer.startswith(PREFIX)
+    generated = read_manifest(folder).tokenizer.startswith(GENERATED)
     return GeneratedStore(folder) if generated else TokenStore(folder)
 
 
 def mixed(name: str, domains: tuple[Domain, ...]) -> Mixture:
-    """Return the corpus of `domains`, and write the manifest that names their stores where there are several."""
-    if len(domains) == 1:
-        return Mixture(domains[0].store.manifest, domains)
+    """Return the corpus of `domains`, and write the manifest that names their stores where there are several.
+
+    A document that two domains have in common is in the same split of both, and counts once for each in U.
+    Raises UsageError for domains that are the same corpus, whose unique tokens would not be unique.
+    """
     first = domains[0].store.manifest
-    if len({domain.store.manifest.vocab_size for domain in domains}) > 1:
-        raise UsageError(f"the domains of {name} have different vocabularies; give all of them one tokenizer")
+    if len(domains) == 1:
+        return Mixture(first, domains)
+    if len({domain.store.manifest.fingerprint for domain in domains}) < len(domains):
+        raise UsageError(f"two domains of {name} are the same corpus; give it once, with the sum of their weights")
     parts = [
         Part(label=domain.label, share=str(domain.share), fingerprint=domain.store.manifest.fingerprint)
         for domain in domains

@@ -106,8 +106,10 @@ def _source(name: str, text: str) -> Source:
                 f"{text!r} in the corpus {name!r} is no single source; give every domain a name, as in {EXAMPLE}"
             )
         raise UsageError(f"the corpus {name!r} is unknown; give one of {EXAMPLE}")
-    pairs = [option.partition("=")[::2] for option in options]
-    return Source(kind=kind, argument=unquote(argument), options={key: unquote(value) for key, value in pairs})
+    settings = dict(option.partition("=")[::2] for option in options)
+    if len(settings) < len(options):
+        raise UsageError(f"{text!r} in the corpus {name!r} gives an option twice; give each once")
+    return Source(kind=kind, argument=unquote(argument), options={key: unquote(settings[key]) for key in settings})
 
 
 def _weight(name: str, text: str | None) -> Fraction:
@@ -115,7 +117,9 @@ def _weight(name: str, text: str | None) -> Fraction:
     if text is None:
         return Fraction(1)
     if not re.fullmatch(r"-?(\d{1,12}\.?\d{0,12}|\.\d{1,12})", text, re.ASCII):
-        raise UsageError(f"the weight {text!r} in the corpus {name!r} is no number; give one such as *0.3")
+        raise UsageError(
+            f"the weight {text!r} in the corpus {name!r} is no number; give one such as *0.3 (a * in a path is %2A)"
+        )
     if (weight := Fraction(text)) <= 0:
         raise UsageError(f"the weight {text} in the corpus {name!r} must be above 0; leave the domain out instead")
     return weight

@@ -6,7 +6,7 @@ window's first input.
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import ceil, floor, lcm
+from math import ceil, lcm
 
 import numpy as np
 
@@ -27,18 +27,16 @@ def pattern(shares: Sequence[Fraction], length: int) -> np.ndarray:
     warrant. The j-th window of a domain is due between floor(j / share) and ceil((j + 1) / share); taking the
     earliest deadline first meets all of them (Steiner and Yeomans 1993, the just-in-time sequencing problem).
     """
-    length, counts = min(length, period(shares)), [0] * len(shares)
+    length, everyone = min(length, period(shares)), range(len(shares))
+    ratios = [(share.numerator, share.denominator) for share in shares]
+    counts, releases, deadlines = [0] * len(shares), [0] * len(shares), [ceil(1 / share) for share in shares]
     domains = np.zeros(length, dtype=np.int32)
-    if len(shares) == 1:
-        return domains
-    release, deadline = [0] * len(shares), [ceil(1 / share) for share in shares]
     for position in range(length):
-        due = [domain for domain in range(len(shares)) if release[domain] <= position]
-        chosen = min(due, key=deadline.__getitem__)
-        domains[position] = chosen
-        counts[chosen] += 1
-        release[chosen] = floor(counts[chosen] / shares[chosen])
-        deadline[chosen] = ceil((counts[chosen] + 1) / shares[chosen])
+        chosen = min((domain for domain in everyone if releases[domain] <= position), key=deadlines.__getitem__)
+        p, q = ratios[chosen]
+        domains[position], counts[chosen] = chosen, counts[chosen] + 1
+        releases[chosen] = counts[chosen] * q // p
+        deadlines[chosen] = -(-(counts[chosen] + 1) * q // p)
     return domains
 
 

@@ -16,6 +16,11 @@ def documents(argument: str) -> Iterator[bytes]:
         yield path.read_bytes()
 
 
+def size(argument: str) -> int:
+    """Return how many bytes there are to read."""
+    return sum(file.stat().st_size for file in files(argument))
+
+
 def files(argument: str) -> list[Path]:
     """Return the source files. Raises UsageError for an argument, which this corpus does not take."""
     if argument:

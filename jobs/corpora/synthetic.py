@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.corpora.tokens import SPLITS, Manifest, TokenStore
+from jobs.corpora.tokens import GENERATED, SPLITS, Manifest, TokenStore
 from jobs.corpora.writing import publish
 from planners.errors import UsageError
 
@@ -27,8 +27,6 @@ SEED = 2506_12119
 """Fixes tables and windows of every language; the seed of a run chooses among the windows."""
 TOKENS = 10**12
 """Tokens of a split, as manifests state them: there is no end, and windows are not numbered so far."""
-PREFIX = "generated:"
-"""How a manifest marks a store of this kind, in the place of a tokenizer."""
 
 
 class Draw:
@@ -110,7 +108,7 @@ class Topics(Language):
 
     marker = 254
 
-    def __init__(self, topics: int = 60, symbols: int = 192, reach: int = 8):
+    def __init__(self, topics: int = 32, symbols: int = 96, reach: int = 4):
         generator = np.random.default_rng([SEED, 2])
         self.rings = np.array([generator.permutation(symbols) for _ in range(topics)])
         self.topic, self.step = zipf(topics), zipf(reach)
@@ -187,7 +185,7 @@ class GeneratedStore(TokenStore):
 
     def __init__(self, folder: Path):
         super().__init__(folder)
-        self.language = LANGUAGES[self.manifest.tokenizer.removeprefix(PREFIX)]()
+        self.language = LANGUAGES[self.manifest.tokenizer.removeprefix(GENERATED)]()
         if (now := fingerprint(self.language)) != self.manifest.fingerprint:
             raise UsageError(
                 f"the generated corpus {self.manifest.name} is now {now} and was {self.manifest.fingerprint} (another"
@@ -240,7 +238,7 @@ def write(name: str) -> GeneratedStore:
     manifest = Manifest(
         name=f"synthetic:{name}",
         fingerprint=fingerprint(language),
-        tokenizer=PREFIX + name,
+        tokenizer=GENERATED + name,
         vocab_size=256,
         dtype="uint8",
         documents=dict.fromkeys(SPLITS, 0),

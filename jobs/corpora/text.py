@@ -27,6 +27,11 @@ def documents(argument: str) -> Iterator[bytes]:
         raise UsageError(f"{error.filename or argument} cannot be read ({error.strerror})") from error
 
 
+def size(argument: str) -> int:
+    """Return how many bytes there are to read."""
+    return sum(file.stat().st_size for file in files(argument))
+
+
 def files(argument: str) -> list[Path]:
     """Return the file, or the files below the folder but hidden ones. Raises UsageError where there is neither."""
     if not argument:

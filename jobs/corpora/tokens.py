@@ -17,6 +17,8 @@ from planners.files import read_json
 from planners.records import from_json
 
 SPLITS = ("train", "validation")
+GENERATED = "generated:"
+"""What stands in the place of a tokenizer where tokens are made as they are read, before the name of the language."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,7 @@ class Manifest:
     @property
     def has_maps(self) -> bool:
         """Whether the tokens are in the folder: not those of a mixture, nor generated ones."""
-        return not self.domains and not self.tokenizer.startswith("generated:")
+        return not self.domains and not self.tokenizer.startswith(GENERATED)
 
 
 class TokenStore:

@@ -144,6 +144,11 @@ def test_the_fingerprint_follows_text_tokenizer_weights_and_labels(prose: str) -
     assert prepare(f"a={prose}*3+b=synthetic:facts*3").manifest.fingerprint == found[0]
 
 
+def test_the_same_corpus_twice_is_no_mixture(prose: str) -> None:
+    with pytest.raises(UsageError, match="are the same corpus"):
+        prepare(f"a={prose}+b={prose}")
+
+
 def test_a_sample_to_train_on_is_spread_over_all_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     documents = [b"%03d" % number for number in range(100)]
     monkeypatch.setattr(bpe, "TRAINING_BYTES", 60)

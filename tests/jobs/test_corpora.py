@@ -111,6 +111,7 @@ def test_a_hub_name_is_asked_for_as_it_is_written_and_read_once(
     monkeypatch.setenv("SCALING_CORPORA", str(tmp_path))
     monkeypatch.setattr(hub, "check_reachable", lambda: None)
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(hub, "size", lambda argument, **options: None)
     names = [
         "tinystories",
         "hf:allenai/c4,config=en,split=validation,revision=abc,field=story",
@@ -124,6 +125,32 @@ def test_a_hub_name_is_asked_for_as_it_is_written_and_read_once(
         (("allenai/c4", "en"), {"split": "validation", "revision": "abc", "streaming": True}),
         (("a/b", "c"), {"split": "train", "revision": None, "streaming": True}),
     ]
+
+
+def test_the_size_of_what_is_read_is_known_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+    import pandas as pd
+
+    rows = pd.DataFrame({"text": [f"{number:>10000}" for number in range(50)]})
+    rows.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    rows.to_parquet(tmp_path / "a.parquet", compression=None)
+    for name in ("a.jsonl", "a.parquet"):
+        assert hub.size(str(tmp_path / name)) == pytest.approx(500_000, rel=0.02)
+    split = types.SimpleNamespace(num_bytes=12)
+    builder = types.SimpleNamespace(info=types.SimpleNamespace(splits={"validation": split}))
+    monkeypatch.setattr(hub, "check_reachable", lambda: None)
+    monkeypatch.setattr(datasets, "load_dataset_builder", lambda *names, **options: builder)
+    assert hub.size("a/b", split="validation") == 12
+    assert hub.size("a/b") is None
+
+
+def test_a_damaged_note_of_what_was_read_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALING_CORPORA", str(tmp_path / "stores"))
+    (tmp_path / "book.txt").write_text("".join(f"line {number}\n" for number in range(30_000)))
+    first = prepare(f"text:{tmp_path / 'book.txt'}")
+    for content in ("{", "[]", "{}", '{"fingerprint": "gone"}'):
+        next((tmp_path / "stores" / "ingested").glob("*.json")).write_text(content)
+        assert prepare(f"text:{tmp_path / 'book.txt'}").manifest == first.manifest
 
 
 def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +197,36 @@ print(prepare("text:{path}").manifest.fingerprint)
     words = [process.communicate()[0].split() for process in started]
     assert sorted(map(len, words)) == [1, 2]  # one of them read
     assert words[0][-1] == words[1][-1]
+
+
+def test_a_killed_reader_leaves_no_store_and_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, stores = tmp_path / "book.txt", tmp_path / "stores"
+    path.write_text("".join(f"line {number}\n" for number in range(30_000)))
+    code = f"""
+import time
+from jobs.corpora import prepare, text
+documents = text.documents
+def slow(argument):
+    for number, document in enumerate(documents(argument)):
+        if number == 50:
+            print("half", flush=True)
+            time.sleep(60)
+        yield document
+text.documents = slow
+prepare("text:{path}")
+"""
+    environment = {**os.environ, "SCALING_CORPORA": str(stores)}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "half\n"
+    process.kill()
+    process.wait()
+    assert list(stores.glob("*/manifest.json")) == []
+    monkeypatch.setenv("SCALING_CORPORA", str(stores))
+    left = next(stores.glob(".writing-*"))
+    os.utime(left, (0, 0))  # long ago
+    assert sum(prepare(f"text:{path}").manifest.documents.values()) > 50
+    assert not left.exists()
 
 
 BAD_FILES = {

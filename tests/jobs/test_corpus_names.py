@@ -89,6 +89,7 @@ def test_options_and_tokenizer() -> None:
         ("a=stdlib*nan+b=stdlib", "no number"),
         ("a=stdlib*1e9999999+b=stdlib", "no number"),
         ("a=stdlib*1*2+b=stdlib", "more than one weight"),
+        ("hf:a,field=x,field=y", "an option twice"),
         ("a=stdlib+a=stdlib", "a name of its own"),
         ("stdlib+b=stdlib", "a name of its own"),
         ("a=stdlib+stdlib", "give every domain a name"),

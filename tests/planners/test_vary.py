@@ -46,7 +46,7 @@ def test_values_are_of_the_fields_type(text: str, values: tuple) -> None:
         ("mu=-1", "-1"), ("mu=1e400", "1e400"),
         ("d_model=64.5", "whole number"), ("tied_embeddings=yes", "true or false"),
         ("mu", "FIELD=VALUE"), ("mu=", "FIELD=VALUE"), ("mu=1,1", "twice"), ("router.score=", "FIELD=VALUE"),
-        ("n_experts=8", "no field"), ("D=1", "no field"), ("seed=1", "no field"),
+        ("n_experts=8", "no field"), ("d_model=1e300", "too large"), ("D=1", "no field"), ("seed=1", "no field"),
     ],
 )  # fmt: skip
 def test_a_mistake_names_the_field(text: str, names: str) -> None:
@@ -87,6 +87,9 @@ def test_sizes_of_the_backbone_leave_the_dense_arm_alone() -> None:
     assert [run.arm.partition(" ")[2] for run in plan.runs] == ["", "mu=12", "mu=24"]
     for run in plan.runs[1:]:
         assert run.shape.mu == pytest.approx(float(run.arm.split("=")[-1]), rel=0.1)
+    experts = make_plan(varied("n_dense_layers=1,2", "expert_bias=true"))
+    assert [run.arm.partition(" ")[2] for run in experts.runs] == ["", "n_dense_layers=1", "n_dense_layers=2"]
+    assert [run.shape.n_dense_layers for run in experts.runs[1:]] == [1, 2]
     dense = make_plan(varied("dense.n_layers=3,5"))
     assert [run.shape.n_layers for run in dense.runs if run.shape.is_dense] == [3, 5]
     assert len([run for run in dense.runs if not run.shape.is_dense]) == 1
@@ -111,8 +114,9 @@ def test_one_impossible_variant_of_several_is_refused_as_a_whole() -> None:
     plan = make_plan(varied("n_layers=1,4"))
     assert [cell.cell for cell in plan.refused] == ["all arms n_layers=1"]
     assert "MoE layer" in plan.refused[0].reason
-    with pytest.raises(UsageError, match="MoE layer"):
-        make_plan(varied("n_layers=1"))
+    for text in ("n_layers=1", "moe_every=1000"):
+        with pytest.raises(UsageError, match="MoE layer"):
+            make_plan(varied(text))
 
 
 def test_given_arms_take_what_is_not_their_shape() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fits import fit_law, from_records, write_fit
 from planners import Shape, Study
 from planners.formats import from_hf
 from scaling import cli
@@ -112,6 +113,22 @@ def test_residuals_stand_in_the_table(capsys: pytest.CaptureFixture) -> None:
     header = capsys.readouterr().out.splitlines()[2].split()
     assert {"dN", "dD", "role"} <= set(header)
     assert "dC" not in header
+
+
+def test_a_slope_can_come_from_a_fit(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    rows = [
+        {"N": N, "D": D, "C": 6 * N * D, "loss": 1.8 + 480 / N**0.35 + 2000 / D**0.37}
+        for N in (5e7, 1e8, 2e8, 4e8)
+        for D in (1e9, 2e9, 4e9, 8e9)
+    ]
+    write_fit(tmp_path, fit_law(from_records(rows), "chinchilla", bootstrap=0))
+    flags = [*USUAL, "--loss-slope", str(tmp_path / "chinchilla.json")]
+    assert cli.main([*flags, "-o", str(tmp_path / "x")]) == cli.DONE
+    D = 1e18 / 6 / 1e8
+    assert Study(tmp_path / "x").asked().question.loss_slope == pytest.approx(0.37 * 2000 / D**0.37, rel=0.02)
+    capsys.readouterr()
+    assert cli.main([*USUAL, "--loss-slope", str(tmp_path / "absent.json")]) == cli.USAGE
+    assert "absent.json" in capsys.readouterr().err
 
 
 def test_a_match_takes_the_place_of_what_a_preset_gives(capsys: pytest.CaptureFixture) -> None:

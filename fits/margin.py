@@ -1,0 +1,35 @@
+"""The loss that counts as no difference, where nobody named one: what 5 % of C is worth.
+
+It is taken from how the lowest loss falls with C, and never from the noise: a noisier study would look more equal.
+"""
+
+import math
+
+import numpy as np
+
+from fits.table import RunTable
+
+SHARE = 0.05
+"""Share of C whose worth is the margin."""
+
+
+def margins(table: RunTable) -> dict[float, float]:
+    """Return, for each budget C of `table`, what SHARE of C is worth there, nats per token.
+
+    The local slope is that of the lowest mean loss of an MoE rate between neighbouring budgets, by ln C. A budget where
+    it does not fall has no margin, and a single budget no slope, so there is none.
+    """
+    if not table.has("C"):
+        return {}
+    arms = table.only(table.routed())
+    budgets = arms.by_budget() if len(arms) else {}
+    if len(budgets) < 2:
+        return {}
+    lowest = [_lowest_mean(part) for part in budgets.values()]
+    slopes = np.gradient(lowest, np.log(list(budgets)))
+    return {C: -slope * math.log1p(SHARE) for C, slope in zip(budgets, slopes.tolist(), strict=True) if slope < 0}
+
+
+def _lowest_mean(arms: RunTable) -> float:
+    codes = np.unique(np.round(arms.rates(), 6), return_inverse=True)[1]
+    return float((np.bincount(codes, weights=arms.numbers("loss")) / np.bincount(codes)).min())

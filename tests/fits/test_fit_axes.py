@@ -1,0 +1,50 @@
+"""The same optimum over K and over granularity: another column, other words, and what must be equal."""
+
+import math
+
+import numpy as np
+import pytest
+
+from fits import curve, fit_law, from_records, summary
+from planners.errors import UsageError
+
+
+def sweep(column, values, best, **others):
+    draw = np.random.default_rng(4)
+    rows = [
+        {"N": 1e8, "C": 1e18, "r_a": 0.2, "n_experts": 64, column: value, "seed": seed, **others,
+         "loss": 2.5 + 0.03 * math.log(value / best) ** 2 + 0.002 * draw.standard_normal()}
+        for seed in range(3) for value in values
+    ]  # fmt: skip
+    return from_records(rows)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "best"), [("top_k", (1, 2, 4, 8, 16, 32), 6), ("granularity", (1, 2, 4, 8, 12), 5)]
+)
+def test_the_optimum_of_k_and_of_granularity(column, values, best):
+    result = fit_law(sweep(column, values, best), "cubic", of=column, margin=0.005)
+    optimum = result.optimum
+    assert (optimum.of, optimum.status) == (column, "converged")
+    assert optimum.lo < best < optimum.hi
+    assert optimum.region[0] < optimum.value < optimum.region[1]
+    assert result.domain == {column: (pytest.approx(min(values)), pytest.approx(max(values)))}
+    assert f"x = ln {column}" in result.formula
+    assert "the sampled values" in optimum.reason
+    assert f"{column} = " in summary(result)
+    assert curve(result, best)[0] == pytest.approx([2.5], abs=0.003)
+
+
+def test_a_drifting_rate_is_noted_and_an_unknown_axis_refused():
+    table = sweep("top_k", (1, 2, 4, 8, 16), 4)
+    drifting = from_records(table.frame.assign(r_a=0.05 * np.sqrt(table.frame["top_k"].astype(float))))
+    assert any("r_a differs" in note for note in fit_law(drifting, "cubic", of="top_k").notes)
+    with pytest.raises(UsageError, match="'d_model' is not known; choose one of r_a, top_k, granularity"):
+        fit_law(table, "cubic", of="d_model")
+
+
+def test_one_k_at_several_budgets_is_refused():
+    table = sweep("top_k", (1, 2, 4, 8, 16), 4)
+    both = [row | {"C": C} for row in table.frame.to_dict("records") for C in (1e18, 1e19)]
+    with pytest.raises(UsageError, match=r"holds top_k 1 at several C"):
+        fit_law(from_records(both), "cubic", of="top_k")

@@ -1,0 +1,70 @@
+"""Where MoE and dense meet: against the roots, their intervals by simulation, and every way not to meet."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from fits import fit_law, from_records
+
+RATES = (0.08, 0.12, 0.2, 0.35, 0.6)
+BEND = 0.1
+
+
+def study(excess, *, noise=0.004, shift=0.01, seeds=3, random=0, best=0.2, arms=("dense",)):
+    """A sweep whose dense arms end `excess` nats above the best MoE arm."""
+    draw = np.random.default_rng(random)
+    shifts = shift * draw.standard_normal(seeds)
+    rows = []
+    for seed in range(seeds):
+        for rate in RATES:
+            loss = 2.5 + BEND * math.log(rate / best) ** 2 + shifts[seed] + noise * draw.standard_normal()
+            rows.append({"arm": f"r{rate}", "r_a": rate, "n_experts": 16, "seed": seed, "loss": loss})
+        for arm in arms:
+            loss = 2.5 + excess + shifts[seed] + noise * draw.standard_normal()
+            rows.append({"arm": arm, "r_a": 1.0, "n_experts": 0, "seed": seed, "loss": loss})
+    return from_records(rows)
+
+
+def test_without_noise_they_are_the_roots():
+    excess = 0.04
+    low, high = fit_law(study(excess, noise=0.0), "quadratic").crossings
+    half = math.sqrt(excess / BEND)
+    assert (low.side, high.side, low.dense) == ("low", "high", "dense")
+    assert low.value == pytest.approx(0.2 * math.exp(-half), rel=1e-7)
+    assert high.value == pytest.approx(0.2 * math.exp(half), rel=1e-7)
+    assert low.status == high.status == "converged"
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    half, held, count = math.sqrt(0.04 / BEND), 0, 120
+    for random in range(count):
+        low, high = fit_law(study(0.04, random=random), "cubic").crossings
+        for each, truth in ((low, 0.2 * math.exp(-half)), (high, 0.2 * math.exp(half))):
+            held += (each.lo or 0) <= truth <= (each.hi or 1)
+    assert 0.91 < held / (2 * count) < 0.985
+
+
+def test_a_dense_arm_above_all_of_the_curve_is_an_edge():
+    low, high = fit_law(study(0.5), "cubic").crossings
+    assert (low.status, high.status, low.value, high.value) == ("edge", "edge", None, None)
+    assert "still below" in low.reason
+
+
+def test_a_dense_arm_below_the_curve_or_near_its_lowest_point_is_never_crossed():
+    for excess, reason in ((-0.05, "nowhere below"), (0.001, "cannot be told|nowhere below")):
+        for each in fit_law(study(excess, random=3), "cubic").crossings:
+            assert (each.status, each.value) == ("not_identified", None)
+            assert re.search(reason, each.reason)
+
+
+def test_each_dense_arm_has_its_own_crossings():
+    found = fit_law(study(0.04, arms=("dense", "small dense")), "cubic").crossings
+    assert [(each.dense, each.side) for each in found] == [
+        (arm, side) for arm in ("dense", "small dense") for side in ("low", "high")
+    ]
+
+
+def test_without_a_dense_arm_there_are_none():
+    assert fit_law(study(0.04, arms=()), "cubic").crossings == ()

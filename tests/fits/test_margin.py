@@ -1,0 +1,34 @@
+"""The margin by default: what 5 % of C is worth at the local slope."""
+
+import math
+
+import pytest
+
+from fits.margin import margins
+from fits.table import from_records
+
+BUDGETS = (1e18, 4e18, 1.6e19)
+
+
+def table(slope: float):
+    rows = [
+        {"C": C, "r_a": rate, "loss": 3 + slope * math.log(C / 1e18) + 0.1 * math.log(rate / 0.2) ** 2}
+        for C in BUDGETS
+        for rate in (0.1, 0.2, 0.4, 1.0)
+    ]
+    return from_records(rows)
+
+
+def test_a_straight_fall_gives_one_margin_everywhere():
+    assert margins(table(-0.05)) == pytest.approx(dict.fromkeys(BUDGETS, 0.05 * math.log(1.05)))
+
+
+def test_no_fall_and_one_budget_give_none():
+    assert margins(table(0.01)) == {}
+    assert margins(table(-0.05).where("C<2e18")) == {}
+
+
+def test_noise_that_moves_all_arms_alike_does_not_widen_it():
+    noisy = [row | {"loss": row["loss"] + shift, "seed": seed} for seed, shift in enumerate((-0.02, 0.02))
+             for row in table(-0.05).frame.to_dict("records")]  # fmt: skip
+    assert margins(from_records(noisy)) == pytest.approx(margins(table(-0.05)))
