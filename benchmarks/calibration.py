@@ -1,7 +1,7 @@
 """Do 95 % intervals hold the truth in 95 % of simulated studies? Two designs, three truths, two kinds of noise.
 
 python -m benchmarks.calibration [--studies 1000] [--law cubic,quadratic,spline]
-python -m benchmarks.calibration --constancy [--studies 1000]
+python -m benchmarks.calibration --constancy | --chinchilla [--studies 1000]
 
 `embedded` is the design of the embedded study (rates, seeds, noise and bend as its pilot measured them), `larger` has
 more rates and seeds and the smaller noise of larger runs. A study counts as stated where its optimum is converged (an
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from fits.constancy import constancy
 from fits.fit import fit_law
+from fits.laws import chinchilla
 from fits.simulation import FAMILIES, Noise, Score, score, with_losses
 from fits.table import RunTable, from_records
 
@@ -124,16 +125,44 @@ def constancy_row(design: Design, family: str, movement: float, count: int) -> l
     return [design.name, family, f"{movement:g}", f"{np.mean(rejected):.3f}"]
 
 
+CHINCHILLA = {"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0.3658}
+"""The truth: the fit of arXiv 2404.10102."""
+SIZES, TOKENS_PER_PARAMETER = np.geomspace(2e7, 2e9, 8), (3, 8, 20, 50, 120, 300)
+
+
+def chinchilla_row(family: str, count: int, sd: float = 0.005, draws: int = 300) -> list[str]:
+    """Return how often the intervals of Chinchilla's parameters hold them: 48 points, noise `sd` in ln L."""
+    N, D = np.array([(size, size * ratio) for size in SIZES for ratio in TOKENS_PER_PARAMETER]).T
+    table = from_records([{"N": n, "D": d, "loss": 1.0} for n, d in zip(N.tolist(), D.tolist(), strict=True)])
+    noise, random = Noise(sd=sd, seed_sd=0.0, family=family), np.random.default_rng(0)
+    truth = chinchilla.LAW.loss(CHINCHILLA, {"N": N, "D": D})
+    held: dict[str, list[bool]] = {name: [] for name in CHINCHILLA}
+    for study in range(count):
+        losses = truth * np.exp(noise.draw(table, random))
+        params = fit_law(with_losses(table, losses), "chinchilla", bootstrap=draws, seed=study).params
+        for name, value in CHINCHILLA.items():
+            one = params[name]
+            if one.status == "converged" and one.lo is not None and one.hi is not None:
+                held[name].append(one.lo <= value <= one.hi)
+    shares = [f"{np.mean(stated):.3f} of {len(stated)}" if stated else "-" for stated in held.values()]
+    return [family, f"{sd:g}", *shares]
+
+
 def main() -> None:
     """Simulate every cell and print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--law", default="cubic", help="laws, with commas between")
     parser.add_argument("--constancy", action="store_true", help="the test of constancy instead")
+    parser.add_argument("--chinchilla", action="store_true", help="the parameters of the Chinchilla law instead")
     flags = parser.parse_args()
     began = time.perf_counter()
     cells = itertools.product(DESIGNS, FAMILIES)
-    if flags.constancy:
+    if flags.chinchilla:
+        show("noise", "SD of ln L", *(f"{name} held" for name in CHINCHILLA))
+        for family in FAMILIES:
+            show(*chinchilla_row(family, flags.studies))
+    elif flags.constancy:
         show("design", "noise", "movement of ln r_a*", "rejected")
         for design, family in cells:
             for movement in (0.0, 0.2, 0.4):
@@ -148,7 +177,7 @@ def main() -> None:
 def show(*cells: str) -> None:
     """Print a line of a Markdown table; the first one is its header."""
     print("| " + " | ".join(cells) + " |", flush=True)
-    if cells[0] in ("law", "design"):
+    if cells[0] in ("law", "design", "noise"):
         print("|" + "---|" * len(cells))
 
 

@@ -5,18 +5,21 @@ print(summary(fit_law(table, "quadratic", margin=0.005)))
 """
 
 from fits.bootstrap import Draws
+from fits.constancy import Constancy, constancy
 from fits.curves import curve
 from fits.files import read_fit, write_fit
 from fits.fit import fit_law, fit_with_draws
 from fits.laws import LAWS
 from fits.reading import read_table
-from fits.result import Blocks, FitResult, Optimum, Param, Search
+from fits.result import Blocks, Crossing, FitResult, Optimum, Param, Search, Sensitivity
 from fits.table import Dropped, RunTable, from_records
 from fits.wording import summary
 
 __all__ = [
     "LAWS",
     "Blocks",
+    "Constancy",
+    "Crossing",
     "Draws",
     "Dropped",
     "FitResult",
@@ -24,6 +27,8 @@ __all__ = [
     "Param",
     "RunTable",
     "Search",
+    "Sensitivity",
+    "constancy",
     "curve",
     "fit_law",
     "fit_with_draws",

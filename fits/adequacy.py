@@ -6,6 +6,7 @@ Analysis, on pure error and lack of fit). Without repeats a curve can still be h
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fits.bases import Powers
 from fits.lines import Line, Sample
@@ -22,9 +23,9 @@ bad study in twenty, and what a wider one then says alone was selected by its wi
 
 def lack_of_fit(sample: Sample, line: Line) -> LackOfFit | None:
     """Compare a curve with a mean for each rate; None where no runs share a rate, or no shape is left to test."""
-    codes = np.unique(np.round(sample.x, 6), return_inverse=True)[1]
-    means = (codes[:, None] == np.arange(codes.max() + 1)).astype(float)  # (n, rates)
-    error, error_dof = _unexplained(np.hstack([means, sample.blocks]), sample.loss)
+    codes = np.unique(np.round(sample.x, 6), return_inverse=True)[1].reshape(-1)
+    error, left = _unexplained(_within(codes, sample.blocks), _within(codes, sample.loss[:, None])[:, 0])
+    error_dof = left - sample.rates
     shape_dof = line.dof - error_dof
     if shape_dof < 1e-6 or error_dof < 1 or error <= sample.rounding:
         return None
@@ -61,8 +62,15 @@ def misfit(sample: Sample, line: Line) -> float | None:
     return min(1.0, min(tests) * len(tests)) if tests else None
 
 
+def _within(codes: NDArray[np.intp], columns: Floats) -> Floats:
+    """Return columns, shape (n, k), less the means of their rates: what a mean for each rate leaves of them."""
+    count = np.bincount(codes)
+    means = [np.bincount(codes, weights=column) / count for column in columns.T]
+    return np.column_stack([column - mean[codes] for column, mean in zip(columns.T, means, strict=True)] or [columns])
+
+
 def _unexplained(design: Floats, loss: Floats) -> tuple[float, int]:
-    """Return the residual sum of squares of a least-squares fit and its degrees of freedom."""
+    """Return the residual sum of squares of a least-squares fit and the runs less its rank."""
     solution, _, rank, _ = np.linalg.lstsq(design, loss, rcond=None)
     return float(np.sum((loss - design @ solution) ** 2)), len(loss) - int(rank)
 

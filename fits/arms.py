@@ -10,6 +10,8 @@ from planners.errors import UsageError
 
 AXES = ("r_a", "top_k", "granularity")
 """Columns that a curve may be drawn over."""
+MOST_SEEDS = 200
+"""Seeds beyond which they are no blocks: a column that numbers the runs is no seed."""
 DRIFT = 0.02
 """Relative spread of N or C between arms above which a note says that they are not equal."""
 SHARED = {"r_a": ("C", "N", "top_k"), "top_k": ("C", "N"), "granularity": ("C", "N", "top_k")}
@@ -55,7 +57,8 @@ def about(table: RunTable, arms: RunTable, of: str) -> list[str]:
 
 
 def seed_blocks(table: RunTable) -> Floats:
-    """Return the columns of an intercept for each seed, summing to zero, shape (n, seeds - 1); no column for one seed.
+    """Return the columns of an intercept for each seed, summing to zero, shape (n, seeds - 1); no column for one seed,
+    and none where there are more than MOST_SEEDS, which no plan has.
 
     Raises UsageError where some runs state their seed and others do not.
     """
@@ -65,6 +68,8 @@ def seed_blocks(table: RunTable) -> Floats:
         row = table.frame.index[table.frame["seed"].isna()][0]
         raise UsageError(f"row {row} of {table.source} has no seed while others have; fill it in or remove the column")
     codes = seed_codes(table)
+    if codes.max() >= MOST_SEEDS:
+        return np.empty((len(table), 0))
     member = (codes[:, None] == np.arange(codes.max() + 1)).astype(float)  # (n, seeds)
     return np.asarray(member[:, :-1] - member[:, -1:])
 

@@ -28,13 +28,13 @@ def crossings(table: RunTable, law: Curve, references: References, of: str) -> t
         return ()
     x = np.zeros(len(table))
     x[on] = positions(table.only(on), of)
-    loss, labels = table.numbers("loss"), _labels(table, on)
+    loss, labels, seeds = table.numbers("loss"), _labels(table, on), seed_blocks(table)
     found: list[Crossing] = []
     for dense in dict.fromkeys(labels[~on].tolist()):
-        levels = _levels(labels, on, dense)
-        seeds = seed_blocks(table)
-        blocks = np.hstack([levels, seeds])
-        own = _excess(law.basis(x[on]), x, loss, blocks, on) or _excess(law.basis(x[on]), x, loss, levels, on)
+        basis, blocks = law.basis(x[on]), np.hstack([_levels(labels, on, dense), seeds])
+        if _excess(basis, x, loss, blocks, on) is None:  # the seeds cannot be told from the curve
+            blocks = blocks[:, : blocks.shape[1] - seeds.shape[1]]
+        own = _excess(basis, x, loss, blocks, on)
         wider = [_excess(line.basis, x, loss, blocks, on) for line in references.lines]
         if own is not None:
             found += [_crossing(own, [line for line in wider if line is not None], dense, side) for side in SIDES]

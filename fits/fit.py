@@ -4,15 +4,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from fits.arms import positions
 from fits.bases import Curve
 from fits.bootstrap import Draws
 from fits.curves import fit_curve
 from fits.laws import LAWS
 from fits.resampling import Resampling
 from fits.result import FitResult
+from fits.series import series
 from fits.surfaces import fit_surface
 from fits.table import RunTable
 from planners.errors import UsageError
+
+ENOUGH_RATES = 5
+"""Rates from which a cubic is tested and not only met."""
 
 
 def fit_law(table: RunTable, law: str, **options: Any) -> FitResult:
@@ -50,6 +57,16 @@ def fit_with_draws(
     else:
         result, draws = fit_surface(table, form, delta=delta, bootstrap=bootstrap, seed=seed, fixed=fixed)
     return _marked(result, table), draws
+
+
+def usual_law(table: RunTable, of: str = "r_a") -> str:
+    """Return the curve that answers unless another is asked for.
+
+    It is the cubic, whose interval covers what it says on every truth that was tried, and the quadratic, which needs
+    fewer, where a series has less than ENOUGH_RATES rates.
+    """
+    rates = [np.unique(np.round(positions(part.only(part.routed()), of), 6)).size for part in series(table).values()]
+    return "cubic" if rates and min(rates) >= ENOUGH_RATES else "quadratic"
 
 
 def _marked(result: FitResult, table: RunTable) -> FitResult:

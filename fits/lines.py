@@ -216,19 +216,21 @@ def _roughness(design: Floats, shrunk: Floats, loss: Floats) -> float:
     """Return the REML estimate of the variance of the shrunk coefficients over that of the noise; it may be 0.
 
     In the space that the free columns leave, the likelihood is that of independent normals with variances 1 + ratio
-    s^2, s the singular values of what is left of the shrunk columns.
+    s^2, s the singular values of what is left of the shrunk columns, and 1 in all further directions.
     """
     n, p = design.shape
-    rest = np.linalg.qr(design, mode="complete")[0][:, p:]
-    u, s, _ = np.linalg.svd(rest.T @ shrunk, full_matrices=True)
-    z, power = (u.T @ (rest.T @ loss)) ** 2, np.zeros(n - p)
-    power[: len(s)] = s[: n - p] ** 2
+    q = np.linalg.qr(design)[0]
+    rest, target = shrunk - q @ (q.T @ shrunk), loss - q @ (q.T @ loss)
+    u, s, _ = np.linalg.svd(rest, full_matrices=False)
+    z, power = (u.T @ target) ** 2, s**2
+    further = max(0.0, float(target @ target - z.sum()))
     if n == p or power.max() <= 0:
         return 0.0
 
     def deviance(ratios: Floats) -> Floats:
         spread = 1 + ratios[:, None] * power
-        return np.asarray((n - p) * np.log(np.sum(z / spread, axis=1) + 1e-300) + np.sum(np.log(spread), axis=1))
+        squares = np.sum(z / spread, axis=1) + further + 1e-300
+        return np.asarray((n - p) * np.log(squares) + np.sum(np.log(spread), axis=1))
 
     lo, hi, steps = ROUGHNESS
     scan = np.concatenate([[0.0], np.geomspace(lo, hi, steps) / power.max()])

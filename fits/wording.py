@@ -100,7 +100,8 @@ def constancy_summary(found: Constancy) -> str:
     lines = [
         f"[[Constancy]] of {found.of} over {len(found.cells)} cells, each a {found.basis}",
         *(f"    {cell.label}: lowest at {_number(cell.value)}, n = {cell.n}" for cell in found.cells),
-        f"    one optimum: F({found.shape_dof}, {found.error_dof}) = {found.F:.2f}, p = {found.p:.2g}; were there one: {common}",
+        f"    one optimum: F({found.shape_dof}, {found.error_dof}) = {found.F:.2f}, p = {found.p:.2g}",
+        f"    were there one: {common}",
         "    p by curve: " + ", ".join(f"{name} {p:.2g}" for name, p in found.sensitivity.items()),
     ]
     for slope in found.slopes:

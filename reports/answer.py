@@ -152,14 +152,22 @@ def _said(fit: "FitResult") -> str:
 
 def _converged(fit: "FitResult", optimum: "Optimum", value: float) -> str:
     interval = ends(optimum.lo, optimum.hi, fit.domain["r_a"])
+    if optimum.basis not in (None, fit.law):
+        interval += f" by the {optimum.basis}"
     text = (
         f"The fitted loss is lowest near r_a = {percent(value)} "
         f"(95 % interval {interval}; {counted(fit.n, 'run')}, {fit.law} in ln r_a, {fit.dof} degrees of freedom)."
     )
-    if optimum.region is None or optimum.margin is None:
-        return text
-    region = ends(*optimum.region, fit.domain["r_a"])
-    return f"{text} Rates from {region} are within the margin of {optimum.margin:g} nats/token of it."
+    if optimum.region is not None and optimum.margin is not None:
+        region = ends(*optimum.region, fit.domain["r_a"])
+        text += f" Rates from {region} are within the margin of {optimum.margin:g} nats/token of it."
+    return f"{text} {_other_curves(fit)}".strip()
+
+
+def _other_curves(fit: "FitResult") -> str:
+    """Say where the other curves put the minimum, so that what the choice of a curve decides is seen."""
+    others = [f"{row.law} {percent(row.value)}" for row in fit.sensitivity if row.value and row.law != fit.law]
+    return f"Other curves of the same runs put it at: {', '.join(others)}." if others else ""
 
 
 def _edge(fit: "FitResult", optimum: "Optimum") -> str:
@@ -259,7 +267,7 @@ def _finish(evidence: Evidence) -> Iterator[Step]:
     if "diverged" in states:
         yield Step(why="Diverged runs are not trained again: plan a study with a lower learning rate or another seed.")
     if not evidence.fits or stale(evidence):
-        command = f"python -m scaling.fit {folder} --law quadratic"
+        command = f"python -m scaling.fit {folder}"
         yield Step(why="Fit the loss against ln r_a, then report again.", command=command)
 
 

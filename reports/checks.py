@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.record import IMBALANCED, RunRecord
-from planners.match import R_A_TOLERANCE, n_tolerance
+from planners.equality import R_A_TOLERANCE, n_tolerance
 from reports.answer import lowest_at, stale
 from reports.evidence import Arm, Evidence, Run
 from reports.numerals import counted, flops, general, listed, percent, residual, span
@@ -155,7 +155,7 @@ def _bracketed(evidence: Evidence, C: float) -> Verdict:
 
 def _fit_current(evidence: Evidence) -> Verdict:
     if not evidence.answering:
-        return False, f"No fit yet; make one with: python -m scaling.fit {evidence.command_folder} --law quadratic"
+        return False, f"No fit yet; make one with: python -m scaling.fit {evidence.command_folder}"
     done = sum(len(arm.done) for arm in evidence.moe)
     fits = [fit.result for fit in evidence.answering]
     law = fits[0].law

@@ -8,9 +8,9 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from jobs.record import RunRecord, read_records, runs_csv
+from planners.equality import Refused
 from planners.errors import UsageError
 from planners.files import read_jsonl
-from planners.match import Refused
 from planners.question import Question
 from planners.records import bytes_hash
 from planners.spec import RunSpec
@@ -257,10 +257,18 @@ def _arms(runs: list[Run]) -> Iterator[Arm]:
 
 
 def _fits(study: Study) -> list[Fitted]:
-    """Return the fits of the study: those with an optimum first, `quadratic` before others."""
+    """Return the fits of the study: those with an optimum first, the cubic before others."""
     if not study.fits.is_dir():
         return []
     from fits.files import fits_in
 
     found = [Fitted(name=name, result=result) for name, result in fits_in(study.fits).items()]
-    return sorted(found, key=lambda fit: (fit.result.optimum is None, fit.result.law != "quadratic", fit.name))
+    return sorted(
+        found,
+        key=lambda fit: (
+            fit.result.optimum is None,
+            fit.result.law != "cubic",
+            fit.result.law != "quadratic",
+            fit.name,
+        ),
+    )

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 ORDER = (
     "figure activation", "checks", "table ledger", "table training", "figure training", "table results", "table runs",
-    "table routing", "table cost", "table fit", "table refused", "notes", "table environment", "commands",
+    "table routing", "table cost", "table fit", "table curves", "table crossings", "table refused", "notes",
+    "table environment", "commands",
 )  # fmt: skip
 """Blocks in reading order; figures and tables that are not named here come before the environment."""
 
@@ -117,7 +118,7 @@ def _commands(evidence: Evidence) -> list[str]:
         return [asked]
     rest = [
         f"python -m scaling.sweep {folder} --go",
-        f"python -m scaling.fit {folder} --law {laws or 'quadratic'}",
+        f"python -m scaling.fit {folder}" + (f" --law {laws}" if laws else ""),
         f"python -m scaling.report {folder}",
     ]
     return [asked, *rest] if asked else rest

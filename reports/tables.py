@@ -183,15 +183,58 @@ def fit(evidence: Evidence) -> Table | None:
         result = fitted.result
         whole_fit = (result.n, result.dof, result.objective, result.residual_sd)
         found: list[tuple[str, Param | Optimum]] = list(result.params.items())
-        found += [("optimum r_a", result.optimum)] if result.optimum else []
+        best = result.optimum
+        found += [(f"optimum {best.of}", best)] if best else []
         for name, item in found:
             rows.append((fitted.name, name, item.value, item.lo, item.hi, item.status.replace("_", " "), *whole_fit))
+        if best is not None and best.loss is not None:
+            ends = (best.loss, best.loss_lo, best.loss_hi)
+            rows.append((fitted.name, "lowest loss", *ends, best.status, *whole_fit))
     laws = " ".join(
         f"{fitted.name}: {fit.formula}; minimised: {fit.objective_name}; intervals: {fit.interval}."
         for fitted in evidence.fits
         if (fit := fitted.result)
     )
     return Table(name="fit", title="Fit", note=laws, columns=columns, rows=tuple(rows)) if rows else None
+
+
+def curves(evidence: Evidence) -> Table | None:
+    """Return what every curve says of the same runs: how much of the answer is the choice of the curve."""
+    columns = (
+        Column(name="fit", head="runs of", text=True), Column(name="curve", head="curve", text=True),
+        Column(name="value", head="lowest at", show=general(3)), Column(name="lo", head="95 % low", show=general(3)),
+        Column(name="hi", head="95 % high", show=general(3)), Column(name="loss", head="loss there", show=general(5)),
+        Column(name="residual_sd", head="residual SD", show=general(3)),
+        Column(name="misfit", head="p of its misses", show=general(2)), Column(name="note", head="note", text=True),
+    )  # fmt: skip
+    rows = [
+        (fitted.name, row.law, row.value, row.lo, row.hi, row.loss, row.residual_sd, row.misfit, row.note)
+        for fitted in evidence.answering
+        for row in fitted.result.sensitivity
+    ]
+    note = "Each interval here assumes the shape of its curve; the answer's own does not assume the law's."
+    return Table(name="curves", title="Curves", note=note, columns=columns, rows=tuple(rows)) if rows else None
+
+
+def crossings(evidence: Evidence) -> Table | None:
+    """Return between which rates the MoE curve is below each dense arm."""
+    columns = (
+        Column(name="fit", head="fit", text=True), Column(name="dense", head="dense arm", text=True),
+        Column(name="side", head="side", text=True), Column(name="value", head="crossed at", show=general(3)),
+        Column(name="lo", head="95 % low", show=general(3)), Column(name="hi", head="95 % high", show=general(3)),
+        Column(name="reason", head="meaning", text=True),
+    )  # fmt: skip
+    rows = [
+        (fitted.name, each.dense, each.side, each.value, each.lo, each.hi, each.reason)
+        for fitted in evidence.answering
+        for each in fitted.result.crossings
+    ]
+    note = "Where, leaving its minimum, the fitted MoE curve rises to the loss of a dense arm of the same budget."
+    return (
+        Table(name="crossings", title="MoE against dense", note=note, columns=columns, rows=tuple(rows))
+        if rows
+        else None
+    )
 
 
 def refused(evidence: Evidence) -> Table | None:
@@ -232,6 +275,8 @@ TABLES: dict[str, Build] = {
     "routing": routing,
     "cost": cost,
     "fit": fit,
+    "curves": curves,
+    "crossings": crossings,
     "refused": refused,
     "environment": environment,
 }

@@ -1,4 +1,4 @@
-"""python -m scaling.fit studies/x --law quadratic
+"""python -m scaling.fit studies/x
 
 Fit a curve of loss against r_a, or a law of N and D, to a study or to any CSV, with intervals.
 """
@@ -17,11 +17,13 @@ from fits.arms import AXES
 from fits.bases import Curve
 from fits.checks import check_table, need
 from fits.compare import comparisons
+from fits.constancy import Constancy, constancy
+from fits.fit import usual_law
 from fits.margin import margins
 from fits.pairs import has_pairs
 from fits.reuse import reuse
 from fits.series import series
-from fits.wording import checks_summary, comparison_summary, reuse_summary
+from fits.wording import checks_summary, comparison_summary, constancy_summary, reuse_summary
 from jobs.record import collect, planned
 from planners import Study, UsageError
 from planners.files import write_json
@@ -46,7 +48,8 @@ def arguments() -> cli.Parser:
     add("--columns", metavar="OURS=THEIRS,…", help="columns of that table and their units: N=n_params,D=tokens_b*1e9")
     add("--embeddings", choices=("included", "excluded"), help="whether N of that table counts the embeddings")
     add("--where", metavar="CONDITION", action="append", help="fit only these runs: C>=1e18; the others are listed")
-    add("--law", default="quadratic", metavar="NAME,…", help=f"what to fit (default quadratic): {', '.join(LAWS)}")
+    usual = "the cubic, or the quadratic below 5 rates"
+    add("--law", metavar="NAME,…", help=f"what to fit (default: {usual}): {', '.join(LAWS)}")
     add("--over", choices=AXES, default="r_a", help="what the arms of a curve differ in (default r_a)")
     add("--delta", default="1e-3", help="width of the Huber loss in ln L, for laws of N and D (default 1e-3)")
     add(
@@ -73,12 +76,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def act(flags: cli.Flags) -> int:
     """Fit, write and show."""
-    laws = flags.law.split(",")
+    laws = flags.law.split(",") if flags.law else []
     unknown = next((law for law in laws if law not in LAWS), None)
     if unknown is not None:
         raise UsageError(f"law {unknown!r} is not one of {', '.join(LAWS)}")
     study = Study(flags.study) if flags.study else None
     table = _table(study, flags)
+    laws = laws or [usual_law(table, flags.over)]
     margin = None if flags.margin is None else parse_quantity(flags.margin, "--margin")
     margin = _margin(study, margin) if study else margin
     out = Path(flags.out) if flags.out else study.fits if study else None
@@ -100,15 +104,33 @@ def act(flags: cli.Flags) -> int:
     if compared and out is not None:
         write_json(out / "comparison.json", to_json(compared))
     checks = {law: check_table(table, need(LAWS[law])) for law in laws}
+    still = constancy_of(table, laws, flags.over, out)
     if flags.json:
-        found = {"fits": results, "comparison": compared, "reuse": repeated, "checks": checks}
+        found = {"fits": results, "comparison": compared, "constancy": still, "reuse": repeated, "checks": checks}
         cli.print_json({name: to_json(value) for name, value in found.items()})
     said = (*map(summary, results), *map(comparison_summary, compared), *map(reuse_summary, repeated))
-    for text in (*said, checks_summary(checks)):
+    for text in (*said, *([constancy_summary(still)] if still else ()), checks_summary(checks)):
         cli.say(text + "\n", flags)
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)
     return cli.DONE if all(result.n for result in results) else cli.GAPS
+
+
+def constancy_of(table: RunTable, laws: list[str], of: str, out: Path | None) -> Constancy | None:
+    """Return whether the series of `table` have one optimum, written to `out` if there is a folder.
+
+    None where no curve was asked for, where there is one series, and where these are too small: their fits say so.
+    """
+    parts = series(table) if any(isinstance(LAWS[law], Curve) for law in laws) else {}
+    if out is not None:
+        (out / "constancy.json").unlink(missing_ok=True)
+    try:
+        found = constancy(parts, of=of) if len(parts) > 1 else None
+    except UsageError:
+        return None
+    if found is not None and out is not None:
+        write_json(out / "constancy.json", to_json(found))
+    return found
 
 
 def _table(study: Study | None, flags: cli.Flags) -> RunTable:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fits import summary
+from fits.fit import usual_law
 from jobs.status import status
 from jobs.submit import CLUSTERS, Cluster, wanted
 from planners import Study, make_plan, preset
@@ -57,7 +58,8 @@ def act(flags: cli.Flags) -> int:
     if not flags.json:
         sweep.show(study, status(study))
         print()
-    for result in fit.fit_and_write(fit.runs_of(study), ["quadratic"], study.fits, margin=asked.margin):
+    table = fit.runs_of(study)
+    for result in fit.fit_and_write(table, [usual_law(table)], study.fits, margin=asked.margin):
         cli.say(summary(result) + "\n", flags)
     return report.write(study, study.report, flags)
 

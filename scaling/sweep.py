@@ -127,7 +127,7 @@ def _row(run: RunStatus) -> list[Any]:
         spec.run_id,
         spec.arm,
         spec.training.seed,
-        run.state,
+        "simulated" if run.record is not None and "simulated" in run.record.flags else run.state,
         format_quantity(run.D_seen),
         format_quantity(spec.training.D),
         loss,
@@ -142,7 +142,7 @@ def _next_steps(study: Study, statuses: list[RunStatus], flags: cli.Flags, n_wan
     if not left:
         diverged = sum(run.state == "diverged" for run in statuses)
         ending = f", {diverged} of them diverged" if diverged else ""
-        next_one = cli.command("fit", study.folder, "--law", "quadratic")
+        next_one = cli.command("fit", study.folder)
         return [f"\nall {len(statuses)} runs ended{ending}", f"next: {next_one}"]
     command = cli.command("sweep", study.folder)
     failed = [run for run in left if run.state == "failed"]

@@ -342,33 +342,39 @@ def test_curve_of_unknown_coefficients_is_refused(chinchilla_points):
 
 # --- invariances
 
+EVERY = pytest.mark.parametrize("law", ["quadratic", "cubic", "spline"])
 
-def test_order_of_the_runs_changes_nothing(sweep):
+
+@EVERY
+def test_order_of_the_runs_changes_nothing(sweep, law):
     runs = sweep(noise=0.004, shift=0.01, seeds=3)
     mixed = from_records(runs.frame.sample(frac=1, random_state=1), source="simulated")
-    one, other = fit_law(runs, "quadratic", margin=0.01), fit_law(mixed, "quadratic", margin=0.01)
-    assert one.optimum.value == pytest.approx(other.optimum.value, rel=1e-10)
-    assert one.optimum.region == pytest.approx(other.optimum.region, rel=1e-10)
-    np.testing.assert_allclose(one.covariance, other.covariance, rtol=1e-8)
+    one, other = fit_law(runs, law, margin=0.01), fit_law(mixed, law, margin=0.01)
+    assert one.optimum.value == pytest.approx(other.optimum.value, rel=1e-8)
+    assert one.optimum.region == pytest.approx(other.optimum.region, rel=1e-8)
+    np.testing.assert_allclose(one.covariance, other.covariance, rtol=1e-6, atol=1e-12)
 
 
+@EVERY
 @pytest.mark.parametrize(("scale", "offset"), [(3.0, 0.0), (1.0, 5.0), (0.25, 1.0)])
-def test_linear_change_of_the_loss_leaves_the_optimum(sweep, scale, offset):
+def test_linear_change_of_the_loss_leaves_the_optimum(sweep, scale, offset, law):
     runs = sweep(noise=0.004, seeds=2)
     changed = from_records(runs.frame.assign(loss=scale * runs.frame["loss"] + offset))
-    one = fit_law(runs, "quadratic", margin=0.01)
-    other = fit_law(changed, "quadratic", margin=0.01 * scale)
+    one = fit_law(runs, law, margin=0.01)
+    other = fit_law(changed, law, margin=0.01 * scale)
     for field in ("value", "lo", "hi", "region"):
-        assert getattr(other.optimum, field) == pytest.approx(getattr(one.optimum, field), rel=1e-8)
-    assert other.params["c"].value == pytest.approx(scale * one.params["c"].value, rel=1e-8)
-    assert other.residual_sd == pytest.approx(scale * one.residual_sd, rel=1e-8)
+        assert getattr(other.optimum, field) == pytest.approx(getattr(one.optimum, field), rel=1e-7)
+    assert other.optimum.loss == pytest.approx(scale * one.optimum.loss + offset, rel=1e-9)
+    assert other.params["c"].value == pytest.approx(scale * one.params["c"].value, rel=1e-6)
+    assert other.residual_sd == pytest.approx(scale * one.residual_sd, rel=1e-6)
 
 
-def test_scaling_all_rates_scales_the_optimum(sweep):
+@EVERY
+def test_scaling_all_rates_scales_the_optimum(sweep, law):
     runs = sweep(noise=0.004, seeds=2)
     halved = from_records(runs.frame.assign(r_a=runs.frame["r_a"] / 2))
-    one, other = fit_law(runs, "quadratic").optimum, fit_law(halved, "quadratic").optimum
-    assert (2 * other.value, 2 * other.lo, 2 * other.hi) == pytest.approx((one.value, one.lo, one.hi), rel=1e-8)
+    one, other = fit_law(runs, law).optimum, fit_law(halved, law).optimum
+    assert (2 * other.value, 2 * other.lo, 2 * other.hi) == pytest.approx((one.value, one.lo, one.hi), rel=1e-7)
 
 
 # --- text

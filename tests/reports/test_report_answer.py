@@ -52,6 +52,8 @@ def test_converged_optimum_has_interval_n_and_region(wide: Study) -> None:
     assert said.optimum.startswith("The fitted loss is lowest near r_a = ")
     assert "95 % interval" in said.optimum
     assert "15 runs" in said.optimum
+    assert "by the cubic; " in said.optimum
+    assert "Other curves of the same runs put it at: cubic " in said.optimum
     assert "margin of 0.005 nats/token" in said.optimum
     assert "n = 3 pairs of runs by seed; 95 % interval of the lead" in said.lead
 
@@ -79,9 +81,9 @@ def test_no_fit_is_said_with_the_command(make: Make, tmp_path: Path) -> None:
     study = make(tmp_path / "bare", preset("smoke"), lambda spec: 3.0, fit=False)
     said = answer(read_evidence(study))
     assert said.optimum.startswith("No optimum is claimed: no law has been fitted to these runs.")
-    assert said.steps[0].command == "python -m scaling.fit studies/bare --law quadratic"
+    assert said.steps[0].command == "python -m scaling.fit studies/bare"
     assert verdicts(study)["fit"] == "warn"
-    assert "--law quadratic" in evidence_of(study, "fit")
+    assert "python -m scaling.fit studies/bare" in evidence_of(study, "fit")
 
 
 def test_fit_without_optimum_claims_none(wide: Study) -> None:

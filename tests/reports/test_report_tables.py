@@ -94,3 +94,12 @@ def test_markdown_is_aligned(smoke: Study) -> None:
 def test_ragged_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="another length"):
         Table(name="t", title="t", note="", columns=(Column(name="x", head="x"),), rows=((1, 2),))
+
+
+def test_what_other_curves_say_and_where_dense_is_crossed_are_shown(wide: Study) -> None:
+    tables = make_tables(read_evidence(wide))
+    assert [row[1] for row in tables["curves"].rows] == ["quadratic", "cubic", "spline"]
+    assert {row[2] for row in tables["crossings"].rows} == {"low", "high"}
+    named = {row[1]: row for row in tables["fit"].rows}
+    lowest = named["lowest loss"]
+    assert lowest[3] < lowest[2] < lowest[4]

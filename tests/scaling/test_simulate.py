@@ -14,7 +14,7 @@ from fits.simulation import Noise, score
 from fits.truths import truth_of, truths
 from jobs.record import read_records
 from planners import Study, UsageError, make_plan, preset
-from scaling import cli, fit, report, simulate
+from scaling import cli, fit, report, simulate, sweep
 
 
 @pytest.fixture
@@ -40,6 +40,8 @@ def test_it_fills_the_plan_and_says_simulated_everywhere(study, capsys):
     assert "20 studies like this one" in shown
     records = [record for _, record in read_records(study)]
     assert all(record.flags == ("simulated",) and record.state == "done" for record in records)
+    assert sweep.main([str(study.folder), "--status"]) == cli.DONE
+    assert capsys.readouterr().out.count(" simulated ") == 18
     assert fit.main([str(study.folder), "--law", "cubic"]) == cli.DONE
     assert "SIMULATED" in capsys.readouterr().out
     assert report.main([str(study.folder)]) in (cli.DONE, cli.GAPS)
@@ -213,3 +215,26 @@ def test_a_law_without_published_numbers_asks_for_them(study, capsys):
     assert "give --params with A, B, E, alpha, beta" in capsys.readouterr().err
     assert run(study, "--law", "spline", "--noise", "0.01") == cli.USAGE
     assert "cannot be simulated; choose one of quadratic, cubic, chinchilla" in capsys.readouterr().err
+
+
+def test_several_budgets_are_compared_and_a_moving_optimum_is_seen(tmp_path, capsys):
+    from dataclasses import replace
+
+    asked = replace(
+        preset("smoke"), study="two", budgets=(5e10, 2e11), top_ks=(1, 2, 4, 8, 16), seeds=(0, 1, 2), data=None
+    )
+    made = Study(tmp_path / "two")
+    made.write(make_plan(asked))
+    assert (
+        run(made, "--noise", "0.005", "--repeats", "4", "--params", "best=0.2,bend=0.2,move=0.3", "--json") == cli.DONE
+    )
+    found = json.loads(capsys.readouterr().out)["found"]
+    assert len(found) == 2
+    assert found[1]["best"] / found[0]["best"] == pytest.approx(4**0.3, rel=0.02)
+    assert fit.main([str(made.folder), "--law", "cubic", "--json"]) == cli.DONE
+    constancy = json.loads(capsys.readouterr().out)["constancy"]
+    assert constancy["p"] < 0.01
+    assert constancy["slopes"][0]["lo"] < 0.3 < constancy["slopes"][0]["hi"]
+    assert (made.fits / "constancy.json").is_file()
+    assert fit.main([str(made.folder), "--law", "cubic"]) == cli.DONE
+    assert "[[Constancy]] of r_a over 2 cells" in capsys.readouterr().out
