@@ -176,7 +176,7 @@ def alone(spec: RunSpec, device: torch.device) -> tuple[int | None, int]:
     release(device)
     known, stepper = reset_peak_memory(device), stepper_of(spec, device)
     for step in range(3):
-        stepper.take(step, windows(spec, step, device), Window())
+        stepper.take(step, windows(spec, step, device), Window(sequences(spec)), detailed=False)
     return peak_memory(device) if known else None, stepper.micro_batch
 
 
@@ -188,11 +188,11 @@ def timed(dense: RunSpec, spec: RunSpec, sizes: Sizes, device: torch.device, *, 
     for turn in range(WARM_UP + 1 + sizes.rounds):
         batch = windows(spec, turn, device)
         for name in random.Random(turn).sample(sorted(steppers), 2):
-            stepper, window = steppers[name], Window()
-            spent = seconds(partial(stepper.take, turn, batch, window), device)
+            stepper, window = steppers[name], Window(sequences(spec))
+            spent = seconds(partial(stepper.take, turn, batch, window, detailed=turn == WARM_UP + sizes.rounds), device)
             if turn > WARM_UP:
                 found[name].append(spent)
-            if stepper.experts:
+            if stepper.experts and turn == WARM_UP + sizes.rounds:
                 found["load"] = [window.line([module.router.bias for module in stepper.experts])["max_load"]]
     return found
 
@@ -227,8 +227,8 @@ def losses(spec: RunSpec, steps: int, device: torch.device) -> tuple[list[float]
     stepper = stepper_of(spec, device)
     found, spent = [], []
     for step in range(steps):
-        window = Window()
-        spent.append(seconds(partial(stepper.take, step, windows(spec, step, device), window), device))
+        window = Window(sequences(spec))
+        spent.append(seconds(partial(stepper.take, step, windows(spec, step, device), window, detailed=False), device))
         found.append(window.loss())
     return found, statistics.median(spent)
 
@@ -260,9 +260,14 @@ def spec_of(shape: Shape, seq_len: int, sizes: Sizes) -> RunSpec:
     )  # fmt: skip
 
 
+def sequences(spec: RunSpec) -> int:
+    """Return the sequences of a batch."""
+    return spec.training.batch_tokens // spec.training.seq_len
+
+
 def windows(spec: RunSpec, step: int, device: torch.device) -> Tensor:
     """Return made-up tokens for a step: each one like its predecessor, so that there is something to learn."""
-    count, T, V = spec.training.batch_tokens // spec.training.seq_len, spec.training.seq_len, spec.shape.vocab_size
+    count, T, V = sequences(spec), spec.training.seq_len, spec.shape.vocab_size
     generator = torch.Generator().manual_seed(step)
     starts = torch.randint(V, (count, 1), generator=generator)
     steps = torch.randint(4, (count, T), generator=generator).cumsum(1)

@@ -3,7 +3,7 @@
 What a training step costs outside the model (reading data, schedule, metrics, bookkeeping, files) at the size of the
 embedded study, found in two ways: `outside` is the time of a run's steps that is not spent in forward, backward,
 clipping and optimizer; `against bare` compares blocks of steps with interleaved blocks of nothing but those.
-One process, one thread; where the machine does other work, `outside` is the one to trust.
+One process, one thread, processor time: what other processes take does not count.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import torch
 from jobs.corpora import describe, open_store
 from jobs.execution import Execution
 from jobs.training import distributed
+from jobs.training.environment import keep_freed_memory
 from jobs.training.loop import Interrupted, Loop
 from jobs.training.step import Stepper
 from planners import RunSpec, Study, make_plan, preset
@@ -41,11 +42,11 @@ class Inside:
         function = getattr(owner, name)
 
         def timed(*args: object, **settings: object) -> object:
-            start = time.perf_counter()
+            start = time.process_time()
             try:
                 return function(*args, **settings)
             finally:
-                self.seconds += time.perf_counter() - start
+                self.seconds += time.process_time() - start
 
         setattr(owner, name, timed)
 
@@ -67,17 +68,17 @@ def blocks(study: Study, spec: RunSpec, count: int, inside: Inside) -> list[tupl
     inside.watch(loop.stepper.optimizer, "step")
     inside.watch(loop.stepper.optimizer, "zero_grad")
     batches, found = [loop.batch(step) for step in range(BLOCK)], []
-    inside.seconds, clock = 0.0, time.perf_counter()
+    inside.seconds, clock = 0.0, time.process_time()
 
     def pause(step: int) -> bool:
         nonlocal clock
         if step % BLOCK == 0:
-            engine, within = time.perf_counter() - clock, inside.seconds
-            start = time.perf_counter()
+            engine, within = time.process_time() - clock, inside.seconds
+            start = time.process_time()
             for batch in batches:
                 bare_step(loop.stepper, batch)
-            found.append((engine, within, time.perf_counter() - start))
-            inside.seconds, clock = 0.0, time.perf_counter()
+            found.append((engine, within, time.process_time() - start))
+            inside.seconds, clock = 0.0, time.process_time()
         return len(found) == count + 2
 
     with suppress(Interrupted):
@@ -90,8 +91,11 @@ def main() -> int:
     """Print a line an arm."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=int, default=40, help="pairs of blocks an arm (default 40)")
+    parser.add_argument("--plain-malloc", action="store_true", help="do not keep freed memory, which runs do")
     count = parser.parse_args().blocks
     torch.set_num_threads(1)
+    if not parser.parse_args().plain_malloc:
+        keep_freed_memory()
     os.environ["SCALING_CHECKPOINT_S"] = "1e9"  # a checkpoint every 30 s is the user's choice
     question = preset("smoke")
     planned = make_plan(question, describe(str(question.data)))

@@ -23,6 +23,8 @@ STATIONARY = 1e-5
 """Relative gradient at which a point counts as a minimum; a converged fit reaches 1e-8."""
 INFLUENCE = 1e-6
 """Change of ln L for one unit of theta below which a parameter acts on no run: its term has vanished."""
+PASSING = 100
+"""Steps for a Huber width that is only passed through on the way to a narrower one."""
 TIED = 1e-11
 """Relative objective within which the first of the starts is taken."""
 AGREES = 1e-6
@@ -94,6 +96,7 @@ class Ends:
     """Shape (B,)."""
 
 
+@np.errstate(all="ignore")  # a wild trial step overflows; its objective is not finite and it is refused
 def solve(problem: Problem, method: Method | None = None) -> Solution:
     """Follow every start to convergence, all together, and return the best end with what is known about it."""
     method = method or Method()
@@ -104,6 +107,7 @@ def solve(problem: Problem, method: Method | None = None) -> Solution:
     return _described(problem, method, ends, best=int(np.argmax(tied)))
 
 
+@np.errstate(all="ignore")
 def solve_many(
     problem: Problem,
     starts: Floats,
@@ -123,7 +127,8 @@ def solve_many(
     weights = problem.each if weights is None else weights
     target = problem.observed if losses is None else losses if problem.in_nats else np.log(losses)
     lo, hi = np.array(problem.law.bounds).T[:, problem.free]
-    for delta in _widths(problem, theta):
+    widths = _widths(problem, theta)
+    for delta in widths:
 
         def model(moving: Floats, which: Index, delta: float = delta) -> Local:
             point = theta[which]
@@ -131,7 +136,8 @@ def solve_many(
             own, aim = (each if each.ndim == 1 else each[which] for each in (weights, target))
             return local(problem, point, own, aim, delta)
 
-        found, here = minimise(model, theta[:, problem.free], lo, hi, steps=steps)
+        most = steps if delta == widths[-1] else min(steps, PASSING)
+        found, here = minimise(model, theta[:, problem.free], lo, hi, steps=most)
         theta[:, problem.free] = found
     return Ends(theta=theta, objective=here.value / (delta if problem.delta == 0 else 1.0))
 

@@ -18,6 +18,9 @@ from planners.errors import UsageError
 
 Columns = Mapping[str, Floats]
 
+SIZE = (-700.0, 700.0)
+"""Bounds of the logarithm of a term's size: what floating-point numbers hold."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
@@ -87,6 +90,7 @@ class Law:
             raise UsageError(f"{name} of {self.name} cannot be {value!r}; give a number it can have")
         return float(np.log(value) if name in self.positive else value)
 
+    @np.errstate(all="ignore")  # far from any fit a law may overflow: its loss is then infinite
     def log_loss(self, theta: Floats, logs: Columns) -> Floats:
         """Return ln L, shape (n,), at one theta (p,)."""
         terms = np.broadcast_arrays(*self.log_terms(list(theta), logs), next(iter(logs.values())))[:-1]

@@ -33,14 +33,13 @@ def local(problem: Problem, theta: Floats, weights: Floats, target: Floats, delt
     count, n, q = len(theta), len(problem.loss), len(problem.free)
     sums = [np.zeros((count, *shape)) for shape in ((), (q,), (q, q), (q, q))]
     width = max(1, TILE // min(n, ROWS))
-    with np.errstate(all="ignore"):  # a wild trial step overflows; its objective is not finite and it is refused
-        for row in range(0, n, ROWS):
-            rows = slice(row, row + ROWS)
-            for at in range(0, count, width):
-                some = slice(at, at + width)
-                own, aim = (each[rows] if each.ndim == 1 else each[some, rows] for each in (weights, target))
-                for total, each in zip(sums, _tile(problem, theta[some], rows, own, aim, delta), strict=True):
-                    total[some] += each
+    for row in range(0, n, ROWS):
+        rows = slice(row, row + ROWS)
+        for at in range(0, count, width):
+            some = slice(at, at + width)
+            own, aim = (each[rows] if each.ndim == 1 else each[some, rows] for each in (weights, target))
+            for total, each in zip(sums, _tile(problem, theta[some], rows, own, aim, delta), strict=True):
+                total[some] += each
     value = np.where(np.isfinite(sums[0]), sums[0], np.inf)
     return Local(value=value, gradient=sums[1], hessian=sums[2], metric=sums[3])
 

@@ -76,8 +76,7 @@ def minimise(model: Model, start: Floats, lo: Floats, hi: Floats, *, steps: int)
         trial = np.clip(theta[live] + step, lo, hi)
         there = model(trial, live)
         gained = here.value[live] - there.value
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = gained / promised
+        ratio = gained / promised
         lost = (np.abs(gained) <= ROUNDING * here.value[live]) & (promised <= NEAR * here.value[live])
         better = (gained > 0) & (ratio > 1e-4) | lost
         here.put(live, there, better)

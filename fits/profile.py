@@ -38,6 +38,7 @@ class Flat:
     """Highest value that fits as well; null where the search found no end."""
 
 
+@np.errstate(all="ignore")
 def flat_parameters(problem: Problem, solution: Solution) -> tuple[Flat, ...]:
     """Return the free parameters that could be WIDE times as large, or without limit, at hardly any loss of fit."""
     found = []

@@ -38,6 +38,11 @@ def is_first() -> bool:
     return not is_rank() or os.environ["RANK"] == "0"
 
 
+def processes_here(execution: Execution) -> int:
+    """Return the processes of a run on this machine: those that torchrun started, or those that will be."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", execution.devices))
+
+
 def launch(
     study: Study, spec: RunSpec, execution: Execution, *, stop: Callable[[int], bool] = lambda step: False
 ) -> RunRecord | None:

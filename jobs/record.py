@@ -104,7 +104,7 @@ class RunRecord:
     mfu: float | None = None
     """Share of the device's peak, by M of the stored convention; null where the peak is unknown."""
     peak_memory_bytes: int | None = None
-    """Most memory held; null where it cannot be read."""
+    """Most memory held by one process, the first of several; null where it cannot be read."""
     routing: RoutingHealth | None = None
     """Load of the experts; null for a dense model."""
     domains: dict[str, DomainLoss] = field(default_factory=dict)

@@ -145,6 +145,7 @@ def train_and_record(
     """
     from submitit.core.utils import UncompletedJobError
 
+    from jobs.training.distributed import leave
     from jobs.training.environment import device, environment, now
     from jobs.training.loop import Interrupted, train
 
@@ -152,8 +153,11 @@ def train_and_record(
     try:
         if execution is not None and execution.devices > 1 and not is_rank():
             return launch(study, spec, execution, stop=stop)
-        return train(study, spec, stop=stop, execution=execution)
+        record = train(study, spec, stop=stop, execution=execution)
+        leave()
+        return record
     except Interrupted:
+        leave()
         return None
     except UncompletedJobError:
         raise

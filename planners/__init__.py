@@ -9,6 +9,7 @@ from planners.question import Corpus, GivenArm, Question
 from planners.shape import Shape
 from planners.spec import Data, Router, RunSpec, Training
 from planners.study import Study
+from planners.vary import Varied
 
 __all__ = [
     "Corpus",
@@ -22,6 +23,7 @@ __all__ = [
     "Study",
     "Training",
     "UsageError",
+    "Varied",
     "flops_by_part",
     "flops_per_token",
     "from_hf",

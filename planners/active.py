@@ -7,8 +7,9 @@ how many experts there are, so N and mu grow as it falls.
 import statistics
 from collections.abc import Callable, Iterable
 
+from planners.equality import Arm, Refused, check_rate, check_ratios, check_size, first_arm
 from planners.geometry import ALPHA, MU, Frame, Geometry, nearest, width_and_depth
-from planners.match import UNITS, Arm, Refused, check_rate, check_ratios, check_size, dense_arm, first_arm, solve
+from planners.match import UNITS, dense_arm, solve, tried
 from planners.shape import Shape
 
 Cost = Callable[[Shape], int]
@@ -17,8 +18,8 @@ Cost = Callable[[Shape], int]
 
 def match_dense_flops(M: float, frame: Frame, fixed: Geometry, cost: Cost) -> Arm | Refused:
     """Return the dense shape that costs M per token: width and depth near zeta, d_ff takes up the rest."""
-    sizes = _sizes(M, frame, fixed, cost)[:8]
-    return first_arm([dense_arm(M, frame, fixed, pair, cost, "FLOPs per token") for pair in sizes])
+    pairs = tried(_sizes(M, frame, fixed, cost), frame, fixed)
+    return first_arm(dense_arm(M, frame, fixed, pair, cost, "FLOPs per token") for pair in pairs)
 
 
 def match_moe_flops(

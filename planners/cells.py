@@ -11,9 +11,10 @@ from functools import cached_property
 
 from planners.active import match_dense_flops, match_moe_flops
 from planners.controls import ACTIVE, control_arm, is_called
+from planners.equality import Arm, Refused
 from planners.errors import UsageError
 from planners.flops import flops_per_token
-from planners.match import Arm, Refused, match_dense, match_moe
+from planners.match import match_dense, match_moe
 from planners.quantity import format_quantity
 from planners.question import ALL, GivenArm, Question
 from planners.recipes import Hyperparameters, Overrides, default_recipe, hyperparameters

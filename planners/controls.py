@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from planners.equality import Arm, Refused
 from planners.geometry import Frame, Geometry
-from planners.match import Arm, Refused, match_dense
+from planners.match import match_dense
 
 A, B, ALPHA, BETA = 482.01, 2085.43, 0.3478, 0.3658
 """Chinchilla's law as arXiv 2404.10102 fits it again; N with embeddings, C = 6 N D."""

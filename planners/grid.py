@@ -6,8 +6,8 @@ from math import ceil
 
 from planners.cells import Cell, Row, rows
 from planners.controls import ACTIVE, OPTIMAL, is_called
+from planners.equality import Refused
 from planners.errors import UsageError
-from planners.match import Refused
 from planners.notes import notes
 from planners.quantity import format_quantity
 from planners.question import ALL, Corpus, CorpusDomain, Question

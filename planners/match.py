@@ -7,63 +7,51 @@ A cell that cannot be matched is refused with the reason, never silently bent.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import cached_property, lru_cache
 
+from planners.equality import (
+    MU_TOLERANCE,
+    R_A_TOLERANCE,
+    RATIO_TOLERANCE,
+    Arm,
+    Refused,
+    check_rate,
+    check_ratios,
+    check_size,
+    first_arm,
+)  # fmt: skip
 from planners.errors import UsageError
 from planners.geometry import ALPHA, MU, Frame, Geometry, nearest, width_and_depth
 from planners.shape import Shape
 
 UNITS = 88
 """Experts that an FFN of width mu * d_model is cut into where nothing else decides: its tables have 78 to 93."""
-R_A_TOLERANCE = 0.05
-"""Relative distance of r_a from its target where K or d_expert follows it."""
-MU_TOLERANCE = 0.02
-"""Relative difference of mu between the MoE arms of one backbone."""
-RATIO_TOLERANCE = 0.1
-"""Relative distance of a ratio that was asked for (zeta, mu, granularity, shared) from its value."""
 BEND = 0.25
 """How much a departure of the dense layers' d_ff from its usual width weighs against one of d_expert or of the rate."""
+SHAPES = 16
+"""How many pairs of width and depth a dense arm is tried with, each also a step wider and narrower."""
 TRIED = 64
 """How many widths of a routed expert are tried."""
 HOLDS = ("backbone", "aspect")
 """What MoE arms keep as the rate falls: all of the backbone, or only its aspect ratios."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arm:
-    """A matched shape and what it was matched to."""
-
-    label: str
-    """dense, or K and, where it varies, d_expert; the rate where K is the same for all rates."""
-    shape: Shape
-    """The architecture."""
-    r_a_target: float | None
-    """The activation rate asked for; null where K was asked for and r_a follows."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refused:
-    """A cell of the grid that cannot be planned."""
-
-    cell: str
-    """What was asked for."""
-    reason: str
-    """The binding limit, in one sentence."""
-
-
-def n_tolerance(N: float) -> float:
-    """Return the relative residual of N that is accepted: 1 % up to 1M, 0.2 % from 50M, a power law between."""
-    exponent = math.log(0.2) / math.log(50)
-    return min(0.01, max(0.002, 0.01 * math.pow(N / 1e6, exponent)))
-
-
 @lru_cache(maxsize=1024)
 def match_dense(N: float, frame: Frame, fixed: Geometry) -> Arm | Refused:
     """Return the dense shape of N parameters: d_model and depth near zeta, d_ff takes up the rest."""
     sizes = width_and_depth(N, frame, fixed, lambda n_layers: frame.per_square(fixed, n_layers, None))
-    return first_arm([dense_arm(N, frame, fixed, pair, lambda shape: shape.N) for pair in sizes[:8]])
+    return first_arm(dense_arm(N, frame, fixed, pair, lambda shape: shape.N) for pair in tried(sizes, frame, fixed))
+
+
+def tried(sizes: list[tuple[int, int]], frame: Frame, fixed: Geometry) -> Iterator[tuple[int, int]]:
+    """Return the pairs of width and depth that a dense arm is tried with: the nearest to zeta, then a step wider."""
+    yield from sizes[:SHAPES]
+    for d_model, n_layers in sizes[:SHAPES] if fixed.d_model is None else ():
+        step = frame.width_step(fixed, d_model)
+        yield d_model + step, n_layers
+        yield max(step, d_model - step), n_layers
 
 
 def dense_arm(
@@ -124,8 +112,24 @@ def _arms_of(backbone: "_Backbone", rates: tuple[float, ...], top_ks: tuple[int,
     if rates and top_ks:
         return [backbone.arm_of_pair(rate, top_k) for rate in rates for top_k in top_ks]
     if top_ks:
-        return backbone.best(lambda d_expert: [backbone.arm_of_top_k(top_k, d_expert, None) for top_k in top_ks])
-    return backbone.best(lambda d_expert: [backbone.arm_of_rate(rate, d_expert) for rate in rates], search=True)
+        widths = backbone.expert_widths(search=False)
+        return _best(
+            ([backbone.arm_of_top_k(top_k, d_expert, None) for top_k in top_ks] for d_expert in widths), len(top_ks)
+        )
+    widths = backbone.expert_widths(search=True)
+    reachable = sum(rate * (1 + R_A_TOLERANCE) >= backbone.floor for rate in rates)
+    return _best(([backbone.arm_of_rate(rate, d_expert) for rate in rates] for d_expert in widths), reachable)
+
+
+def _best(found: Iterable[list[Arm | Refused]], most: int) -> list[Arm | Refused]:
+    """Return the first of several lists of arms in which most are matched; `most` are all that can be."""
+    best: list[Arm | Refused] = []
+    for arms in found:
+        if not best or _matched(arms) > _matched(best):
+            best = arms
+        if _matched(best) >= most:
+            break
+    return best
 
 
 class _Backbone:
@@ -166,17 +170,6 @@ class _Backbone:
                 " give a smaller backbone or more parameters"
             )
         self.usual_d_expert = nearest(self.width / UNITS, self.align)
-
-    def best(self, arms_of: Callable[[int], list[Arm | Refused]], search: bool = False) -> list[Arm | Refused]:
-        """Return the arms of one d_expert: of the usual one, or where one may `search`, the nearest that meets most."""
-        best: list[Arm | Refused] = []
-        for d_expert in self.expert_widths(search):
-            arms = arms_of(d_expert)
-            if not best or _matched(arms) > _matched(best):
-                best = arms
-            if _matched(best) == len(best):
-                break
-        return best
 
     def expert_widths(self, search: bool) -> list[int]:
         """Return the widths of a routed expert that come into question, the best first; one unless one may search."""
@@ -255,8 +248,7 @@ class _Backbone:
         top_k = max(1, round((units - inactive) / (1 + self.shared_per_k)))
         # Where the shared expert is no whole number of routed ones at this K, one at a neighbour may be nearer.
         steps = (0,) if float(self.shared_per_k).is_integer() else (0, 1, -1, 2, -2, 3, -3)
-        arms = [self.arm_of_top_k(max(1, top_k + step), d_expert, rate) for step in steps]
-        return first_arm(arms)
+        return first_arm(self.arm_of_top_k(max(1, top_k + step), d_expert, rate) for step in steps)
 
     def arm_of_pair(self, rate: float, top_k: int) -> Arm | Refused:
         """Return the arm with this rate and K, where d_expert and n_experts follow together."""
@@ -284,7 +276,7 @@ class _Backbone:
         arm = min(arms, key=lambda arm: abs(math.log(arm.shape.r_a / rate)) + bent[arm])
         return replace(arm, label=f"K{top_k} d{arm.shape.d_expert}")
 
-    @property
+    @cached_property
     def floor(self) -> float:
         """Lowest activation rate: one routed and one shared expert as narrow as `align` allows, with their router."""
         units = round(self.width / self.align)
@@ -304,51 +296,3 @@ def solve(measure: Callable[[int], float], target: float, align: int) -> int:
 
 def _matched(arms: list[Arm | Refused]) -> int:
     return sum(isinstance(arm, Arm) for arm in arms)
-
-
-def first_arm(found: list[Arm | Refused]) -> Arm | Refused:
-    """Return the first that is matched, or why the first is not."""
-    return next((arm for arm in found if isinstance(arm, Arm)), found[0])
-
-
-def check_size(arm: Arm, size: float, target: float, what: str = "N") -> Refused | None:
-    """Refuse an arm whose N, or FLOPs per token, is off its target."""
-    residual, tolerance = size / target - 1, n_tolerance(target if what == "N" else target / 6)
-    if abs(residual) <= tolerance:
-        return None
-    return Refused(
-        cell=arm.label,
-        reason=f"its widths allow {what} {size:g} and not {target:g}: {residual:+.2%} where {tolerance:.2%} is"
-        " accepted; change total parameters, align or the backbone",
-    )
-
-
-def check_rate(arm: Arm, floor: Callable[[], float]) -> Refused | None:
-    """Refuse an arm whose rate is off its target; `floor` gives the lowest rate there is."""
-    if arm.r_a_target is None or abs(arm.shape.r_a / arm.r_a_target - 1) <= R_A_TOLERANCE:
-        return None
-    lowest = floor()
-    if arm.r_a_target < lowest * (1 + R_A_TOLERANCE):
-        limit = f"attention and the dense layer are always active, so the floor of this backbone is {lowest:.3g}"
-    else:
-        limit = (
-            f"experts are whole and {R_A_TOLERANCE:.0%} is accepted, so this rate needs another d_expert or backbone"
-        )
-    return Refused(
-        cell=f"r_a {arm.r_a_target:g}",
-        reason=f"the nearest is {arm.shape.r_a:.4g} (K {arm.shape.top_k}, d_expert {arm.shape.d_expert}); {limit}",
-    )
-
-
-def check_ratios(arm: Arm, fixed: Geometry) -> Refused | None:
-    """Refuse an arm that misses a ratio which was asked for."""
-    shape = arm.shape
-    routed = shape.top_k * shape.d_expert
-    share = None if shape.is_dense else shape.d_shared / (shape.d_shared + routed)
-    actual = {"zeta": shape.zeta, "mu": shape.mu, "granularity": shape.granularity, "shared": share}
-    for name, value in actual.items():
-        wanted = getattr(fixed, name)
-        if wanted and value is not None and abs(value / wanted - 1) > RATIO_TOLERANCE:
-            limit = f"whole layers, heads and experts allow {name} {value:.3g} and not {wanted:g}"
-            return Refused(cell=arm.label, reason=f"{limit}, which is off by more than {RATIO_TOLERANCE:.0%}")
-    return None

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from planners.equality import Refused
 from planners.errors import UsageError
 from planners.files import read_json, read_jsonl, write_json, write_jsonl
 from planners.grid import Plan
-from planners.match import Refused
 from planners.question import Question
 from planners.records import from_json, to_json
 from planners.spec import RunSpec

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.record import IMBALANCED, RunRecord
-from planners.match import R_A_TOLERANCE, n_tolerance
+from planners.equality import R_A_TOLERANCE, n_tolerance
 from reports.answer import lowest_at, stale
 from reports.evidence import Arm, Evidence, Run
 from reports.numerals import counted, flops, general, listed, percent, residual, span

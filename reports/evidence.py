@@ -8,9 +8,9 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from jobs.record import RunRecord, read_records, runs_csv
+from planners.equality import Refused
 from planners.errors import UsageError
 from planners.files import read_jsonl
-from planners.match import Refused
 from planners.question import Question
 from planners.records import bytes_hash
 from planners.spec import RunSpec

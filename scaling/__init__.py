@@ -4,10 +4,12 @@ from importlib import import_module
 from typing import Any
 
 _API = {
+    "GivenArm": "planners.question",
     "Question": "planners.question",
     "Shape": "planners.shape",
     "Study": "planners.study",
     "UsageError": "planners.errors",
+    "Varied": "planners.vary",
     "flops_by_part": "planners.flops",
     "flops_per_token": "planners.flops",
     "from_hf": "planners.formats",

@@ -113,6 +113,8 @@ COLUMNS: tuple[Column, ...] = (
     _missed("D"),
     ("D/N", lambda run, _: f"{run.training.D / run.N:.3g}"),
     ("epochs", lambda run, _: f"{run.epochs:.3g}"),
+    ("layers", lambda run, _: run.shape.n_layers),
+    ("d_model", lambda run, _: run.shape.d_model),
     ("experts", lambda run, _: None if run.shape.is_dense else f"{run.shape.top_k}/{run.shape.n_experts}"),
     ("d_expert", lambda run, _: run.shape.d_expert or None),
     ("batch", lambda run, _: run.training.batch_tokens),

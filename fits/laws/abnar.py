@@ -1,10 +1,9 @@
 """The sparsity law of arXiv 2501.12370, in the share A_e = 1 - S of experts that are active."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-from fits.law import Columns, Example, Law
+from fits.law import SIZE, Columns, Example, Law
 from fits.starts import grid, with_sizes
 from fits.table import Floats
 
@@ -34,6 +33,7 @@ PUBLISHED = {
     "gamma": 0.1595,
     "e": 0.94,
 }
+_BOUNDS = {"alpha": (0.0, 5.0), "beta": (0.0, 5.0), "lambda": (-5.0, 5.0), "delta": (-5.0, 5.0), "gamma": (0.0, 5.0)}
 
 LAW = Law(
     name="abnar",
@@ -45,12 +45,7 @@ LAW = Law(
     columns=("N", "D", "A_e"),
     parameters=tuple(PUBLISHED),
     positive=("a", "b", "c", "d", "e"),
-    bounds=tuple(
-        {"alpha": (0.0, 5.0), "beta": (0.0, 5.0), "lambda": (-5.0, 5.0), "delta": (-5.0, 5.0), "gamma": (0.0, 5.0)}.get(
-            name, (-math.inf, math.inf)
-        )
-        for name in PUBLISHED
-    ),
+    bounds=tuple(_BOUNDS.get(name, SIZE) for name in PUBLISHED),
     log_terms=log_terms,
     starts=starts,
     examples=(

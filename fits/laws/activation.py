@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fits.law import Columns, Law
+from fits.law import SIZE, Columns, Law
 from fits.starts import grid, with_sizes
 from fits.table import Floats
 
@@ -61,7 +61,7 @@ LAW = Law(
     columns=("N", "r_a", "C"),
     parameters=("A", "B", "E", "alpha", "beta", "kappa", "r_star", "drift_N", "drift_C"),
     positive=("A", "B", "E", "r_star"),
-    bounds=((-math.inf, math.inf),) * 3 + ((0.0, 5.0),) * 2 + ((0.0, 20.0), (-30.0, 30.0), (-5.0, 5.0), (-5.0, 5.0)),
+    bounds=(SIZE,) * 3 + ((0.0, 5.0),) * 2 + ((0.0, 20.0), (-30.0, 30.0), (-5.0, 5.0), (-5.0, 5.0)),
     log_terms=log_terms,
     starts=starts,
 )

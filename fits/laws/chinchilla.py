@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fits.law import Columns, Law
+from fits.law import SIZE, Columns, Law
 from fits.starts import grid, with_sizes
 from fits.table import Floats
 
@@ -32,7 +32,7 @@ LAW = Law(
     columns=("N", "D"),
     parameters=("A", "B", "E", "alpha", "beta"),
     positive=("A", "B", "E"),
-    bounds=((-float("inf"), float("inf")),) * 3 + ((0.0, 5.0),) * 2,
+    bounds=(SIZE,) * 3 + ((0.0, 5.0),) * 2,
     log_terms=log_terms,
     starts=starts,
 )

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fits.law import Columns, Law
+from fits.law import SIZE, Columns, Law
 from fits.starts import grid, with_sizes
 from fits.table import Floats
 
@@ -33,7 +33,7 @@ LAW = Law(
     columns=("N", "D"),
     parameters=("a", "b", "E", "eta"),
     positive=("a", "b", "E"),
-    bounds=((-math.inf, math.inf),) * 3 + ((0.0, 2.5),),
+    bounds=(SIZE,) * 3 + ((0.0, 2.5),),
     log_terms=log_terms,
     starts=starts,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fits.law import Columns, Example, Law
+from fits.law import SIZE, Columns, Example, Law
 from fits.laws.saturation import MOST, START, log_experts
 from fits.starts import grid, with_sizes
 from fits.table import Floats
@@ -41,7 +41,7 @@ PUBLISHED = {
     "E_max": 290.4521,
     "c": 1.3637,
 }
-_BOUNDS = {"alpha": (-5.0, 0.0), "beta": (-5.0, 0.0), "E_start": START, "E_max": MOST}
+_BOUNDS = {"alpha": (-5.0, 0.0), "beta": (-5.0, 0.0), "E_start": START, "E_max": MOST, "a": SIZE, "b": SIZE, "c": SIZE}
 
 LAW = Law(
     name="ludziejewski",

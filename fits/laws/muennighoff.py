@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fits.jets import exp, expm1, least, log
-from fits.law import Columns, Law
+from fits.law import SIZE, Columns, Law
 from fits.starts import grid, with_sizes
 from fits.table import Floats
 
@@ -80,7 +80,7 @@ LAW = Law(
     columns=("N", "D", "U"),
     parameters=("A", "B", "E", "alpha", "beta", "R_D", "R_N"),
     positive=("A", "B", "E", "alpha", "beta", "R_D", "R_N"),
-    bounds=((-math.inf, math.inf),) * 3 + ((-6.0, 1.6),) * 2 + ((-7.0, 14.0),) * 2,
+    bounds=(SIZE,) * 3 + ((-6.0, 1.6),) * 2 + ((-7.0, 14.0),) * 2,
     log_terms=log_terms,
     starts=starts,
     examples=(),

@@ -1,12 +1,11 @@
 """A power law of one column: what a plot with two logarithmic axes shows as a line."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fits.law import Columns, Law
+from fits.law import SIZE, Columns, Law
 from fits.table import Floats
 
 
@@ -42,7 +41,7 @@ KAPLAN = Law(
     columns=("N",),
     parameters=("N_c", "alpha_N"),
     positive=("N_c",),
-    bounds=((-math.inf, math.inf), (-5.0, 5.0)),
+    bounds=(SIZE, (-5.0, 5.0)),
     log_terms=size_terms,
     starts=size_starts,
 )
@@ -56,7 +55,7 @@ ALLOCATION = Law(
     columns=("C",),
     parameters=("G", "a"),
     positive=("G",),
-    bounds=((-math.inf, math.inf), (-5.0, 5.0)),
+    bounds=(SIZE, (-5.0, 5.0)),
     log_terms=allocation_terms,
     starts=allocation_starts,
     response="N_opt",

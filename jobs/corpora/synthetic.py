@@ -108,7 +108,7 @@ class Topics(Language):
 
     marker = 254
 
-    def __init__(self, topics: int = 60, symbols: int = 192, reach: int = 8):
+    def __init__(self, topics: int = 32, symbols: int = 96, reach: int = 4):
         generator = np.random.default_rng([SEED, 2])
         self.rings = np.array([generator.permutation(symbols) for _ in range(topics)])
         self.topic, self.step = zipf(topics), zipf(reach)

@@ -9,6 +9,8 @@ import torch
 from planners.errors import UsageError
 from planners.files import write_with
 
+FORMAT = 2
+"""Version of what a checkpoint holds."""
 KEPT = 2
 """Newest checkpoints that are kept, so that one torn by a dying disk leaves another."""
 
@@ -18,7 +20,7 @@ def save(folder: Path, step: int, run_id: str, state: dict[str, Any]) -> None:
 
     Raises OSError where the disk is full; the older checkpoints stay.
     """
-    content = {"run_id": run_id, "step": step, **state}
+    content = {"format": FORMAT, "run_id": run_id, "step": step, **state}
     path = folder / f"step-{step:09d}.pt"
     write_with(path, lambda file: _write(content, file))
     known = sorted(folder.glob("step-*.pt"))
@@ -29,7 +31,7 @@ def save(folder: Path, step: int, run_id: str, state: dict[str, Any]) -> None:
 def load_newest(folder: Path, run_id: str, device: torch.device) -> dict[str, Any] | None:
     """Return the newest state that can be read, or None; a torn file is skipped with a warning.
 
-    Leftovers of a write that was killed are removed. Raises UsageError for the checkpoint of another run.
+    Leftovers of a write that was killed are removed. Raises UsageError for the checkpoint of another run or version.
     """
     for leftover in folder.glob(".step-*"):
         leftover.unlink(missing_ok=True)
@@ -46,6 +48,10 @@ def load_newest(folder: Path, run_id: str, device: torch.device) -> dict[str, An
             continue
         if not isinstance(state, dict) or state.get("run_id") != run_id:
             raise UsageError(f"{path} is not a checkpoint of run {run_id}; remove it and the run starts anew")
+        if state.get("format") != FORMAT:
+            raise UsageError(
+                f"{path} was written by another version of this program; remove it and the run starts anew"
+            )
         return state
     return None
 

@@ -98,7 +98,7 @@ def join() -> Ranks:
 
 
 def leave() -> None:
-    """End what `join` began; the other processes are not waited for."""
+    """End what `join` began, where it ended well; after a failure the other processes would be waited for in vain."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
 

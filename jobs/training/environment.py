@@ -95,9 +95,11 @@ def peak_memory(device: torch.device) -> int | None:
     """Return the most bytes held since the last reset: of the GPU's allocator, or the resident set of this process."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    lines = Path("/proc/self/status").read_text().splitlines()
-    kilobytes = next((line.split()[1] for line in lines if line.startswith("VmHWM")), None)
-    return None if kilobytes is None else int(kilobytes) * 1024
+    try:
+        _, found, rest = Path("/proc/self/status").read_bytes().partition(b"VmHWM:")
+    except OSError:
+        return None
+    return int(rest.split(maxsplit=1)[0]) * 1024 if found else None
 
 
 @cache

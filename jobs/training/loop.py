@@ -12,13 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from jobs.corpora import open_store
 from jobs.corpora.mixture import Mixture
 from jobs.execution import Execution
 from jobs.record import RunRecord, write_record
 from jobs.training import checkpoint, distributed, outcome
+from jobs.training.batches import Batches
 from jobs.training.distributed import Ranks
 from jobs.training.environment import keep_freed_memory, peak_memory, reset_peak_memory
 from jobs.training.evaluate import Evaluation, evaluate
@@ -71,7 +71,8 @@ def train(
     if spec.data is None:
         raise UsageError(f"run {spec.run_id} names no corpus; plan the study again with --data")
     ranks = distributed.join()
-    execution = replace(execution or Execution(), devices=ranks.size)
+    execution = execution or Execution()
+    execution = replace(execution, devices=ranks.size, shard=execution.shard and ranks.size > 1)
     check_precision(spec.training.precision, ranks.device)
     set_deterministic(execution.deterministic and ranks.device.type == "cuda")
     torch.set_num_threads(spec.training.threads)
@@ -100,17 +101,20 @@ class Loop:
             raise UsageError(
                 f"run {spec.run_id} has vocabulary {spec.shape.vocab_size}, its corpus {corpus.manifest.vocab_size}"
             )
-        self.stream = corpus.stream(training.seq_len, training.U, training.seed)
-        self.model, state = _model(study, spec, ranks.device)
+        self.batch = Batches(corpus.stream(training.seq_len, training.U, training.seed), training, ranks)
+        # divided weights go to the GPU block by block, because all of them might not fit there
+        self.model, state = _model(study, spec, torch.device("cpu") if execution.shard else ranks.device)
         self.progress = Progress.restored(state["progress"]) if state else Progress()
         if execution.micro_batch is None and self.progress.devices == ranks.size:
             execution = replace(execution, micro_batch=self.progress.micro_batch)
         self.execution, self.stepper = execution, Stepper(self.model, spec, ranks, execution)
-        self.window = Window()
+        self.window = self.new_window()
         self.measured: Evaluation | None = None
+        self.memory_read = -math.inf
+        self.memory_bytes: int | None = None
         if state:
             self.stepper.restore_optimizer(state["optimizer"])
-            self.window = Window.restored(state["window"], mine=ranks.is_first)
+            self.window.restore(state["window"], ranks.device, mine=ranks.is_first)
             self.progress.flag("resumed")
         self.metrics = Metrics(study.run_folder(spec.run_id) / "metrics.jsonl", writes=ranks.is_first)
         if ranks.is_first:
@@ -119,16 +123,16 @@ class Loop:
 
     def run(self, stop: Callable[[int], bool]) -> None:
         """Take the remaining steps, with a metrics line now and then and a checkpoint every `checkpoint_s()`."""
-        progress, every, wait = self.progress, math.ceil(self.spec.training.steps / METRIC_LINES), checkpoint_s()
+        progress, wait = self.progress, checkpoint_s()
         saved = clock = time.monotonic()
         while not self.is_over:
-            self.stepper.take(progress.step, self.batch(progress.step), self.window)
+            reporting = self.reports_after(progress.step + 1)
+            self.stepper.take(progress.step, self.batch(progress.step), self.window, detailed=reporting)
             progress.step += 1
-            reporting = progress.step % every == 0 or self.evaluates_now or self.is_over
             stopping, overdue = self.ranks.any(stop(progress.step), time.monotonic() - saved > wait)
             if reporting or stopping or overdue:
                 clock = self.count_time(clock)
-                if self.evaluates_now:
+                if self.evaluates_after(progress.step):
                     self.evaluate_on_the_way()
                     clock = time.monotonic()
                 if reporting:
@@ -144,10 +148,14 @@ class Loop:
         """Whether no step is left to take."""
         return self.progress.step == self.spec.training.steps or "stopped_early" in self.progress.flags
 
-    @property
-    def evaluates_now(self) -> bool:
-        """Whether an evaluation is due after the present step; the one at the end is another."""
-        training, step = self.spec.training, self.progress.step
+    def reports_after(self, step: int) -> bool:
+        """Whether a metrics line is due after `step` steps."""
+        steps = self.spec.training.steps
+        return step % math.ceil(steps / METRIC_LINES) == 0 or step == steps or self.evaluates_after(step)
+
+    def evaluates_after(self, step: int) -> bool:
+        """Whether an evaluation is due after `step` steps; the one at the end is another."""
+        training = self.spec.training
         return training.eval_steps is not None and step % training.eval_steps == 0 and step < training.steps
 
     @property
@@ -155,15 +163,9 @@ class Loop:
         """Tokens consumed so far."""
         return self.progress.step * self.spec.training.batch_tokens
 
-    def batch(self, step: int) -> Tensor:
-        """Return this process's windows of a step, shape (windows, seq_len + 1)."""
-        training = self.spec.training
-        count = training.batch_tokens // training.seq_len
-        mine = self.ranks.share(range(step * count, (step + 1) * count))
-        batch = torch.from_numpy(self.stream(mine.start, len(mine)))
-        if self.ranks.device.type != "cuda":
-            return batch
-        return batch.pin_memory().to(self.ranks.device, non_blocking=True)
+    def new_window(self) -> Window:
+        """Return what the steps of the next metrics line are summed in."""
+        return Window(self.spec.training.batch_tokens // self.spec.training.seq_len)
 
     def count_time(self, since: float) -> float:
         """Add the seconds of training since a moment, and return the present one."""
@@ -174,18 +176,17 @@ class Loop:
 
     def report(self) -> None:
         """Write a metrics line and start the next window. Raises Diverged where the loss is no number or exploded."""
-        window, self.window = self.window, Window()
-        window.sums = {name: self.ranks.sum(value) for name, value in window.sums.items()}
+        window, self.window = self.window.added_up(self.ranks.sum), self.new_window()
         progress, loss, speed = self.progress, window.loss(), self.D_seen / max(self.progress.wall_s, 1e-9)
         line = {
             "step": progress.step,
             "D": self.D_seen,
             **window.line([module.router.bias for module in self.stepper.experts]),
-            "val_loss": self.measured.loss if self.measured and self.evaluates_now else None,
+            "val_loss": self.measured.loss if self.measured and self.evaluates_after(progress.step) else None,
             "lr": learning_rate(progress.step - 1, self.spec.training),
             "tokens_per_s": speed,
             "mfu": outcome.mfu(self, speed),
-            "memory_bytes": peak_memory(self.ranks.device),
+            "memory_bytes": self.memory(),
             "wall_s": progress.wall_s,
             "eta_s": progress.wall_s / progress.step * (self.spec.training.steps - progress.step),
         }
@@ -200,6 +201,12 @@ class Loop:
                 f"the training loss {loss:.4g} at step {progress.step} is above {bound:.4g}, {EXPLODED:g} ln V",
             )
         progress.tail = [*progress.tail, (window.steps, loss)][-METRIC_LINES:]
+
+    def memory(self) -> int | None:
+        """Return the peak memory so far, asked of the system once a second at most: that is slow."""
+        if (present := time.monotonic()) > self.memory_read + 1:
+            self.memory_read, self.memory_bytes = present, peak_memory(self.ranks.device)
+        return self.memory_bytes
 
     def evaluate(self) -> Evaluation:
         """Measure the validation loss; its time counts as the run's. Every process measures the whole of it."""
@@ -240,11 +247,10 @@ class Loop:
     def state(self) -> dict[str, Any]:
         """Return what continues this run, on as many devices as may be."""
         self.note_execution()
-        sums = {name: self.ranks.sum(value.clone()) for name, value in self.window.sums.items()}
         return {
             **self.stepper.state(),
             "progress": self.progress.state(),
-            "window": {**self.window.state(), "sums": sums},
+            "window": self.window.added_up(self.ranks.sum).state(),
             "is_final": self.is_over,
             "metrics_bytes": self.metrics.size(),
         }
@@ -271,7 +277,7 @@ def _model(study: Study, spec: RunSpec, device: torch.device) -> tuple[Transform
     model = Transformer(spec.shape, spec.router)
     state = checkpoint.load_newest(study.run_folder(spec.run_id) / "checkpoint", spec.run_id, device)
     if state is not None:
-        model.load_state_dict(state["model"])
+        load_weights(model, state["model"], f"the checkpoint of run {spec.run_id}")
     else:
         model.initialise(spec.training.seed)
         if spec.training.init_from:
@@ -284,9 +290,12 @@ def _load_parent(model: Transformer, study: Study, run_id: str) -> None:
     state = checkpoint.load_newest(study.run_folder(run_id) / "checkpoint", run_id, torch.device("cpu"))
     if state is None or not state["is_final"]:
         raise UsageError(f"run {run_id} has no final checkpoint to start from; train it to its end first")
+    load_weights(model, state["model"], f"the final checkpoint of run {run_id}")
+
+
+def load_weights(model: Transformer, weights: dict[str, torch.Tensor], whose: str) -> None:
+    """Fill a model with the weights of a checkpoint. Raises UsageError where they are not those of its shape."""
     try:
-        model.load_state_dict(state["model"])
+        model.load_state_dict(weights)
     except RuntimeError as error:
-        raise UsageError(
-            f"the weights of run {run_id} do not fit this shape; start from a run of the same shape"
-        ) from error
+        raise UsageError(f"{whose} holds weights of another shape; remove it, or start from a fitting run") from error

@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK = 2**24
+from planners.memory import LOGITS
+
+CHUNK = LOGITS
 """Most logits at once: 64 MB of fp32."""
 
 

@@ -2,8 +2,9 @@
 
 import json
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,74 +13,116 @@ from jobs.training.routing import Routing
 
 METRIC_LINES = 100
 """Most lines of metrics.jsonl per run, beside those of evaluations."""
-SAMPLED_STEPS = 8
-"""Balance loss and entropy of the routers are taken on one step in so many: they move slowly, and kernels cost time."""
-Part = tuple[float, Tensor, list[Routing]]
-"""A part of a step's batch: its share, its cross entropy (without gradient), the routing of each MoE layer."""
+PENDING = 32
+"""Parts that are noted before they are summed: one operation for all of them costs little more than for one."""
+
+
+class Part(NamedTuple):
+    """What is noted of a part of a step's batch. It holds no activations, so many parts can be kept."""
+
+    sequences: int
+    """Sequences of the part."""
+    loss: Tensor
+    """Mean cross entropy in nats per token."""
+    layers: list[tuple[Tensor, Tensor, Tensor]]
+    """Load, dropped slots and balance loss of each MoE layer."""
+    entropies: list[Tensor]
+    """Entropy of each router, in the steps of which it is asked; in the others none."""
+
+    @classmethod
+    def of(cls, sequences: int, loss: Tensor, routings: list[Routing], *, detailed: bool) -> "Part":
+        """Return what is noted of a forward pass, without gradient."""
+        layers = [(routing.load, routing.dropped, routing.balance.detach()) for routing in routings]
+        return cls(sequences, loss, layers, [routing.entropy for routing in routings] if detailed else [])
 
 
 class Window:
     """Sums between two metrics lines, kept on the device so that no step waits for it.
 
-    Counts are sums and means are weighted by share, so that the windows of several processes add up to one.
+    Means are weighted by sequences, so that the windows of several processes add up to one. float64 holds such sums
+    exactly, so they do not depend on when they are taken, and a run that goes on from a checkpoint has the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sequences: int) -> None:
+        self.sequences = sequences
+        """Sequences of a whole batch."""
         self.steps = 0
-        self.sums: dict[str, Tensor] = {}
         self.norm: Tensor | None = None
+        self._sums: dict[str, Tensor] = {}
+        self._pending: list[Part] = []
 
     def add(self, parts: list[Part], norm: Tensor) -> None:
         """Add one step: the parts of its batch and its gradient norm before clipping."""
-        for share, entropy, routings in parts:
-            self._sum("loss", entropy.double() * share)
-            if routings:
-                self._sum("load", torch.stack([routing.load for routing in routings]))  # (MoE layers, n_experts)
-                self._sum("dropped", torch.stack([routing.dropped for routing in routings]))
-            if routings and self.steps % SAMPLED_STEPS == 0:
-                self._sum("entropy", torch.stack([routing.entropy for routing in routings]) * share)
-                self._sum("balance", torch.stack([routing.balance.detach() for routing in routings]) * share)
         self.steps, self.norm = self.steps + 1, norm
-
-    def _sum(self, name: str, value: Tensor) -> None:
-        if name in self.sums:
-            self.sums[name] += value
-        else:
-            self.sums[name] = value
+        self._pending += parts
+        if len(self._pending) >= PENDING:
+            self._settle()
 
     @property
-    def samples(self) -> int:
-        """Steps on which the routers' balance loss and entropy were taken: the first and each `SAMPLED_STEPS`-th."""
-        return -(-self.steps // SAMPLED_STEPS)
+    def sums(self) -> dict[str, Tensor]:
+        """The sums of this process by name: of the loss a scalar, of the others one or more numbers an MoE layer."""
+        self._settle()
+        return self._sums
+
+    def added_up(self, add_up: Callable[[Tensor], Tensor]) -> "Window":
+        """Return the window of all processes; `add_up` gives the sum of a tensor over them."""
+        whole = Window(self.sequences)
+        whole.steps, whole.norm = self.steps, self.norm
+        whole._sums = {name: add_up(value.clone()) for name, value in self.sums.items()}
+        return whole
+
+    def _settle(self) -> None:
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        losses = torch.stack([part.loss for part in pending])
+        weights = torch.tensor([part.sequences for part in pending], dtype=torch.float64, device=losses.device)
+        self._add("loss", losses.double() @ weights)
+        columns = list(zip(*(layer for part in pending for layer in part.layers), strict=True))
+        if columns:
+            load, dropped, balance = (_by_part(pending, column) for column in columns)
+            self._add("load", load.sum(0))
+            self._add("dropped", dropped.sum(0))
+            self._add("balance", weights @ balance.double())
+        detailed = [part for part in pending if part.entropies]
+        if detailed:
+            entropies = _by_part(detailed, [entropy for part in detailed for entropy in part.entropies])
+            self._add("entropy", weights[-len(detailed) :] @ entropies.double())
+
+    def _add(self, name: str, value: Tensor) -> None:
+        self._sums[name] = self._sums[name] + value if name in self._sums else value
 
     def loss(self) -> float:
         """Mean cross entropy, nats per token."""
-        return float(self.sums["loss"]) / self.steps
+        return float(self.sums["loss"]) / (self.steps * self.sequences)
 
     def dropped(self) -> int:
         """Slots dropped, over all layers."""
         return int(self.sums["dropped"].sum()) if "dropped" in self.sums else 0
 
     def line(self, biases: list[Tensor]) -> dict[str, Any]:
-        """Return the numbers of a metrics line; `biases` are those of the routers, one an MoE layer."""
+        """Return the numbers of a metrics line; `biases` are those of the routers, one an MoE layer.
+
+        Gradient norm and router entropy are those of the last step, the others are over all steps of the window.
+        """
         norm = None if self.norm is None else finite(float(self.norm))
         line = {"loss": finite(self.loss()), "grad_norm": norm}
         if "load" not in self.sums:
             return {**line, "balance": None, "max_load": None}
         layers = self._layers(biases)
-        balance = self.sums["balance"].double().mean() / self.samples
+        balance = self.sums["balance"].mean() / (self.steps * self.sequences)
         return {**line, "balance": finite(float(balance)), "max_load": max(layers["max_load"]), "layers": layers}
 
     def _layers(self, biases: list[Tensor]) -> dict[str, list[Any]]:
         """Return the numbers of each MoE layer."""
         load = self.sums["load"].double()
         relative = load / load.mean(1, keepdim=True)
-        columns = {
+        columns: dict[str, Tensor] = {
             "max_load": relative.amax(1),
             "load_cv": relative.std(1, correction=0),
             "dead_experts": (relative < 0.01).sum(1),
             "dropped": self.sums["dropped"] / load.sum(1),
-            "entropy": self.sums["entropy"] / self.samples,
+            "entropy": self.sums["entropy"] / self.sequences,
             "bias_range": torch.stack([bias.max() - bias.min() for bias in biases]),
         }
         return {name: [finite(value) for value in column.tolist()] for name, column in columns.items()}
@@ -88,13 +131,15 @@ class Window:
         """Return the sums, for a checkpoint."""
         return {"steps": self.steps, "sums": self.sums, "norm": self.norm}
 
-    @classmethod
-    def restored(cls, state: dict[str, Any], *, mine: bool) -> "Window":
-        """Return the window of a checkpoint; its sums stand in one process, the others begin at zero."""
-        window = cls()
-        window.steps, window.norm = state["steps"], state["norm"]
-        window.sums = {name: value if mine else torch.zeros_like(value) for name, value in state["sums"].items()}
-        return window
+    def restore(self, state: dict[str, Any], device: torch.device, *, mine: bool) -> None:
+        """Continue the sums of a checkpoint; they stand in one process, the others begin at zero."""
+        self.steps, self.norm = state["steps"], state["norm"]
+        self._sums = {name: (value if mine else 0 * value).to(device) for name, value in state["sums"].items()}
+
+
+def _by_part(parts: list[Part], values: Sequence[Tensor]) -> Tensor:
+    """Return values of each MoE layer of each part as one tensor (parts, layers, …)."""
+    return torch.stack(list(values)).view(len(parts), -1, *values[0].shape)
 
 
 class Metrics:

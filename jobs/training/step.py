@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -10,7 +11,7 @@ from jobs.training import distributed, memory
 from jobs.training.distributed import Ranks
 from jobs.training.experts import Experts
 from jobs.training.loss import linear_cross_entropy
-from jobs.training.metrics import Window
+from jobs.training.metrics import Part, Window
 from jobs.training.model import Transformer, is_matrix
 from jobs.training.precision import autocast
 from jobs.training.routing import Routing
@@ -72,38 +73,43 @@ class Stepper:
         """Forward passes that a batch takes, over all processes."""
         return -(-self.windows // self.micro_batch) * self.ranks.size
 
-    def take(self, step: int, batch: Tensor, window: Window) -> None:
-        """Take optimizer step `step` (from 0) on this process's part of its batch, (windows, T + 1), and note it."""
+    def take(self, step: int, batch: Tensor, window: Window, *, detailed: bool) -> None:
+        """Take optimizer step `step` (from 0) on this process's share of its batch, (windows, T + 1), and note it.
+
+        A metrics line wants its last step `detailed`.
+        """
         training = self.spec.training
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(step, training)
-        seen = self.gradients(step, batch)
-        while seen is None:
+        parts = self.gradients(step, batch, detailed)
+        while parts is None:
             self._halve()
-            seen = self.gradients(step, batch)
+            parts = self.gradients(step, batch, detailed)
         norm = torch.nn.utils.clip_grad_norm_(self.weights, training.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.spec.router.bias_rate:
-            self._step_biases([routings for _, _, routings in seen])
-        window.add(seen, distributed.whole(norm))
+            self._step_biases(parts)
+        window.add(parts, distributed.whole(norm))
 
-    def gradients(self, step: int, batch: Tensor) -> list[tuple[float, Tensor, list[Routing]]] | None:
-        """Leave the gradient of the batch in the weights; return each part's share of it, cross entropy and routings.
+    def gradients(self, step: int, batch: Tensor, detailed: bool) -> list[Part] | None:
+        """Leave the gradient of the batch in the weights, and return its parts.
 
         None where memory ran out; then there are no gradients.
         """
         if self.spec.router.jitter:  # noise is a function of the step, so that it needs no place in checkpoints
-            torch.manual_seed((self.spec.training.seed * 1_000_003 + step) * 1_009 + self.ranks.rank)
-        seen = []
+            mixed = np.random.SeedSequence([self.spec.training.seed, step, self.ranks.rank])
+            torch.manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
+        parts = []
         try:
-            for part in (parts := torch.split(batch, self.micro_batch)):
-                with self.ranks.accumulate(self.objective, last=part is parts[-1]):
+            for windows in (split := torch.split(batch, self.micro_batch)):
+                with self.ranks.accumulate(self.objective, last=windows is split[-1]):
                     with autocast(self.spec.training.precision, self.ranks.device):
-                        loss, entropy, routings = self.objective(part)
-                    (loss if len(parts) == 1 else loss * (len(part) / len(batch))).backward()
-                seen.append((len(part) / len(batch) / self.ranks.size, entropy, routings))
-            return seen
+                        loss, entropy, routings = self.objective(windows)
+                    parts.append(Part.of(len(windows), entropy, routings, detailed=detailed))
+                    del routings  # the backward pass frees what they hold
+                    (loss if len(split) == 1 else loss * (len(windows) / len(batch))).backward()
+            return parts
         except Exception as error:
             if not memory.is_out_of_memory(error) or self.micro_batch == 1:
                 raise
@@ -120,9 +126,9 @@ class Stepper:
         if self.ranks.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _step_biases(self, parts: list[list[Routing]]) -> None:
+    def _step_biases(self, parts: list[Part]) -> None:
         """Step the router biases by the load of the whole batch."""
-        loads = torch.stack([torch.stack([routing.load for routing in routings]) for routings in parts]).sum(0)
+        loads = torch.stack([torch.stack([load for load, _, _ in part.layers]) for part in parts]).sum(0)
         for module, load in zip(self.experts, self.ranks.sum(loads), strict=True):
             module.router.update_bias(load)
 
@@ -164,13 +170,15 @@ def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, co
     """Recompute, compile and divide the blocks of `model` as asked; their weights keep their names."""
     from torch.utils.checkpoint import checkpoint
 
+    if compiled:  # one per kind of block, mode and batch; beyond the limit, 8, torch gives up
+        torch._dynamo.config.recompile_limit = 64
     for layer in model.layers:
         if execution.recompute:
             kept = layer.forward
             layer.forward = lambda *inputs, kept=kept: checkpoint(kept, *inputs, use_reentrant=False)
         if compiled:
             layer.compile(fullgraph=True)
-    if execution.shard and ranks.size > 1:
+    if execution.shard:
         distributed.shard(model, model.layers, ("hidden",))
 
 

@@ -1,6 +1,7 @@
 """However a run is carried out, it is the same run: batches in parts, memory that ran out, recomputed, compiled."""
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,10 +139,7 @@ def test_recomputed_activations_give_the_same_bits(tiny_study: Study, tmp_path: 
     assert record.execution.recompute
 
 
-@pytest.mark.parametrize("arm", [DENSE, MOE])
-def test_compiled_blocks_train_alike(
-    tiny_study: Study, tmp_path: Path, arm: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_compiled_blocks_train_alike(tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One graph a block, so nothing in it waits for the host; run by the compiler's own reference, which is quick."""
     compile_ = torch.nn.Module.compile
     compiled = []
@@ -151,7 +149,7 @@ def test_compiled_blocks_train_alike(
         compile_(module, backend="aot_eager", **settings)
 
     monkeypatch.setattr(torch.nn.Module, "compile", quick)
-    spec = variant(tiny_study, arm, batch_tokens=256, D=768, precision="bf16")
+    spec = variant(tiny_study, MOE, batch_tokens=256, D=768, precision="bf16")
     _, expected = trained(tiny_study, spec, tmp_path / "eager")
     record, found = trained(tiny_study, spec, tmp_path / "compiled", compile=True)
     assert found == pytest.approx(expected, rel=2e-2)
@@ -273,3 +271,41 @@ def test_a_hostile_checkpoint_of_torch_is_skipped_and_not_executed(
     assert loop.train(tiny_study, spec).flags == ("resumed",)
     assert not marker.exists()
     assert "step-000000009.pt cannot be read and is skipped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["another version", "another shape"])
+def test_a_checkpoint_that_cannot_be_continued_is_refused(
+    tiny_study: Study, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    spec = tiny_study.runs()[DENSE]
+    with monkeypatch.context() as patch:
+        if kind == "another version":
+            patch.setattr(checkpoint, "FORMAT", 1)
+        with pytest.raises(loop.Interrupted):
+            loop.train(tiny_study, spec, stop=lambda step: step == 5)
+    folder = tiny_study.run_folder(spec.run_id) / "checkpoint"
+    if kind == "another shape":
+        state = checkpoint.load_newest(folder, spec.run_id, torch.device("cpu"))
+        assert state is not None
+        checkpoint.save(folder, 6, spec.run_id, {**state, "model": {"embedding.weight": torch.zeros(2, 2)}})
+    files = sorted(folder.iterdir())
+    with pytest.raises(UsageError, match=f"{kind}.*remove it"):
+        loop.train(tiny_study, spec)
+    assert sorted(folder.iterdir()) == files
+
+
+def test_several_processes_without_memory_are_told_what_to_do(
+    tiny_study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobs.training.distributed import Ranks
+    from jobs.training.model import Transformer
+    from jobs.training.step import Stepper
+
+    spec = wider(tiny_study)
+    alone = Ranks(0, 1, torch.device("cpu"))
+    stepper = Stepper(Transformer(spec.shape), spec, alone, Execution())
+    exhausted(monkeypatch, 4, torch.OutOfMemoryError("CUDA out of memory"))
+    alone.size = 2
+    monkeypatch.setattr(Ranks, "accumulate", lambda self, objective, last: nullcontext())
+    with pytest.raises(UsageError, match="micro-batch of 8 sequences; give --micro-batch 4"):
+        stepper.gradients(0, torch.zeros(8, 33, dtype=torch.int64), detailed=False)

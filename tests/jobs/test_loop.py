@@ -16,7 +16,19 @@ from planners import Question, Router, RunSpec, Study, UsageError, make_plan
 from planners.files import read_jsonl
 
 VOLATILE = ("wall_s", "tokens_per_s", "eta_s", "memory_bytes")
-OTHERS = ("pandas", "scipy", "statsmodels", "submitit", "datasets", "matplotlib", "jsonlines", "jinja2", "tqdm")
+OTHERS = (
+    "pandas",
+    "scipy",
+    "statsmodels",
+    "submitit",
+    "datasets",
+    "matplotlib",
+    "jsonlines",
+    "jinja2",
+    "tqdm",
+    "tokenizers",
+    "pyarrow",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from planners import Shape
 from planners.active import match_dense_flops, match_moe_flops
+from planners.equality import R_A_TOLERANCE, Arm, Refused, n_tolerance
 from planners.flops import flops_per_token
 from planners.geometry import Frame, Geometry
-from planners.match import R_A_TOLERANCE, Arm, Refused, n_tolerance
 
 FRAME, FREE = Frame(vocab_size=1000), Geometry()
 

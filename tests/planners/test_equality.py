@@ -9,7 +9,7 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from planners import Question, RunSpec, UsageError, make_plan
-from planners.match import MU_TOLERANCE, R_A_TOLERANCE, n_tolerance
+from planners.equality import MU_TOLERANCE, R_A_TOLERANCE, n_tolerance
 from planners.vary import Varied
 
 STYLES = {

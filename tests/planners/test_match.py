@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planners import UsageError
+from planners.equality import MU_TOLERANCE, R_A_TOLERANCE, Arm, Refused, n_tolerance
 from planners.geometry import Frame, Geometry
-from planners.match import MU_TOLERANCE, R_A_TOLERANCE, Arm, Refused, match_dense, match_moe, n_tolerance
+from planners.match import match_dense, match_moe
 
 SMOKE = Geometry(d_model=32, n_layers=3, n_heads=1)
 

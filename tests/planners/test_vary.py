@@ -87,6 +87,9 @@ def test_sizes_of_the_backbone_leave_the_dense_arm_alone() -> None:
     assert [run.arm.partition(" ")[2] for run in plan.runs] == ["", "mu=12", "mu=24"]
     for run in plan.runs[1:]:
         assert run.shape.mu == pytest.approx(float(run.arm.split("=")[-1]), rel=0.1)
+    experts = make_plan(varied("n_dense_layers=1,2", "expert_bias=true"))
+    assert [run.arm.partition(" ")[2] for run in experts.runs] == ["", "n_dense_layers=1", "n_dense_layers=2"]
+    assert [run.shape.n_dense_layers for run in experts.runs[1:]] == [1, 2]
     dense = make_plan(varied("dense.n_layers=3,5"))
     assert [run.shape.n_layers for run in dense.runs if run.shape.is_dense] == [3, 5]
     assert len([run for run in dense.runs if not run.shape.is_dense]) == 1

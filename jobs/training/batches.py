@@ -1,0 +1,33 @@
+"""The windows of each step, read from the corpus as a function of the step, a few small batches at once."""
+
+import torch
+from torch import Tensor
+
+from jobs.corpora.mixture import Stream
+from jobs.training.distributed import Ranks
+from planners.spec import Training
+
+AT_ONCE = 64
+"""Sequences that are read at once at least: one reading of many costs little more than one of a few."""
+
+
+class Batches:
+    """`Batches(...)(step)` is this process's part of the batch of a step."""
+
+    def __init__(self, stream: Stream, training: Training, ranks: Ranks):
+        self.stream, self.ranks = stream, ranks
+        self.count = training.batch_tokens // training.seq_len
+        self.ahead = max(1, AT_ONCE // self.count)
+        self._group, self._read = -1, torch.empty(0)
+
+    def __call__(self, step: int) -> Tensor:
+        """Return the windows of optimizer step `step` (from 0), shape (windows, seq_len + 1), int64, on the device."""
+        group, place = divmod(step, self.ahead)
+        if group != self._group:
+            size = self.ahead * self.count
+            self._group, self._read = group, torch.from_numpy(self.stream(group * size, size))
+        mine = self.ranks.share(range(place * self.count, (place + 1) * self.count))
+        batch = self._read[mine.start : mine.stop]
+        if self.ranks.device.type != "cuda":
+            return batch
+        return batch.pin_memory().to(self.ranks.device, non_blocking=True)
