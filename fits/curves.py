@@ -194,8 +194,8 @@ def _fitted(law: Curve, fit: _Fit, of: str) -> _Said:
         for name, value, h in zip(law.names(line.basis), line.coefficients, half, strict=True)
     }
     basis = fit.optimum.basis
-    optimum = f"test of the minimum of the {basis} inverted" if basis else "none"
-    interval = f"optimum: {optimum}, t, 95 %; coefficients: t with {line.dof:.3g} dof, 95 %"
+    optimum = f"test of the minimum of the {basis} inverted, t, 95 %" if basis else "none"
+    interval = f"optimum: {optimum}; coefficients: t with {line.dof:.3g} dof, 95 %"
     return _Said(status="converged", reason=None, params=params, interval=interval, optimum=fit.optimum)
 
 

@@ -48,14 +48,13 @@ class Pinned:
 
     def shape(self, x0: float) -> Floats:
         """Return the coefficients of (x - x0)^2 and (x - x0)^3 with the minimum there, shape (2,)."""
-        u, v = (column[:, None] for column in self._columns(np.array(x0)))
+        u, v = self._columns(np.array(x0))
         if self.degree == 2:
-            return np.array([max(float(self._against(u[:, 0]) / self._dot(u[:, 0], u[:, 0])), 0.0), 0.0])
-        normal = np.array([[self._dot(a[:, 0], b[:, 0]) for b in (u, v)] for a in (u, v)], float)
-        found = np.linalg.solve(normal, np.array([self._against(a[:, 0]) for a in (u, v)], float))
-        if found[0] < 0:
-            return np.array([0.0, float(self._against(v[:, 0]) / self._dot(v[:, 0], v[:, 0]))])
-        return np.asarray(found)
+            return np.array([max(float(self._against(u) / self._dot(u, u)), 0.0), 0.0])
+        uv = self._dot(u, v)
+        normal = np.array([[self._dot(u, u), uv], [uv, self._dot(v, v)]], float)
+        found = np.linalg.solve(normal, np.array([self._against(u), self._against(v)], float))
+        return found if found[0] >= 0 else np.array([0.0, float(self._against(v) / self._dot(v, v))])
 
     def moved(self, x0: float, shape: Floats) -> "Pinned":
         """Return the cell with losses without noise that have their minimum at x0 and this shape."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from planners.errors import UsageError
+from planners.spec import Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,3 +33,13 @@ class Execution:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} {value} must be at least 1")
+
+
+def check_shares(processes: int, training: Training) -> None:
+    """Raise UsageError where a batch has no whole number of sequences for each of the processes."""
+    count = training.batch_tokens // training.seq_len
+    if count % processes:
+        raise UsageError(
+            f"the {count} sequences of a batch cannot be shared evenly by {processes} processes;"
+            " choose a number that divides them"
+        )

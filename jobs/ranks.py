@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from jobs.execution import Execution
+from jobs.execution import Execution, check_shares
 from jobs.machine import check_devices
 from jobs.record import RunRecord, read_record
 from planners.errors import UsageError
 from planners.files import last_row
 from planners.records import from_json, to_json
-from planners.spec import RunSpec
+from planners.spec import RunSpec, Training
 from planners.study import Study
 
 POLL_S = 0.2
@@ -38,9 +38,13 @@ def is_first() -> bool:
     return not is_rank() or os.environ["RANK"] == "0"
 
 
-def processes_here(execution: Execution) -> int:
-    """Return the processes of a run on this machine: those that torchrun started, or those that will be."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", execution.devices))
+def check_processes(execution: Execution, training: Training) -> None:
+    """Raise UsageError where the processes of a run are more than this machine's devices, or cannot share its batch.
+
+    They are those that torchrun started, or those that `launch` would.
+    """
+    check_devices(int(os.environ.get("LOCAL_WORLD_SIZE", execution.devices)))
+    check_shares(int(os.environ.get("WORLD_SIZE", execution.devices)), training)
 
 
 def launch(
@@ -49,9 +53,9 @@ def launch(
     """Train a run on `execution.devices` processes and return its record, or None where it was stopped.
 
     `stop` is asked now and then, with the steps of the last metrics line. Raises UsageError where this machine has too
-    few devices, and RuntimeError where a process died without leaving a record.
+    few devices or the batch cannot be shared, and RuntimeError where a process died without leaving a record.
     """
-    check_devices(execution.devices)
+    check_processes(execution, spec.training)
     folder = study.run_folder(spec.run_id)
     forget_error(folder)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={execution.devices}"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.execution import Execution
+from jobs.execution import Execution, check_shares
 from jobs.machine import check_devices, core_count, visible_gpus
 from jobs.record import FINAL
 from jobs.status import RunStatus, run_status
@@ -74,6 +74,8 @@ def submit(study: Study, runs: list[RunStatus], cluster: Cluster) -> list[Any]:
         raise UsageError("there is no sbatch on this machine; log in to the cluster, or use --cluster local")
     if cluster.kind != "slurm":
         check_devices(cluster.execution.devices)
+    for run in runs:
+        check_shares(cluster.execution.devices, run.spec.training)
     for run in runs:
         if run.state == "failed":
             (study.run_folder(run.spec.run_id) / "record.json").unlink(missing_ok=True)

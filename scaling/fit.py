@@ -21,6 +21,7 @@ from fits.constancy import Constancy, constancy
 from fits.fit import usual_law
 from fits.margin import margins
 from fits.pairs import has_pairs
+from fits.resampling import KINDS
 from fits.reuse import reuse
 from fits.series import series
 from fits.wording import checks_summary, comparison_summary, constancy_summary, reuse_summary
@@ -63,6 +64,7 @@ def arguments() -> cli.Parser:
         metavar="NATS",
         help="difference of loss that does not matter (default: the study's, else what 5 %% of C is worth)",
     )
+    add("--resampling", choices=KINDS, help="for curves: show this bootstrap of --bootstrap draws beside the interval")
     add("--slope", metavar="NATS", help="loss that one unit of ln D takes off, for the half-life of repeated data")
     add("--seed", default="0", help="seed of the bootstrap (default 0)")
     add("-o", "--out", metavar="DIR", help="where the fits are written (default: fits/ of the study; none for a table)")
@@ -92,6 +94,7 @@ def act(flags: cli.Flags) -> int:
         out,
         margin=margin,
         of=flags.over,
+        resampling=flags.resampling,
         delta=parse_quantity(flags.delta, "--delta"),
         bootstrap=parse_count(flags.bootstrap, "--bootstrap", least=0),
         seed=parse_count(flags.seed, "--seed", least=0),

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from jobs.execution import Execution
-from jobs.machine import check_devices
-from jobs.ranks import forget_error, is_first, is_rank, processes_here
+from jobs.ranks import check_processes, forget_error, is_first, is_rank
 from jobs.record import RunRecord, collect, read_record
 from jobs.worker import run_lock, train_and_record
 from planners import RunSpec, Study, UsageError
@@ -47,7 +46,7 @@ def act(flags: cli.Flags) -> int:
         )
     spec = found[0]
     execution = cli.execution(flags)
-    check_devices(processes_here(execution))
+    check_processes(execution, spec.training)
     os.environ["OMP_NUM_THREADS"] = str(spec.training.threads)
     with held_lock(study, spec):
         record = read_record(study, spec)

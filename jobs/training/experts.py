@@ -37,12 +37,17 @@ class Slots(NamedTuple):
 
     @classmethod
     def padded(cls, experts: Tensor, load: Tensor) -> "Slots":
-        """Return the order in which every expert has as many slots as the busiest; those that pad hold token 0."""
-        rows = int(load.max())
+        """Return the order in which every expert has equally many slots; those that pad hold token 0."""
+        rows = padded_rows(load)
         place = experts * rows + rank_in_expert(experts, load)
         tokens = torch.arange(experts.numel(), device=place.device) // experts.shape[1]
         token = tokens.new_zeros(len(load) * rows).scatter_(0, place.flatten(), tokens)
         return cls(token, place, torch.full_like(load, rows))
+
+
+def padded_rows(load: Tensor) -> int:
+    """Return the rows of every expert where all have as many: the most that one has, and whole eights of them."""
+    return -(-int(load.max()) // 8) * 8
 
 
 class Dispatch(torch.autograd.Function):
@@ -143,15 +148,16 @@ PRODUCTS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "looped": looped_product,
     "padded": padded_product,
 }
-PADDING_WORTH = 10_000
-"""Padding rows * d_model * d_expert that cost as much as calling an expert's products one by one (measured)."""
+PADDING_WORTH = {torch.float32: 10_000, torch.float64: 10_000, torch.bfloat16: 60_000}
+"""Padding rows * d_model * d_expert that cost as much as calling an expert's products one by one (measured); a call in
+bf16 costs several times one in fp32, as oneDNN prepares each new size."""
 
 
 def path_for(slots: int, rise: Tensor, fall: Tensor, load: Tensor) -> str:
     """Return the path of `PRODUCTS` that is fastest for so many slots, among those that take the widths."""
     if rise.device.type == "cpu" and not torch.compiler.is_compiling():
-        padding = int(load.max()) - slots / len(load)
-        if padding * fall.shape[1] * fall.shape[2] < PADDING_WORTH:
+        padding = padded_rows(load) - slots / len(load)
+        if padding * fall.shape[1] * fall.shape[2] < PADDING_WORTH.get(rise.dtype, 0):
             return "padded"
     aligned = all(width * rise.element_size() % 16 == 0 for width in (*rise.shape[1:], *fall.shape[1:]))
     return "grouped" if aligned and rise.dtype in (torch.float32, torch.bfloat16) else "looped"

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from jobs.execution import Execution
+from jobs.execution import Execution, check_shares
 from jobs.training import distributed, memory
 from jobs.training.distributed import Ranks
 from jobs.training.experts import Experts
@@ -47,13 +47,8 @@ class Stepper:
 
     def __init__(self, model: Transformer, spec: RunSpec, ranks: Ranks, execution: Execution):
         self.model, self.spec, self.ranks = model, spec, ranks
-        count = spec.training.batch_tokens // spec.training.seq_len
-        if count % ranks.size:
-            raise UsageError(
-                f"the {count} sequences of a batch cannot be shared evenly by {ranks.size} processes;"
-                " choose a number that divides them"
-            )
-        self.windows = count // ranks.size
+        check_shares(ranks.size, spec.training)
+        self.windows = spec.training.batch_tokens // spec.training.seq_len // ranks.size
         self.compiled = compiles(execution, spec, ranks.device)
         prepare_blocks(model, execution, ranks, compiled=self.compiled)
         self.objective = ranks.wrap(Objective(model, spec.router))

@@ -10,6 +10,7 @@ from fits.bases import Powers
 from fits.lines import Sample
 from fits.resampling import Resampling, resample_curve
 from planners.errors import UsageError
+from scaling import fit
 
 X = np.log(np.repeat([0.06, 0.1, 0.16, 0.25, 0.4, 0.6], 3))
 
@@ -68,3 +69,11 @@ def test_another_kind_and_a_spline_are_refused():
         fit_law(table, "cubic", resampling="cases")
     with pytest.raises(UsageError, match="resample the cubic"):
         fit_law(table, "spline", resampling="wild")
+
+
+def test_the_command_shows_it_beside_the_interval(tmp_path, capsys):
+    rows = [f"{math.exp(x)},{y}" for x, y in zip(X, sample().loss, strict=True)]
+    (tmp_path / "runs.csv").write_text("\n".join(["r_a,loss", *rows]))
+    assert fit.main(["--runs", str(tmp_path / "runs.csv"), "--resampling", "wild", "-o", str(tmp_path)]) == 0
+    assert "cubic, wild bootstrap of 200" in capsys.readouterr().out
+    assert (tmp_path / "cubic.draws.csv").read_text().startswith("a,b,c,d\n")

@@ -68,7 +68,7 @@ def test_the_path_follows_from_the_sizes() -> None:
     assert path_for(48, *narrow, load) == "padded"
     assert path_for(48, *odd, load) == "looped"
     assert path_for(48, wide[0].double(), wide[1].double(), load) == "looped"
-    assert path_for(48, *wide, torch.full((8,), 6)) == "padded"  # nothing is padded where the load is even
+    assert path_for(64, *wide, torch.full((8,), 8)) == "padded"  # nothing is padded where the load is even
 
 
 @pytest.mark.parametrize("path", sorted(set(PRODUCTS) - {"grouped"}))

@@ -105,6 +105,19 @@ def test_renormalised_top_1_is_refused() -> None:
     assert LI2025_2B.top_k > 1
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [({"causal": False}, "encoder"), ({"positions": "learned", "max_positions": 8}, "longer than max_positions 8")],
+)
+def test_shapes_that_cannot_be_trained_are_refused(change: dict, sentence: str) -> None:
+    from planners import make_plan, preset
+
+    run = make_plan(preset("smoke")).runs[0]
+    given = {name: getattr(run, name) for name in ("study", "arm", "router", "training", "data", "recipe", "target")}
+    with pytest.raises(UsageError, match=sentence):
+        RunSpec.build(**given, shape=replace(run.shape, **change), flops_convention="exact")
+
+
 @pytest.mark.parametrize("change", [{"score": "x"}, {"jitter": -0.1}, {"jitter": 1.0}, {"capacity_factor": 0.0}])
 def test_impossible_routers_are_refused(change: dict) -> None:
     with pytest.raises(UsageError):
