@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fits.local import local
 from fits.newton import Index, Local, minimise
 from fits.problem import NARROWEST, Problem
+from fits.starts import some_rows
 from fits.table import Floats
 
 STATIONARY = 1e-5
@@ -25,6 +26,8 @@ INFLUENCE = 1e-6
 """Change of ln L for one unit of theta below which a parameter acts on no run: its term has vanished."""
 PASSING = 100
 """Steps for a Huber width that is only passed through on the way to a narrower one."""
+PART = 10_000
+"""Runs from which on the starts are first followed on that many of them, and on all of them from where they end."""
 TIED = 1e-11
 """Relative objective within which the first of the starts is taken."""
 AGREES = 1e-6
@@ -102,7 +105,11 @@ def solve(problem: Problem, method: Method | None = None) -> Solution:
     method = method or Method()
     law = problem.law
     starts = law.starts(law, problem.logs, problem.target) if method.starts is None else method.starts
-    ends = solve_many(problem, problem.point(starts), steps=method.steps)
+    starts = problem.point(starts)
+    if len(problem.loss) > PART:
+        part = problem.take(some_rows(len(problem.loss), PART))
+        starts = solve_many(part, starts, steps=method.steps).theta
+    ends = solve_many(problem, starts, steps=method.steps)
     tied = ends.objective <= ends.objective.min() * (1 + TIED)  # not the lowest of them, which rounding would choose
     return _described(problem, method, ends, best=int(np.argmax(tied)))
 

@@ -15,10 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fits.bootstrap import MEMORY
 from fits.engine import Method, Solution, solve, solve_many
 from fits.problem import Problem
 from fits.table import Floats
 from planners.errors import UsageError
+
+EXACT = 1e-20
+"""Mean square of ln L below which runs count as free of noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +61,8 @@ def nested_ratio(problem: Problem, fixed: Mapping[str, float], *, draws: int = 9
             f"{len(full.loss)} runs, {len(full.free)} parameters and {dof} of them in question leave nothing to compare"
         )
     null = solve(simple)
+    if 2 * null.objective < EXACT * len(full.loss):
+        raise UsageError("the runs lie on the simpler law, without noise by which a further parameter could be judged")
     starts = problem.law.starts(problem.law, full.logs, full.target)
     best = solve(full, Method(starts=np.vstack([null.theta[None], starts])))
     scale = error_dof / dof
@@ -82,8 +88,11 @@ def _simulated(full: Problem, simple: Problem, null: Solution, best: Solution, d
     sd = math.sqrt(2 * null.objective / (n - len(simple.free)))
     random = np.random.default_rng(seed)
     mean = full.law.log_loss(null.theta, full.logs)
-    losses = np.exp(mean + sd * random.standard_normal((draws, n)))
-    one = solve_many(simple, null.theta, losses=losses)
-    ends = [solve_many(full, start, losses=losses) for start in (one.theta, best.theta)]
-    lowest = np.minimum(ends[0].objective, ends[1].objective)
-    return np.asarray(one.objective / lowest - 1)
+    ratios = []
+    for first in range(0, draws, together := max(1, MEMORY // n)):
+        count = min(together, draws - first)
+        losses = np.exp(mean + sd * random.standard_normal((count, n)))
+        one = solve_many(simple, null.theta, losses=losses)
+        ends = [solve_many(full, start, losses=losses).objective for start in (one.theta, best.theta)]
+        ratios.append(one.objective / np.minimum(*ends) - 1)
+    return np.concatenate(ratios)

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fits.law import Columns, Law
 from fits.table import Floats
@@ -33,7 +34,8 @@ def with_sizes(law: Law, theta: Floats, sizes: Sequence[str], logs: Columns, tar
 
     target: ln L, shape (n,).
     """
-    logs, target = _some_rows(logs, target)
+    rows = some_rows(len(target), ROWS)
+    logs, target = {name: values[rows] for name, values in logs.items()}, target[rows]
     points = [law.log_terms(list(point), logs) for point in theta]
     terms = np.array([[np.broadcast_to(term, target.shape) for term in point] for point in points])  # (m, K, n)
     centre = terms.mean(axis=2)
@@ -45,11 +47,9 @@ def with_sizes(law: Law, theta: Floats, sizes: Sequence[str], logs: Columns, tar
     return theta
 
 
-def _some_rows(logs: Columns, target: Floats) -> tuple[Columns, Floats]:
-    if len(target) <= ROWS:
-        return logs, target
-    rows = np.sort(np.random.default_rng(0).choice(len(target), ROWS, replace=False))
-    return {name: values[rows] for name, values in logs.items()}, target[rows]
+def some_rows(n: int, most: int) -> NDArray[np.intp]:
+    """Return all of n rows in their order, or `most` of them drawn without repetition, always the same ones."""
+    return np.arange(n) if n <= most else np.sort(np.random.default_rng(0).choice(n, most, replace=False))
 
 
 def _non_negative(square: Floats, right: Floats) -> Floats:

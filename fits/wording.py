@@ -143,6 +143,11 @@ def _statistics(result: FitResult) -> list[str]:
         search = result.search
         gradient = _number(search.gradient, 2)
         lines.append(f"    search      {search.agreeing} of {search.starts} starts agree, relative gradient {gradient}")
+        if search.others and search.within:
+            lowest = _number(search.others[0].objective, 9)
+            lines.append(
+                f"    other minima {len(search.others)} up to {search.within:g} times as high, the lowest at {lowest}"
+            )
     lines += [f"    {name:<11} {_number(ends[0])} to {_number(ends[1])}" for name, ends in result.domain.items()]
     return lines
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fits import LAWS, fit_law, from_records
+from fits import LAWS, fit_law, from_records, summary
 from fits.engine import solve
 from fits.laws import muennighoff
 from fits.problem import Problem
@@ -105,6 +105,7 @@ def test_the_fade_of_data_is_said_to_be_poorly_identified(reuse):
     assert result.params["A"].status == "fixed"
     assert result.dof == 180
     assert min(other.objective for other in result.search.others) > result.objective
+    assert "4 up to 1.05 times as high, the lowest at 0.0158073" in summary(result)
 
 
 def test_one_minus_exp_would_make_a_false_optimum():

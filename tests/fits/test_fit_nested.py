@@ -73,5 +73,7 @@ def test_the_same_seed_gives_the_same_p():
 
 
 def test_what_cannot_be_compared_is_refused():
+    with pytest.raises(UsageError, match="without noise"):
+        nested_ratio(study(0.0, 3), activation.CONSTANT)
     with pytest.raises(UsageError, match="0 of them in question"):
         nested_ratio(study(0.004, 3), {})
