@@ -14,7 +14,7 @@ from planners.shape import Shape
 FP32, BF16, ID = 4, 2, 8
 """Bytes of a number and of a token's or expert's id."""
 KEPT_WIDTHS = {"swiglu": 4, "gelu": 2}
-"""Hidden widths that an FFN keeps: gate, up, silu(gate) and their product for SwiGLU, or GELU's input and output."""
+"""Hidden widths that an FFN keeps: gate and up, silu of the gate, and their product; or GELU's input and output."""
 ALIBI_WIDENING = 8
 """Dimensions by which the engine widens heads that carry ALiBi positions."""
 LOGITS = 2**24
@@ -124,15 +124,16 @@ def _norm(shape: Shape) -> int:
 def _attention(shape: Shape, size: int) -> int:
     """Return what attention keeps of a token: its input, queries, keys, values, their sum and its log normaliser.
 
-    Queries and keys are kept once more where they are turned, and all three where some are normed or ALiBi widens them.
+    Queries and keys are kept once more where they are turned or normed, and all three where ALiBi widens them. Norms
+    of queries and keys read fp32: in fp32 the projection that these are a part of, in bf16 a copy of them.
     """
     queries, keys = shape.n_heads * shape.head_dim, shape.n_kv_heads * shape.head_dim
     projected, normed = queries + 2 * keys, shape.qk_norm != "none"
     if shape.positions == "alibi":
         kept = (projected + queries) * (shape.head_dim + ALIBI_WIDENING) // shape.head_dim + normed * projected
     else:
-        kept = (1 + normed) * projected + (shape.positions == "rope") * (queries + keys)
-    in_norms = normed * (shape.norm == "rmsnorm") * (queries + keys)
+        kept = projected + (normed or shape.positions == "rope") * (queries + keys)
+    in_norms = normed * ((shape.norm == "rmsnorm") * (queries + keys) + (projected if size == FP32 else queries + keys))
     return size * (shape.d_model + kept + queries) + FP32 * (in_norms + shape.n_heads)
 
 
