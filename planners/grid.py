@@ -87,19 +87,22 @@ def _run(cell: Cell, strict: dict[str, int], seed: int, corpus: Corpus | None) -
         return Refused(cell=cell.name, reason=shortage)
     own = {name: getattr(asked, name) for name in OWN_SETTINGS}
     settings = {**vars(numbers), **own, **cell.variant.training}
-    return RunSpec.build(
-        study=asked.study,
-        arm=cell.arm.label,
-        role=cell.role,
-        series=cell.series,
-        shape=cell.arm.shape,
-        router=cell.arm.router or asked.router,
-        training=Training(D=cell.D, U=U, seed=seed, **settings),
-        data=corpus.data if corpus else None,
-        recipe=cell.recipe,
-        flops_convention=asked.flops_convention,
-        target={**cell.target, "U": float(U)} if cell.shares_unique else cell.target,
-    )
+    try:
+        return RunSpec.build(
+            study=asked.study,
+            arm=cell.arm.label,
+            role=cell.role,
+            series=cell.series,
+            shape=cell.arm.shape,
+            router=cell.arm.router or asked.router,
+            training=Training(D=cell.D, U=U, seed=seed, **settings),
+            data=corpus.data if corpus else None,
+            recipe=cell.recipe,
+            flops_convention=asked.flops_convention,
+            target={**cell.target, "U": float(U)} if cell.shares_unique else cell.target,
+        )
+    except UsageError as error:  # settings that exclude each other in this arm, such as renormalised gates and K = 1
+        return Refused(cell=cell.name, reason=str(error))
 
 
 def _unique(cell: Cell, strict: dict[str, int]) -> int | Refused:

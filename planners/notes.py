@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 from planners.controls import C_FITTED
 from planners.geometry import ALPHA
-from planners.quantity import format_quantity
 from planners.question import Question
 from planners.recipes import disagreements
 from planners.spec import RunSpec
@@ -21,7 +20,7 @@ def notes(question: Question, runs: Sequence[RunSpec]) -> Iterator[str]:
     yield from _controls(runs)
     if len(question.seeds) == 1:
         yield "One seed per arm: noise between seeds cannot be told from the effect of r_a."
-    yield from disagreements(runs)
+    yield from disagreements([run for run in runs if run.role != "lr_check"])
     most = max(run.epochs for run in runs)
     if most > 4:
         yield f"Unique tokens are repeated up to {most:.3g} times; beyond about 4 epochs repeating is known to hurt."
@@ -45,7 +44,7 @@ def _axes(question: Question, matched: Sequence[RunSpec], moe: Sequence[RunSpec]
         (C,) = question.budgets
         yield (
             f"One line at a fixed C confounds r_a with tokens per parameter: {span} along it. Several budgets, such as"
-            f" --budget {','.join(format_quantity(C, 2) for C in (C / 3, C, C * 3))}, tell the two apart."
+            f" --budget {','.join(f'{C:.2e}'.replace('.00', '').replace('e+', 'e') for C in (C / 3, C, C * 3))}, tell the two apart."
         )
     else:
         yield (

@@ -12,7 +12,7 @@ from planners.match import HOLDS
 from planners.recipes import RECIPES
 from planners.shape import Shape
 from planners.spec import Data, Router
-from planners.vary import Varied
+from planners.vary import CONCERNS, Varied, kind_of
 
 ALL = "all"
 """Every arm, where arms are named."""
@@ -226,12 +226,26 @@ class Question:
         rates, top_ks = any(rate < 1 for rate in self.activations), any(self.top_ks)
         if self.match == "C=D" and (self.hold == "aspect" or (top_ks and not rates)):
             raise UsageError("under C=D the backbone is held and N follows the rate; give rates, and no --hold aspect")
+        self._check_given()
         fields = [varied.field for varied in self.vary]
         for name in fields:
             if fields.count(name) > 1:
                 raise UsageError(f"{name} is varied twice; give all its values at once")
             if self._is_set(name):
                 raise UsageError(f"{name} is given and varied; give one of the two")
+
+    def _check_given(self) -> None:
+        """Refuse what would have no part in any arm, where all of them are given."""
+        if self.is_matched:
+            return
+        sizes = [name for fixed in (self.moe, self.dense) for name, size in vars(fixed).items() if size is not None]
+        idle = sizes + [varied.field for varied in self.vary if kind_of(varied.field) not in CONCERNS["given"]]
+        if idle:
+            raise UsageError(f"{idle[0]} has no part in arms that are given with their shape; ask for rates or top-k")
+        for name in ("lr", "batch_tokens"):
+            varied = any(one.field == name for one in self.vary)
+            if (varied or getattr(self, name) is not None) and all(getattr(arm, name) for arm in self.arms):
+                raise UsageError(f"{name} has no part here: every arm that is given has its own; leave it out")
 
     def _is_set(self, name: str) -> bool:
         """Whether a field that is varied has a value of its own already."""

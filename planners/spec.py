@@ -203,6 +203,8 @@ class RunSpec:
             router = Router()
         if router.renormalise and shape.top_k == 1:
             raise UsageError("renormalised gates with top_k 1 are constant 1, so the router cannot learn; use K > 1")
+        if training.schedule != "wsd" and training.cooldown_share != Training.cooldown_share:
+            raise UsageError(f"cooldown_share {training.cooldown_share} is for schedule wsd, not {training.schedule}")
         if not shape.causal:
             raise UsageError("an encoder (causal false) can be counted but not trained; plan a decoder")
         if shape.positions == "learned" and training.seq_len > shape.max_positions:

@@ -187,7 +187,8 @@ def act(flags: cli.Flags) -> int:
         cli.say(f"\n{'wrote' if written else 'unchanged'}: {study.folder}", flags)
         if configs:
             cli.say(f"exported: {len(configs)} configurations in {study.folder / 'hf'}", flags)
-        cli.say(f"next: {cli.command('sweep', study.folder, '--go')}", flags)
+        trained = cli.command("sweep", study.folder, "--go")
+        cli.say(f"next: {trained if asked.data else cli.command('simulate', study.folder)}", flags)
     else:
         cli.say("\nnothing was written; add -o studies/NAME to keep this plan", flags)
     return cli.GAPS if plan.refused or lacking else cli.DONE

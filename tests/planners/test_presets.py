@@ -71,6 +71,9 @@ class TestTinyStories:
             assert (training.steps, training.batch_tokens, training.seq_len) == (10_000, 16 * 256, 256)
             assert (training.lr, run.shape.vocab_size) == (3e-4, 50_257)
             assert training.patience is not None
+            biases = (run.shape.attention_bias, run.shape.ffn_bias, run.shape.expert_bias)
+            assert (biases, run.shape.tied_embeddings) == (("all", True, False), False)
+            assert (run.shape.positions, run.shape.norm, run.shape.ffn) == ("learned", "layernorm", "gelu")
             assert run.shape.is_dense or (run.shape.n_moe_layers, run.shape.top_k, run.shape.d_shared) == (6, 1, 0)
 
 

@@ -92,6 +92,16 @@ def test_m_to_the_printed_digits_counts_the_router() -> None:
     assert (len(rows), agree) == (30, {"li2025": 1, "li2025+router": 19})
 
 
+def test_learning_rate_and_batch_of_fixed_c_follow_d_with_the_exponents_of_step_law() -> None:
+    """So a slip in copying one of them shows: the rates to 1 %, batches to what steps of 16 sequences allow."""
+    rows = [run for run in RUNS if run.table in (10, 12)]
+    for table in (10, 12):
+        lrs = [(run.lr or 0) / run.D**0.307 for run in rows if run.table == table]
+        batches = [(run.batch_tokens or 0) / run.D**0.571 for run in rows if run.table == table]
+        assert max(lrs) / min(lrs) < 1.01
+        assert max(batches) / min(batches) < 1.12
+
+
 def test_d_is_steps_times_batch() -> None:
     rows = [run for run in RUNS if run.steps and run.batch_tokens]
     assert len(rows) == 24

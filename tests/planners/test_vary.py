@@ -122,13 +122,40 @@ def test_one_impossible_variant_of_several_is_refused_as_a_whole() -> None:
 def test_given_arms_take_what_is_not_their_shape() -> None:
     shape = make_plan(preset("smoke"), None).runs[1].shape
     arm = GivenArm(label="mine", shape=shape, C=1e11)
-    asked = Question(
-        study="x", arms=(arm,), vary=(parse_varied("router.jitter=0,.1"), parse_varied("norm=layernorm,rmsnorm"))
-    )
-    plan = make_plan(asked)
+    plan = make_plan(Question(study="x", arms=(arm,), vary=(parse_varied("router.jitter=0,.1"),)))
     assert [run.arm for run in plan.runs] == ["mine router.jitter=0", "mine router.jitter=0.1"]
     assert {run.shape for run in plan.runs} == {shape}
     assert plan.refused == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"vary": (parse_varied("norm=layernorm,rmsnorm"),)},
+        {"vary": (parse_varied("mu=9"),)},
+        {"moe": Geometry(d_model=64)},
+        {"dense": Geometry(n_layers=3)},
+        {"lr": 1e-3},
+        {"vary": (parse_varied("lr=1e-3,2e-3"),)},
+    ],
+)
+def test_what_has_no_part_in_given_arms_is_refused_and_not_ignored(change: dict) -> None:
+    shape = make_plan(preset("smoke"), None).runs[1].shape
+    arm = GivenArm(label="mine", shape=shape, C=1e11, lr=2e-3)
+    with pytest.raises(UsageError, match="has no part"):
+        Question(study="x", arms=(arm,), **change)
+    matched = {"activations": (1.0, 0.3), "total_params": 296e3, "budgets": (1e11,)}
+    assert make_plan(Question(study="x", arms=(arm,), **matched, **({} if "dense" in change else change))).runs
+
+
+def test_an_arm_that_a_setting_excludes_is_refused_and_the_others_are_planned() -> None:
+    plan = make_plan(replace(preset("smoke"), vary=(parse_varied("router.renormalise=true"),), data=None))
+    assert [run.arm for run in plan.runs] == ["dense", "K4", "K16"]
+    assert [cell.cell.split(" at ")[0] for cell in plan.refused] == ["K1"]
+    crossed = (parse_varied("schedule=cosine,wsd"), parse_varied("cooldown_share=.1,.2"))
+    plan = make_plan(replace(preset("smoke"), top_ks=(4,), vary=crossed, data=None))
+    assert len(plan.runs) == 3
+    assert "cooldown_share 0.1 is for schedule wsd" in plan.refused[0].reason
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The plan command: what it writes, what it refuses, and that ten thousand arms are no burden."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,16 @@ def test_the_same_plan_twice_is_the_same_bytes_and_another_is_refused(
     asked, runs = Study(folders[0]).asked(), Study(folders[0]).runs()
     assert asked.question.match == "N=C"
     assert {run.role for run in runs} == {"matched", "control", "lr_check"}
+
+
+def test_a_plan_is_the_same_bytes_in_another_process(tmp_path: Path) -> None:
+    """Strings hash anew in each process, so an order that rests on a set differs between the two."""
+    flags = ["--vary", "norm=rmsnorm,layernorm", "--controls", "optimal", "--unique-tokens", "strict,1B"]
+    for seed in ("1", "2"):
+        command = [sys.executable, "-m", "scaling.plan", *USUAL[1:], *flags, "-o", str(tmp_path / seed / "x")]
+        subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed})
+    first, second = ({path.name: path.read_bytes() for path in (tmp_path / seed / "x").iterdir()} for seed in "12")
+    assert first == second
 
 
 def test_the_written_command_gives_the_plan_again(tmp_path: Path) -> None:
