@@ -42,9 +42,10 @@ def _axes(question: Question, matched: Sequence[RunSpec], moe: Sequence[RunSpec]
         return
     elif len(question.budgets) == 1:
         (C,) = question.budgets
+        others = ",".join(f"{C * factor:.2e}".replace(".00", "").replace("e+", "e") for factor in (1 / 3, 1, 3))
         yield (
             f"One line at a fixed C confounds r_a with tokens per parameter: {span} along it. Several budgets, such as"
-            f" --budget {','.join(f'{C:.2e}'.replace('.00', '').replace('e+', 'e') for C in (C / 3, C, C * 3))}, tell the two apart."
+            f" --budget {others}, tell the two apart."
         )
     else:
         yield (

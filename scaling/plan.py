@@ -188,7 +188,7 @@ def act(flags: cli.Flags) -> int:
         if configs:
             cli.say(f"exported: {len(configs)} configurations in {study.folder / 'hf'}", flags)
         trained = cli.command("sweep", study.folder, "--go")
-        cli.say(f"next: {trained if asked.data else cli.command('simulate', study.folder)}", flags)
+        cli.say(f"next: {trained if asked.data else cli.command('simulate', study.folder, '--noise', '0.01')}", flags)
     else:
         cli.say("\nnothing was written; add -o studies/NAME to keep this plan", flags)
     return cli.GAPS if plan.refused or lacking else cli.DONE

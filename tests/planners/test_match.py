@@ -61,6 +61,16 @@ def test_rate_and_top_k_together_let_d_expert_follow() -> None:
     assert len({arm.shape.d_expert for arm in arms if isinstance(arm, Arm)}) == 4
 
 
+@pytest.mark.parametrize("align", [32, 64, 128])
+@pytest.mark.parametrize("N", [2e6, 1e7, 3e7, 1e8])
+def test_mu_is_held_to_two_percent_where_whole_experts_are_wide(N: float, align: int) -> None:
+    """Cells that would move it further are refused, and say so."""
+    arms = match_moe(N, Frame(vocab_size=256, align=align), Geometry(), activations=(0.5, 0.3), top_ks=(1, 2))
+    mus = [arm.shape.mu or 0 for arm in arms if isinstance(arm, Arm)] or [1]
+    assert max(mus) / min(mus) - 1 <= 0.02
+    assert len(mus) + sum(isinstance(arm, Refused) for arm in arms) >= 4
+
+
 def test_a_rate_below_the_floor_names_the_floor() -> None:
     (arm,) = match_moe(1e6, Frame(vocab_size=256, align=8), Geometry(), activations=(0.05,), top_ks=())
     assert isinstance(arm, Refused)
