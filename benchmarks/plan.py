@@ -8,6 +8,7 @@ every tenth arm. Vary: settings that share their shapes.
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,8 +33,8 @@ CASES = {
 }  # fmt: skip
 
 
-def once(flags: list[str]) -> tuple[float, float]:
-    """Return seconds and peak memory in MB of one call."""
+def once(flags: list[str]) -> tuple[float, float, float]:
+    """Return seconds on the clock, seconds of the processor, and peak memory in MB of one call."""
     command = [sys.executable, "-m", "scaling.plan", "--activation", RATES, *flags]
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -41,26 +42,25 @@ def once(flags: list[str]) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, 3):
         raise SystemExit(f"planning failed with exit code {process.returncode}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def main() -> None:
-    """Print a line for each case and way of output: the least and the median of the repeats."""
+    """Print a line for each case and way of output: the least of the repeats, and the median on the clock."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=3)
     repeat = parser.parse_args().repeat
-    print(f"{'case':36}{'output':10}{'least s':>9}{'median s':>10}{'MB':>7}")
+    print(f"{'case':36}{'output':10}{'least s':>9}{'median s':>10}{'cpu s':>8}{'MB':>7}")
     for name, flags in CASES.items():
         for output in ("table", "--json", "-o"):
-            seconds, memory = [], 0.0
+            calls = []
             for _ in range(repeat):
                 with tempfile.TemporaryDirectory() as folder:
                     extra = {"table": [], "--json": ["--json"], "-o": ["-o", f"{folder}/x"]}[output]
-                    taken, most = once([*flags, *extra])
-                seconds.append(taken)
-                memory = max(memory, most)
-            median = sorted(seconds)[len(seconds) // 2]
-            print(f"{name:36}{output:10}{min(seconds):9.2f}{median:10.2f}{memory:7.0f}", flush=True)
+                    calls.append(once([*flags, *extra]))
+            wall, cpu, memory = zip(*calls, strict=True)
+            figures = f"{min(wall):9.2f}{statistics.median(wall):10.2f}{min(cpu):8.2f}{max(memory):7.0f}"
+            print(f"{name:36}{output:10}{figures}", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from planners.shape import Shape
 
 FP32, BF16, ID = 4, 2, 8
 """Bytes of a number and of a token's or expert's id."""
-KEPT_WIDTHS = {"swiglu": 3, "gelu": 2}
-"""Hidden widths that an FFN keeps: the input of the activation, which is two for SwiGLU, and its output."""
+KEPT_WIDTHS = {"swiglu": 4, "gelu": 2}
+"""Hidden widths that an FFN keeps: gate and up, silu of the gate, and their product; or GELU's input and output."""
 ALIBI_WIDENING = 8
 """Dimensions by which the engine widens heads that carry ALiBi positions."""
 LOGITS = 2**24
@@ -124,7 +124,8 @@ def _norm(shape: Shape) -> int:
 def _attention(shape: Shape, size: int) -> int:
     """Return what attention keeps of a token: its input, queries, keys, values, their sum and its log normaliser.
 
-    Queries and keys are kept once more where they are turned or normed, and all three where ALiBi widens them.
+    Queries and keys are kept once more where they are turned or normed, and all three where ALiBi widens them. Norms
+    of queries and keys read fp32: in fp32 the projection that these are a part of, in bf16 a copy of them.
     """
     queries, keys = shape.n_heads * shape.head_dim, shape.n_kv_heads * shape.head_dim
     projected, normed = queries + 2 * keys, shape.qk_norm != "none"
@@ -132,7 +133,7 @@ def _attention(shape: Shape, size: int) -> int:
         kept = (projected + queries) * (shape.head_dim + ALIBI_WIDENING) // shape.head_dim + normed * projected
     else:
         kept = projected + (normed or shape.positions == "rope") * (queries + keys)
-    in_norms = normed * ((shape.norm == "rmsnorm") + (size == BF16)) * (queries + keys)
+    in_norms = normed * ((shape.norm == "rmsnorm") * (queries + keys) + (projected if size == FP32 else queries + keys))
     return size * (shape.d_model + kept + queries) + FP32 * (in_norms + shape.n_heads)
 
 

@@ -62,8 +62,8 @@ def norm_of(shape: Shape, width: int) -> nn.RMSNorm | nn.LayerNorm:
 
 
 def over_last(norm: nn.RMSNorm | nn.LayerNorm, x: Tensor) -> Tensor:
-    """Return x (batch, T, width) normed in pieces as wide as the norm's weight: whole, or head by head."""
-    normed: Tensor = norm(x.view(*x.shape[:2], -1, norm.weight.shape[0]))
+    """Return x (batch, T, width) normed in pieces as wide as the norm's weight, whole or head by head, in its type."""
+    normed: Tensor = norm(x.to(norm.weight.dtype).view(*x.shape[:2], -1, norm.weight.shape[0]))
     return normed.flatten(2)
 
 

@@ -2,8 +2,8 @@
 
 Three paths compute the same. `grouped_product` is the fast one. `looped_product` is the readable reference and the path
 for float64 and for widths that the grouped product does not take; the two give the same bits on a CPU in float32.
-`padded_product` gives every expert as many rows as the busiest one has: on a CPU with few tokens an expert, whose
-products are so small that calling them one by one is what costs, it is several times as fast.
+`padded_product` gives every expert as many rows as the busiest one has: on a CPU, where few tokens an expert make
+products so small that calling them one by one is what costs, one call for all of them is faster.
 """
 
 from collections.abc import Callable

@@ -88,8 +88,9 @@ def test_activations_of_any_shape(made: Shape, precision: str) -> None:
     assume(made.causal and (made.positions != "learned" or made.max_positions >= 16))
     model = Transformer(made)
     model.initialise(0)
-    measured = kept_bytes(model, torch.zeros(8, 17, dtype=torch.int64), precision)
-    planned = memory(made, precision, 8 * 16)
+    # one token over and over goes to one expert; enough of them, or the engine pads all experts to that one's rows
+    measured = kept_bytes(model, torch.zeros(64, 17, dtype=torch.int64), precision)
+    planned = memory(made, precision, 64 * 16)
     assert 1 / WITHIN_TINY < (sum(planned.activations.values()) + planned.copies) / measured < WITHIN_TINY
 
 
