@@ -52,7 +52,12 @@ def arguments() -> cli.Parser:
     usual = "the cubic, or the quadratic below 5 rates"
     add("--law", metavar="NAME,…", help=f"what to fit (default: {usual}): {', '.join(LAWS)}")
     add("--over", choices=AXES, default="r_a", help="what the arms of a curve differ in (default r_a)")
-    add("--delta", default="1e-3", help="width of the Huber loss in ln L, for laws of N and D (default 1e-3)")
+    add(
+        "--delta",
+        default="1e-3",
+        help="width of the Huber loss in ln L (default 1e-3); inf: least squares, 0: least absolute deviations",
+    )
+    add("--fixed", metavar="NAME=VALUE,…", help="parameters of a law of the loss that are held: drift_N=0,drift_C=0")
     add(
         "--bootstrap",
         default="200",
@@ -95,7 +100,8 @@ def act(flags: cli.Flags) -> int:
         margin=margin,
         of=flags.over,
         resampling=flags.resampling,
-        delta=parse_quantity(flags.delta, "--delta"),
+        delta=_delta(flags.delta),
+        fixed=_fixed(flags.fixed),
         bootstrap=parse_count(flags.bootstrap, "--bootstrap", least=0),
         seed=parse_count(flags.seed, "--seed", least=0),
     )
@@ -215,6 +221,20 @@ def fit_and_write(
             for old in {law, *(path.stem for path in out.glob(f"{law}-*.json"))} - set(names):
                 (out / f"{old}.json").unlink(missing_ok=True)
     return results
+
+
+def _delta(text: str) -> float:
+    named = {"inf": math.inf, "0": 0.0}
+    return named[text] if text in named else parse_quantity(text, "--delta")
+
+
+def _fixed(text: str | None) -> dict[str, float]:
+    """Return the parameters of NAME=VALUE pairs; a value may be zero or negative."""
+    pairs = [pair.partition("=") for pair in text.split(",")] if text else []
+    try:
+        return {name: float(value) for name, _, value in pairs}
+    except ValueError:
+        raise UsageError(f"--fixed {text!r} is not NAME=VALUE with numbers, such as drift_N=0") from None
 
 
 def _worth(part: RunTable, margins: dict[float, float]) -> float | None:

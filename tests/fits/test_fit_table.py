@@ -227,3 +227,10 @@ def test_rows_left_out_on_request_are_listed_with_the_request():
 def test_a_condition_that_means_nothing_is_refused(condition, words):
     table = from_records([{"N": 1e8, "arm": "a", "loss": 3.0}])
     assert_refused(lambda: table.where(condition), words)
+
+
+def test_a_run_that_stopped_early_counts_with_what_it_consumed():
+    rows = [{"D": 1e9, "D_seen": seen, "C": 6e18, "loss": 3.0} for seen in (1e9, 4e8)]
+    table = from_records(rows)
+    assert table.numbers("D").tolist() == [1e9, 4e8]
+    assert table.numbers("C") == pytest.approx([6e18, 2.4e18])

@@ -68,3 +68,15 @@ def test_what_is_printed_names_the_checks_that_fired(tmp_path: Path, capsys: pyt
     assert "embedding convention: Nothing says" in capsys.readouterr().out
     cli.main([*arguments, "--embeddings", "included"])
     assert "0 of 4 fired" in capsys.readouterr().out
+
+
+def test_parameters_can_be_held_and_the_objective_chosen(capsys: pytest.CaptureFixture) -> None:
+    table = published("chinchilla_kyotakano234")
+    columns = ",".join(f"{ours}={theirs}" for ours, theirs in table.columns.items())
+    arguments = ["fit", "--runs", str(table.path), "--columns", columns, "--law", "chinchilla", "--bootstrap", "0"]
+    assert cli.main([*arguments, "--delta", "inf", "--fixed", "alpha=.34", "--json"]) == cli.DONE
+    [found] = json.loads(capsys.readouterr().out)["fits"]
+    assert found["params"]["alpha"] == {"name": "alpha", "value": 0.34, "lo": None, "hi": None, "status": "fixed"}
+    for wrong in (["--fixed", "alpha"], ["--fixed", "gamma=1"], ["--delta", "wide"]):
+        assert cli.main([*arguments, *wrong]) == cli.USAGE
+        assert capsys.readouterr().err.startswith("error: ")
