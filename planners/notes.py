@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from planners.controls import C_FITTED
 from planners.geometry import ALPHA
+from planners.quantity import format_quantity
 from planners.question import Question
-from planners.recipes import disagreements
+from planners.recipes import STEP_LAW_FROM, disagreements
 from planners.spec import RunSpec
 
 
@@ -20,6 +21,7 @@ def notes(question: Question, runs: Sequence[RunSpec]) -> Iterator[str]:
     yield from _controls(runs)
     if len(question.seeds) == 1:
         yield "One seed per arm: noise between seeds cannot be told from the effect of r_a."
+    yield from _extrapolated(question, runs)
     yield from disagreements([run for run in runs if run.role != "lr_check"])
     most = max(run.epochs for run in runs)
     if most > 4:
@@ -88,3 +90,13 @@ def _controls(runs: Sequence[RunSpec]) -> Iterator[str]:
     if out:
         limits = f"{C_FITTED[0]:.2g} to {C_FITTED[1]:.2g} FLOPs"
         yield f"That law was fitted from {limits}: at C {', '.join(f'{C:g}' for C in out)} its N is an extrapolation."
+
+
+def _extrapolated(question: Question, runs: Sequence[RunSpec]) -> Iterator[str]:
+    """Say where Step Law decides the learning rate of models smaller than those it was fitted on."""
+    ruled = [run for run in runs if run.recipe == "step-law" and run.role != "given" and question.lr is None]
+    small = sorted({run.N for run in ruled if run.N < STEP_LAW_FROM})
+    if small:
+        sizes = " to ".join(format_quantity(N) for N in dict.fromkeys((small[0], small[-1])))
+        fitted = f"Step Law was fitted on models of {format_quantity(STEP_LAW_FROM)} parameters and more"
+        yield f"{fitted}: at N {sizes} its learning rate is an extrapolation, which --lr-check tests."

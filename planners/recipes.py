@@ -16,6 +16,8 @@ from planners.spec import RunSpec
 
 SMALL = 5e6
 """Parameters below which the rules fitted at 60M and above are two to five times too hot (measured at 0.29M)."""
+STEP_LAW_FROM = 6e7
+"""Parameters of the smallest models that Step Law was fitted on (arXiv 2503.04715)."""
 DISAGREEMENT = 2.0
 """Ratio of two rules from which a plan says that they disagree."""
 

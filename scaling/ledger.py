@@ -70,6 +70,8 @@ def _settings(question: Question, runs: tuple[RunSpec, ...]) -> list[str]:
     ]
     if question.budgets:
         given[-1 if not question.tokens else -2] += f" FLOPs ({question.flops_convention})"
+    else:
+        given.append(f"C in {question.flops_convention} FLOPs")
     followed = [FOLLOWS[question.match]] if question.is_matched else ["arms as given"]
     recipes = " and ".join(dict.fromkeys(run.recipe for run in runs))
     return [*given, *followed, f"T = {question.seq_len}", f"recipe {recipes}"]

@@ -111,6 +111,15 @@ def test_many_repeats_are_noted() -> None:
     assert any("repeated" in note for note in make_plan(replace(SMOKE, unique_tokens=5000), CORPUS).notes)
 
 
+def test_a_rule_outside_what_it_was_fitted_on_is_noted() -> None:
+    asked = Question(study="x", total_params=2e7, budgets=(1e16,), activations=(1, 0.3))
+    noted = [note for note in make_plan(asked).notes if "Step Law was fitted" in note]
+    assert len(noted) == 1
+    assert "20M" in noted[0]
+    for other in ({"total_params": 1e8}, {"lr": 1e-3}, {"recipe": "ling"}):
+        assert not any("Step Law was fitted" in note for note in make_plan(replace(asked, **other)).notes)
+
+
 def test_dense_alone_is_a_plan() -> None:
     plan = make_plan(Question(study="x", total_params=1e6, budgets=(1e13,), activations=(1,)))
     assert [run.arm for run in plan.runs] == ["dense"]

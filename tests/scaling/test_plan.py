@@ -115,6 +115,15 @@ def test_json_holds_runs_refusals_notes_and_residuals(capsys: pytest.CaptureFixt
         assert missed["loss"] == pytest.approx(-0.05 * missed["C"], rel=1e-2)
 
 
+@pytest.mark.parametrize(
+    "flags", [USUAL[1:], ["--match", "N=D", "--tokens", "1B", *USUAL[3:]], ["--preset", "li2025-2b"]]
+)
+def test_c_is_never_shown_without_its_convention(flags: list[str], capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["plan", *flags, "--flops", "6nd"]) == cli.DONE
+    heading = capsys.readouterr().out.splitlines()[0]
+    assert "FLOPs (6nd)" in heading or "C in 6nd FLOPs" in heading
+
+
 def test_residuals_stand_in_the_table(capsys: pytest.CaptureFixture) -> None:
     assert cli.main([*USUAL, "--loss-slope", ".05"]) == cli.DONE
     header = capsys.readouterr().out.splitlines()[2].split()
