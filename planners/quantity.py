@@ -6,6 +6,8 @@ import re
 from planners.errors import UsageError
 
 _SUFFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
+_MOST = 10**9
+"""Largest count that is taken for one."""
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([A-Za-z]*)")
 
 
@@ -30,12 +32,16 @@ def parse_quantities(text: str, name: str = "value") -> tuple[float, ...]:
 
 def parse_counts(text: str, name: str = "value", *, least: int = 0) -> tuple[int, ...]:
     """Return the whole numbers of a comma list, each at least `least`, without repeats."""
-    counts = []
-    for item in text.split(","):
-        if not re.fullmatch(r"\s*\d{1,9}\s*", item) or int(item) < least:
-            raise UsageError(f"{name} {item.strip()!r} is not a whole number of at least {least}")
-        counts.append(int(item))
-    return tuple(dict.fromkeys(counts))
+    return tuple(dict.fromkeys(_count(item.strip(), name, least) for item in text.split(",")))
+
+
+def _count(text: str, name: str, least: int) -> int:
+    """Return one whole number, written `4096`, `4k` or `4e3`."""
+    match = _NUMBER.fullmatch(text)
+    number = float(match[1]) * _SUFFIXES.get(match[2], math.nan) if match else math.nan
+    if not (number.is_integer() and least <= number <= _MOST):
+        raise UsageError(f"{name} {text!r} is not a whole number of at least {least} and at most {_MOST:,}")
+    return int(number)
 
 
 def parse_count(text: str, name: str = "value", *, least: int = 1) -> int:

@@ -50,6 +50,7 @@ def test_what_is_written_reads_back_to_its_digits(number: float) -> None:
 def test_lists_keep_order_and_drop_repeats() -> None:
     assert parse_quantities("1,.5,1,.2") == (1, 0.5, 0.2)
     assert parse_counts("0,1,16,1") == (0, 1, 16)
-    for bad in ("1,-2", "1.5", "", "1,,2"):
+    assert parse_counts("4k,2e3,1e9,2.5k") == (4000, 2000, 10**9, 2500)
+    for bad in ("1,-2", "1.5", "", "1,,2", "nan", "1e400", "2e9", "4Q", "inf", "1.0001k0"):
         with pytest.raises(UsageError):
             parse_counts(bad)
