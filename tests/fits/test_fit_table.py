@@ -227,3 +227,13 @@ def test_rows_left_out_on_request_are_listed_with_the_request():
 def test_a_condition_that_means_nothing_is_refused(condition, words):
     table = from_records([{"N": 1e8, "arm": "a", "loss": 3.0}])
     assert_refused(lambda: table.where(condition), words)
+
+
+def test_millions_of_parameters_and_billions_of_tokens_are_refused(tmp_path):
+    path = written(tmp_path, "N,D,loss\n100,2,3.1\n7000,140,2.5\n")
+    assert_refused(lambda: read_table(path), "--columns N=NAME*1e6,D=NAME*1e9")
+
+
+def test_a_run_of_a_rate_below_one_is_moe_whose_experts_are_not_stated():
+    rows = [{"r_a": rate, "n_experts": experts, "loss": 3.0} for rate, experts in ((0.2, None), (1.0, 0), (0.3, 8))]
+    assert from_records(rows).routed().tolist() == [True, False, True]

@@ -140,3 +140,11 @@ def test_a_table_without_unique_tokens_is_refused_in_one_sentence():
         reuse(from_records([{"N": 1e8, "D": 1e9, "loss": 3.0}]))
     with pytest.raises(UsageError, match="margin"):
         reuse(from_records([{"N": 1e8, "D": 1e9, "U": 1e9, "loss": 3.0}]), margin=-1.0)
+
+
+def test_a_half_life_beyond_the_first_order_says_so():
+    few, many = (
+        reuse(strict(0.002, 0.0, 3, np.random.default_rng(0)), slope=slope)[0].notes for slope in (0.2, 0.02)
+    )  # R of 100 and 10, 32 epochs
+    assert not any("first order" in note for note in few)
+    assert any("first order" in note and "32 epochs" in note for note in many)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,55 @@ def test_what_is_printed_names_the_checks_that_fired(tmp_path: Path, capsys: pyt
     assert "embedding convention: Nothing says" in capsys.readouterr().out
     cli.main([*arguments, "--embeddings", "included"])
     assert "0 of 4 fired" in capsys.readouterr().out
+
+
+def two_budgets(path: Path) -> Path:
+    """Write two budgets of fresh runs, and strict ones whose optimum is elsewhere."""
+    lines = ["N,r_a,n_experts,D,U,C,seed,loss"]
+    for C, U, best in ((1e18, 0, 0.2), (1e19, 0, 0.2), (1e18, 1.6e9, 0.4)):
+        for rate in (0.1, 0.15, 0.2, 0.3, 0.45, 0.7):
+            for seed in (0, 1, 2):
+                D = C / (6e8 * rate)
+                wiggle = 1e-3 * ((7 * seed + round(100 * rate)) % 5 - 2)
+                loss = 4 - 0.05 * math.log(C / 1e18) + 0.1 * math.log(rate / best) ** 2 + wiggle
+                lines.append(f"1e8,{rate},8,{D},{U or D},{C},{seed},{loss}")
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_every_series_is_named_and_the_margin_says_where_it_is_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = two_budgets(tmp_path / "runs.csv")
+    assert cli.main(["fit", "--runs", str(path), "--law", "quadratic", "--json"]) == cli.DONE
+    found = json.loads(capsys.readouterr().out)
+    assert [fit["data"] for fit in found["fits"]] == [f"{path}, {name}" for name in ("C1e18", "C1e18-strict", "C1e19")]
+    assert set(found["checks"]) == {"quadratic-C1e18", "quadratic-C1e18-strict", "quadratic-C1e19"}
+    assert found["fits"][0]["optimum"]["margin"] == pytest.approx(0.05 * math.log(1.05), rel=1e-6)
+    assert "none was fixed before them" in found["fits"][0]["notes"][-1]
+    assert found["reuse"][0]["equivalences"][0]["margin"] == pytest.approx(0.05 * math.log(1.05), rel=1e-6)
+
+
+def test_another_optimum_on_repeated_data_is_no_movement_with_the_budget(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    cli.main(["fit", "--runs", str(two_budgets(tmp_path / "runs.csv")), "--law", "quadratic", "--json"])
+    still = json.loads(capsys.readouterr().out)["constancy"]
+    assert [cell["label"] for cell in still["cells"]] == ["C1e18", "C1e19"]
+    assert still["p"] > 0.5
+
+
+def test_least_squares_can_be_asked_for(capsys: pytest.CaptureFixture) -> None:
+    chinchilla = published("chinchilla_kyotakano234")
+    columns = ",".join(f"{ours}={theirs}" for ours, theirs in chinchilla.columns.items())
+    arguments = ["fit", "--runs", str(chinchilla.path), "--columns", columns, "--law", "chinchilla", "--bootstrap", "0"]
+    for delta, name in (("inf", "half the sum of squares"), ("0", "sum of |ln L")):
+        assert cli.main([*arguments, "--delta", delta]) == cli.DONE
+        assert name in capsys.readouterr().out
+
+
+def test_a_table_without_rates_is_told_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text("N,D,loss\n1e8,2e9,3.1\n")
+    assert cli.main(["fit", "--runs", str(path)]) == cli.USAGE
+    assert "--law chinchilla" in capsys.readouterr().err
