@@ -196,7 +196,8 @@ def joined(study: Study, path: str, columns: dict[str, str]) -> RunTable:
         if here.get(run_id, {}).get("state") == "done":
             raise UsageError(f"{path}: run {run_id} was trained in {study.folder} too; remove one of the two")
         rows.append({**planned(specs[run_id]), **{str(name): cell for name, cell in row.items()}, "state": "done"})
-    return replace(from_records(rows, source=f"{study.runs_csv.name} and {path}"), dropped=elsewhere.dropped)
+    table = from_records(rows, source=f"{study.runs_csv.name} and {path}")
+    return replace(table, dropped=(*table.dropped, *elsewhere.dropped))
 
 
 def _margin(study: Study, asked: float | None) -> float | None:

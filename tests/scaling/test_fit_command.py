@@ -40,6 +40,16 @@ def test_a_fit_of_runs_trained_elsewhere(tiny_study: Study, tmp_path: Path, caps
     assert found["reuse"] == []
 
 
+def test_a_run_that_failed_here_stays_listed(
+    tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = planned(tiny_study.runs()[0]) | {"state": "failed", "loss": None}
+    monkeypatch.setattr("scaling.fit.collect", lambda study: [failed])
+    table = joined(tiny_study, str(elsewhere(tiny_study, tmp_path / "losses.csv")), {})
+    assert [one.reason for one in table.dropped] == ["state is failed"]
+    assert len(table) == len(tiny_study.runs())
+
+
 def test_a_run_that_nobody_planned_is_refused(tiny_study: Study, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = elsewhere(tiny_study, tmp_path / "losses.csv", run_id="feedfacecafe")
     assert cli.main(["fit", str(tiny_study.folder), "--runs", str(path)]) == cli.USAGE
