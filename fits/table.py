@@ -120,9 +120,11 @@ class RunTable:
     def where(self, condition: str) -> "RunTable":
         """Return the runs that meet `condition`, such as "C>=1e18" or "arm!=K1"; the others are listed as dropped.
 
-        Raises UsageError for a condition that cannot be read, or an unknown column.
+        Raises UsageError for a condition that cannot be read or that no run meets, and for an unknown column.
         """
         column, keep = _meets(self, condition)
+        if not keep.any():
+            raise UsageError(f"none of the {len(self)} runs of {self.source} meets {condition!r}; choose another value")
         left_out = tuple(
             Dropped(row=int(row), reason=f"left out by {condition}", by=column) for row in self.frame.index[~keep]
         )

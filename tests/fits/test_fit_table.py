@@ -237,3 +237,7 @@ def test_millions_of_parameters_and_billions_of_tokens_are_refused(tmp_path):
 def test_a_run_of_a_rate_below_one_is_moe_whose_experts_are_not_stated():
     rows = [{"r_a": rate, "n_experts": experts, "loss": 3.0} for rate, experts in ((0.2, None), (1.0, 0), (0.3, 8))]
     assert from_records(rows).routed().tolist() == [True, False, True]
+
+
+def test_a_condition_that_no_run_meets_is_refused():
+    assert_refused(lambda: from_records([{"N": 1e8, "loss": 3.0}]).where("N>1e12"), "'N>1e12'")

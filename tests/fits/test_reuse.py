@@ -148,3 +148,16 @@ def test_a_half_life_beyond_the_first_order_says_so():
     )  # R of 100 and 10, 32 epochs
     assert not any("first order" in note for note in few)
     assert any("first order" in note and "32 epochs" in note for note in many)
+
+
+def test_a_seed_moves_all_its_arms_so_the_seeds_are_what_is_counted():
+    rows, shifts = [], (-0.004, 0.001, 0.006)
+    for seed, shift in enumerate(shifts):
+        for rate in (0.1, 0.2, 0.4, 0.8):
+            common = {"N": 1e8, "r_a": rate, "D": 1e9 / rate, "seed": seed, "n_experts": 64}
+            rows += [common | {"U": 1e9 / rate, "loss": 3.0}, common | {"U": 5e8 / rate, "loss": 3.0 + shift}]
+    [found] = reuse(from_records(rows), margin=MARGIN)
+    whole = found.equivalences[0]
+    assert whole.n == 3
+    expected = stats.ttest_1samp(shifts, 0).confidence_interval(0.95)
+    assert (whole.lo, whole.hi) == (pytest.approx(expected.low), pytest.approx(expected.high))
