@@ -10,7 +10,7 @@ help:
 	@echo "make study [PRESET=smoke]  plan, train, fit and report a study on the embedded corpus"
 	@echo "make test                  run the tests"
 	@echo "make lint                  ruff and mypy"
-	@echo "make soak                  longer tests: killed and interrupted sweeps"
+	@echo "make soak                  longer tests: killed and interrupted sweeps, calibration of intervals"
 	@echo "make bench                 run benchmarks/"
 
 env: .venv/.ready
@@ -33,6 +33,9 @@ soak: env
 
 bench: env
 	$(BIN)/python benchmarks/experts.py
+	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/fits.py
+	$(BIN)/python benchmarks/plan.py
 
 lint: env
 	$(BIN)/ruff check .

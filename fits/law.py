@@ -5,7 +5,6 @@
 theta is what a search moves: the logarithm of a parameter that must be positive, the parameter itself otherwise.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -111,8 +110,3 @@ class Law:
         """Return L, shape (n,), at parameters given by name, for columns in their own units, each (n,)."""
         logs = {name: np.log(np.atleast_1d(np.asarray(columns[name], float))) for name in self.columns}
         return np.exp(self.log_loss(self.theta(params), logs))
-
-    def with_bounds(self, **bounds: tuple[float, float]) -> "Law":
-        """Return the law with other bounds of theta for the parameters named."""
-        pairs = [bounds.get(name, pair) for name, pair in zip(self.parameters, self.bounds, strict=True)]
-        return dataclasses.replace(self, bounds=tuple(pairs))

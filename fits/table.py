@@ -169,7 +169,7 @@ def from_records(
     kept = [at for at, reason in enumerate(reasons) if not reason]
     index = pd.Index([at + 1 for at in kept], name="row", dtype=int)
     frame = pd.DataFrame({name: _typed(name, [runs[at].get(name) for at in kept], index) for name in names})
-    table = RunTable(frame=_with_rates(frame), dropped=dropped, source=source)
+    table = RunTable(frame=_as_consumed(_with_rates(frame)), dropped=dropped, source=source)
     table.numbers("loss")
     return table
 
@@ -252,6 +252,20 @@ def _with_rates(frame: "DataFrame") -> "DataFrame":
         return frame
     total, active = (pd.to_numeric(frame[name], errors="coerce") for name in ("N", "N_a"))
     return frame.assign(r_a=active / total)
+
+
+def _as_consumed(frame: "DataFrame") -> "DataFrame":
+    """Return the frame with the D and C of runs that stopped early as they were and not as they were planned."""
+    if not {"D", "D_seen", "C"} <= set(frame.columns) or any(
+        frame[name].dtype == object for name in ("D", "D_seen", "C")
+    ):
+        return frame
+    share = (frame["D_seen"] / frame["D"]).fillna(1.0)
+    stopped = share < 1
+    if not stopped.any():
+        return frame
+    D, C = frame["D"].where(~stopped, frame["D_seen"]), frame["C"].where(~stopped, frame["C"] * share)
+    return frame.assign(D=D, C=C)
 
 
 def _meets(table: RunTable, condition: str) -> tuple[str, NDArray[np.bool_]]:

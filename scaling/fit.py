@@ -59,8 +59,9 @@ def arguments() -> cli.Parser:
     add(
         "--delta",
         default="1e-3",
-        help="width of the Huber loss in ln L, for laws of N and D (default 1e-3; inf: squares, 0: deviations)",
+        help="width of the Huber loss in ln L (default 1e-3); inf: least squares, 0: least absolute deviations",
     )
+    add("--fixed", metavar="NAME=VALUE,…", help="parameters of a law of the loss that are held: drift_N=0,drift_C=0")
     add(
         "--bootstrap",
         default="200",
@@ -104,6 +105,7 @@ def act(flags: cli.Flags) -> int:
         of=flags.over,
         resampling=flags.resampling,
         delta=_delta(flags.delta),
+        fixed=_fixed(flags.fixed),
         bootstrap=parse_count(flags.bootstrap, "--bootstrap", least=0),
         seed=parse_count(flags.seed, "--seed", least=0),
     )
@@ -130,11 +132,6 @@ def act(flags: cli.Flags) -> int:
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)
     return cli.DONE if all(result.n for result in results) else cli.GAPS
-
-
-def _delta(text: str) -> float:
-    """Return the Huber width: 0 is least absolute deviations, inf least squares."""
-    return float(text) if text in ("0", "inf") else parse_quantity(text, "--delta")
 
 
 def constancy_of(table: RunTable, laws: list[str], of: str, out: Path | None) -> Constancy | None:
@@ -248,6 +245,20 @@ def _parts(table: RunTable, law: str) -> dict[str, RunTable]:
     """Return the tables that `law` is fitted to, by the name of the fit: for a curve each series of `table`."""
     parts = series(table) if isinstance(LAWS[law], Curve) else {"": table}
     return {f"{law}-{name}" if name else law: part for name, part in parts.items()}
+
+
+def _delta(text: str) -> float:
+    named = {"inf": math.inf, "0": 0.0}
+    return named[text] if text in named else parse_quantity(text, "--delta")
+
+
+def _fixed(text: str | None) -> dict[str, float]:
+    """Return the parameters of NAME=VALUE pairs; a value may be zero or negative."""
+    pairs = [pair.partition("=") for pair in text.split(",")] if text else []
+    try:
+        return {name: float(value) for name, _, value in pairs}
+    except ValueError:
+        raise UsageError(f"--fixed {text!r} is not NAME=VALUE with numbers, such as drift_N=0") from None
 
 
 def _worth(part: RunTable, margins: dict[float, float]) -> float | None:

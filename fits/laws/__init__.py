@@ -22,6 +22,7 @@ LAWS: dict[str, Curve | Law] = {
     "spline": spline.LAW,
     "chinchilla": chinchilla.LAW,
     "activation": activation.LAW,
+    "activation_reuse": activation.REUSED,
     "clark": clark.LAW,
     "muennighoff": muennighoff.LAW,
     "gadre": gadre.LAW,

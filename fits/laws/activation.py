@@ -11,6 +11,7 @@ What identifies what: kappa and r_star need three rates in one cell of (N, C); d
 drift_N several N at one C; E, A and alpha need three sizes. Where N sets C, the two drifts cannot be told apart.
 """
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from fits.law import SIZE, Columns, Law
+from fits.laws.muennighoff import log_effective
 from fits.starts import grid, with_sizes
 from fits.table import Floats
 
@@ -36,10 +38,19 @@ def log_terms(theta: Sequence[Any], x: Columns) -> tuple[Any, ...]:
     return cost + a - alpha * x["N"], cost + b - beta * (x["C"] - x["N"] - LN6), e
 
 
+def reused_terms(theta: Sequence[Any], x: Columns) -> tuple[Any, ...]:
+    """Return the same terms where tokens repeat: those of the data term are worth D' / D of fresh ones."""
+    *theta, fade = theta
+    size, data, constant = log_terms(theta, x)
+    worth = log_effective(np.minimum(x["U"], x["D"]), x["D"], fade) - x["D"]
+    return size, data - theta[4] * worth, constant
+
+
 def starts(law: Law, x: Columns, log_loss: Floats) -> Floats:
     """Return a grid over the exponents and the optimum, within the rates that were run, shape (12, 9)."""
     rates = np.quantile(x["r_a"], (0.25, 0.5, 0.75))
-    points = grid(law, {"alpha": (0.2, 0.5), "beta": (0.2, 0.5), "kappa": (0.05,), "r_star": rates})
+    fade = {"R_D": (2.5,)} if "R_D" in law.parameters else {}
+    points = grid(law, {"alpha": (0.2, 0.5), "beta": (0.2, 0.5), "kappa": (0.05,), "r_star": rates, **fade})
     return with_sizes(law, points, ("A", "B", "E"), x, log_loss)
 
 
@@ -64,4 +75,20 @@ LAW = Law(
     bounds=(SIZE,) * 3 + ((0.0, 5.0),) * 2 + ((0.0, 20.0), (-30.0, 30.0), (-5.0, 5.0), (-5.0, 5.0)),
     log_terms=log_terms,
     starts=starts,
+)
+
+REUSED = dataclasses.replace(
+    LAW,
+    name="activation_reuse",
+    formula=LAW.formula.replace("(C / 6N)^beta", "(C / 6N x D' / D)^beta")
+    + ", D' = U + U R_D (1 - exp(-(D/U - 1) / R_D))",
+    latex=LAW.latex.replace("(C/6N)^{\\beta}", r"(C/6N \cdot D'/D)^{\beta}"),
+    source=LAW.source + "; repeated tokens as in arXiv 2305.16264",
+    valid=LAW.valid
+    + "; r* is the optimum of fresh tokens: where sparser models repeat more, the lowest loss is above it",
+    columns=(*LAW.columns, "D", "U"),
+    parameters=(*LAW.parameters, "R_D"),
+    positive=(*LAW.positive, "R_D"),
+    bounds=(*LAW.bounds, (-7.0, 14.0)),
+    log_terms=reused_terms,
 )

@@ -38,6 +38,18 @@ TRUTHS = {
         "drift_N": -0.1,
         "drift_C": 0.05,
     },
+    "activation_reuse": {
+        "A": 400.0,
+        "B": 900.0,
+        "E": 1.7,
+        "alpha": 0.33,
+        "beta": 0.32,
+        "kappa": 0.06,
+        "r_star": 0.2,
+        "drift_N": -0.1,
+        "drift_C": 0.05,
+        "R_D": 15.0,
+    },
     "clark": {"a": -0.082, "b": -0.108, "c": 0.009, "d": 1.104, "E_start": 1.847, "E_max": 314.478},
     "muennighoff": {**muennighoff.PUBLISHED, "beta": 0.36},
     "gadre": {"a": 141.0, "b": 190.0, "E": 1.51, "eta": 0.121},
@@ -148,6 +160,19 @@ def test_the_activation_law_is_lowest_at_its_optimum():
     assert float(activation.optimum(constant, 1e7, 1e23)) == pytest.approx(0.2)
 
 
+def test_reused_tokens_move_the_lowest_loss_to_denser_models():
+    """At one epoch the two activation laws are one; with a fixed U, sparser models repeat more and lose more."""
+    law, params = LAWS["activation_reuse"], TRUTHS["activation_reuse"]
+    rates = np.geomspace(0.05, 1, 2001)
+    columns = {"N": np.full(2001, 1e9), "C": np.full(2001, 1e20), "r_a": rates, "D": 1e20 / (6e9 * rates)}
+    plain = {name: value for name, value in params.items() if name != "R_D"}
+    fresh = LAWS["activation"].loss(plain, columns)
+    np.testing.assert_allclose(law.loss(params, columns | {"U": columns["D"]}), fresh, rtol=1e-12)
+    few = law.loss(params, columns | {"U": np.full(2001, 1e10)})
+    assert (few >= fresh * (1 - 1e-12)).all()
+    assert rates[np.argmin(few)] > rates[np.argmin(fresh)] * 1.05
+
+
 @laws
 def test_derivatives_are_those_of_the_objective(law):
     """Gradient and Hessian of the sum of squares and of a Huber loss, against central differences, near the truth."""
@@ -202,7 +227,9 @@ def test_without_noise_no_start_ends_above_the_truth(law):
     assert found.converged
 
 
-@pytest.mark.parametrize("name", ["chinchilla", "activation", "clark", "gadre", "kaplan", "allocation"])
+@pytest.mark.parametrize(
+    "name", ["chinchilla", "activation", "activation_reuse", "clark", "gadre", "kaplan", "allocation"]
+)
 def test_the_truth_is_recovered(name):
     law = LAWS[name]
     found = solve(problem_of(law))

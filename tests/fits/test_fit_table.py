@@ -241,3 +241,10 @@ def test_a_run_of_a_rate_below_one_is_moe_whose_experts_are_not_stated():
 
 def test_a_condition_that_no_run_meets_is_refused():
     assert_refused(lambda: from_records([{"N": 1e8, "loss": 3.0}]).where("N>1e12"), "'N>1e12'")
+
+
+def test_a_run_that_stopped_early_counts_with_what_it_consumed():
+    rows = [{"D": 1e9, "D_seen": seen, "C": 6e18, "loss": 3.0} for seen in (1e9, 4e8)]
+    table = from_records(rows)
+    assert table.numbers("D").tolist() == [1e9, 4e8]
+    assert table.numbers("C") == pytest.approx([6e18, 2.4e18])

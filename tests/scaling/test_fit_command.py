@@ -117,17 +117,20 @@ def test_another_optimum_on_repeated_data_is_no_movement_with_the_budget(
     assert still["p"] > 0.5
 
 
-def test_least_squares_can_be_asked_for(capsys: pytest.CaptureFixture) -> None:
-    chinchilla = published("chinchilla_kyotakano234")
-    columns = ",".join(f"{ours}={theirs}" for ours, theirs in chinchilla.columns.items())
-    arguments = ["fit", "--runs", str(chinchilla.path), "--columns", columns, "--law", "chinchilla", "--bootstrap", "0"]
-    for delta, name in (("inf", "half the sum of squares"), ("0", "sum of |ln L")):
-        assert cli.main([*arguments, "--delta", delta]) == cli.DONE
-        assert name in capsys.readouterr().out
-
-
 def test_a_table_without_rates_is_told_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = tmp_path / "runs.csv"
     path.write_text("N,D,loss\n1e8,2e9,3.1\n")
     assert cli.main(["fit", "--runs", str(path)]) == cli.USAGE
     assert "--law chinchilla" in capsys.readouterr().err
+
+
+def test_parameters_can_be_held_and_the_objective_chosen(capsys: pytest.CaptureFixture) -> None:
+    table = published("chinchilla_kyotakano234")
+    columns = ",".join(f"{ours}={theirs}" for ours, theirs in table.columns.items())
+    arguments = ["fit", "--runs", str(table.path), "--columns", columns, "--law", "chinchilla", "--bootstrap", "0"]
+    assert cli.main([*arguments, "--delta", "inf", "--fixed", "alpha=.34", "--json"]) == cli.DONE
+    [found] = json.loads(capsys.readouterr().out)["fits"]
+    assert found["params"]["alpha"] == {"name": "alpha", "value": 0.34, "lo": None, "hi": None, "status": "fixed"}
+    for wrong in (["--fixed", "alpha"], ["--fixed", "gamma=1"], ["--delta", "wide"]):
+        assert cli.main([*arguments, *wrong]) == cli.USAGE
+        assert capsys.readouterr().err.startswith("error: ")
