@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fits.arms import AXES, positions
 from fits.bases import Curve
 from fits.law import Law
 from fits.table import BUDGET_TOLERANCE, Floats, RunTable
+from planners.errors import UsageError
 
 COLLINEAR = 0.95
 """Correlation of ln N and ln D above which their exponents are hardly told apart (variance inflated tenfold)."""
@@ -58,9 +60,9 @@ class Need:
     """Parameters that it has."""
 
 
-def need(law: Law | Curve) -> Need:
-    """Return what `law` asks of its table."""
-    columns = law.columns if isinstance(law, Law) else ("r_a",)
+def need(law: Law | Curve, of: str = "r_a") -> Need:
+    """Return what `law` asks of its table; a curve is drawn over the column `of`."""
+    columns = law.columns if isinstance(law, Law) else (of,)
     return Need(columns=columns, parameters=len(law.parameters))
 
 
@@ -70,10 +72,18 @@ Verdict = tuple[bool, str] | None
 
 def check_table(table: RunTable, need: Need) -> tuple[Check, ...]:
     """Return every check that applies to a fit of a law with `need` to `table`."""
-    found = ((name, check(table, need)) for name, check in CHECKS.items())
+    found = ((name, _verdict(check, table, need)) for name, check in CHECKS.items())
     return tuple(
         Check(name=name, verdict="ok" if result[0] else "warn", evidence=result[1]) for name, result in found if result
     )
+
+
+def _verdict(check: Callable[[RunTable, Need], Verdict], table: RunTable, need: Need) -> Verdict:
+    """Return what `check` says; a column that only the check needs and that cannot be read does not stop a fit."""
+    try:
+        return check(table, need)
+    except UsageError as error:
+        return False, f"Not checked: {error}."
 
 
 def _uses_N_and_D(table: RunTable, need: Need) -> bool:
@@ -107,15 +117,16 @@ def _enough_runs(table: RunTable, need: Need) -> Verdict:
     if not all(table.has(column) for column in need.columns):
         return None
     points = len(np.unique(np.round(np.log(_values(table, need.columns)), 6), axis=0))
-    if need.columns == ("r_a",):
-        least, what = need.parameters + SPARE_RATES, "different rates"
+    if need.columns[0] in AXES:
+        what = "different rates" if need.columns == ("r_a",) else f"different values of {need.columns[0]}"
+        least = need.parameters + SPARE_RATES
     else:
         least, what = POINTS_PER_PARAMETER * need.parameters, "different points"
     return points >= least, f"{points} {what} for {need.parameters} parameters (at least {least} are wanted)."
 
 
 def _values(table: RunTable, columns: tuple[str, ...]) -> Floats:
-    arms = table.only(table.routed()) if columns == ("r_a",) else table
+    arms = table.only(table.routed()) if columns[0] in AXES else table
     return np.column_stack([arms.numbers(column) for column in columns])
 
 
@@ -205,21 +216,22 @@ def _better_dense(dense: RunTable, matched: NDArray[np.bool_]) -> str | None:
 
 
 def _bracketed(table: RunTable, need: Need) -> Verdict:
-    if "r_a" not in need.columns or not table.has("r_a"):
+    of = need.columns[0] if need.columns[0] in AXES else "r_a"
+    if of not in need.columns or not table.has(of):
         return None
     arms = table.only(table.routed())
     budgets = arms.by_budget() if arms.has("C") and len(arms) else {0.0: arms}
-    ends = [(C, _end(part)) for C, part in budgets.items() if len(part)]
+    ends = [(C, _end(part, of)) for C, part in budgets.items() if len(part)]
     bad = [f"at C {C:.3g} at the {end} end" if C else f"at the {end} end" for C, end in ends if end]
     if not ends:
         return None
     if bad:
-        return False, f"The lowest mean loss is {', '.join(bad)} of the sampled rates; add rates there."
-    return True, f"The lowest mean loss lies between sampled rates at {len(ends)} of {len(ends)} budgets."
+        return False, f"The lowest mean loss is {', '.join(bad)} of the sampled {of}; add some there."
+    return True, f"The lowest mean loss lies between sampled {of} at {len(ends)} of {len(ends)} budgets."
 
 
-def _end(arms: RunTable) -> str | None:
-    rates, codes = np.unique(np.round(arms.rates(), 6), return_inverse=True)
+def _end(arms: RunTable, of: str) -> str | None:
+    rates, codes = np.unique(np.round(positions(arms, of), 6), return_inverse=True)
     means = np.bincount(codes, weights=arms.numbers("loss")) / np.bincount(codes)
     lowest = int(np.argmin(means))
     return "low" if lowest == 0 else "high" if lowest == len(rates) - 1 else None

@@ -65,6 +65,11 @@ def usual_law(table: RunTable, of: str = "r_a") -> str:
     It is the cubic, whose interval covers what it says on every truth that was tried, and the quadratic, which needs
     fewer, where a series has less than ENOUGH_RATES rates.
     """
+    if of == "r_a" and not table.has("r_a"):
+        raise UsageError(
+            f"{table.source} has neither r_a nor both N_a and N, so no curve of it can be drawn; name the column with"
+            " --columns r_a=NAME, or choose a law of other columns, such as --law chinchilla"
+        )
     rates = [np.unique(np.round(positions(part.only(part.routed()), of), 6)).size for part in series(table).values()]
     return "cubic" if rates and min(rates) >= ENOUGH_RATES else "quadratic"
 

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from fits.pairs import repeats
 from fits.table import RunTable
 
 SHARE = 0.05
@@ -16,12 +17,13 @@ SHARE = 0.05
 def margins(table: RunTable) -> dict[float, float]:
     """Return, for each budget C of `table`, what SHARE of C is worth there, nats per token.
 
-    The local slope is that of the lowest mean loss of an MoE rate between neighbouring budgets, by ln C. A budget where
-    it does not fall has no margin, and a single budget no slope, so there is none.
+    The local slope is that of the lowest mean loss of an MoE arm between neighbouring budgets, by ln C, on fresh data
+    where there is some. A budget where it does not fall has no margin, and a single budget no slope, so there is none.
     """
     if not table.has("C"):
         return {}
-    arms = table.only(table.routed())
+    routed, fresh = table.routed(), ~repeats(table)
+    arms = table.only(routed & fresh if (routed & fresh).any() else routed)
     budgets = arms.by_budget() if len(arms) else {}
     if len(budgets) < 2:
         return {}
@@ -31,5 +33,8 @@ def margins(table: RunTable) -> dict[float, float]:
 
 
 def _lowest_mean(arms: RunTable) -> float:
-    codes = np.unique(np.round(arms.rates(), 6), return_inverse=True)[1]
+    """Return the lowest mean loss of the runs of one rate and one N (to a per cent)."""
+    N = arms.numbers("N") if arms.has("N") else np.ones(len(arms))
+    kinds = np.column_stack([np.round(arms.rates(), 6), np.round(np.log(N), 2)])
+    codes = np.unique(kinds, axis=0, return_inverse=True)[1].reshape(-1)
     return float((np.bincount(codes, weights=arms.numbers("loss")) / np.bincount(codes)).min())

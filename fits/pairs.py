@@ -53,6 +53,13 @@ def knows_epochs(table: RunTable) -> bool:
     return table.has("D") and (table.has("U") or table.has("epochs"))
 
 
+def repeats(table: RunTable) -> NDArray[np.bool_]:
+    """Return which runs are known to repeat their data, shape (n,)."""
+    if not (table.has("D") and table.has("U")):
+        return np.zeros(len(table), bool)
+    return np.asarray(table.numbers("D") > table.numbers("U") * (1 + 1e-9))
+
+
 def pairs_of(table: RunTable) -> tuple[list[Pair], int]:
     """Return the pairs in the order of the table, and the number of repeated runs without a fresh twin.
 
@@ -63,7 +70,7 @@ def pairs_of(table: RunTable) -> tuple[list[Pair], int]:
     seeds = table.frame["seed"].astype(str).to_list() if table.has("seed") else [None] * len(D)
     arms = _arms(table)
     rates = table.rates() if "r_a" in table.frame else None
-    dense = _dense(table, rates)
+    dense = ~table.routed()
     repeated = D > U * (1 + 1e-9)
     twins: dict[tuple[int, str | None], list[float]] = {}
     for at in np.flatnonzero(~repeated):
@@ -104,9 +111,3 @@ def _codes(values: Floats) -> NDArray[np.intp]:
     codes = np.empty(len(values), np.intp)
     codes[order] = np.concatenate([[0], np.cumsum(steps)])
     return codes
-
-
-def _dense(table: RunTable, rates: Floats | None) -> NDArray[np.bool_]:
-    if table.has("n_experts"):
-        return np.asarray(table.numbers("n_experts", zero=True) == 0)
-    return np.ones(len(table), bool) if rates is None else np.asarray(rates > 1 - 1e-9)

@@ -16,6 +16,8 @@ from planners.records import bytes_hash
 
 FEWEST_PARAMETERS = 100.0
 """Parameters below which N is a number of millions or billions, and not a count."""
+FEWEST_OF_BOTH = 3e4
+"""N and D below which both are such numbers: 3e4 million parameters would be 30 billion, and no run ends so soon."""
 FEWEST_TOKENS = 1e-3
 """Tokens per parameter below which D is a number of millions or billions."""
 
@@ -74,6 +76,9 @@ def _check_units(table: RunTable) -> None:
     numeric = [name for name in ("N", "D") if table.has(name) and table.frame[name].dtype.kind in "iuf"]
     if "N" in numeric and (most := table.frame["N"].max()) < FEWEST_PARAMETERS:
         raise UsageError(f"{table.source}: no model has N of {most:g}; if it is in billions: --columns N=NAME*1e9")
+    if len(numeric) == 2 and (most := table.frame[numeric].max().max()) < FEWEST_OF_BOTH:
+        text = f"{table.source}: no N and no D is above {most:g}"
+        raise UsageError(f"{text}; if they are in millions or billions: --columns N=NAME*1e6,D=NAME*1e9")
     if len(numeric) == 2 and (most := (table.frame["D"] / table.frame["N"]).max()) < FEWEST_TOKENS:
         text = f"{table.source}: D is at most {most:.2g} tokens per parameter"
         raise UsageError(f"{text}; if it is in billions say so: --columns D=NAME*1e9")

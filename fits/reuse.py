@@ -25,6 +25,8 @@ from fits.series import schemes
 from fits.table import RunTable
 from planners.errors import UsageError
 
+FIRST_ORDER = 0.5
+"""(epochs - 1) / R up to which the formula's first order is within 10 % of it."""
 VERDICTS = ("equivalent", "worse", "better", "undecided")
 
 
@@ -172,6 +174,9 @@ def _of_scheme(scheme: str, pairs: list[Pair], alone: int, margin: float | None,
         notes.append("one seed: the subset of the data that was repeated is one draw, and its luck is in every number")
     groups = _groups(pairs)
     costs = {of: _cost(of, members, margin, slope) for of, members in groups.items() if not of.startswith("r_a")}
+    most = max(pair.epochs for pair in pairs)
+    if any(cost.half_life is not None and (most - 1) / cost.half_life > FIRST_ORDER for cost in costs.values()):
+        notes.append(f"R_D* is to first order in (epochs - 1) / R_D*, and with {most:.3g} epochs it is too large")
     return Reuse(
         scheme=scheme,
         pairs=tuple(pairs),

@@ -100,9 +100,17 @@ class RunTable:
         return rates
 
     def routed(self) -> NDArray[np.bool_]:
-        """Return which runs are MoE, shape (n,): by `n_experts` where there is that column, else by r_a < 1."""
+        """Return which runs are MoE, shape (n,): by `n_experts` where there is that column, else by r_a < 1.
+
+        A run with r_a < 1 is MoE though its `n_experts` be missing; with r_a of 1 it could be either, and is refused.
+        """
         if self.has("n_experts"):
-            return np.asarray(self.numbers("n_experts", zero=True) > 1)
+            sparse = self.rates() < 1 - 1e-9 if self.has("r_a") else np.zeros(len(self), bool)
+            unstated = self.frame["n_experts"].isna().to_numpy() & sparse
+            stated = self.only(~unstated).numbers("n_experts", zero=True) if not unstated.all() else np.empty(0)
+            routed = unstated.copy()
+            routed[~unstated] = stated > 1
+            return np.asarray(routed)
         return np.asarray(self.rates() < 1 - 1e-9) if self.has("r_a") else np.zeros(len(self), bool)
 
     def only(self, keep: NDArray[np.bool_]) -> "RunTable":
@@ -112,9 +120,11 @@ class RunTable:
     def where(self, condition: str) -> "RunTable":
         """Return the runs that meet `condition`, such as "C>=1e18" or "arm!=K1"; the others are listed as dropped.
 
-        Raises UsageError for a condition that cannot be read, or an unknown column.
+        Raises UsageError for a condition that cannot be read or that no run meets, and for an unknown column.
         """
         column, keep = _meets(self, condition)
+        if not keep.any():
+            raise UsageError(f"none of the {len(self)} runs of {self.source} meets {condition!r}; choose another value")
         left_out = tuple(
             Dropped(row=int(row), reason=f"left out by {condition}", by=column) for row in self.frame.index[~keep]
         )

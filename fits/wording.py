@@ -33,7 +33,7 @@ def summary(result: FitResult) -> str:
 
 def reuse_summary(found: Reuse) -> str:
     """Return what was found about repeated data as a few lines."""
-    lines = [f"[[Data reuse]] {found.scheme}, {len(found.pairs)} pairs of a repeated and a fresh run"]
+    lines = [f"[[Data reuse]] {found.scheme}, {_pairs(len(found.pairs))} of a repeated and a fresh run"]
     lines += [f"    {line}" for line in map(_equivalence, found.equivalences)]
     lines += [f"    {line}" for line in map(_cost, found.costs)]
     if found.interaction:
@@ -41,6 +41,10 @@ def reuse_summary(found: Reuse) -> str:
         interval = f"{_number(test.lo, 3)} to {_number(test.hi, 3)}"
         lines.append(f"    MoE costs {_number(test.value, 3)} more than dense (95 %: {interval}), p = {test.p:.2g}")
     return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
+
+
+def _pairs(count: int) -> str:
+    return "1 pair" if count == 1 else f"{count} pairs"
 
 
 def _equivalence(one: Equivalence) -> str:
@@ -51,7 +55,7 @@ def _equivalence(one: Equivalence) -> str:
         excess += f" (95 %: {one.lo:+.4f} to {one.hi:+.4f}, n = {one.n})"
     verdict = one.verdict
     if one.margin is not None and one.p is not None and one.power is not None:
-        verdict += f" within {one.margin:g}: TOST p = {one.p:.2g}, power {one.power:.0%}"
+        verdict += f" (margin {one.margin:.3g}): TOST p = {one.p:.2g}, power {one.power:.0%}"
     seen = "" if one.smallest is None else f"; could have shown {one.smallest:.2g}"
     return f"{one.of:<9} {epochs}: {excess}; {verdict}{seen}"
 
@@ -65,7 +69,8 @@ def _cost(cost: Cost) -> str:
         above = "" if cost.free_hi is None else f" to {cost.free_hi:.3g}"
         text += f"; free epochs {free} (95 %: {'from ' if not above else ''}{cost.free_lo:.3g}{above})"
     if cost.half_life is not None:
-        text += f"; R_D* {_number(cost.half_life, 3)} (95 %: {_ends((cost.half_life_lo, cost.half_life_hi))})"
+        text += f"; R_D* {_number(cost.half_life, 3)}"
+        text += "" if cost.lo is None else f" (95 %: {_ends((cost.half_life_lo, cost.half_life_hi))})"
     return text
 
 
@@ -172,7 +177,7 @@ def _optimum(optimum: Optimum) -> list[str]:
     if optimum.loss is not None:
         lines.append(f"    loss there {_number(optimum.loss)} (95 %: {_ends((optimum.loss_lo, optimum.loss_hi))})")
     if optimum.region and optimum.margin:
-        lines.append(f"    within {optimum.margin:g} nats of it: {_ends(optimum.region)}")
+        lines.append(f"    within {optimum.margin:.3g} nats of it: {_ends(optimum.region)}")
     if optimum.region_ends:
         low, high = optimum.region_ends
         lines.append(f"    95 % of the ends of that: {_ends(low)}; {_ends(high)}")

@@ -42,7 +42,7 @@ def parser(verb: str, example: str) -> Parser:
     """Return the parser of `python -m scaling.VERB` with its one example and --json."""
     made = Parser(
         prog=f"python -m scaling.{verb}",
-        description=VERBS[verb][0].upper() + VERBS[verb][1:] + ".",
+        description=VERBS[verb][0].upper() + VERBS[verb][1:] + ("" if VERBS[verb].endswith("?") else "."),
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

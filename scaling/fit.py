@@ -20,10 +20,11 @@ from fits.compare import comparisons
 from fits.constancy import Constancy, constancy
 from fits.fit import usual_law
 from fits.margin import margins
-from fits.pairs import has_pairs
+from fits.pairs import has_pairs, repeats
 from fits.resampling import KINDS
 from fits.reuse import reuse
 from fits.series import series
+from fits.table import BUDGET_TOLERANCE
 from fits.wording import checks_summary, comparison_summary, constancy_summary, reuse_summary
 from jobs.record import collect, planned
 from planners import Study, UsageError
@@ -33,6 +34,9 @@ from planners.records import to_json
 from scaling import cli
 
 EXAMPLE = "python -m scaling.fit --runs runs.csv --columns N=n_params,D=n_tokens --law chinchilla"
+
+WORTH = "the margin, {:.2g} nats, is what 5 % of C is worth by these runs themselves: none was fixed before them"
+"""Note on a margin that nobody named."""
 
 
 def arguments() -> cli.Parser:
@@ -106,13 +110,18 @@ def act(flags: cli.Flags) -> int:
         seed=parse_count(flags.seed, "--seed", least=0),
     )
     slope = None if flags.slope is None else parse_quantity(flags.slope, "--slope")
-    repeated = reuse(table, margin=margin, slope=slope) if has_pairs(table) else ()
+    least = min(margins(table).values(), default=None) if margin is None else margin
+    repeated = reuse(table, margin=least, slope=slope) if has_pairs(table) else ()
     if repeated and out is not None:
         write_json(out / "reuse.json", to_json(repeated))
     compared = comparisons(table, laws)
     if compared and out is not None:
         write_json(out / "comparison.json", to_json(compared))
-    checks = {law: check_table(table, need(LAWS[law])) for law in laws}
+    checks = {
+        name: check_table(part, need(LAWS[law], flags.over))
+        for law in laws
+        for name, part in _parts(table, law).items()
+    }
     still = constancy_of(table, laws, flags.over, out)
     if flags.json:
         found = {"fits": results, "comparison": compared, "constancy": still, "reuse": repeated, "checks": checks}
@@ -128,9 +137,10 @@ def act(flags: cli.Flags) -> int:
 def constancy_of(table: RunTable, laws: list[str], of: str, out: Path | None) -> Constancy | None:
     """Return whether the series of `table` have one optimum, written to `out` if there is a folder.
 
+    Where some runs saw their data once, only these: another optimum on repeated data is no movement with C or N.
     None where no curve was asked for, where there is one series, and where these are too small: their fits say so.
     """
-    parts = series(table) if any(isinstance(LAWS[law], Curve) for law in laws) else {}
+    parts = series(_fresh(table)) if any(isinstance(LAWS[law], Curve) for law in laws) else {}
     if out is not None:
         (out / "constancy.json").unlink(missing_ok=True)
     try:
@@ -140,6 +150,11 @@ def constancy_of(table: RunTable, laws: list[str], of: str, out: Path | None) ->
     if found is not None and out is not None:
         write_json(out / "constancy.json", to_json(found))
     return found
+
+
+def _fresh(table: RunTable) -> RunTable:
+    fresh = ~repeats(table)
+    return table.only(fresh) if (fresh & table.routed()).any() else table
 
 
 def _table(study: Study | None, flags: cli.Flags) -> RunTable:
@@ -178,7 +193,8 @@ def joined(study: Study, path: str, columns: dict[str, str]) -> RunTable:
         if here.get(run_id, {}).get("state") == "done":
             raise UsageError(f"{path}: run {run_id} was trained in {study.folder} too; remove one of the two")
         rows.append({**planned(specs[run_id]), **{str(name): cell for name, cell in row.items()}, "state": "done"})
-    return replace(from_records(rows, source=f"{study.runs_csv.name} and {path}"), dropped=elsewhere.dropped)
+    table = from_records(rows, source=f"{study.runs_csv.name} and {path}")
+    return replace(table, dropped=(*table.dropped, *elsewhere.dropped))
 
 
 def _margin(study: Study, asked: float | None) -> float | None:
@@ -210,17 +226,25 @@ def fit_and_write(
     """
     results, worth = [], margins(table) if margin is None else {}
     for law in laws:
-        parts = series(table) if isinstance(LAWS[law], Curve) else {"": table}
-        names = {f"{law}-{name}" if name else law: part for name, part in parts.items()}
+        names = _parts(table, law)
         for name, part in names.items():
-            result, draws = fit_with_draws(part, law, margin=margin or _worth(part, worth), **options)
-            results.append(result)
+            worth_here = _worth(part, worth)
+            result, draws = fit_with_draws(part, law, margin=margin or worth_here, **options)
+            if worth_here is not None and isinstance(LAWS[law], Curve):
+                result = replace(result, notes=(*result.notes, WORTH.format(worth_here)))
+            results.append(replace(result, data=f"{result.data}, {name[len(law) + 1 :]}") if name != law else result)
             if out is not None:
-                write_fit(out, result, draws, name)
+                write_fit(out, results[-1], draws, name)
         if out is not None:
             for old in {law, *(path.stem for path in out.glob(f"{law}-*.json"))} - set(names):
                 (out / f"{old}.json").unlink(missing_ok=True)
     return results
+
+
+def _parts(table: RunTable, law: str) -> dict[str, RunTable]:
+    """Return the tables that `law` is fitted to, by the name of the fit: for a curve each series of `table`."""
+    parts = series(table) if isinstance(LAWS[law], Curve) else {"": table}
+    return {f"{law}-{name}" if name else law: part for name, part in parts.items()}
 
 
 def _delta(text: str) -> float:
@@ -238,11 +262,12 @@ def _fixed(text: str | None) -> dict[str, float]:
 
 
 def _worth(part: RunTable, margins: dict[float, float]) -> float | None:
-    """Return the margin of the budget that the runs of a series share."""
+    """Return the margin of the budget that the runs of a series share, None where that budget has none."""
     if not margins or not part.has("C"):
         return None
     C = float(np.median(part.numbers("C")))
-    return margins.get(min(margins, key=lambda budget: abs(math.log(budget / C))))
+    nearest = min(margins, key=lambda budget: abs(math.log(budget / C)))
+    return margins[nearest] if abs(math.log(nearest / C)) <= math.log1p(BUDGET_TOLERANCE) else None
 
 
 def _columns(text: str | None) -> dict[str, str]:

@@ -133,3 +133,19 @@ def test_the_tables_of_2506_12119_fire_where_its_text_is_silent():
         "granularity",
     }
     assert "MoE 2.0" in found["learning rate and batch"].evidence
+
+
+def test_a_curve_over_experts_per_token_is_judged_by_these():
+    ks = [{"r_a": 0.2, "top_k": k, "n_experts": 64, "loss": 3 + np.log(k / 4) ** 2} for k in (1, 2, 3, 4, 8, 16)]
+    found = verdicts(from_records(ks), Need(columns=("top_k",), parameters=3))
+    assert {check.verdict for check in found.values()} == {"ok"}
+    assert "6 different values of top_k" in found["runs for the parameters"].evidence
+    found = verdicts(from_records(ks[:4]), Need(columns=("top_k",), parameters=3))
+    assert "high end of the sampled top_k" in found["grid brackets the minimum"].evidence
+
+
+def test_a_column_that_only_a_check_reads_stops_no_fit():
+    table = surface(lr=lambda row: 0.0 if row["run_id"] == "r3" else 1e-3)
+    check = verdicts(table, SURFACE)["learning rate and batch"]
+    assert check.verdict == "warn"
+    assert "Not checked: row 4 of table: lr is 0.0" in check.evidence

@@ -96,3 +96,17 @@ def test_fits_as_a_pandas_table():
     assert table["name"].to_list() == ["a", "b", "c", "r_a*"]
     assert table["value"].dtype == float
     assert (table["lo"] < table["value"]).all()
+
+
+def test_what_is_foretold_was_not_shown():
+    random = np.random.default_rng(3)
+    rates = np.repeat([0.1, 0.15, 0.2, 0.3, 0.45, 0.7], 2)
+    loss = 3 + 0.1 * np.log(rates / 0.2) ** 2 + 0.02 * random.standard_normal(len(rates))
+    rows = [{"r_a": r, "n_experts": 8, "loss": value} for r, value in zip(rates, loss, strict=True)]
+    [score] = compare(from_records(rows), ["quadratic"]).scores
+    for group, rate in zip(score.groups, np.unique(rates), strict=True):
+        out = rates == rate
+        line = np.polyfit(np.log(rates[~out]), loss[~out], 2)
+        expected = np.log(np.polyval(line, np.log(rate))) - np.log(loss[out]).mean()
+        assert group.bias == pytest.approx(expected, rel=1e-6)
+    assert score.largest == score.groups[-1]

@@ -229,6 +229,20 @@ def test_a_condition_that_means_nothing_is_refused(condition, words):
     assert_refused(lambda: table.where(condition), words)
 
 
+def test_millions_of_parameters_and_billions_of_tokens_are_refused(tmp_path):
+    path = written(tmp_path, "N,D,loss\n100,2,3.1\n7000,140,2.5\n")
+    assert_refused(lambda: read_table(path), "--columns N=NAME*1e6,D=NAME*1e9")
+
+
+def test_a_run_of_a_rate_below_one_is_moe_whose_experts_are_not_stated():
+    rows = [{"r_a": rate, "n_experts": experts, "loss": 3.0} for rate, experts in ((0.2, None), (1.0, 0), (0.3, 8))]
+    assert from_records(rows).routed().tolist() == [True, False, True]
+
+
+def test_a_condition_that_no_run_meets_is_refused():
+    assert_refused(lambda: from_records([{"N": 1e8, "loss": 3.0}]).where("N>1e12"), "'N>1e12'")
+
+
 def test_a_run_that_stopped_early_counts_with_what_it_consumed():
     rows = [{"D": 1e9, "D_seen": seen, "C": 6e18, "loss": 3.0} for seen in (1e9, 4e8)]
     table = from_records(rows)

@@ -32,3 +32,10 @@ def test_noise_that_moves_all_arms_alike_does_not_widen_it():
     noisy = [row | {"loss": row["loss"] + shift, "seed": seed} for seed, shift in enumerate((-0.02, 0.02))
              for row in table(-0.05).frame.to_dict("records")]  # fmt: skip
     assert margins(from_records(noisy)) == pytest.approx(margins(table(-0.05)))
+
+
+def test_repeated_data_and_other_sizes_do_not_move_it():
+    rows = [row | {"N": 1e8, "D": 1e9, "U": 1e9} for row in table(-0.05).frame.to_dict("records")]
+    repeated = [row | {"U": 1e8, "loss": row["loss"] + 3e18 / row["C"]} for row in rows]
+    worse = [row | {"N": 4e8, "loss": row["loss"] + 0.3} for row in rows if row["C"] == BUDGETS[0]]
+    assert margins(from_records([*rows, *repeated, *worse])) == pytest.approx(margins(table(-0.05)))

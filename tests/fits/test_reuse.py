@@ -140,3 +140,50 @@ def test_a_table_without_unique_tokens_is_refused_in_one_sentence():
         reuse(from_records([{"N": 1e8, "D": 1e9, "loss": 3.0}]))
     with pytest.raises(UsageError, match="margin"):
         reuse(from_records([{"N": 1e8, "D": 1e9, "U": 1e9, "loss": 3.0}]), margin=-1.0)
+
+
+def test_a_half_life_beyond_the_first_order_says_so():
+    few, many = (
+        reuse(strict(0.002, 0.0, 3, np.random.default_rng(0)), slope=slope)[0].notes for slope in (0.2, 0.02)
+    )  # R of 100 and 10, 32 epochs
+    assert not any("first order" in note for note in few)
+    assert any("first order" in note and "32 epochs" in note for note in many)
+
+
+def test_a_seed_moves_all_its_arms_so_the_seeds_are_what_is_counted():
+    rows, shifts = [], (-0.004, 0.001, 0.006)
+    for seed, shift in enumerate(shifts):
+        for rate in (0.1, 0.2, 0.4, 0.8):
+            common = {"N": 1e8, "r_a": rate, "D": 1e9 / rate, "seed": seed, "n_experts": 64}
+            rows += [common | {"U": 1e9 / rate, "loss": 3.0}, common | {"U": 5e8 / rate, "loss": 3.0 + shift}]
+    [found] = reuse(from_records(rows), margin=MARGIN)
+    whole = found.equivalences[0]
+    assert whole.n == 3
+    expected = stats.ttest_1samp(shifts, 0).confidence_interval(0.95)
+    assert (whole.lo, whole.hi) == (pytest.approx(expected.low), pytest.approx(expected.high))
+
+
+def costs_by_seed(routed: tuple[float, ...], dense: tuple[float, ...]) -> RunTable:
+    """Return one MoE and one dense arm at 4 epochs for each seed, whose growth is 9 / 8."""
+    rows = []
+    for seed, costs in enumerate(zip(routed, dense, strict=True)):
+        for cost, rate, experts in zip(costs, (0.2, 1.0), (64, 0), strict=True):
+            common = {"N": 1e8, "r_a": rate, "D": 1e9, "seed": seed, "n_experts": experts}
+            rows += [common | {"U": 1e9, "loss": 3.0}, common | {"U": 2.5e8, "loss": 3.0 + cost * 9 / 8}]
+    return from_records(rows)
+
+
+def test_the_interaction_is_a_paired_t_test_over_seeds():
+    routed, dense = (0.010, 0.013, 0.009, 0.014), (0.006, 0.011, 0.008, 0.009)
+    [found] = reuse(costs_by_seed(routed, dense))
+    expected = stats.ttest_rel(routed, dense)
+    interval = expected.confidence_interval(0.95)
+    assert found.interaction.p == pytest.approx(expected.pvalue)
+    assert (found.interaction.lo, found.interaction.hi) == (pytest.approx(interval.low), pytest.approx(interval.high))
+
+
+def test_a_sure_excess_that_may_lie_within_the_margin_is_undecided():
+    [found] = reuse(costs_by_seed((0.007, 0.009, 0.008), (0.007, 0.009, 0.008)), margin=0.0095)
+    whole = found.equivalences[0]
+    assert 0 < whole.lo < whole.margin < whole.hi
+    assert whole.verdict == "undecided"

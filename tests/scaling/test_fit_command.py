@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,16 @@ def test_a_fit_of_runs_trained_elsewhere(tiny_study: Study, tmp_path: Path, caps
     assert found["reuse"] == []
 
 
+def test_a_run_that_failed_here_stays_listed(
+    tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = planned(tiny_study.runs()[0]) | {"state": "failed", "loss": None}
+    monkeypatch.setattr("scaling.fit.collect", lambda study: [failed])
+    table = joined(tiny_study, str(elsewhere(tiny_study, tmp_path / "losses.csv")), {})
+    assert [one.reason for one in table.dropped] == ["state is failed"]
+    assert len(table) == len(tiny_study.runs())
+
+
 def test_a_run_that_nobody_planned_is_refused(tiny_study: Study, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = elsewhere(tiny_study, tmp_path / "losses.csv", run_id="feedfacecafe")
     assert cli.main(["fit", str(tiny_study.folder), "--runs", str(path)]) == cli.USAGE
@@ -68,6 +79,49 @@ def test_what_is_printed_names_the_checks_that_fired(tmp_path: Path, capsys: pyt
     assert "embedding convention: Nothing says" in capsys.readouterr().out
     cli.main([*arguments, "--embeddings", "included"])
     assert "0 of 4 fired" in capsys.readouterr().out
+
+
+def two_budgets(path: Path) -> Path:
+    """Write two budgets of fresh runs, and strict ones whose optimum is elsewhere."""
+    lines = ["N,r_a,n_experts,D,U,C,seed,loss"]
+    for C, U, best in ((1e18, 0, 0.2), (1e19, 0, 0.2), (1e18, 1.6e9, 0.4)):
+        for rate in (0.1, 0.15, 0.2, 0.3, 0.45, 0.7):
+            for seed in (0, 1, 2):
+                D = C / (6e8 * rate)
+                wiggle = 1e-3 * ((7 * seed + round(100 * rate)) % 5 - 2)
+                loss = 4 - 0.05 * math.log(C / 1e18) + 0.1 * math.log(rate / best) ** 2 + wiggle
+                lines.append(f"1e8,{rate},8,{D},{U or D},{C},{seed},{loss}")
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_every_series_is_named_and_the_margin_says_where_it_is_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = two_budgets(tmp_path / "runs.csv")
+    assert cli.main(["fit", "--runs", str(path), "--law", "quadratic", "--json"]) == cli.DONE
+    found = json.loads(capsys.readouterr().out)
+    assert [fit["data"] for fit in found["fits"]] == [f"{path}, {name}" for name in ("C1e18", "C1e18-strict", "C1e19")]
+    assert set(found["checks"]) == {"quadratic-C1e18", "quadratic-C1e18-strict", "quadratic-C1e19"}
+    assert found["fits"][0]["optimum"]["margin"] == pytest.approx(0.05 * math.log(1.05), rel=1e-6)
+    assert "none was fixed before them" in found["fits"][0]["notes"][-1]
+    assert found["reuse"][0]["equivalences"][0]["margin"] == pytest.approx(0.05 * math.log(1.05), rel=1e-6)
+
+
+def test_another_optimum_on_repeated_data_is_no_movement_with_the_budget(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    cli.main(["fit", "--runs", str(two_budgets(tmp_path / "runs.csv")), "--law", "quadratic", "--json"])
+    still = json.loads(capsys.readouterr().out)["constancy"]
+    assert [cell["label"] for cell in still["cells"]] == ["C1e18", "C1e19"]
+    assert still["p"] > 0.5
+
+
+def test_a_table_without_rates_is_told_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text("N,D,loss\n1e8,2e9,3.1\n")
+    assert cli.main(["fit", "--runs", str(path)]) == cli.USAGE
+    assert "--law chinchilla" in capsys.readouterr().err
 
 
 def test_parameters_can_be_held_and_the_objective_chosen(capsys: pytest.CaptureFixture) -> None:
