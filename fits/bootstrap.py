@@ -1,8 +1,10 @@
-"""Case bootstrap of a law: how far the parameters move when the runs are drawn again.
+"""Bootstrap of a law: how far the parameters move when the runs are weighted anew.
 
-What is drawn are points, the distinct values of the law's columns, with all their runs: seeds of one point are not
-cases of their own (resampling them covers 82 % where 95 % is claimed). A replicate is a weight for each run, the number
-of times that its point was drawn, and all replicates are fitted together.
+What is weighted are points, the distinct values of the law's columns, with all their runs: seeds of one point are not
+cases of their own (resampling them covers 82 % where 95 % is claimed). A replicate is an exponential weight for each
+point (D. B. Rubin, Ann. Statist. 9 (1981) 130), and all replicates are fitted together. Whole numbers of draws, the
+usual case bootstrap, leave points out: at 48 points their intervals were a tenth wider and held the truth too often
+(`docs/calibration.md`).
 """
 
 import sys
@@ -30,7 +32,7 @@ class Draws:
     parameters: tuple[str, ...]
     """Names, as papers print them."""
     values: Floats
-    """Estimates, shape (B, p); a row is NaN where the points drawn do not determine the law."""
+    """Estimates, shape (B, p)."""
     seed: int
     """Seed of the draws."""
 
@@ -46,7 +48,7 @@ def points(problem: Problem) -> NDArray[np.intp]:
 
 
 def resample(problem: Problem, best: Solution, count: int, seed: int) -> Draws:
-    """Fit `count` draws of the points, each from `best` and its basins; the same `seed` gives the same draws.
+    """Fit `count` draws of the weights, each from `best` and its basins; the same `seed` gives the same draws.
 
     A progress bar appears on standard error after two seconds.
     """
@@ -62,20 +64,18 @@ def resample(problem: Problem, best: Solution, count: int, seed: int) -> Draws:
     ) as progress:
         for first in range(0, count, together):
             drawn = _draw(random, int(point.max()) + 1, min(together, count - first))
-            enough = np.flatnonzero((drawn > 0).sum(axis=1) > len(problem.free))
-            if enough.size:
-                values[first + enough] = problem.law.natural(_fitted(problem, best, drawn[enough][:, point]))
+            values[first : first + len(drawn)] = problem.law.natural(_fitted(problem, best, drawn[:, point]))
             progress.update(len(drawn))
     return Draws(parameters=problem.law.parameters, values=values, seed=seed)
 
 
-def _draw(random: np.random.Generator, points: int, count: int) -> NDArray[np.int64]:
-    """Return how often each point is drawn, shape (count, points)."""
-    draws = (random.integers(points, size=points) for _ in range(count))
-    return np.array([np.bincount(draw, minlength=points) for draw in draws])
+def _draw(random: np.random.Generator, points: int, count: int) -> Floats:
+    """Return the weight of each point, mean 1, shape (count, points)."""
+    weights = random.standard_exponential((count, points))
+    return np.asarray(weights / weights.mean(axis=1, keepdims=True))
 
 
-def _fitted(problem: Problem, best: Solution, drawn: NDArray[np.int64]) -> Floats:
+def _fitted(problem: Problem, best: Solution, drawn: Floats) -> Floats:
     """Return the best theta of each replicate, shape (b, p)."""
     weights = drawn * problem.each
     starts = [best.theta, *(basin.theta for basin in best.basins[:BASINS])]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.table import Floats, RunTable
+from fits.table import BUDGET_TOLERANCE, Floats, RunTable
 
 SAME = ("N", "r_a", "D", "n_experts", "top_k", "d_expert", "lr", "batch_tokens", "seq_len", "weight_decay")
 """Columns that a pair shares, where the table has them."""
@@ -27,6 +27,8 @@ class Pair:
     """Tokens that both consumed."""
     U: float
     """Unique tokens of the repeated run."""
+    budget: int
+    """Number of their budget in the order of C; 0 where the table has no C."""
     fresh: float
     """Loss on fresh data, nats per token."""
     repeated: float
@@ -69,6 +71,7 @@ def pairs_of(table: RunTable) -> tuple[list[Pair], int]:
     U = table.numbers("U") if table.has("U") else D / table.numbers("epochs")
     seeds = table.frame["seed"].astype(str).to_list() if table.has("seed") else [None] * len(D)
     arms = _arms(table)
+    budgets = _budgets(table)
     rates = table.rates() if "r_a" in table.frame else None
     dense = ~table.routed()
     repeated = D > U * (1 + 1e-9)
@@ -83,12 +86,23 @@ def pairs_of(table: RunTable) -> tuple[list[Pair], int]:
             seed=seeds[at],
             D=float(D[at]),
             U=float(U[at]),
+            budget=int(budgets[at]),
             fresh=float(np.mean(twins[int(arms[at]), seeds[at]])),
             repeated=float(loss[at]),
         )
         for at in found
     ]
     return pairs, int(repeated.sum()) - len(found)
+
+
+def _budgets(table: RunTable) -> NDArray[np.intp]:
+    """Return the number of each run's budget, shape (n,), by gaps in C; one for all where a run states none."""
+    if not table.has("C") or table.frame["C"].isna().any():
+        return np.zeros(len(table), np.intp)
+    codes = np.zeros(len(table), np.intp)
+    for number, C in enumerate(table.by_budget()):
+        codes[np.abs(np.log(table.numbers("C") / C)) <= BUDGET_TOLERANCE] = number
+    return codes
 
 
 def _arms(table: RunTable) -> NDArray[np.intp]:

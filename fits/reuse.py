@@ -56,6 +56,12 @@ class Equivalence:
     """Chance that this test says `equivalent` where there is no excess at all, at this n and SD."""
     smallest: float | None
     """Smallest margin at which that chance is 80 %: what this design could have shown."""
+    worth: float | None
+    """Fresh tokens that one repeated token stands for, D' / D = exp(-excess / slope); null without a slope."""
+    worth_lo: float | None
+    """Lower end of its 95 % interval."""
+    worth_hi: float | None
+    """Upper end."""
     verdict: str
     """equivalent (p < .05), worse or better (the whole interval lies beyond the margin), else undecided."""
 
@@ -161,8 +167,12 @@ def reuse(table: RunTable, *, margin: float | None = None, slope: float | None =
             f"{table.source} holds no run on repeated data with a fresh twin of the same arm, D and seed;"
             " plan both: --unique-tokens fresh,strict"
         )
-    D, U = (np.array([getattr(pair, name) for pair in pairs]) for name in "DU")
-    found = {name: [pairs[at] for at in np.flatnonzero(of)] for name, of in schemes(D, U, np.ones(len(D), bool))}
+    found: dict[str, list[Pair]] = {}
+    for C in dict.fromkeys(pair.budget for pair in pairs):
+        budget = [pair for pair in pairs if pair.budget == C]
+        D, U = (np.array([getattr(pair, name) for pair in budget]) for name in "DU")
+        for name, of in schemes(D, U, np.ones(len(D), bool)):
+            found.setdefault(name, []).extend(budget[at] for at in np.flatnonzero(of))
     return tuple(_of_scheme(name, members, alone, margin, slope) for name, members in found.items())
 
 
@@ -173,6 +183,8 @@ def _of_scheme(scheme: str, pairs: list[Pair], alone: int, margin: float | None,
     if len({pair.seed for pair in pairs}) == 1:
         notes.append("one seed: the subset of the data that was repeated is one draw, and its luck is in every number")
     groups = _groups(pairs)
+    if len(groups) > 2:
+        notes.append(f"{len(groups)} groups are tested, each at its own 5 %")
     costs = {of: _cost(of, members, margin, slope) for of, members in groups.items() if not of.startswith("r_a")}
     most = max(pair.epochs for pair in pairs)
     if any(cost.half_life is not None and (most - 1) / cost.half_life > FIRST_ORDER for cost in costs.values()):
@@ -180,7 +192,7 @@ def _of_scheme(scheme: str, pairs: list[Pair], alone: int, margin: float | None,
     return Reuse(
         scheme=scheme,
         pairs=tuple(pairs),
-        equivalences=tuple(_equivalence(of, members, margin) for of, members in groups.items()),
+        equivalences=tuple(_equivalence(of, members, margin, slope) for of, members in groups.items()),
         costs=tuple(costs.values()),
         interaction=_interaction(groups),
         notes=tuple(notes),
@@ -214,7 +226,7 @@ def _differences(pairs: Sequence[Pair]) -> list[float]:
     return [pair.excess for pair in pairs]
 
 
-def _equivalence(of: str, pairs: Sequence[Pair], margin: float | None) -> Equivalence:
+def _equivalence(of: str, pairs: Sequence[Pair], margin: float | None, slope: float | None) -> Equivalence:
     values = _differences(pairs)
     mean, epochs = _Estimate.of(values), [pair.epochs for pair in pairs]
     sd = None if mean.variance is None else math.sqrt(mean.variance * mean.n)
@@ -232,8 +244,15 @@ def _equivalence(of: str, pairs: Sequence[Pair], margin: float | None) -> Equiva
         p=p,
         power=None if margin is None or sd is None else equivalence_power(margin, sd, mean.n),
         smallest=None if sd is None else smallest_margin(sd, mean.n),
+        worth=_worth(mean.value, slope),
+        worth_lo=_worth(hi, slope),
+        worth_hi=_worth(lo, slope),
         verdict=_verdict(p, lo, hi, margin),
     )
+
+
+def _worth(excess: float | None, slope: float | None) -> float | None:
+    return None if excess is None or slope is None else math.exp(-excess / slope)
 
 
 def _verdict(p: float | None, lo: float | None, hi: float | None, margin: float | None) -> str:

@@ -56,7 +56,7 @@ def _by_amount(table: RunTable) -> Iterator[Part]:
     budgets = table.by_budget()
     if table.has("D"):
         D = table.numbers("D")
-        groups = _groups(D)
+        groups = groups_of(D)
         if max(groups) + 1 < len(budgets):
             yield from ((f"D{_short(D[groups == g])}", table.only(groups == g)) for g in range(max(groups) + 1))
             return
@@ -71,7 +71,7 @@ def _by_total(table: RunTable) -> Iterator[Part]:
         return
     N = table.numbers("N")
     groups = np.full(len(N), -1)
-    groups[routed] = _groups(N[routed])
+    groups[routed] = groups_of(N[routed])
     for g in range(groups.max() + 1):
         middle = np.median(N[groups == g])
         near = ~routed & (np.abs(N / middle - 1) <= BUDGET_TOLERANCE)
@@ -96,18 +96,18 @@ def schemes(D: Floats, U: Floats, repeated: NDArray[np.bool_]) -> Iterator[tuple
     """Return the runs on repeated data, shape (n,), scheme by scheme: of each U that several D share (strict), then of
     each number of epochs among those left (loose).
     """
-    groups = np.where(repeated, _groups(U), -1)
+    groups = np.where(repeated, groups_of(U), -1)
     shared = [groups == g for g in np.unique(groups[repeated])]
     strict = [chosen for chosen in shared if np.ptp(np.log(D[chosen])) > BUDGET_TOLERANCE]
     left = repeated & ~np.any([np.zeros(len(D), bool), *strict], axis=0)
-    groups = np.where(left, _groups(D / U), -1)
+    groups = np.where(left, groups_of(D / U), -1)
     loose = [groups == g for g in np.unique(groups[left])]
     for name, found, values in (("strict", strict, U), ("loose", loose, D / U)):
         for chosen in found:
             yield name if len(found) == 1 else f"{name}{_short(values[chosen])}", chosen
 
 
-def _groups(values: Floats) -> NDArray[np.intp]:
+def groups_of(values: Floats) -> NDArray[np.intp]:
     """Return the group of each value, shape (n,): a new one begins where the next larger is more than 5 % away."""
     order = np.argsort(values, kind="stable")
     groups = np.empty(len(values), np.intp)

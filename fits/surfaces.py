@@ -179,15 +179,15 @@ def _about_draws(problem: Problem, draws: Draws | None) -> tuple[str, tuple[str,
     if draws is None:
         return "none: no bootstrap was asked for", ()
     distinct, count = int(points(problem).max()) + 1, len(draws.values)
-    failed = int((~np.isfinite(draws.values)).any(axis=1).sum())
     notes = []
-    if failed:
-        notes.append(f"{failed} of {count} draws held too few distinct points and are left out of the intervals")
     if distinct < FEW_POINTS:
         notes.append(f"{distinct} distinct points are few to resample: the intervals are probably too narrow")
     if count < FEW_DRAWS:
         notes.append(f"{count} draws are few: the ends of the intervals are rough")
-    return f"case bootstrap of {distinct} points, {count} draws, seed {draws.seed}, percentile 95 %", tuple(notes)
+    return (
+        f"bootstrap with exponential weights of {distinct} points, {count} draws, seed {draws.seed}, percentile 95 %",
+        tuple(notes),
+    )
 
 
 def _covariance(outcome: _Outcome) -> tuple[tuple[float, ...], ...] | None:

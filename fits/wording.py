@@ -57,7 +57,10 @@ def _equivalence(one: Equivalence) -> str:
     if one.margin is not None and one.p is not None and one.power is not None:
         verdict += f" (margin {one.margin:.3g}): TOST p = {one.p:.2g}, power {one.power:.0%}"
     seen = "" if one.smallest is None else f"; could have shown {one.smallest:.2g}"
-    return f"{one.of:<9} {epochs}: {excess}; {verdict}{seen}"
+    worth = "" if one.worth is None else f"; a token is worth {one.worth:.3g} fresh ones"
+    if one.worth is not None and one.worth_lo is not None and one.worth_hi is not None:
+        worth += f" ({one.worth_lo:.3g} to {one.worth_hi:.3g})"
+    return f"{one.of:<9} {epochs}: {excess}; {verdict}{seen}{worth}"
 
 
 def _cost(cost: Cost) -> str:

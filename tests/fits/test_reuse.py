@@ -187,3 +187,21 @@ def test_a_sure_excess_that_may_lie_within_the_margin_is_undecided():
     whole = found.equivalences[0]
     assert 0 < whole.lo < whole.margin < whole.hi
     assert whole.verdict == "undecided"
+
+
+def test_two_budgets_with_one_amount_of_unique_tokens_are_no_strict_design():
+    """A loose U of one budget that equals the D of another says nothing of the scheme."""
+    rows = [
+        {"N": 1e8, "r_a": rate, "C": C, "D": D, "U": U, "seed": 0, "loss": 3.0}
+        for C, pairs in ((1e18, ((0.2, 4e9), (0.1, 8e9))), (2e18, ((0.2, 8e9), (0.1, 16e9))))
+        for rate, D in pairs
+        for U in (D, D / 2)
+    ]
+    assert [found.scheme for found in reuse(from_records(rows))] == ["loose"]
+
+
+def test_effective_tokens_follow_from_the_slope():
+    [found] = reuse(strict(0.002, 0.0, 3, np.random.default_rng(0)), margin=MARGIN, slope=0.03)
+    routed = next(one for one in found.equivalences if one.of == "MoE")
+    assert routed.worth == pytest.approx(math.exp(-routed.excess / 0.03))
+    assert routed.worth_lo <= routed.worth <= routed.worth_hi < 1
