@@ -1,6 +1,9 @@
 """Checkpoints: whole or absent, the newest valid one wins, and nothing in them is unpickled code."""
 
 import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,6 +40,7 @@ def load_newest(folder: Path, run_id: str, device: torch.device) -> dict[str, An
         leftover.unlink(missing_ok=True)
     for path in sorted(folder.glob("step-*.pt"), reverse=True):
         try:
+            _check_sums(path)
             state = torch.load(path, map_location=device, weights_only=True)
         except (OSError, torch.OutOfMemoryError):
             raise
@@ -54,6 +58,25 @@ def load_newest(folder: Path, run_id: str, device: torch.device) -> dict[str, An
             )
         return state
     return None
+
+
+@contextmanager
+def continued(run_id: str) -> Iterator[None]:
+    """Turn what goes wrong while a state is put to use into a UsageError: it is readable, but not what was saved."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        reason = f"{type(error).__name__}: {str(error)[:120]}"
+        raise UsageError(
+            f"the newest checkpoint of run {run_id} is damaged ({reason}); remove it: the run goes on from an older one"
+        ) from error
+
+
+def _check_sums(path: Path) -> None:
+    """Raise ValueError where a part of the file is not what was written: torch reads it without a look at its sums."""
+    with zipfile.ZipFile(path) as archive:
+        if (damaged := archive.testzip()) is not None:
+            raise ValueError(f"checksum of {damaged} is wrong")
 
 
 def _write(content: dict[str, Any], file: IO[bytes]) -> None:

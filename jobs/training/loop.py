@@ -104,7 +104,10 @@ class Loop:
         self.batch = Batches(corpus.stream(training.seq_len, training.U, training.seed), training, ranks)
         # divided weights go to the GPU block by block, because all of them might not fit there
         self.model, state = _model(study, spec, torch.device("cpu") if execution.shard else ranks.device)
-        self.progress = Progress.restored(state["progress"]) if state else Progress()
+        with checkpoint.continued(spec.run_id):
+            self.progress = Progress.restored(state["progress"]) if state else Progress()
+            if not 0 <= self.progress.step <= training.steps:
+                raise ValueError(f"step {self.progress.step} of {training.steps}")
         if execution.micro_batch is None and self.progress.devices == ranks.size:
             execution = replace(execution, micro_batch=self.progress.micro_batch)
         self.execution, self.stepper = execution, Stepper(self.model, spec, ranks, execution)
@@ -112,14 +115,17 @@ class Loop:
         self.measured: Evaluation | None = None
         self.memory_read = -math.inf
         self.memory_bytes: int | None = None
+        written = 0
         if state:
-            self.stepper.restore_optimizer(state["optimizer"])
-            self.window.restore(state["window"], ranks.device, mine=ranks.is_first)
+            with checkpoint.continued(spec.run_id):
+                self.stepper.restore_optimizer(state["optimizer"])
+                self.window.restore(state["window"], ranks.device, mine=ranks.is_first)
+                written = int(state["metrics_bytes"])
             self.progress.flag("resumed")
         self.metrics = Metrics(study.run_folder(spec.run_id) / "metrics.jsonl", writes=ranks.is_first)
         if ranks.is_first:
             write_json(study.run_folder(spec.run_id) / "spec.json", spec.to_line())
-        self.metrics.open(state["metrics_bytes"] if state else 0)
+        self.metrics.open(written)
 
     def run(self, stop: Callable[[int], bool]) -> None:
         """Take the remaining steps, with a metrics line now and then and a checkpoint every `checkpoint_s()`."""
@@ -212,6 +218,7 @@ class Loop:
         """Measure the validation loss; its time counts as the run's. Every process measures the whole of it."""
         clock, training = time.monotonic(), self.spec.training
         slots = self.D_seen * self.spec.shape.top_k * self.spec.shape.n_moe_layers
+        dropped = self.progress.dropped + self.window.added_up(self.ranks.sum).dropped()  # not yet in a metrics line
         with autocast(training.precision, self.ranks.device):
             measured = evaluate(
                 self.model,
@@ -219,7 +226,7 @@ class Loop:
                 training.seq_len,
                 training.eval_windows,
                 self.ranks.device,
-                dropped=self.progress.dropped / slots if slots else 0.0,
+                dropped=dropped / slots if slots else 0.0,
             )
         self.progress.evaluation_s += time.monotonic() - clock
         measured = replace(measured, loss=self.ranks.first(measured.loss))
@@ -277,7 +284,8 @@ def _model(study: Study, spec: RunSpec, device: torch.device) -> tuple[Transform
     model = Transformer(spec.shape, spec.router)
     state = checkpoint.load_newest(study.run_folder(spec.run_id) / "checkpoint", spec.run_id, device)
     if state is not None:
-        load_weights(model, state["model"], f"the checkpoint of run {spec.run_id}")
+        with checkpoint.continued(spec.run_id):
+            load_weights(model, state["model"], f"the checkpoint of run {spec.run_id}")
     else:
         model.initialise(spec.training.seed)
         if spec.training.init_from:

@@ -1,6 +1,7 @@
 """However a run is carried out, it is the same run: batches in parts, memory that ran out, recomputed, compiled."""
 
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -292,6 +293,60 @@ def test_a_checkpoint_that_cannot_be_continued_is_refused(
     with pytest.raises(UsageError, match=f"{kind}.*remove it"):
         loop.train(tiny_study, spec)
     assert sorted(folder.iterdir()) == files
+
+
+def test_a_run_that_stops_early_counts_all_the_slots_it_dropped(tiny_study: Study, tmp_path: Path) -> None:
+    spec = variant(tiny_study, MOE, lr=0.05, lr_floor=0.05, warmup_steps=1, eval_steps=2, patience=1)
+    spec = replace(spec, router=replace(spec.router, capacity_factor=0.5))
+    record, _ = trained(tiny_study, spec, tmp_path / "study")
+    rows = lines(Study(tmp_path / "study"), spec)
+    assert "stopped_early" in record.flags
+    assert len(rows) == record.D_seen // spec.training.batch_tokens  # a line is a step here
+    shares = [share for row in rows for share in row["layers"]["dropped"]]
+    assert record.routing is not None
+    assert record.routing.dropped == pytest.approx(sum(shares) / len(shares)) != 0
+
+
+DAMAGES: dict[str, Callable[[dict], dict]] = {
+    "no optimizer": lambda state: {name: value for name, value in state.items() if name != "optimizer"},
+    "no progress": lambda state: {**state, "progress": {"step": 5}},
+    "unknown progress": lambda state: {**state, "progress": {**state["progress"], "other": 1}},
+    "a step beyond the end": lambda state: {**state, "progress": {**state["progress"], "step": 10**9}},
+    "weights that are none": lambda state: {**state, "model": "weights"},
+    "an empty optimizer": lambda state: {**state, "optimizer": {"state": {}, "param_groups": []}},
+    "a length that is none": lambda state: {**state, "metrics_bytes": "all"},
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_checkpoint_that_is_not_what_was_saved_is_refused(tiny_study: Study, kind: str) -> None:
+    spec = tiny_study.runs()[DENSE]
+    with pytest.raises(loop.Interrupted):
+        loop.train(tiny_study, spec, stop=lambda step: step == 5)
+    folder = tiny_study.run_folder(spec.run_id) / "checkpoint"
+    state = checkpoint.load_newest(folder, spec.run_id, torch.device("cpu"))
+    assert state is not None
+    checkpoint.save(folder, 6, spec.run_id, DAMAGES[kind](state))
+    rows = (tiny_study.run_folder(spec.run_id) / "metrics.jsonl").read_bytes()
+    with pytest.raises(UsageError, match=r"is damaged.*remove it"):
+        loop.train(tiny_study, spec)
+    assert (tiny_study.run_folder(spec.run_id) / "metrics.jsonl").read_bytes() == rows
+
+
+def test_a_single_wrong_bit_of_a_checkpoint_is_noticed(tiny_study: Study, capsys: pytest.CaptureFixture) -> None:
+    spec = tiny_study.runs()[DENSE]
+    for steps in (5, 6):
+        with pytest.raises(loop.Interrupted):
+            loop.train(tiny_study, spec, stop=lambda step, steps=steps: step == steps)
+    folder = tiny_study.run_folder(spec.run_id) / "checkpoint"
+    newest = sorted(folder.iterdir())[-1]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 0x40  # in the middle of a tensor
+    newest.write_bytes(content)
+    state = checkpoint.load_newest(folder, spec.run_id, torch.device("cpu"))
+    assert state is not None
+    assert state["step"] == 5
+    assert "checksum" in capsys.readouterr().err
 
 
 def test_several_processes_without_memory_are_told_what_to_do(
