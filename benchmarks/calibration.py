@@ -152,6 +152,7 @@ def main() -> None:
     """Simulate every cell and print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0, help="of the curves' studies")
     parser.add_argument("--law", default="cubic", help="laws, with commas between")
     parser.add_argument("--constancy", action="store_true", help="the test of constancy instead")
     parser.add_argument("--chinchilla", action="store_true", help="the parameters of the Chinchilla law instead")
@@ -170,7 +171,7 @@ def main() -> None:
     else:
         show("law", "design", "truth", "noise", "converged", "edge", "not identified", "no minimum", *HELD)
         for law, (design, family), truth in itertools.product(flags.law.split(","), list(cells), TRUTHS):
-            show(*row(design, truth, family, law, calibrate(design, truth, family, law, flags.studies)))
+            show(*row(design, truth, family, law, calibrate(design, truth, family, law, flags.studies, flags.seed)))
     print(f"\n{flags.studies} studies a row, {time.perf_counter() - began:.0f} s")
 
 

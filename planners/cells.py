@@ -70,6 +70,17 @@ class Cell:
             N = self.target["C"] / self.target["D"] / 6
         return self.variant.question.recipe or default_recipe(N)
 
+    @property
+    def recipe_label(self) -> str:
+        """The rule, and what was given instead of following it."""
+        asked, arm = self.variant.question, self.arm
+        given = {
+            "lr": arm.lr or asked.lr or "lr" in self.variant.training,
+            "batch": arm.batch_tokens or asked.batch_tokens,
+        }
+        names = [name for name, value in given.items() if value]
+        return f"{self.recipe}, {' and '.join(names)} given" if names else self.recipe
+
     @cached_property
     def numbers(self) -> Hyperparameters:
         """What the recipe gives, or what stands in for it."""

@@ -36,8 +36,9 @@ class Plan:
 def make_plan(question: Question, corpus: Corpus | None = None) -> Plan:
     """Return the runs that answer `question` on `corpus`.
 
-    Matched arms are equal in what `question.match` names: N within tolerance, C or D within half a batch; the rest
-    follows. Given arms are planned as they are. Raises UsageError where nothing can be planned.
+    Matched arms are equal in what `question.match` names: N within tolerance, C or D within half a batch (under C=D
+    only C, and D within the tolerance of N); the rest follows. Given arms are planned as they are. Raises UsageError
+    where nothing can be planned.
     """
     if corpus is not None:
         question = replace(question, vocab_size=corpus.vocab_size)
@@ -53,6 +54,8 @@ def make_plan(question: Question, corpus: Corpus | None = None) -> Plan:
                 refused[run] = None
             elif run.run_id not in runs:
                 runs[run.run_id] = run
+            elif _is_shared(run, runs[run.run_id]):
+                continue  # such as the dense arm, which is the same under strict and fresh data
             elif run.role == "matched" or run.arm != runs[run.run_id].arm:
                 refused[_collapsed(run, runs[run.run_id])] = None
     if not runs:
@@ -97,7 +100,7 @@ def _run(cell: Cell, strict: dict[str, int], seed: int, corpus: Corpus | None) -
             router=cell.arm.router or asked.router,
             training=Training(D=cell.D, U=U, seed=seed, **settings),
             data=corpus.data if corpus else None,
-            recipe=cell.recipe,
+            recipe=cell.recipe_label,
             flops_convention=asked.flops_convention,
             target={**cell.target, "U": float(U)} if cell.shares_unique else cell.target,
         )
@@ -150,6 +153,17 @@ def _domain_shortage(question: Question, domain: CorpusDomain, U: int) -> str | 
     if domain.validation_tokens <= windows * T:
         return f"{windows} validation windows of {T} tokens are more than {name} has; give fewer --eval-windows"
     return None
+
+
+def _is_shared(run: RunSpec, other: RunSpec) -> bool:
+    """Whether two cells that are one run were asked to differ in no more than their unique tokens."""
+    asked, had = ({name: of.target[name] for name in of.target if name != "U"} for of in (run, other))
+    return run.role == "matched" and asked == had and run.series == other.series and _base(run) == _base(other)
+
+
+def _base(run: RunSpec) -> str:
+    """Return the label of an arm without what is said of its data."""
+    return run.arm.partition(" ")[0]
 
 
 def _collapsed(run: RunSpec, other: RunSpec) -> Refused:

@@ -198,7 +198,7 @@ def disagreements(runs: Iterable[RunSpec]) -> list[str]:
     for run in cases.values():
         C = float(run.training.D * run.flops_per_token["li2025"])
         made_for = ("small-scale",) if run.N < SMALL else ("step-law", "joint-moe", "ling")
-        names = dict.fromkeys((*made_for, run.recipe))
+        names = dict.fromkeys((*made_for, run.recipe.partition(",")[0]))
         values = {name: RECIPES[name].rule(run.shape, run.training.D, C) for name in names}
         for index, what in enumerate(("learning rate", "batch")):
             low, high = (pick(names, key=lambda name: values[name][index]) for pick in (min, max))

@@ -109,7 +109,7 @@ def test_li2025_trains_as_its_paper_says() -> None:
         assert training.warmup_steps == min(max(round(training.steps / 100), 200), 2000)
         assert (training.lr_floor, training.weight_decay, training.schedule) == (1e-5, 0.1, "cosine")
         assert (run.shape.positions, run.shape.norm, run.shape.ffn) == ("alibi", "rmsnorm", "swiglu")
-        assert run.recipe == "li2025"
+        assert run.recipe == "li2025, lr and batch given"
 
 
 def test_li2025_learning_rates_that_are_not_printed_follow_those_that_are() -> None:
