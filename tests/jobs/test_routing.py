@@ -67,6 +67,8 @@ def test_capacity_drops_the_last_tokens_of_a_full_expert() -> None:
     experts = torch.tensor([[0], [0], [0], [1], [0], [2]])
     kept = within_capacity(experts, count(experts, 3), 1.0)  # 6 slots, 3 experts: 2 each
     assert kept.flatten().tolist() == [True, True, False, True, False, True]
+    rounded_up = within_capacity(experts, count(experts, 3), 0.6)  # 1.2 slots an expert are 2
+    assert torch.equal(rounded_up, kept)
     made = router(capacity_factor=0.5)
     routing = made(X)
     assert int(routing.dropped) == int((routing.gates == 0).sum()) > 0
