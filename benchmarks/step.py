@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -91,13 +92,14 @@ def main() -> int:
     """Print a line an arm."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=int, default=40, help="pairs of blocks an arm (default 40)")
+    parser.add_argument("--budget", type=float, default=1e12, help="C, which sets batch and steps (default 1e12)")
     parser.add_argument("--plain-malloc", action="store_true", help="do not keep freed memory, which runs do")
     count = parser.parse_args().blocks
     torch.set_num_threads(1)
     if not parser.parse_args().plain_malloc:
         keep_freed_memory()
     os.environ["SCALING_CHECKPOINT_S"] = "1e9"  # a checkpoint every 30 s is the user's choice
-    question = preset("smoke")
+    question = replace(preset("smoke"), budgets=(parser.parse_args().budget,), unique_tokens=1_000_000)
     planned = make_plan(question, describe(str(question.data)))
     print(f"torch {torch.__version__}, one thread, fp32, {count} pairs of {BLOCK} steps, engine against bare model")
     print(f"{'arm':8} {'tokens/step':>11} {'ms/step':>8} {'tokens/s':>9} {'outside':>8}  against bare (quartiles)")
