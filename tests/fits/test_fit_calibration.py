@@ -1,4 +1,4 @@
-"""Do intervals mean what they say? Over 1,000 simulated studies of two designs; the table is in the log.
+"""Do intervals mean what they say? Over 1,000 simulated studies of two designs; the tables are in docs/calibration.md.
 
 `python -m benchmarks.calibration` prints it.
 """
@@ -69,4 +69,4 @@ def test_intervals_of_the_chinchilla_parameters_hold_them(calibration, family):
     for share in shares:
         held, _, stated = share.partition(" of ")
         assert int(stated) > 900
-        assert 0.93 <= float(held) <= 0.99  # drawing points of a planned grid again is wide: .964 to .985 measured
+        assert 0.93 <= float(held) <= 0.98  # .959 to .974 measured: a little wide with Gaussian noise
