@@ -1,6 +1,7 @@
 """What a report is made of: the question, the runs by arm, their loss curves and the fits of a study, read once."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -257,18 +258,16 @@ def _arms(runs: list[Run]) -> Iterator[Arm]:
 
 
 def _fits(study: Study) -> list[Fitted]:
-    """Return the fits of the study: those with an optimum first, the cubic before others."""
+    """Return the fits of the study: those with an optimum first, the cubic before others, smaller budgets first."""
     if not study.fits.is_dir():
         return []
     from fits.files import fits_in
 
     found = [Fitted(name=name, result=result) for name, result in fits_in(study.fits).items()]
-    return sorted(
-        found,
-        key=lambda fit: (
-            fit.result.optimum is None,
-            fit.result.law != "cubic",
-            fit.result.law != "quadratic",
-            fit.name,
-        ),
-    )
+    return sorted(found, key=_place)
+
+
+def _place(fit: Fitted) -> tuple[bool, int, float, str]:
+    laws = ("cubic", "quadratic", fit.result.law)
+    budget = re.search(r"-C([\d.]+e?\d*)", fit.name)
+    return fit.result.optimum is None, laws.index(fit.result.law), float(budget[1]) if budget else 0.0, fit.name

@@ -41,9 +41,12 @@ def checkpoint_s() -> float:
     """Return the seconds between checkpoints, what a killed run loses at most: $SCALING_CHECKPOINT_S, or 30."""
     text = os.environ.get("SCALING_CHECKPOINT_S", "30")
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        raise UsageError(f"SCALING_CHECKPOINT_S {text!r} is not a number of seconds, such as 30") from None
+        seconds = math.nan
+    if not seconds >= 0:
+        raise UsageError(f"SCALING_CHECKPOINT_S {text!r} is not a number of seconds, such as 30")
+    return seconds
 
 
 class Interrupted(Exception):

@@ -28,7 +28,7 @@ def ended(loop: "Loop", measured: Evaluation, *, knows_peak: bool) -> RunRecord:
         state="done",
         loss=measured.loss,
         bpb=measured.loss / math.log(2) / loop.corpus.bytes_per_token,
-        perplexity=math.exp(measured.loss),
+        perplexity=math.exp(measured.loss) if measured.loss < 700 else None,  # beyond, no float holds it
         best_loss=progress.best_loss,
         best_step=progress.best_step,
         train_loss=progress.train_loss(progress.step / 10),
