@@ -65,6 +65,8 @@ def usual_law(table: RunTable, of: str = "r_a") -> str:
     It is the cubic, whose interval covers what it says on every truth that was tried, and the quadratic, which needs
     fewer, where a series has less than ENOUGH_RATES rates.
     """
+    if not len(table):
+        return "quadratic"
     if of == "r_a" and not table.has("r_a"):
         raise UsageError(
             f"{table.source} has neither r_a nor both N_a and N, so no curve of it can be drawn; name the column with"
