@@ -130,11 +130,11 @@ CHINCHILLA = {"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0
 SIZES, TOKENS_PER_PARAMETER = np.geomspace(2e7, 2e9, 8), (3, 8, 20, 50, 120, 300)
 
 
-def chinchilla_row(family: str, count: int, sd: float = 0.005, draws: int = 300) -> list[str]:
+def chinchilla_row(family: str, count: int, sd: float = 0.005, draws: int = 300, seed: int = 0) -> list[str]:
     """Return how often the intervals of Chinchilla's parameters hold them: 48 points, noise `sd` in ln L."""
     N, D = np.array([(size, size * ratio) for size in SIZES for ratio in TOKENS_PER_PARAMETER]).T
     table = from_records([{"N": n, "D": d, "loss": 1.0} for n, d in zip(N.tolist(), D.tolist(), strict=True)])
-    noise, random = Noise(sd=sd, seed_sd=0.0, family=family), np.random.default_rng(0)
+    noise, random = Noise(sd=sd, seed_sd=0.0, family=family), np.random.default_rng(seed)
     truth = chinchilla.LAW.loss(CHINCHILLA, {"N": N, "D": D})
     held: dict[str, list[bool]] = {name: [] for name in CHINCHILLA}
     for study in range(count):
@@ -152,7 +152,7 @@ def main() -> None:
     """Simulate every cell and print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0, help="of the curves' studies")
+    parser.add_argument("--seed", type=int, default=0, help="of the studies, not for --constancy")
     parser.add_argument("--law", default="cubic", help="laws, with commas between")
     parser.add_argument("--constancy", action="store_true", help="the test of constancy instead")
     parser.add_argument("--chinchilla", action="store_true", help="the parameters of the Chinchilla law instead")
@@ -162,7 +162,7 @@ def main() -> None:
     if flags.chinchilla:
         show("noise", "SD of ln L", *(f"{name} held" for name in CHINCHILLA))
         for family in FAMILIES:
-            show(*chinchilla_row(family, flags.studies))
+            show(*chinchilla_row(family, flags.studies, seed=flags.seed))
     elif flags.constancy:
         show("design", "noise", "movement of ln r_a*", "rejected")
         for design, family in cells:

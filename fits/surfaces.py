@@ -185,7 +185,7 @@ def _about_draws(problem: Problem, draws: Draws | None) -> tuple[str, tuple[str,
     if count < FEW_DRAWS:
         notes.append(f"{count} draws are few: the ends of the intervals are rough")
     return (
-        f"bootstrap with exponential weights of {distinct} points, {count} draws, seed {draws.seed}, percentile 95 %",
+        f"bootstrap with gamma weights of {distinct} points, {count} draws, seed {draws.seed}, percentile 95 %",
         tuple(notes),
     )
 

@@ -73,7 +73,7 @@ def test_published_points_have_intervals_that_hold_the_reading_of_others(chinchi
     assert draws.values.shape == (100, 5)
     assert np.isfinite(draws.values).all()
     np.testing.assert_allclose(result.covariance, np.cov(draws.values, rowvar=False))
-    assert result.interval == "bootstrap with exponential weights of 234 points, 100 draws, seed 0, percentile 95 %"
+    assert result.interval == "bootstrap with gamma weights of 234 points, 100 draws, seed 0, percentile 95 %"
 
 
 def test_every_draw_is_a_minimum_of_its_own(chinchilla_points):
@@ -81,7 +81,7 @@ def test_every_draw_is_a_minimum_of_its_own(chinchilla_points):
     _, draws = fit_with_draws(chinchilla_points, "chinchilla", bootstrap=3, seed=8)
     N, D, loss = (chinchilla_points.numbers(name) for name in ("N", "D", "loss"))
     problem = Problem(law=LAWS["chinchilla"], columns={"N": N, "D": D}, loss=loss, delta=1e-3)
-    weights = np.random.default_rng(8).standard_exponential((3, len(loss)))[:, points(problem)]
+    weights = np.random.default_rng(8).standard_gamma(1 / (1 - 5 / 234), (3, len(loss)))[:, points(problem)]
     for draw, weight in zip(draws.values, weights / weights.mean(axis=1, keepdims=True), strict=True):
         found = solve(replace(problem, weights=weight))
         np.testing.assert_allclose(draw, problem.law.natural(found.theta), rtol=1e-4)
