@@ -127,13 +127,17 @@ def _row(run: RunStatus) -> list[Any]:
         spec.run_id,
         spec.arm,
         spec.training.seed,
-        "simulated" if run.record is not None and "simulated" in run.record.flags else run.state,
+        "simulated" if _simulated(run) else run.state,
         format_quantity(run.D_seen),
         format_quantity(spec.training.D),
         loss,
         format_quantity(run.tokens_per_s) if run.tokens_per_s else None,
         f"{run.record.wall_s:.1f}" if run.record else None,
     ]
+
+
+def _simulated(run: RunStatus) -> bool:
+    return run.record is not None and "simulated" in run.record.flags
 
 
 def _next_steps(study: Study, statuses: list[RunStatus], flags: cli.Flags, n_wanted: int) -> list[str]:
@@ -143,7 +147,9 @@ def _next_steps(study: Study, statuses: list[RunStatus], flags: cli.Flags, n_wan
         diverged = sum(run.state == "diverged" for run in statuses)
         ending = f", {diverged} of them diverged" if diverged else ""
         next_one = cli.command("fit", study.folder)
-        return [f"\nall {len(statuses)} runs ended{ending}", f"next: {next_one}"]
+        clear = cli.command("simulate", study.folder, "--clear")
+        simulated = [f"simulated, not trained; to train them first: {clear}"] if any(map(_simulated, statuses)) else []
+        return [f"\nall {len(statuses)} runs ended{ending}", *simulated, f"next: {next_one}"]
     command = cli.command("sweep", study.folder)
     failed = [run for run in left if run.state == "failed"]
     lines = [""]

@@ -41,7 +41,9 @@ def test_it_fills_the_plan_and_says_simulated_everywhere(study, capsys):
     records = [record for _, record in read_records(study)]
     assert all(record.flags == ("simulated",) and record.state == "done" for record in records)
     assert sweep.main([str(study.folder), "--status"]) == cli.DONE
-    assert capsys.readouterr().out.count(" simulated ") == 18
+    shown = capsys.readouterr().out
+    assert shown.count(" simulated ") == 18
+    assert "to train them first: python -m scaling.simulate" in shown
     assert fit.main([str(study.folder), "--law", "cubic"]) == cli.DONE
     assert "SIMULATED" in capsys.readouterr().out
     assert report.main([str(study.folder)]) in (cli.DONE, cli.GAPS)
