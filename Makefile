@@ -29,7 +29,7 @@ test: env
 	$(BIN)/python -m pytest -q -n auto
 
 soak: env
-	$(BIN)/python -m pytest -q -m soak
+	$(BIN)/python -m pytest -q -m soak -n auto
 
 bench: env
 	$(BIN)/python benchmarks/experts.py
