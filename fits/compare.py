@@ -20,7 +20,7 @@ from fits.laws import LAWS
 from fits.lines import solve as solve_line
 from fits.problem import Problem
 from fits.series import series
-from fits.table import Floats, RunTable
+from fits.table import Floats, RunTable, groups_of
 from planners.errors import UsageError
 
 FEWEST_GROUPS = 3
@@ -144,11 +144,9 @@ def _budgets(table: RunTable) -> dict[str, NDArray[np.bool_]]:
     Where the table has no C it is 6 N D.
     """
     C = table.numbers("C") if table.has("C") else 6 * table.numbers("N") * table.numbers("D")
-    order = np.argsort(C, kind="stable")
-    codes = np.empty(len(C), int)
-    codes[order] = np.concatenate([[0], np.cumsum(np.diff(np.log(C[order])) > 0.05)])
+    codes = groups_of(C)
     if codes.max() + 1 > 2 * MOST_GROUPS or codes.max() + 1 < FEWEST_GROUPS:
-        codes[order] = np.arange(len(C)) * MOST_GROUPS // len(C)
+        codes[np.argsort(C, kind="stable")] = np.arange(len(C)) * MOST_GROUPS // len(C)
     return {f"C {np.median(C[codes == code]):.3g}": codes == code for code in np.unique(codes)}
 
 

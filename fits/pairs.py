@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.table import BUDGET_TOLERANCE, Floats, RunTable
+from fits.table import RunTable, groups_of
 
 SAME = ("N", "r_a", "D", "n_experts", "top_k", "d_expert", "lr", "batch_tokens", "seq_len", "weight_decay")
 """Columns that a pair shares, where the table has them."""
@@ -99,10 +99,7 @@ def _budgets(table: RunTable) -> NDArray[np.intp]:
     """Return the number of each run's budget, shape (n,), by gaps in C; one for all where a run states none."""
     if not table.has("C") or table.frame["C"].isna().any():
         return np.zeros(len(table), np.intp)
-    codes = np.zeros(len(table), np.intp)
-    for number, C in enumerate(table.by_budget()):
-        codes[np.abs(np.log(table.numbers("C") / C)) <= BUDGET_TOLERANCE] = number
-    return codes
+    return groups_of(table.numbers("C"))
 
 
 def _arms(table: RunTable) -> NDArray[np.intp]:
@@ -110,18 +107,6 @@ def _arms(table: RunTable) -> NDArray[np.intp]:
     import pandas as pd
 
     columns = [pd.to_numeric(table.frame[name], errors="coerce").to_numpy(float) for name in SAME if table.has(name)]
-    codes = [_codes(values) for values in columns]
+    known = [np.where(np.isnan(values), -1.0, values) for values in columns]  # what a dense model lacks is one group
+    codes = [groups_of(values, TOLERANCE) for values in known]
     return np.asarray(np.unique(np.column_stack(codes), axis=0, return_inverse=True)[1], np.intp).reshape(-1)
-
-
-def _codes(values: Floats) -> NDArray[np.intp]:
-    """Return the group of each value, shape (n,): a new one begins where the next larger value is beyond TOLERANCE.
-
-    What is missing, such as the experts of a dense model, is a group of its own.
-    """
-    values = np.where(np.isnan(values), -1.0, values)
-    order = np.argsort(values, kind="stable")
-    steps = np.diff(values[order]) > TOLERANCE * np.abs(values[order][1:])
-    codes = np.empty(len(values), np.intp)
-    codes[order] = np.concatenate([[0], np.cumsum(steps)])
-    return codes

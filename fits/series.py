@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.table import BUDGET_TOLERANCE, Floats, RunTable
+from fits.table import BUDGET_TOLERANCE, Floats, RunTable, groups_of
 
 Part = tuple[str, RunTable]
 """(name, its runs); the name is empty where nothing was split."""
@@ -105,14 +105,6 @@ def schemes(D: Floats, U: Floats, repeated: NDArray[np.bool_]) -> Iterator[tuple
     for name, found, values in (("strict", strict, U), ("loose", loose, D / U)):
         for chosen in found:
             yield name if len(found) == 1 else f"{name}{_short(values[chosen])}", chosen
-
-
-def groups_of(values: Floats) -> NDArray[np.intp]:
-    """Return the group of each value, shape (n,): a new one begins where the next larger is more than 5 % away."""
-    order = np.argsort(values, kind="stable")
-    groups = np.empty(len(values), np.intp)
-    groups[order] = np.concatenate([[0], np.cumsum(np.diff(np.log(values[order])) > np.log1p(BUDGET_TOLERANCE))])
-    return groups
 
 
 def _short(values: Floats) -> str:

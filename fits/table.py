@@ -137,14 +137,24 @@ class RunTable:
         nearest to its C, and with every budget where it states none.
         """
         budgets = self.numbers("C")
-        order = np.argsort(budgets, kind="stable")
-        starts = np.flatnonzero(np.diff(np.log(budgets[order])) > np.log1p(tolerance)) + 1
-        groups = [np.sort(group) for group in np.split(order, starts) if group.size]
+        codes = groups_of(budgets, tolerance)
+        groups = [np.flatnonzero(codes == code) for code in range(codes.max(initial=-1) + 1)]
         medians = [float(np.median(budgets[group])) for group in groups]
         return {
             C: replace(self, frame=self.frame.iloc[group], dropped=_nearest(self.dropped, C, medians))
             for C, group in zip(medians, groups, strict=True)
         }
+
+
+def groups_of(values: Floats, tolerance: float = BUDGET_TOLERANCE) -> NDArray[np.intp]:
+    """Return the group of each value, shape (n,), counted from the smallest.
+
+    A new group begins where the next larger value is more than `tolerance` above the one before it.
+    """
+    order = np.argsort(values, kind="stable")
+    ordered, groups = values[order], np.zeros(len(values), np.intp)
+    groups[order[1:]] = np.cumsum(np.diff(ordered) > tolerance * np.abs(ordered[:-1]))
+    return groups
 
 
 def from_records(

@@ -112,17 +112,13 @@ def act(flags: cli.Flags) -> int:
     slope = None if flags.slope is None else parse_quantity(flags.slope, "--slope")
     least = min(margins(table).values(), default=None) if margin is None else margin
     repeated = reuse(table, margin=least, slope=slope) if has_pairs(table) else ()
-    if repeated and out is not None:
-        write_json(out / "reuse.json", to_json(repeated))
-    compared = comparisons(table, laws)
-    if compared and out is not None:
-        write_json(out / "comparison.json", to_json(compared))
+    compared, still = comparisons(table, laws), constancy_of(table, laws, flags.over)
+    _keep(out, {"reuse": repeated, "comparison": compared, "constancy": still})
     checks = {
         name: check_table(part, need(LAWS[law], flags.over))
         for law in laws
         for name, part in _parts(table, law).items()
     }
-    still = constancy_of(table, laws, flags.over, out)
     if flags.json:
         found = {"fits": results, "comparison": compared, "constancy": still, "reuse": repeated, "checks": checks}
         cli.print_json({name: to_json(value) for name, value in found.items()})
@@ -134,22 +130,28 @@ def act(flags: cli.Flags) -> int:
     return cli.DONE if all(result.n for result in results) else cli.GAPS
 
 
-def constancy_of(table: RunTable, laws: list[str], of: str, out: Path | None) -> Constancy | None:
-    """Return whether the series of `table` have one optimum, written to `out` if there is a folder.
+def _keep(out: Path | None, findings: dict[str, Any]) -> None:
+    """Write each finding beside the fits; the file of one that an earlier call made and this one did not is removed."""
+    if out is None:
+        return
+    for name, found in findings.items():
+        if found:
+            write_json(out / f"{name}.json", to_json(found))
+        else:
+            (out / f"{name}.json").unlink(missing_ok=True)
+
+
+def constancy_of(table: RunTable, laws: list[str], of: str) -> Constancy | None:
+    """Return whether the series of `table` have one optimum.
 
     Where some runs saw their data once, only these: another optimum on repeated data is no movement with C or N.
     None where no curve was asked for, where there is one series, and where these are too small: their fits say so.
     """
     parts = series(_fresh(table)) if any(isinstance(LAWS[law], Curve) for law in laws) else {}
-    if out is not None:
-        (out / "constancy.json").unlink(missing_ok=True)
     try:
-        found = constancy(parts, of=of) if len(parts) > 1 else None
+        return constancy(parts, of=of) if len(parts) > 1 else None
     except UsageError:
         return None
-    if found is not None and out is not None:
-        write_json(out / "constancy.json", to_json(found))
-    return found
 
 
 def _fresh(table: RunTable) -> RunTable:

@@ -134,3 +134,12 @@ def test_parameters_can_be_held_and_the_objective_chosen(capsys: pytest.CaptureF
     for wrong in (["--fixed", "alpha"], ["--fixed", "gamma=1"], ["--delta", "wide"]):
         assert cli.main([*arguments, *wrong]) == cli.USAGE
         assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_findings_of_an_earlier_call_do_not_outlive_it(tmp_path: Path) -> None:
+    arguments = ["fit", "--runs", str(published("li2025").path), "--columns", "loss=bpc", "-o", str(tmp_path)]
+    arguments += ["--where", "scale=7B", "--where", "table!=11"]
+    cli.main([*arguments, "--law", "quadratic,cubic"])
+    assert {"reuse.json", "comparison.json"} <= {path.name for path in tmp_path.iterdir()}
+    cli.main([*arguments, "--where", "table=12", "--law", "quadratic"])
+    assert [path.name for path in tmp_path.iterdir() if path.stem in ("reuse", "comparison", "constancy")] == []
