@@ -11,6 +11,10 @@ from planners.question import Question
 
 LADDER = (5e11, 1e12, 2e12)
 """Training compute of the rungs, FLOPs; `make study` takes the one that suits the machine's measured speed."""
+REFERENCE_ARM, REFERENCE_SPEED = "K4", 38_200.0
+"""Arm whose speed stands for all, and its tokens per second on one core of the machine that RUNG_S was measured on."""
+RUNG_S = {5e11: 620.0, 1e12: 1230.0, 2e12: 2340.0}
+"""Core-seconds of all runs of `laptop` at each rung, at that speed."""
 TUNED_AT = 1e12
 """Rung that learning rate and batch were tuned at, FLOPs."""
 MARGIN = 0.01
