@@ -37,7 +37,7 @@ def latex(text: str) -> str:
 
 
 def inert(cell: object) -> object:
-    """Return a cell of a CSV: text that no spreadsheet runs; a lone carriage return, which breaks the row, is a space."""
+    """Return a cell of a CSV: text that no spreadsheet runs, and a lone carriage return, which breaks rows, a space."""
     if not isinstance(cell, str):
         return cell
     return (f"'{cell}" if cell.startswith(FORMULA) else cell).replace("\r", " ")
