@@ -30,7 +30,7 @@ class Picture:
         return inline(self.files["svg"], self.name)
 
 
-def draw(name: str, figure: "Figure", data: Any) -> Picture:
+def draw(name: str, figure: "Figure[Any]", data: Any) -> Picture:
     """Return `figure`, drawn from `data`; its files are called `name`."""
     from reports.style import render
 
@@ -39,6 +39,6 @@ def draw(name: str, figure: "Figure", data: Any) -> Picture:
     )
 
 
-def pictures(figures: "dict[str, Figure]", data: Any) -> dict[str, Picture]:
+def pictures(figures: "dict[str, Figure[Any]]", data: Any) -> dict[str, Picture]:
     """Return those of `figures`, by name, that have something to show of `data`."""
     return {name: draw(name, figure, data) for name, figure in figures.items() if figure.has_data(data)}
