@@ -6,6 +6,7 @@ Its parameter counting is here too, because nothing but a comparison with the pa
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from planners.published import published
@@ -62,6 +63,7 @@ def li2025_runs(folder: Path = FOLDER) -> tuple[Li2025Run, ...]:
         return tuple(_run(row) for row in csv.DictReader(file))
 
 
+@cache
 def li2025_shape(run: Li2025Run) -> Shape:
     """Return the architecture of a run; that of tables 15 and 16 has the experts of the table 10 run nearest in rate.
 
