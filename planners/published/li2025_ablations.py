@@ -19,6 +19,8 @@ class Ablation:
     """What its runs share."""
     setting: str
     """What this run has of its own."""
+    top_k: int | None
+    """Routed experts a token; null where the table file leaves it out."""
     loss: float
     """Training cross-entropy, nats per token."""
     balance_loss: float | None
@@ -49,6 +51,7 @@ def li2025_ablations(folder: Path = FOLDER) -> tuple[Ablation, ...]:
             compared=row["compared"],
             group=row["group"],
             setting=row["setting"],
+            top_k=int(row["top_k"]) if row["top_k"] else None,
             loss=float(row["loss"]),
             balance_loss=float(row["balance_loss"]) if row["balance_loss"] else None,
         )

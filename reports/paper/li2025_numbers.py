@@ -27,8 +27,6 @@ from planners.published.li2025_ablations import Ablation, Benchmark, li2025_abla
 COARSE = 8
 """Experts a layer of its coarse rows; the others have 78 and more."""
 SCALES = ("2B", "3B", "7B")
-STEP_LAW = (1.79, -0.713, 0.307), (0.58, 0.571)
-"""Learning rate from N and D, tokens a step from D (arXiv 2503.04715), the rule that the paper follows."""
 Ends = tuple[float | None, float | None]
 Estimate = tuple[float, float]
 """A number and half of its 95 % interval."""
@@ -151,34 +149,6 @@ class Li2025:
         }
 
     @cached_property
-    def coarse_effect(self) -> dict[str, Estimate]:
-        """What coarse experts add at equal r_a, by series: a step beside the cubic."""
-        names = [name for name, each in self.series.items() if any(map(coarse, each.runs))]
-        return {name: _step(self.series[name].runs, coarse) for name in names}
-
-    @cached_property
-    def coarse_rows(self) -> tuple[tuple[str, Li2025Run, Estimate], ...]:
-        """Series, coarse run, and how far it lies above the curve of the fine-grained ones."""
-        found = []
-        for name in self.coarse_effect:
-            fine = self.series[f"{name}, fine"].fit
-            for run in filter(coarse, self.series[name].runs):
-                mean, low, high = curve(fine, run.r_a)
-                assert low is not None
-                assert high is not None
-                half = math.hypot(float(high[0] - low[0]) / 2, t_quantile(fine.dof) * (fine.residual_sd or 0))
-                found.append((name, run, (run.bpc - float(mean[0]), half)))
-        return tuple(found)
-
-    @cached_property
-    def slopes(self) -> dict[tuple[str, float], Estimate | None]:
-        """-dL / d ln D at fixed r_a, by size and rate: of table 9, and at 7B between tables 11 and 12."""
-        found: dict[tuple[str, float], Estimate | None] = {}
-        for r_a in dict.fromkeys(run.r_a for run in self.of(9)):
-            found["2B", r_a] = _slope([run for run in self.of(9) if run.r_a == r_a])
-        return found
-
-    @cached_property
     def slopes_7b(self) -> dict[float, float]:
         """-dL / d ln D of the 7B models by rate, from the two runs that tables 11 and 12 have of each."""
         pairs = [(few, many) for few in self.of(11) for many in self.of(12) if few.shape == many.shape]
@@ -205,12 +175,6 @@ class Li2025:
             for scheme, table in (("strict", 14), ("loose", 17))
         }
 
-    @cached_property
-    def fewer_tokens(self) -> tuple[tuple[float, float], ...]:
-        """Rate, and what 65B instead of 114B unique tokens add at 3B."""
-        more = {run.r_a: run.bpc for run in self.of(16)}
-        return tuple((run.r_a, run.bpc - more[run.r_a]) for run in self.of(15) if run.r_a in more)
-
 
 def read_li2025(folder: Path = FOLDER) -> Li2025:
     """Return the rows in `folder`, which has the three tables of the paper by their file names."""
@@ -232,16 +196,6 @@ def run_table(runs: Iterable[Li2025Run]) -> RunTable:
     return from_records([{name: row[name] for name in known} for row in rows], source="arXiv 2506.12119")
 
 
-def step_law_ratio(run: Li2025Run, lr: float | None = None) -> tuple[float, float] | None:
-    """Return learning rate and batch of a run over those of Step Law for its N and D; null where neither is known."""
-    (scale, by_N, by_D), (size, growth) = STEP_LAW
-    rate = lr or run.lr
-    if rate is None:
-        return None
-    batch = math.nan if run.batch_tokens is None else run.batch_tokens / (size * run.D**growth)
-    return rate / (scale * run.N**by_N * run.D**by_D), batch
-
-
 def _left_out(runs: Sequence[Li2025Run]) -> dict[str, Ends]:
     """Return the range of each curve's minimum over leaving out one run."""
     x, loss = np.log([run.r_a for run in runs]), np.array([run.bpc for run in runs])
@@ -258,26 +212,3 @@ def _lowest(law: Curve, x: Floats, loss: Floats) -> float | None:
 def _range(values: list[float | None]) -> Ends:
     known = [value for value in values if value is not None]
     return (min(known), max(known)) if len(known) == len(values) else (None, None)
-
-
-def _slope(runs: Sequence[Li2025Run]) -> Estimate | None:
-    """Return -dL / d ln D of runs of one rate; null for fewer than three, which leave no noise to judge by."""
-    x, loss = np.log([run.D for run in runs]), np.array([run.bpc for run in runs])
-    line = solve(Powers(2), x, loss, np.empty((len(runs), 0)))
-    if line is None or line.dof < 1:
-        return None
-    slope, error = line.at(x[:1], 1)
-    return -float(slope[0]), line.t * float(error[0])
-
-
-def _step(runs: Sequence[Li2025Run], of: Callable[[Li2025Run], bool]) -> Estimate:
-    """Return what the runs `of` lie above the cubic that all runs share otherwise."""
-    x = np.log([run.r_a for run in runs])
-    basis = np.linalg.qr(Powers(4).columns(x))[0]
-    loss, step = (
-        values - basis @ (basis.T @ values)
-        for values in (np.array([run.bpc for run in runs]), np.array([float(of(run)) for run in runs]))
-    )
-    value, dof = float(step @ loss / (step @ step)), len(runs) - 5
-    variance = float(np.sum((loss - value * step) ** 2)) / dof / float(step @ step)
-    return value, t_quantile(dof) * math.sqrt(variance)
