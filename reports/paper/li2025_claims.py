@@ -5,6 +5,7 @@ Each claim is one function. The verdict is computed with the numbers, so that an
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from statistics import median
 
 from fits.reuse import Cost
@@ -57,7 +58,7 @@ def constant(paper: Li2025) -> Claim:
         where="Figs 1b, 2b and 5",
         found=f"One minimum fits all three: {rate(found.value, found.lo, found.hi)}, {probability(found.p)}. But the "
         f"smallest movement that these runs would show is {factor} from 2B to 7B. {slope}The three pairs of N and C "
-        "lie on one line, so N and C are not told apart, and no size has two budgets.",
+        "lie on one line, so N and C are not told apart, and no size was scanned at two budgets.",
         verdict=DIFFERS if found.p < LEVEL else CANNOT,
     )
 
@@ -76,10 +77,10 @@ def region_at_2b(paper: Li2025) -> Claim:
         (each.lo or 0) <= end <= (each.hi or 1) for each, end in zip((low, high), REGION, strict=True) if each.value
     )
     return Claim(
-        says=f"At 2B every rate from about {percent(REGION[0])} to {percent(REGION[1])} beats the dense model of equal C.",
+        says=f"At 2B rates from about {percent(REGION[0])} to {percent(REGION[1])} beat the dense model of equal C.",
         where="Fig. 1b",
-        found=f"From {rate(low.value, low.lo, low.hi)} to {rate(high.value, high.lo, high.hi)}: the upper end is hardly "
-        "bounded, because the curve is flat there.",
+        found=f"From {rate(low.value, low.lo, low.hi)} to {rate(high.value, high.lo, high.hi)}: the curve is flat at "
+        "its upper end.",
         verdict=either(within and low.status == "converged"),
     )
 
@@ -131,8 +132,8 @@ def _beats(paper: Li2025, scale: str, dense: int, says: str, where: str) -> Clai
     best_run = f"{best.bpc:.4f} at {percent(best.r_a)} against {series.dense[dense].bpc:.4f}"
     return Claim(
         says=says, where=where, verdict=below_zero(*against),
-        found=f"MoE less dense at the minimum of the curve: {around(against)} BPC. The best run alone ({best_run}) says "
-        f"{signed(best.bpc - series.dense[dense].bpc)}, but it is the best of {len(series.runs)}.",
+        found=f"MoE less dense at the minimum of the curve: {around(against)} BPC. The best run alone ({best_run}) "
+        f"says {signed(best.bpc - series.dense[dense].bpc)}, but it is the best of {len(series.runs)}.",
     )  # fmt: skip
 
 
@@ -204,8 +205,8 @@ def granularity(paper: Li2025) -> Claim:
     return Claim(
         says="Both K = 1 and a very large K are worse than what lies between.",
         where="table 7",
-        found=f"8 large experts less 88 small ones: {listed(shown)}. The coarse rows of tables 10, 15 and 16 lie off the "
-        f"curve of the fine ones with the same sign in {sum(agree.values())} of {counted(len(agree), 'case')}.",
+        found=f"8 large experts less 88 small ones: {listed(shown)}. The coarse rows of tables 10, 15 and 16 lie off "
+        f"the curve of the fine ones with the same sign in {sum(agree.values())} of {counted(len(agree), 'case')}.",
         verdict=AGREES if agree and all(agree.values()) else CANNOT,
     )
 
@@ -213,7 +214,7 @@ def granularity(paper: Li2025) -> Claim:
 def fixed_D(paper: Li2025) -> Claim:
     """More active at equal tokens."""
     runs = sorted(paper.of(11), key=lambda run: run.r_a)
-    steps = [many.bpc - few.bpc for few, many in zip(runs[:-1], runs[1:], strict=True)]
+    steps = [many.bpc - few.bpc for few, many in pairwise(runs)]
     last = f"the last one, from {percent(runs[-2].r_a)} to {percent(runs[-1].r_a)}, by {signed(steps[-1])}"
     return Claim(
         says="At equal tokens more active parameters are always better.",

@@ -63,8 +63,8 @@ def fresh_benchmarks(paper: Li2025) -> Claim:
         says="After fine-tuning the 7B MoE is ahead of the dense model of twice the compute.",
         where="table 2",
         found=f"On fresh data it wins {wins} of {n} ({probability(p)} by the sign test, as if benchmarks were "
-        f"independent), mean {_mean(paper, 'fresh')} against {_mean(paper, 'dense')} %. No dense model of equal compute "
-        "is evaluated.",
+        f"independent), mean {_mean(paper, 'fresh')} against {_mean(paper, 'dense')} %. No dense model of equal "
+        "compute is evaluated.",
         verdict=AGREES if p < 0.05 and wins > n / 2 else CANNOT,
     )
 
@@ -76,7 +76,9 @@ def strict_benchmarks(paper: Li2025) -> Claim:
     for row in paper.benchmarks:
         groups.setdefault(row.group, []).append(row)
     ahead = [name for name, rows in groups.items() if _leads(rows)]
-    alone = [row.name for name in ahead for row in groups[name] if not _leads([one for one in groups[name] if one != row])]
+    alone = [
+        row.name for name in ahead for row in groups[name] if not _leads([one for one in groups[name] if one != row])
+    ]
     only = f" (in {listed(ahead)} by {listed(alone)} alone)" if alone else ""
     return Claim(
         says="So is the 7B MoE that repeats its data, which is ahead of both others.",

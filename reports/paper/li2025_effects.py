@@ -9,7 +9,7 @@ from fits import curve
 from fits.bases import Powers
 from fits.intervals import t_quantile
 from fits.lines import Line, solve
-from planners.published.li2025 import Li2025Run, li2025_shape
+from planners.published.li2025 import Li2025Run
 from reports.paper.li2025_numbers import Estimate, Li2025, coarse
 
 STEP_LAW = (1.79, -0.713, 0.307), (0.58, 0.571)
@@ -97,7 +97,7 @@ def fewer_tokens(paper: Li2025) -> tuple[tuple[float, float], ...]:
 
 def _as_at_2b(paper: Li2025, D: float) -> float:
     near = min(paper.of(10), key=lambda run: abs(math.log(run.D / D)))
-    return (near.lr or math.nan) * (D / near.D) ** STEP_LAW[0][2]
+    return float((near.lr or math.nan) * (D / near.D) ** STEP_LAW[0][2])
 
 
 def _by_rate(paper: Li2025) -> dict[float, list[Li2025Run]]:

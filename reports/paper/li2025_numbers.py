@@ -5,15 +5,15 @@ ln r_a: that of the cubic answers, because the parabola misses the runs of two o
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from fits import Constancy, FitResult, Optimum, RunTable, constancy, curve, fit_law, from_records
-from fits.bases import Curve, Powers
+from fits import Constancy, FitResult, Optimum, RunTable, constancy, fit_law, from_records
+from fits.bases import Curve
 from fits.intervals import t_quantile
 from fits.lines import solve
 from fits.margin import SHARE
