@@ -68,7 +68,7 @@ def make_plan(question: Question, corpus: Corpus | None = None) -> Plan:
 def _check_names(question: Question, grid: list[Row]) -> None:
     """Refuse names of arms, in controls and learning-rate checks, that no row has."""
     names = [control.removeprefix(ACTIVE) for control in question.controls if control != OPTIMAL]
-    names += [name for name in question.lr_check if name != ALL]
+    names += [name for name in (*question.lr_check, *question.tune) if name != ALL]
     cells = (cell for row in grid for cell in row if isinstance(cell, Cell) and cell.role in ("matched", "given"))
     arms = {cell.base.label: cell.base for cell in cells} if names else {}
     for name in names:

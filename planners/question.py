@@ -94,6 +94,8 @@ class Question:
     """Dense arms beside the matched ones: optimal (compute-optimal at C), active:ARM (N = N_a of that arm)."""
     lr_check: tuple[str, ...] = ()
     """Arms that are also planned at sqrt(2) and 1 / sqrt(2) of their learning rate; all: every one."""
+    tune: tuple[str, ...] = ()
+    """Arms that are also planned at half and twice their learning rate and batch, nine runs each; all: every one."""
     loss_slope: float | None = None
     """Nats that the loss falls per unit of ln C, by which the residual of C is told in nats."""
     seq_len: int = 128

@@ -69,11 +69,11 @@ def write_report(study: Study, out: Path | None = None) -> Report:
 
 def _draw(evidence: Evidence, files: dict[str, bytes]) -> dict[str, Picture]:
     """Draw every figure into `files` and return them as the page shows them."""
-    from reports.figures import FIGURES
+    from reports.figures import figures_of
     from reports.style import inline, render
 
     pictures = {}
-    for name, figure in ((name, figure) for name, figure in FIGURES.items() if figure.has_data(evidence)):
+    for name, figure in ((name, figure) for name, figure in figures_of("study").items() if figure.has_data(evidence)):
         drawn = render(figure, evidence)
         files |= {f"figures/{name}.{extension}": content for extension, content in drawn.items()}
         pictures[name] = Picture(

@@ -91,6 +91,8 @@ FLAGS = (
          help="dense arms of another N: optimal (compute-optimal at C), active:ARM (its N_a: active:K4, active:.2)"),
     Flag(name="lr-check", sets="lr_check", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
          help="plan these arms (alone: all) at sqrt(2) and 1/sqrt(2) of their learning rate too"),
+    Flag(name="tune", sets="tune", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
+         help="plan these arms (alone: all) at half and twice their learning rate and batch too, nine runs each"),
     Flag(name="data", sets="data", read=lambda text, _: None if text == "none" else text, metavar="NAME",
          help="corpus: stdlib, tinystories, synthetic, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=], or several"
               " as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a tokenizer.json;"
