@@ -56,6 +56,9 @@ class Chinchilla:
     draws: Draws
     """Its bootstrap draws."""
 
+    source: str = "published: arXiv 2203.15556, figure 4, read off by kyo-takano/chinchilla; our fit"
+    """Where the numbers come from."""
+
     @property
     def params(self) -> dict[str, float]:
         """Our coefficients."""
@@ -112,3 +115,8 @@ def band(data: Chinchilla, C: Floats) -> tuple[Floats, Floats]:
     ends = [percentile(tokens_per_parameter(drawn(data), float(each))) for each in C]
     low, high = np.array(ends).T
     return low, high
+
+
+def read() -> RunTable:
+    """Return the shipped rows."""
+    return rows_of("chinchilla_kyotakano234")
