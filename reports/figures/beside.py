@@ -16,7 +16,7 @@ OURS: dict[str, Any] = {"color": INK, "linestyle": "-", "linewidth": 1.5, "zorde
 def printed_line(i: int) -> dict[str, Any]:
     """Return how the curve of the printed coefficients number `i` is drawn."""
     mark = SERIES[i % len(SERIES)]
-    return {"color": mark.color, "linestyle": mark.line, "linewidth": 1.3, "zorder": 2}
+    return {"color": mark.color, "linestyle": mark.line, "linewidth": 1.3, "zorder": 2.5}
 
 
 def shades(count: int) -> list[str]:

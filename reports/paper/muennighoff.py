@@ -1,11 +1,13 @@
 """arXiv 2305.16264 done again: what repeated tokens are worth, our fit, and the published local minimum."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fits import LAWS, Draws, FitResult, RunTable, fit_with_draws
+from fits import LAWS, FitResult, RunTable, fit_law
 from fits.engine import solve_many
 from fits.law import Law
 from fits.laws.muennighoff import PUBLISHED, effective_tokens
@@ -17,11 +19,15 @@ FADES = ("R_D", "R_N")
 """What the authors fitted last, all else held."""
 HELD = {name: value for name, value in PUBLISHED.items() if name not in FADES}
 PRINTED = Printed(name="as published", source="the authors' constants, arXiv 2305.16264", params=PUBLISHED)
-PLACES = np.geomspace(4, 1000, 61)
+PLACES = np.geomspace(4, 1000, 49)
 """R_D at which the objective is profiled."""
-OTHERS = np.geomspace(0.3, 30, 7)
+OTHERS = np.geomspace(0.5, 20, 5)
 """R_N from which each place of the profile is searched: the objective has several minima."""
 DRAWS = 200
+FREE_DRAWS = 100
+"""Draws of the fit of all coefficients, which takes ten times as long."""
+FRESH = 1.001
+"""Epochs up to which a run counts as fresh."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,10 +44,10 @@ class Muennighoff:
     """Nats per token."""
     fit: FitResult
     """Our fit of R_D and R_N, the other coefficients held at the published values."""
-    draws: Draws
-    """Its bootstrap draws."""
+    free: FitResult
+    """The fit of all seven coefficients."""
     profile: Floats
-    """Lowest objective at each R_D of PLACES, shape (61,)."""
+    """Lowest objective at each R_D of PLACES, shape (49,)."""
     published_objective: float
     """The objective at the published constants."""
     source: str = "published: runs of arXiv 2305.16264 (datablations, Apache-2.0); our fit"
@@ -51,6 +57,20 @@ class Muennighoff:
     def params(self) -> dict[str, float]:
         """Our coefficients, the held ones included."""
         return values(self.fit)
+
+    @property
+    def free_params(self) -> dict[str, float]:
+        """The coefficients of the fit of all seven."""
+        return values(self.free)
+
+    def missed(self, params: Mapping[str, float]) -> Floats:
+        """Return ln of the law over the measured loss, shape (n,)."""
+        return np.log(law().loss(params, {"N": self.N, "D": self.D, "U": self.U}) / self.loss)
+
+    @property
+    def fresh(self) -> NDArray[np.bool_]:
+        """Which runs repeat nothing, shape (n,)."""
+        return np.asarray(self.D <= self.U * FRESH)
 
     @property
     def flat(self) -> tuple[float | None, float | None]:
@@ -76,14 +96,14 @@ def read() -> RunTable:
     return rows_of("muennighoff2023_reuse")
 
 
-def build(table: RunTable, draws: int = DRAWS) -> Muennighoff:
+def build(table: RunTable, draws: int = DRAWS, free_draws: int = FREE_DRAWS) -> Muennighoff:
     """Return the study computed from its rows."""
-    fit, drawn = fit_with_draws(table, "muennighoff", fixed=HELD, bootstrap=draws)
-    assert drawn is not None
+    fit = fit_law(table, "muennighoff", fixed=HELD, bootstrap=draws)
+    free = fit_law(table, "muennighoff", bootstrap=free_draws)
     columns = {name: table.numbers(name) for name in ("N", "D", "U")}
     problem = Problem(law=law(), columns=columns, loss=table.numbers("loss"), delta=1e-3, fixed=HELD)
     return Muennighoff(
-        **columns, loss=problem.loss, fit=fit, draws=drawn, profile=_profile(problem),
+        **columns, loss=problem.loss, fit=fit, free=free, profile=_profile(problem),
         published_objective=problem.objective(law().theta(PUBLISHED)),
     )  # fmt: skip
 
