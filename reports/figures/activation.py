@@ -9,7 +9,7 @@ from reports.evidence import Arm, Evidence
 from reports.labels import place, shortened
 from reports.numerals import counted, flops, listed, nats, percent
 from reports.scales import log_axis
-from reports.series import Series
+from reports.series import Series, heading
 from reports.style import BAND, EDGE, FAINT, INK, MOE, QUIET, REGION, Figure, key, panels
 
 if TYPE_CHECKING:
@@ -52,12 +52,6 @@ def groups_of(evidence: Evidence) -> list[Series]:
     """Return the series, or each budget as it stands where there is no MoE run."""
     done = {C: tuple(arm for arm in evidence.at(C) if arm.done) for C in evidence.budgets}
     return evidence.series or [Series(name="", arms=a, controls=(), fit=None) for a in done.values() if a]
-
-
-def heading(group: Series, among: list[Series]) -> str:
-    """Return the name of a series beside the others; that of fresh data says so where others repeat theirs."""
-    fresh = not group.repeats and any(other.repeats for other in among)
-    return f"{group.heading}, fresh data" if fresh else group.heading
 
 
 def _reach(group: Series) -> tuple[float, float]:
