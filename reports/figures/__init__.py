@@ -2,12 +2,19 @@
 
 from typing import Any
 
-from reports.figures import activation, training
+from reports.figures import activation, cost, crossing, ledger, optimum, residuals, reuse, routing, training
 from reports.style import Figure
 
 FIGURES: dict[str, Figure[Any]] = {
     "activation": activation.FIGURE,
+    "optimum": optimum.FIGURE,
+    "crossing": crossing.FIGURE,
+    "reuse": reuse.FIGURE,
+    "ledger": ledger.FIGURE,
     "training": training.FIGURE,
+    "residuals": residuals.FIGURE,
+    "routing": routing.FIGURE,
+    "cost": cost.FIGURE,
 }
 """Name of its files -> figure."""
 
