@@ -29,7 +29,7 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
         mark, shift = SERIES[at % len(SERIES)], DODGE ** (2 * at - len(kinds) + 1)
         for one in members:
             _optimum(one, one.C * shift, mark, axes)
-        known = [(one.C * shift, best.value) for one in members if (best := _best(one)).value is not None]
+        known = [(one.C * shift, best.value) for one in members if (best := best_of(one)).value is not None]
         label = f"{name}, 95 % interval" if name else "lowest at r_a*, 95 % interval"
         axes.plot(
             [x for x, _ in known], [y for _, y in known], color=mark.color, marker=mark.marker, markersize=7,
@@ -42,10 +42,11 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 def placed(evidence: Evidence) -> list[Series]:
     """Return the series whose curve says something of the optimum: where it is, or which end bounds it."""
-    return [one for one in evidence.series if one.fit is not None and _best(one).status in ("converged", "edge")]
+    return [one for one in evidence.series if one.fit is not None and best_of(one).status in ("converged", "edge")]
 
 
-def _best(one: Series) -> "Optimum":
+def best_of(one: Series) -> "Optimum":
+    """Return the optimum of a series that has one."""
     assert one.fit is not None
     assert one.fit.result.optimum is not None
     return one.fit.result.optimum
@@ -55,7 +56,7 @@ def _ends(one: Series) -> tuple[float, float]:
     """Return the ends of the interval; in place of an open one, that of the sampled rates."""
     assert one.fit is not None
     first, last = one.fit.result.domain["r_a"]
-    return _best(one).lo or first, _best(one).hi or last
+    return best_of(one).lo or first, best_of(one).hi or last
 
 
 def kinds_of(evidence: Evidence) -> dict[str, list[Series]]:
@@ -73,7 +74,7 @@ def kinds_of(evidence: Evidence) -> dict[str, list[Series]]:
 
 def _optimum(one: Series, x: float, mark: Mark, axes: "Axes") -> None:
     """Draw the interval of one series; an end that the data leave open is an arrow at the end of the sampled rates."""
-    best, (low, high) = _best(one), _ends(one)
+    best, (low, high) = best_of(one), _ends(one)
     style: dict[str, Any] = {"color": mark.color, "linewidth": 1.8, "zorder": 3}
     axes.plot([x, x], [low, high], gid=f"interval {one.name}", **style)
     for end, marker in ((low, "v" if best.lo is None else "_"), (high, "^" if best.hi is None else "_")):
@@ -123,7 +124,7 @@ def _moved(evidence: Evidence) -> str:
 def alt(evidence: Evidence) -> str:
     """Return the figure in words, budget by budget."""
     said = [
-        f"{one.heading}: {percent(best.value)}" if (best := _best(one)).value else f"{one.heading}: {best.edge} end"
+        f"{one.heading}: {percent(best.value)}" if (best := best_of(one)).value else f"{one.heading}: {best.edge} end"
         for one in placed(evidence)
     ]
     return f"Activation rate with the lowest fitted loss against training compute. {'; '.join(said)}."

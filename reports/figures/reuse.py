@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from fits.pairs import Pair
     from fits.reuse import Reuse
 
-NUDGE = 1.03
-"""Factor in r_a from one scheme of reuse to the next."""
+NUDGE = 1.02
+"""Factor in r_a by which pairs stand left of their arm and its mean right of it."""
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
@@ -49,31 +49,35 @@ def margin_of(evidence: Evidence) -> float | None:
 
 
 def _by_rate(pairs: "Sequence[Pair]", axes: "Axes") -> None:
-    """Draw the pairs by rate: dots are seeds, a bar the mean with its 95 % interval."""
+    """Draw the pairs of all budgets by rate, and the mean of each arm with its interval."""
     known = [pair for pair in pairs if pair.r_a is not None]
-    budgets = sorted({pair.budget for pair in known})
-    for at, budget in enumerate(budgets):
-        shift = NUDGE ** (2 * at - len(budgets) + 1)
-        here = [pair for pair in known if pair.budget == budget]
-        for rate in sorted({(round(pair.r_a or 0, 4), pair.dense) for pair in here}):
-            values = [pair.excess for pair in here if (round(pair.r_a or 0, 4), pair.dense) == rate]
-            _mean(rate[0] * shift, values, rate[1], axes)
-    log_axis(axes, "x", [pair.r_a or 1.0 for pair in known], percent)
-    axes.set_xlabel("activation rate  r_a = N_a / N" + ("; budgets side by side" if len(budgets) > 1 else ""))
+    arms = sorted({(round(pair.r_a or 0, 4), pair.dense) for pair in known})
+    for rate, dense in arms:
+        _arm(rate, dense, [pair for pair in known if (round(pair.r_a or 0, 4), pair.dense) == (rate, dense)], axes)
+    log_axis(axes, "x", [rate for rate, _ in arms], percent)
+    axes.set_xlabel("activation rate  r_a = N_a / N")
 
 
-def _mean(x: float, values: Sequence[float], dense: bool, axes: "Axes") -> None:
-    mark = DENSE if dense else MOE
+def _arm(rate: float, dense: bool, pairs: "Sequence[Pair]", axes: "Axes") -> None:
+    mark, values = DENSE if dense else MOE, by_seed(pairs)
     axes.plot(
-        [x] * len(values), values, linestyle="none", marker=mark.marker, color=mark.color, markerfacecolor="white",
-        markersize=3.2, markeredgewidth=0.7, gid=f"excess {x:.4g}", zorder=3,
+        [rate / NUDGE] * len(pairs), [pair.excess for pair in pairs], linestyle="none", marker=mark.marker,
+        color=mark.color, markerfacecolor="white", markersize=3.4, markeredgewidth=0.7, gid=f"pairs {rate:.4g}", zorder=3,
     )  # fmt: skip
     label = f"{'dense' if dense else 'MoE'}: mean over seeds, 95 % t interval"
     half = half_width(values)
     axes.errorbar(
-        [x], [fmean(values)], yerr=None if half is None else [half], color=mark.color, marker="_", markersize=8,
-        markeredgewidth=1.8, elinewidth=1.3, label=label, zorder=4,
+        [rate * NUDGE], [fmean(values)], yerr=None if half is None else [half], color=mark.color, marker=mark.marker,
+        markersize=5.5, elinewidth=1.4, capsize=3, linestyle="none", label=label, zorder=4,
     )  # fmt: skip
+
+
+def by_seed(pairs: "Sequence[Pair]") -> list[float]:
+    """Return the mean excess of each seed, since a seed moves all its runs; of one seed that of each pair."""
+    seeds = {pair.seed for pair in pairs}
+    if len(seeds) < 2:
+        return [pair.excess for pair in pairs]
+    return [fmean(pair.excess for pair in pairs if pair.seed == seed) for seed in sorted(seeds, key=str)]
 
 
 def half_width(values: Sequence[float]) -> float | None:
@@ -118,7 +122,7 @@ def caption(evidence: Evidence) -> str:
     seeds = len({pair.seed for pair in pairs})
     return (
         "Loss of a run on repeated data less that of the fresh run of the same arm, tokens D and seed. Above: by activation "
-        "rate (log axis), one mark a pair, with the mean of each arm. Below: against epochs, with the cost fitted to all "
+        "rate (log axis), one small mark a pair, beside them the mean of the arm. Below: against epochs, with the cost fitted to all "
         f"arms. n = {counted(len(pairs), 'pair')} over {counted(seeds, 'seed')}, {evidence.source}."
     )
 
