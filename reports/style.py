@@ -102,13 +102,13 @@ class Figure(Generic[Data_contra]):
 DENSE = Mark(color="#000000", marker="s", line="-")
 SERIES = (
     Mark(color="#0072b2", marker="o", line=(0, (5, 1.5))),
-    Mark(color="#d55e00", marker="^", line=(0, (1.2, 1.2))),
-    Mark(color="#009e73", marker="D", line=(0, (6, 1.5, 1.2, 1.5))),
-    Mark(color="#aa4499", marker="v", line=(0, (3, 1))),
-    Mark(color="#b87a00", marker="P", line="-"),
+    Mark(color="#c87800", marker="D", line=(0, (1.2, 1.2))),
+    Mark(color="#882e72", marker="^", line=(0, (6, 1.5, 1.2, 1.5))),
+    Mark(color="#009e73", marker="P", line=(0, (3, 1))),
+    Mark(color="#a63d00", marker="v", line="-"),
     Mark(color="#3a9bd0", marker="X", line=(0, (8, 2, 1, 2, 1, 2))),
 )
-"""Marks of what is compared, in turn."""
+"""Marks of what is compared, in turn: Okabe-Ito, darkened for white paper, dark and light by turns for grey print."""
 
 
 MOE = SERIES[0]
