@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from reports.evidence import Arm, Evidence
-from reports.figures.activation import POINTS, drawable, heading
+from reports.figures.activation import POINTS, drawable
 from reports.labels import place, shortened
 from reports.numerals import counted, percent
 from reports.scales import log_axis
-from reports.series import Series
+from reports.series import Series, heading
 from reports.style import BAND, FAINT, INK, MOE, Figure, key, panels
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 def compared(evidence: Evidence) -> list[Series]:
     """Return the series in which MoE arms and a dense arm share a seed."""
-    return [group for group in evidence.series if group.dense and all(differences(a, group.dense[0]) for a in group.moe)]
+    return [
+        group for group in evidence.series if group.dense and all(differences(a, group.dense[0]) for a in group.moe)
+    ]
 
 
 def differences(arm: Arm, dense: Arm) -> list[float]:
@@ -78,7 +80,9 @@ def _curve(fit: "FitResult", level: float, axes: "Axes") -> None:
     if low is not None and high is not None:
         label = "95 % band of the MoE curve"
         axes.fill_between(r_a, low - level, high - level, color=BAND, alpha=0.55, linewidth=0, label=label, zorder=1)
-    axes.plot(r_a, loss - level, color=FAINT if low is None else INK, linewidth=1.3, label=f"{fit.law} in ln r_a", gid="fit")
+    axes.plot(
+        r_a, loss - level, color=FAINT if low is None else INK, linewidth=1.3, label=f"{fit.law} in ln r_a", gid="fit"
+    )
 
 
 def _crossings(fit: "FitResult", axes: "Axes") -> None:

@@ -3,10 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from reports.evidence import Evidence
-from reports.figures.activation import heading
 from reports.numerals import counted, percent
 from reports.scales import log_axis
-from reports.series import Series
+from reports.series import Series, heading
 from reports.style import INK, SERIES, Figure, key
 
 if TYPE_CHECKING:
@@ -31,7 +30,9 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
         sampled = result.domain["r_a"]
         ends += list(sampled)
         if result.optimum is not None:
-            _interval(result.optimum, row - 0.25, sampled, axes, color=INK, marker="*", markersize=9, label="the answer")
+            _interval(
+                result.optimum, row - 0.25, sampled, axes, color=INK, marker="*", markersize=9, label="the answer"
+            )
         for at, each in enumerate(result.sensitivity):
             mark = SERIES[at % len(SERIES)]
             style = {"color": mark.color, "marker": mark.marker, "markersize": 5, "label": each.law}
@@ -45,7 +46,9 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 def told(evidence: Evidence) -> list[Series]:
     """Return the series of which several curves say something."""
-    return [one for one in evidence.series if one.fit and sum(e.value is not None for e in one.fit.result.sensitivity) > 1]
+    return [
+        one for one in evidence.series if one.fit and sum(e.value is not None for e in one.fit.result.sensitivity) > 1
+    ]
 
 
 def _interval(
@@ -86,4 +89,6 @@ def alt(evidence: Evidence) -> str:
     return f"Activation rate of the lowest loss by curve. {'; '.join(said)}."
 
 
-FIGURE = Figure(title="What the choice of curve decides", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt)
+FIGURE = Figure(
+    title="What the choice of curve decides", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt
+)
