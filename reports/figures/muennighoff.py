@@ -64,7 +64,9 @@ def draw_worth(data: Muennighoff, axes: "Axes") -> None:
     low, high = data.flat
     if low is not None and high is not None:
         label = f"R_D {low:.3g} to {high:.3g}: within 0.1 % of the best fit"
-        axes.fill_between(epochs, worth(low, epochs), worth(high, epochs), color=BAND, alpha=0.6, linewidth=0, label=label)
+        axes.fill_between(
+            epochs, worth(low, epochs), worth(high, epochs), color=BAND, alpha=0.6, linewidth=0, label=label
+        )
     axes.plot(epochs, epochs, color=FAINT, linewidth=1, label="fresh tokens")
     ours, published = data.params["R_D"], PUBLISHED["R_D"]
     free = data.free_params["R_D"]

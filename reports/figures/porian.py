@@ -42,9 +42,7 @@ def draw_exponents(data: Porian, axes: "Axes") -> None:
             axes.plot([slope.lo, slope.hi], [at + off] * 2, color=mark.color, linewidth=2, zorder=2)
             dot = {"marker": mark.marker, "markersize": 5.5, "color": mark.color, "linestyle": "none", "zorder": 3}
             axes.plot([slope.value], [at + off], label=f"{label}, 95 %", **dot)
-        axes.plot(
-            [step.printed[0]], [at - 0.15], marker="x", color=INK, linestyle="none", zorder=4, label="as printed"
-        )
+        axes.plot([step.printed[0]], [at - 0.15], marker="x", color=INK, linestyle="none", zorder=4, label="as printed")
     for value, name in ((KAPLAN, "Kaplan et al."), (HOFFMANN, "Hoffmann et al.")):
         axes.axvline(value, color=FAINT, linewidth=1, linestyle=(0, (3, 2)), zorder=1)
         axes.annotate(f" {name} {value:.2g}", (value, -0.62), fontsize=7.5, color=QUIET, va="center")
@@ -72,8 +70,8 @@ def draw_isoflop(data: Porian, axes: "Axes") -> None:
     C, N, loss = step.points
     budgets = np.unique(C)
     for budget, color in zip(budgets, shades(len(budgets)), strict=True):
-        order = np.argsort(N[C == budget])
-        x, y = N[C == budget][order], loss[C == budget][order]
+        order = np.argsort(N[budget == C])
+        x, y = N[budget == C][order], loss[budget == C][order]
         axes.plot(x, y, color=color, linewidth=0.9, marker="o", markersize=2.5, zorder=2, gid=f"points {flops(budget)}")
         beside_line(axes, flops(budget), (x[-1], y[-1]))
     minima = {"linestyle": "none", "markerfacecolor": "none", "zorder": 4}

@@ -1,6 +1,5 @@
 """arXiv 2203.15556 done again: the loss of 234 dense models, our fit, and the two that papers print."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fits import LAWS, Draws, FitResult, RunTable, fit_law, fit_with_draws, from_records
-from fits.intervals import percentile
 from fits.law import Law
 from fits.laws import clark
 from fits.table import Floats

@@ -134,7 +134,7 @@ def lowest(C: Floats, N: Floats, loss: Floats) -> tuple[Floats, Floats, Floats]:
     """
     found = []
     for budget in np.unique(C):
-        x, y = np.log(N[C == budget]), loss[C == budget]
+        x, y = np.log(N[budget == C]), loss[budget == C]
         near = np.abs(x - x[np.argmin(y)]) <= NEAR
         if near.sum() < 4:
             continue
