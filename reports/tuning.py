@@ -82,8 +82,8 @@ def tuning(evidence: Evidence) -> Table | None:
             steps = arm.spec.training.steps
             rows.append((search.rule.label, _lr(arm), _batch(arm), steps, _loss(arm), above, rule, len(arm.done)))
     note = (
-        "Final validation loss of each arm at every pair that was tried, as many pairs for every arm. The seeds of these "
-        "runs are in no other study, so no arm is judged by the noise that it was tuned on."
+        "Final validation loss of each arm at every pair that was tried, as many pairs for every arm. No other study "
+        "should have the seeds of these runs, so that no arm is judged by the noise that it was tuned on."
     )
     title = "Learning rate and batch: all pairs"
     return Table(name="tuning", title=title, note=note, columns=columns, rows=tuple(rows)) if rows else None
@@ -108,8 +108,8 @@ def tuned(evidence: Evidence) -> Table | None:
         rows.append((rule.label, *numbers, *closed, len(search.tried)))
     note = (
         "The rule loses what its pair ends above the best of the pairs; the best of several is also the luckiest, so "
-        "with one seed a loss of the size of the seed noise is none. Bracketed: a lower and a higher value did worse; a "
-        "batch of one sequence has none below it."
+        "with one seed a loss of the size of the seed noise is none. Bracketed: a lower and a higher value did worse; "
+        "below a batch of one sequence there is none."
     )
     title = "Learning rate and batch: the rule against the best pair"
     return Table(name="tuned", title=title, note=note, columns=columns, rows=tuple(rows)) if rows else None
