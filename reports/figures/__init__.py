@@ -2,12 +2,37 @@
 
 from typing import Any
 
-from reports.figures import activation, training
+from reports.figures import (
+    activation,
+    comparison,
+    cost,
+    crossing,
+    curves,
+    devicetime,
+    ledger,
+    optimum,
+    residuals,
+    reuse,
+    routing,
+    surface,
+    training,
+)
 from reports.style import Figure
 
 FIGURES: dict[str, Figure[Any]] = {
     "activation": activation.FIGURE,
+    "optimum": optimum.FIGURE,
+    "surface": surface.FIGURE,
+    "crossing": crossing.FIGURE,
+    "reuse": reuse.FIGURE,
+    "devicetime": devicetime.FIGURE,
+    "curves": curves.FIGURE,
+    "comparison": comparison.FIGURE,
+    "residuals": residuals.FIGURE,
+    "ledger": ledger.FIGURE,
     "training": training.FIGURE,
+    "routing": routing.FIGURE,
+    "cost": cost.FIGURE,
 }
 """Name of its files -> figure."""
 
