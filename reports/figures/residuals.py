@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from reports.evidence import Evidence
-from reports.figures.activation import drawable, heading
+from reports.figures.activation import drawable
+from reports.figures.arms import heading
 from reports.numerals import counted, percent
 from reports.scales import log_axis
 from reports.series import Series
