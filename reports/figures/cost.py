@@ -26,7 +26,12 @@ def _speed(record: RunRecord) -> float | None:
 
 QUANTITIES = (
     Quantity(head="device-hours", value=hours, write=lambda h: f"{h:.3g}", from_zero=True),
-    Quantity(head="C / device-second\nFLOP/s", value=_speed, write=lambda speed: flops(speed) if speed else "0", from_zero=True),
+    Quantity(
+        head="C / device-second\nFLOP/s",
+        value=_speed,
+        write=lambda speed: flops(speed) if speed else "0",
+        from_zero=True,
+    ),
     Quantity(head="MFU", value=lambda record: record.mfu, write=percent, from_zero=True),
 )
 

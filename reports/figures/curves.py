@@ -3,10 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from reports.evidence import Evidence
-from reports.figures.activation import heading
 from reports.numerals import counted, percent
 from reports.scales import log_axis
-from reports.series import Series
+from reports.series import Series, heading
 from reports.style import INK, SERIES, Figure, key
 
 if TYPE_CHECKING:
@@ -31,10 +30,12 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
         sampled = result.domain["r_a"]
         ends += list(sampled)
         if result.optimum is not None:
-            _interval(result.optimum, row - 0.25, sampled, axes, color=INK, marker="*", markersize=9, label="the answer")
+            _interval(
+                result.optimum, row - 0.25, sampled, axes, color=INK, marker="*", markersize=9, label="the answer"
+            )
         for at, each in enumerate(result.sensitivity):
             mark = SERIES[at % len(SERIES)]
-            style = {"color": mark.color, "marker": mark.marker, "markersize": 5, "label": each.law}
+            style: dict[str, Any] = {"color": mark.color, "marker": mark.marker, "markersize": 5, "label": each.law}
             _interval(each, row + 0.17 * at - 0.05, sampled, axes, **style)
     axes.set_yticks(range(len(groups)), [heading(group, groups) for group in groups])
     axes.set_ylim(len(groups) - 0.4, -0.6)
@@ -45,7 +46,9 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 def told(evidence: Evidence) -> list[Series]:
     """Return the series of which several curves say something."""
-    return [one for one in evidence.series if one.fit and sum(e.value is not None for e in one.fit.result.sensitivity) > 1]
+    return [
+        one for one in evidence.series if one.fit and sum(e.value is not None for e in one.fit.result.sensitivity) > 1
+    ]
 
 
 def _interval(
@@ -70,9 +73,9 @@ def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     n = sum(group.fit.result.n for group in told(evidence) if group.fit)
     return (
-        "Rate of the lowest fitted loss with its 95 % interval, by curve, on the same runs (log axis). The interval of a "
-        "curve assumes that its shape is true, that of the answer does not. An arrow is an end that the data leave open. "
-        f"n = {counted(n, 'run')}, {evidence.source}."
+        "Rate of the lowest fitted loss with its 95 % interval, by curve, on the same runs (log axis). The interval "
+        "of a curve assumes that its shape is true, that of the answer does not. An arrow is an end that the data "
+        f"leave open. n = {counted(n, 'run')}, {evidence.source}."
     )
 
 
@@ -86,4 +89,6 @@ def alt(evidence: Evidence) -> str:
     return f"Activation rate of the lowest loss by curve. {'; '.join(said)}."
 
 
-FIGURE = Figure(title="What the choice of curve decides", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt)
+FIGURE = Figure(
+    title="What the choice of curve decides", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt
+)
