@@ -2,12 +2,21 @@
 
 from typing import Any
 
-from reports.figures import activation, training
+from reports.figures import activation, li2025_compute, li2025_effects, li2025_minima, li2025_rates, training
 from reports.style import Figure
 
 FIGURES: dict[str, Figure[Any]] = {
     "activation": activation.FIGURE,
     "training": training.FIGURE,
+    "li2025-gap": li2025_rates.GAP,
+    "li2025-minima": li2025_minima.FIGURE,
+    "li2025-1a": li2025_compute.FIG_1A,
+    "li2025-1b": li2025_rates.FIG_1B,
+    "li2025-2a": li2025_compute.FIG_2A,
+    "li2025-2b": li2025_rates.FIG_2B,
+    "li2025-5": li2025_rates.FIG_5,
+    "li2025-reuse": li2025_effects.REUSE,
+    "li2025-learning-rates": li2025_effects.LEARNING_RATES,
 }
 """Name of its files -> figure."""
 
