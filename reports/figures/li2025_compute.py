@@ -78,9 +78,7 @@ def draw_7b(paper: "Li2025", axes: "Axes") -> None:
         label="MoE, 130B tokens", zorder=5, gid="fixed D",
     )  # fmt: skip
     for run in runs:
-        axes.annotate(
-            percent(run.r_a), (compute(run), run.bpc), xytext=(5, 4), textcoords="offset points", fontsize=8
-        )
+        axes.annotate(percent(run.r_a), (compute(run), run.bpc), xytext=(5, 4), textcoords="offset points", fontsize=8)
     r_a = np.geomspace(*fit.domain["r_a"], POINTS)
     C = np.exp(np.interp(np.log(r_a), np.log([run.r_a for run in runs]), np.log([compute(run) for run in runs])))
     mean, low, high = curve(fit, r_a)

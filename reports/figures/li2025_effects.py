@@ -63,7 +63,8 @@ def caption_reuse(paper: "Li2025") -> str:
 def alt_reuse(paper: "Li2025") -> str:
     """Return it in words."""
     parts = [
-        f"{label}: " + ", ".join(f"{signed(pair.excess)} at {pair.epochs:.1f} epochs" for pair in paper.reuse[name].pairs)
+        f"{label}: "
+        + ", ".join(f"{signed(pair.excess)} at {pair.epochs:.1f} epochs" for pair in paper.reuse[name].pairs)
         for name, label in SCHEMES.items()
     ]
     return f"Loss on repeated data less loss on fresh data, bits per character, against epochs. {'; '.join(parts)}."

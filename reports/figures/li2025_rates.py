@@ -3,7 +3,6 @@
 Markers are the published numbers, open where the experts are coarse; curve, band and minimum are the refit.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reports.numerals import counted, flops, percent
 from reports.paper.words import around, rate
 from reports.scales import log_axis
-from reports.style import BAND, DENSE, INK, QUIET, SERIES, Figure, Mark
+from reports.style import DENSE, INK, SERIES, Figure, Mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,7 +123,9 @@ def _dense(series: "Series", which: Sequence[int], axes: "Axes") -> None:
     for at in which:
         run, line = series.dense[at], ("-", (0, (6, 3)))[at]
         label = f"dense, {('C', '2C')[at]} = {flops(run.C or 0)}"
-        axes.axhline(run.bpc, color=DENSE.color, linewidth=1.1, linestyle=line, label=label, zorder=2, gid=f"dense {at}")
+        axes.axhline(
+            run.bpc, color=DENSE.color, linewidth=1.1, linestyle=line, label=label, zorder=2, gid=f"dense {at}"
+        )
 
 
 def _crossings(series: "Series", mark: Mark, axes: "Axes") -> None:
@@ -134,7 +135,9 @@ def _crossings(series: "Series", mark: Mark, axes: "Axes") -> None:
         if found.value is None:
             continue
         height = series.dense[0].bpc
-        axes.plot([found.lo or edge, found.hi or edge], [height] * 2, color=mark.color, linewidth=4, alpha=0.45, zorder=3)
+        axes.plot(
+            [found.lo or edge, found.hi or edge], [height] * 2, color=mark.color, linewidth=4, alpha=0.45, zorder=3
+        )
         axes.plot([found.value], [height], marker="x", color=mark.color, markeredgewidth=2, zorder=6)
 
 
@@ -220,9 +223,7 @@ def gap_alt(paper: "Li2025") -> str:
     )
 
 
-FIG_1B = _figure(
-    "Fig. 1b: 2B at equal compute", "Redrawn from tables 10 and 13.", Panel(series=("2B",), fine=True)
-)
+FIG_1B = _figure("Fig. 1b: 2B at equal compute", "Redrawn from tables 10 and 13.", Panel(series=("2B",), fine=True))
 FIG_2B = _figure(
     "Fig. 2b: 7B at equal compute, fresh and repeated data",
     "Redrawn from tables 12, 13, 14 and 17. The paper draws the dense line of twice the compute alone; that of equal "
