@@ -79,15 +79,15 @@ def draw_7b(paper: "Li2025", axes: "Axes") -> None:
     )  # fmt: skip
     for run in runs:
         axes.annotate(percent(run.r_a), (compute(run), run.bpc), xytext=(5, 4), textcoords="offset points", fontsize=8)
-    r_a = np.geomspace(*fit.domain["r_a"], POINTS)
+    r_a = np.geomspace(min(run.r_a for run in runs), max(run.r_a for run in runs), POINTS)
     C = np.exp(np.interp(np.log(r_a), np.log([run.r_a for run in runs]), np.log([compute(run) for run in runs])))
     mean, low, high = curve(fit, r_a)
     axes.plot(C, mean, color=SERIES[0].color, linewidth=1.4, linestyle=SERIES[0].line, label="cubic in ln r_a")
     if low is not None and high is not None:
         axes.fill_between(C, low, high, color=SERIES[0].color, alpha=0.14, linewidth=0, label="95 % band")
     dense = paper.dense("7B")[1]
-    axes.plot([dense.C], [dense.bpc], linestyle="none", marker="s", color=INK, label="dense, 130B tokens")
-    _frame([*(compute(run) for run in runs), dense.C or 0], axes)
+    axes.plot([compute(dense)], [dense.bpc], linestyle="none", marker="s", color=INK, label="dense, 130B tokens")
+    _frame([*(compute(run) for run in runs), compute(dense)], axes)
 
 
 def _frame(C: list[float], axes: "Axes") -> None:
@@ -108,8 +108,10 @@ def caption_2b(paper: "Li2025") -> str:
 
     found = "; ".join(f"{percent(r_a)} {around((-value, half))}" for r_a, (value, half) in slopes(paper).items())
     return (
-        "Redrawn from tables 9 and 10. Solid: 114B tokens for every rate. Dashed: one rate with more tokens, a straight "
-        f"line in ln C with its 95 % band where three runs or more are left to judge it. Slope in BPC by ln D: {found}. "
+        "Redrawn from tables 9 and 10. Solid: 114B tokens for every rate. Dashed: one rate with more tokens, a "
+        "straight "
+        "line in ln C with its 95 % band where three runs or more are left to judge it. Slope in BPC by ln D: "
+        f"{found}. "
         f"n = {len(paper.of(9))} runs of table 9, one seed. Which points the paper draws is inferred from Fig. 2a."
     )
 
@@ -117,7 +119,8 @@ def caption_2b(paper: "Li2025") -> str:
 def alt_2b(paper: "Li2025") -> str:
     """Return Fig. 1a in words."""
     rates = [f"{percent(r_a)}: {_points(runs)}" for r_a, runs in _by_rate(paper).items()]
-    return f"Bits per character against compute at 2B. At 114B tokens: {_points(at_few_tokens(paper))}. By rate, {'; '.join(rates)}."
+    return f"Bits per character against compute at 2B. At 114B tokens: {_points(at_few_tokens(paper))}. By rate, "
+    f"{'; '.join(rates)}."
 
 
 def caption_7b(paper: "Li2025") -> str:
@@ -125,14 +128,16 @@ def caption_7b(paper: "Li2025") -> str:
     found, runs = paper.fixed_D.optimum, paper.of(11)
     where = "" if found is None else f" The curve: {found.reason}."
     return (
-        f"Redrawn from table 11, with the dense model of as many tokens (table 13). C is computed from the printed sizes. "
+        "Redrawn from table 11, with the dense model of as many tokens (table 13). C is computed from the printed "
+        "sizes. "
         f"n = {len(runs)}, one seed.{where}"
     )
 
 
 def alt_7b(paper: "Li2025") -> str:
     """Return Fig. 2a in words."""
-    return f"Bits per character against compute at 7B on 130B tokens, more active parameters to the right: {_points(paper.of(11))}."
+    return "Bits per character against compute at 7B on 130B tokens, more active parameters to the right: "
+    f"{_points(paper.of(11))}."
 
 
 def _points(runs: "tuple[Li2025Run, ...] | list[Li2025Run]") -> str:

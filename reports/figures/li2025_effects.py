@@ -36,10 +36,11 @@ def draw_reuse(paper: "Li2025", axes: "Axes") -> None:
             [pair.epochs for pair in pairs], [pair.excess for pair in pairs], linestyle="none", marker=mark.marker,
             color=mark.color, label=label, zorder=5, gid=scheme,
         )  # fmt: skip
-    for pair in strict.pairs:
+    for at, pair in enumerate(sorted(strict.pairs, key=lambda pair: pair.epochs)):
+        above = bool(at % 2)  # neighbours at nearly one number of epochs
         axes.annotate(
-            percent(pair.r_a or 0), (pair.epochs, pair.excess), xytext=(0, 6), textcoords="offset points", fontsize=8,
-            ha="center",
+            percent(pair.r_a or 0), (pair.epochs, pair.excess), xytext=(0, 6 if above else -7), fontsize=8,
+            textcoords="offset points", ha="center", va="bottom" if above else "top",
         )  # fmt: skip
     axes.set_xlim(0.8, most * 1.06)
     axes.margins(y=0.15)
@@ -53,9 +54,12 @@ def caption_reuse(paper: "Li2025") -> str:
     strict, loose = paper.reuse["strict"], paper.reuse["loose"]
     below = sum(pair.excess < 0 for pair in loose.pairs)
     return (
-        "Each marker is one 7B run on repeated data less its twin on fresh data (tables 14 and 17 less 12), labelled by "
-        "rate. Line: cost (epochs − 1)² / (2 epochs), to first order the effective tokens of arXiv 2305.16264, fitted to "
-        f"the {len(strict.pairs)} strict runs. {below} of {len(loose.pairs)} runs with two epochs lie below fresh data, "
+        "Each marker is one 7B run on repeated data less its twin on fresh data (tables 14 and 17 less 12), labelled "
+        "by "
+        "rate. Line: cost (epochs − 1)² / (2 epochs), to first order the effective tokens of arXiv 2305.16264, "
+        "fitted to "
+        f"the {len(strict.pairs)} strict runs. {below} of {len(loose.pairs)} runs with two epochs lie below fresh "
+        "data, "
         "which is no effect of repetition but the size of the noise. One seed."
     )
 
@@ -97,7 +101,8 @@ def caption_learning_rates(paper: "Li2025") -> str:
 
     n = sum(map(len, learning_rates(paper).values()))
     return (
-        "Peak learning rate and batch of each run over 1.79 N^−0.713 D^0.307 and 0.58 D^0.571 tokens (arXiv 2503.04715), "
+        "Peak learning rate and batch of each run over 1.79 N^−0.713 D^0.307 and 0.58 D^0.571 tokens (arXiv "
+        "2503.04715), "
         "N all parameters without vocabulary. The 3B MoE runs are taken to have the rates of table 10 at equal D, and "
         f"their batches are not known. n = {n} runs of tables 10, 12, 13 and 15."
     )

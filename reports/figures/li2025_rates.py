@@ -100,10 +100,10 @@ def fitted(series: "Series") -> tuple[Any, Any, Any, Any]:
 
     from fits import curve
 
-    ends = series.fit.domain["r_a"]
-    r_a = np.geomspace(*ends, POINTS)
-    mean, low, high = curve(series.fit, r_a)
-    return r_a, mean, mean if low is None else low, mean if high is None else high
+    low, high = series.fit.domain["r_a"]
+    r_a = np.geomspace(low, high, POINTS)
+    mean, bottom, top = curve(series.fit, r_a)
+    return r_a, mean, mean if bottom is None else bottom, mean if top is None else top
 
 
 def _minimum(series: "Series", mark: Mark, height: float, axes: "Axes") -> None:

@@ -39,8 +39,10 @@ def minima_table(paper: Li2025) -> Table:
     return Table(
         name="minima",
         title="Minimum by set of runs and curve",
-        note="Interval: 95 %, where the shape of the curve is true. Left out: range of the minimum over leaving out one "
-        "run, empty where one of them is at an end of the rates. Misfit: probability of misses as large, were the shape "
+        note="Interval: 95 %, where the shape of the curve is true. Left out: range of the minimum over leaving out "
+        "one "
+        "run, empty where one of them is at an end of the rates. Misfit: probability of misses as large, were the "
+        "shape "
         "true; below .05 the runs reject the curve.",
         columns=(
             Column(name="set", head="set", text=True),
@@ -75,7 +77,7 @@ def region_table(paper: Li2025) -> Table:
         name="region",
         title="Rates that do as well as the minimum",
         note="Within the margin of the lowest point of the cubic. The margin is what 5 % of C is worth to the dense "
-        "models of that size between their two budgets, fixed before looking at MoE. Empty: beyond the sampled rates.",
+        "models of that size between their two budgets. Empty: beyond the sampled rates.",
         columns=(
             Column(name="set", head="set", text=True),
             Column(name="minimum", head="minimum", show=RATE),
@@ -140,7 +142,8 @@ def one_optimum_table(paper: Li2025) -> Table:
     return Table(
         name="one-optimum",
         title="One minimum for 2B, 3B and 7B?",
-        note="F test that the curves of 2B, 3B (65B tokens) and 7B are lowest at one rate, with one noise for all. Would "
+        note="F test that the curves of 2B, 3B (65B tokens) and 7B are lowest at one rate, with one noise for all. "
+        "Would "
         "show: the movement from 2B to 7B that such a test finds in 80 % of studies. Tenfold C: factor by which the "
         "minimum moves; N moves along, so this is no effect of C alone.",
         columns=(
@@ -163,7 +166,8 @@ def granularity_table(paper: Li2025) -> Table:
     return Table(
         name="granularity",
         title="Runs with 8 large experts, off the curve of the others",
-        note="Published loss less the cubic of the runs with 78 and more small experts at the same rate; interval for one "
+        note="Published loss less the cubic of the runs with 78 and more small experts at the same rate; interval "
+        "for one "
         "more run. The rate 57.7 % lies beyond the fine-grained runs.",
         columns=(
             Column(name="set", head="set", text=True),
@@ -185,14 +189,14 @@ def learning_rate_table(paper: Li2025) -> Table:
     sizes = batches(paper)
     rows = []
     for arm, runs in learning_rates(paper).items():
-        ratios, batch = [ratio for _, ratio in runs], sizes.get(arm) or [None]
-        known = [value for value in batch if value is not None]
+        ratios, known = [ratio for _, ratio in runs], sizes[arm]
         ends = (min(known), max(known)) if known else (None, None)
         rows.append((arm, len(runs), min(ratios), median(ratios), max(ratios), *ends))
     return Table(
         name="learning-rates",
         title="Learning rate and batch over Step Law",
-        note="1 is the rule of arXiv 2503.04715 for the N and D of the run. The 3B MoE runs are taken to have the rates "
+        note="1 is the rule of arXiv 2503.04715 for the N and D of the run. The 3B MoE runs are taken to have the "
+        "rates "
         "of table 10 at equal D.",
         columns=(
             Column(name="arm", head="arm", text=True),

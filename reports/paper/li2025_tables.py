@@ -76,7 +76,8 @@ def _note(number: int, differing: int, n: int) -> str:
     counted = "without the router" if number == 9 else "with the router"
     experts = " Its experts are not in the table file: those of table 10 on 24 layers." if number in (15, 16) else ""
     return (
-        f"Ours: counted from the printed sizes, {counted}, without vocabulary and norms; M = 6 N_a + 12 d_model S layers. "
+        f"Ours: counted from the printed sizes, {counted}, without vocabulary and norms; M = 6 N_a + 12 d_model S "
+        "layers. "
         f"{differing} of {n} rows print a number that does not follow from their sizes to the printed digits, whether "
         f"the router is counted or not.{experts}"
     )
@@ -141,7 +142,8 @@ def _ablations(paper: Li2025, number: int, title: str) -> Table:
     return Table(
         name=f"table-{number}",
         title=f"Table {number}: {title}",
-        note="Training loss in nats per token, one run each; losses compare within a group only, whose D is not printed.",
+        note="Training loss in nats per token, one run each; losses compare within a group only, whose D is not "
+        "printed.",
         columns=(
             Column(name="setting", head="setting", text=True),
             Column(name="group", head="group", text=True),
