@@ -109,18 +109,17 @@ def caption_2b(paper: "Li2025") -> str:
     found = "; ".join(f"{percent(r_a)} {around((-value, half))}" for r_a, (value, half) in slopes(paper).items())
     return (
         "Redrawn from tables 9 and 10. Solid: 114B tokens for every rate. Dashed: one rate with more tokens, a "
-        "straight "
-        "line in ln C with its 95 % band where three runs or more are left to judge it. Slope in BPC by ln D: "
-        f"{found}. "
-        f"n = {len(paper.of(9))} runs of table 9, one seed. Which points the paper draws is inferred from Fig. 2a."
+        "straight line in ln C with its 95 % band where three runs or more are left to judge it. Slope in BPC by ln "
+        f"D: {found}. n = {len(paper.of(9))} runs of table 9, one seed. Which points the paper draws is inferred from "
+        "Fig. 2a."
     )
 
 
 def alt_2b(paper: "Li2025") -> str:
     """Return Fig. 1a in words."""
     rates = [f"{percent(r_a)}: {_points(runs)}" for r_a, runs in _by_rate(paper).items()]
-    return f"Bits per character against compute at 2B. At 114B tokens: {_points(at_few_tokens(paper))}. By rate, "
-    f"{'; '.join(rates)}."
+    few = _points(at_few_tokens(paper))
+    return f"Bits per character against compute at 2B. At 114B tokens: {few}. By rate, {'; '.join(rates)}."
 
 
 def caption_7b(paper: "Li2025") -> str:
@@ -129,15 +128,13 @@ def caption_7b(paper: "Li2025") -> str:
     where = "" if found is None else f" The curve: {found.reason}."
     return (
         "Redrawn from table 11, with the dense model of as many tokens (table 13). C is computed from the printed "
-        "sizes. "
-        f"n = {len(runs)}, one seed.{where}"
+        f"sizes. n = {len(runs)}, one seed.{where}"
     )
 
 
 def alt_7b(paper: "Li2025") -> str:
     """Return Fig. 2a in words."""
-    return "Bits per character against compute at 7B on 130B tokens, more active parameters to the right: "
-    f"{_points(paper.of(11))}."
+    return f"Bits per character against compute at 7B on 130B tokens, by activation rate: {_points(paper.of(11))}."
 
 
 def _points(runs: "tuple[Li2025Run, ...] | list[Li2025Run]") -> str:

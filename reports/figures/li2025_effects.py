@@ -55,12 +55,9 @@ def caption_reuse(paper: "Li2025") -> str:
     below = sum(pair.excess < 0 for pair in loose.pairs)
     return (
         "Each marker is one 7B run on repeated data less its twin on fresh data (tables 14 and 17 less 12), labelled "
-        "by "
-        "rate. Line: cost (epochs − 1)² / (2 epochs), to first order the effective tokens of arXiv 2305.16264, "
-        "fitted to "
-        f"the {len(strict.pairs)} strict runs. {below} of {len(loose.pairs)} runs with two epochs lie below fresh "
-        "data, "
-        "which is no effect of repetition but the size of the noise. One seed."
+        "by rate. Line: cost (epochs − 1)² / (2 epochs), to first order the effective tokens of arXiv 2305.16264, "
+        f"fitted to the {len(strict.pairs)} strict runs. {below} of {len(loose.pairs)} runs with two epochs lie below "
+        "fresh data, which is no effect of repetition but the size of the noise. One seed."
     )
 
 
@@ -102,9 +99,8 @@ def caption_learning_rates(paper: "Li2025") -> str:
     n = sum(map(len, learning_rates(paper).values()))
     return (
         "Peak learning rate and batch of each run over 1.79 N^−0.713 D^0.307 and 0.58 D^0.571 tokens (arXiv "
-        "2503.04715), "
-        "N all parameters without vocabulary. The 3B MoE runs are taken to have the rates of table 10 at equal D, and "
-        f"their batches are not known. n = {n} runs of tables 10, 12, 13 and 15."
+        "2503.04715), N all parameters without vocabulary. The 3B MoE runs are taken to have the rates of table 10 "
+        f"at equal D, and their batches are not known. n = {n} runs of tables 10, 12, 13 and 15."
     )
 
 

@@ -60,10 +60,11 @@ def caption(paper: "Li2025") -> str:
     """Return what the figure shows."""
     common = paper.one_optimum["all runs"]
     return (
-        "Minimum of three curves in ln r_a for each set of runs, with the 95 % interval that assumes the shape of that "
-        "curve and independent normal scatter about it. Open: the runs reject the curve (p < .05). Fine: without "
-        f"the runs with 8 large experts. Shaded: were there one minimum for 2B, 3B (65B tokens) and 7B, "
-        f"{rate(common.value, common.lo, common.hi)}, {probability(common.p)}. Dashed: the 20 % of the paper. One seed."
+        "Minimum of three curves in ln r_a for each set of runs, with the 95 % interval that assumes the shape of "
+        "that curve and independent normal scatter about it. Open: the runs reject the curve (p < .05). Fine: "
+        "without the runs with 8 large experts. Shaded: were there one minimum for 2B, 3B (65B tokens) and 7B, "
+        f"{rate(common.value, common.lo, common.hi)}, {probability(common.p)}. Dashed: the 20 % of the paper. One "
+        "seed."
     )
 
 

@@ -21,8 +21,8 @@ POINTS = 200
 FOOT, STEP = 0.045, 0.055
 """Heights at which the intervals of the minima are drawn, as shares of the axes."""
 COMMON = (
-    "Markers: published, one run each, open with 8 large experts instead of 78 and more small ones. Curves: cubics in "
-    "ln r_a with the 95 % band of the mean. Star: minimum with its 95 % interval."
+    "Markers: published, one run each, open with 8 large experts instead of 78 and more small ones. Curves: cubics "
+    "in ln r_a with the 95 % band of the mean. Star: minimum with its 95 % interval."
 )
 
 

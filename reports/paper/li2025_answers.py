@@ -6,7 +6,7 @@ from statistics import median
 
 from fits.result import Crossing
 from planners.published.li2025 import li2025_shape
-from reports.numerals import fixed, listed
+from reports.numerals import fixed
 from reports.paper.claim import Claim
 from reports.paper.li2025_effects import batches, coarse_rows, fewer_tokens, learning_rates
 from reports.paper.li2025_numbers import Li2025, Series
@@ -27,8 +27,8 @@ def claim_table(name: str, title: str, claims: Iterable[Claim]) -> Table:
     return Table(
         name=name,
         title=title,
-        note="Sentences in our words. Intervals are 95 %. The verdict follows from the numbers by rule: an interval on "
-        "the stated side agrees, one on the other side differs, one that holds both cannot be told.",
+        note="Sentences in our words. Intervals are 95 %. The verdict follows from the numbers by rule: an interval "
+        "on the stated side agrees, one on the other side differs, one that holds both cannot be told.",
         columns=CLAIM_COLUMNS,
         rows=tuple((claim.says, claim.verdict, claim.found, claim.where) for claim in claims),
     )
@@ -40,10 +40,8 @@ def minima_table(paper: Li2025) -> Table:
         name="minima",
         title="Minimum by set of runs and curve",
         note="Interval: 95 %, where the shape of the curve is true. Left out: range of the minimum over leaving out "
-        "one "
-        "run, empty where one of them is at an end of the rates. Misfit: probability of misses as large, were the "
-        "shape "
-        "true; below .05 the runs reject the curve.",
+        "one run, empty where one of them is at an end of the rates. Misfit: probability of misses as large, were "
+        "the shape true; below .05 the runs reject the curve.",
         columns=(
             Column(name="set", head="set", text=True),
             Column(name="n", head="n"),
@@ -106,8 +104,9 @@ def dense_table(paper: Li2025) -> Table:
     return Table(
         name="dense",
         title="MoE against dense at C and at about 2C",
-        note="Less dense: loss at the minimum of the cubic less that of the dense run, whose noise is taken to be that "
-        "about the curve. From, to: where the cubic crosses the dense loss, with 95 % intervals.",
+        note="Less dense: loss at the minimum of the cubic less that of the dense run, whose noise is taken to be "
+        "that about the curve. From, to: where the cubic crosses the dense loss, with 95 % intervals; no rate where "
+        "it does not.",
         columns=(
             Column(name="set", head="set", text=True),
             Column(name="less_dense", head="less dense", unit="BPC", show=signed),
@@ -117,15 +116,21 @@ def dense_table(paper: Li2025) -> Table:
             *_ends("from", "from, 95 %"),
             Column(name="to", head="to", show=RATE),
             *_ends("to", "to, 95 %"),
-            Column(name="why", head="where there is no rate", text=True),
+            Column(name="curve", head="the curve is", text=True),
         ),
         rows=tuple(rows),
     )
 
 
-def _crossed(low: Crossing, high: Crossing) -> str | None:
-    reasons = dict.fromkeys(each.reason.replace(each.dense, "dense") for each in (low, high) if each.value is None)
-    return "; ".join(reasons) or None
+def _crossed(low: Crossing, high: Crossing) -> str:
+    """Say in a word or two how the curve lies to the dense loss."""
+    if low.status == high.status == "converged":
+        return "below between"
+    if "not_identified" in (low.status, high.status):
+        return "above" if "nowhere" in low.reason else "not told apart"
+    return (
+        "below throughout" if low.status == high.status else "below from there on" if low.value else "below up to there"
+    )
 
 
 def one_optimum_table(paper: Li2025) -> Table:
@@ -143,9 +148,8 @@ def one_optimum_table(paper: Li2025) -> Table:
         name="one-optimum",
         title="One minimum for 2B, 3B and 7B?",
         note="F test that the curves of 2B, 3B (65B tokens) and 7B are lowest at one rate, with one noise for all. "
-        "Would "
-        "show: the movement from 2B to 7B that such a test finds in 80 % of studies. Tenfold C: factor by which the "
-        "minimum moves; N moves along, so this is no effect of C alone.",
+        "Would show: the movement from 2B to 7B that such a test finds in 80 % of studies. Tenfold C: factor by "
+        "which the minimum moves; N moves along, so this is no effect of C alone.",
         columns=(
             Column(name="set", head="on", text=True),
             Column(name="common", head="common minimum", show=RATE),
@@ -167,8 +171,7 @@ def granularity_table(paper: Li2025) -> Table:
         name="granularity",
         title="Runs with 8 large experts, off the curve of the others",
         note="Published loss less the cubic of the runs with 78 and more small experts at the same rate; interval "
-        "for one "
-        "more run. The rate 57.7 % lies beyond the fine-grained runs.",
+        "for one more run. The rate 57.7 % lies beyond the fine-grained runs.",
         columns=(
             Column(name="set", head="set", text=True),
             Column(name="r_a", head="r_a", show=RATE),
@@ -196,8 +199,7 @@ def learning_rate_table(paper: Li2025) -> Table:
         name="learning-rates",
         title="Learning rate and batch over Step Law",
         note="1 is the rule of arXiv 2503.04715 for the N and D of the run. The 3B MoE runs are taken to have the "
-        "rates "
-        "of table 10 at equal D.",
+        "rates of table 10 at equal D.",
         columns=(
             Column(name="arm", head="arm", text=True),
             Column(name="n", head="n"),
@@ -227,7 +229,7 @@ def reuse_table(paper: Li2025) -> Table:
         name="reuse",
         title="Repeated data by pairs of runs",
         note="At 7B against the run on fresh data of equal rate and D; at 3B, where there is none, 65B unique tokens "
-        "against 114B. " + listed(note for found in paper.reuse.values() for note in found.notes[:1]) + ".",
+        "against 114B. One seed: which tokens were repeated is one draw, and its luck is in every number.",
         columns=(
             Column(name="set", head="set", text=True),
             Column(name="r_a", head="r_a", show=RATE),

@@ -169,9 +169,9 @@ def equal_resources(paper: Li2025) -> Claim:
     return Claim(
         says="Models are compared at equal N and C.",
         where="tables 10 to 17",
-        found=f"C differs by up to {percent(worst)} between runs that are compared (worth {worth:.4f} BPC at the slope "
-        f"of the dense models), N by up to {percent(max(N for _, N in off.values()))}. Depth, width and shape of the "
-        f"feed-forward layer of the dense models follow no one rule ({_shapes(paper)}).",
+        found=f"C differs by up to {percent(worst)} between runs that are compared (worth {worth:.4f} BPC at the "
+        f"slope of the dense models), N by up to {percent(max(N for _, N in off.values()))}. Depth, width and shape "
+        f"of the feed-forward layer of the dense models follow no one rule ({_shapes(paper)}).",
         verdict=either(worst <= LEVEL),
     )
 
@@ -246,9 +246,9 @@ def two_epochs(paper: Li2025) -> Claim:
     return Claim(
         says="Two epochs cost nothing.",
         where="Fig. 2b, table 17",
-        found=f"Repeated less fresh: {around((mean.excess, half))} BPC, n = {mean.n}, margin {paper.margin('7B'):.4f}. "
-        f"{lower} of {len(found.pairs)} repeated runs are better than fresh data, which repetition cannot make them: "
-        "so much do two trainings of one model differ, or two samples of the data.",
+        found=f"Repeated less fresh: {around((mean.excess, half))} BPC, n = {mean.n}, margin "
+        f"{paper.margin('7B'):.4f}. {lower} of {len(found.pairs)} repeated runs are better than fresh data, which "
+        "repetition cannot make them: so much do two trainings of one model differ, or two samples of the data.",
         verdict=AGREES if mean.excess + half <= paper.margin("7B") else CANNOT,
     )
 
@@ -262,8 +262,8 @@ def many_epochs(paper: Li2025) -> Claim:
     return Claim(
         says="More epochs do cost.",
         where="Fig. 2b, table 14",
-        found=f"{mean.epochs[0]:.2g} to {mean.epochs[1]:.2g} epochs: {around((mean.excess, half))} BPC, n = {mean.n}."
-        f"{epochs}",
+        found=f"{mean.epochs[0]:.2g} to {mean.epochs[1]:.2g} epochs: {around((mean.excess, half))} BPC, n = "
+        f"{mean.n}.{epochs}",
         verdict=below_zero(-mean.excess, half),
     )
 

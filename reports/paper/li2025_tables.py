@@ -7,7 +7,7 @@ from statistics import fmean
 from fits import curve
 from planners.flops import flops_per_token
 from planners.published.li2025 import SEQ_LEN, Li2025Run, li2025_counts, li2025_shape
-from reports.numerals import fixed, flops, listed
+from reports.numerals import fixed, listed
 from reports.paper.li2025_effects import learning_rates
 from reports.paper.li2025_numbers import Li2025, Series
 from reports.table import Cell, Column, Table
@@ -31,21 +31,27 @@ def _rate(value: float) -> str:
     return f"{100 * value:.2f} %"
 
 
+def _three(value: float) -> str:
+    """Write a number with three digits, as the paper does: `1.90e8`."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
 COLUMNS = (
     Column(name="scale", head="size", text=True),
     Column(name="r_a", head="r_a", unit="printed", show=_rate),
     Column(name="r_a_ours", head="r_a", unit="ours", show=_rate),
-    Column(name="N", head="N", unit="printed", show=flops),
-    Column(name="N_ours", head="N", unit="ours", show=flops),
-    Column(name="N_a", head="N_a", unit="printed", show=flops),
-    Column(name="N_a_ours", head="N_a", unit="ours", show=flops),
-    Column(name="M", head="M", unit="printed", show=flops),
-    Column(name="M_ours", head="M", unit="ours", show=flops),
-    Column(name="D", head="D", unit="tokens", show=flops),
+    Column(name="N", head="N", unit="printed", show=_three),
+    Column(name="N_ours", head="N", unit="ours", show=_three),
+    Column(name="N_a", head="N_a", unit="printed", show=_three),
+    Column(name="N_a_ours", head="N_a", unit="ours", show=_three),
+    Column(name="M", head="M", unit="printed", show=_three),
+    Column(name="M_ours", head="M", unit="ours", show=_three),
+    Column(name="D", head="D", unit="tokens", show=_three),
     Column(name="epochs", head="epochs", show=fixed(2)),
-    Column(name="C", head="C", unit="printed", show=flops),
-    Column(name="C_ours", head="C = M D", unit="ours", show=flops),
-    Column(name="lr", head="learning rate", unit="printed", show=lambda value: f"{value:.2e}"),
+    Column(name="C", head="C", unit="printed", show=_three),
+    Column(name="C_ours", head="C = M D", unit="ours", show=_three),
+    Column(name="lr", head="learning rate", unit="printed", show=_three),
     Column(name="lr_step_law", head="over Step Law", unit="ours", show=fixed(2)),
     Column(name="bpc", head="BPC", unit="printed", show=fixed(4)),
     Column(name="bpc_curve", head="curve", unit="ours", show=fixed(4)),
@@ -77,9 +83,8 @@ def _note(number: int, differing: int, n: int) -> str:
     experts = " Its experts are not in the table file: those of table 10 on 24 layers." if number in (15, 16) else ""
     return (
         f"Ours: counted from the printed sizes, {counted}, without vocabulary and norms; M = 6 N_a + 12 d_model S "
-        "layers. "
-        f"{differing} of {n} rows print a number that does not follow from their sizes to the printed digits, whether "
-        f"the router is counted or not.{experts}"
+        f"layers. {differing} of {n} rows print a number that does not follow from their sizes to the printed digits, "
+        f"whether the router is counted or not.{experts}"
     )
 
 
@@ -95,7 +100,8 @@ def _row(run: Li2025Run, series: Series | None, ratio: float | None) -> tuple[Ce
         None if dense else run.r_a, None if dense else N_a / N,
         run.N if dense else None, N if dense else None,
         None if dense else run.N_a, None if dense or run.N_a is None else N_a,
-        run.M, M, run.D, run.D / run.U if run.U < run.D else None, run.C, M * run.D, run.lr, ratio,
+        run.M, M, run.D, run.D / run.U if run.U < run.D else None,
+        None if run.table == 9 else run.C, M * run.D, run.lr, ratio,
         run.bpc, fitted, None if fitted is None else run.bpc - fitted, _differs(run),
     )  # fmt: skip
 
@@ -107,12 +113,19 @@ def _differs(run: Li2025Run) -> str | None:
     per_token = [flops_per_token(shape, SEQ_LEN, convention) for convention in CONVENTIONS.values()]
     found = {
         "N": _off(run.N, [N for N, _ in counts], 5e-3) if run.r_a == 1 else None,
-        "r_a": _off(run.r_a, [N_a / N for N, N_a in counts], 0.5e-4 / run.r_a),
+        "r_a": _points_off(run.r_a, [N_a / N for N, N_a in counts]),
         "N_a": _off(run.N_a, [N_a for _, N_a in counts], 5e-3),
         "M": _off(run.M, per_token, 5e-3),
-        "C": _off(run.C, [M * run.D for M in per_token], 1e-2),
+        "C": _off(run.C, [M * run.D for M in per_token], 1e-2) if run.table != 9 else None,
     }
     return listed(f"{name} {off}" for name, off in found.items() if off) or None
+
+
+def _points_off(printed: float, counted: Iterable[float]) -> str | None:
+    """Return by how many points the printed rate is off the nearest count; null where its four digits are a count's."""
+    nearest = min(counted, key=lambda value: abs(printed - value))
+    off = printed - round(nearest, 4)
+    return None if abs(off) < 0.5e-4 else f"{100 * off:+.2f} points".replace("-", "−")
 
 
 def _off(printed: float | None, counted: Iterable[float], rounding: float) -> str | None:
@@ -168,8 +181,8 @@ def benchmark_table(paper: Li2025) -> Table:
     return Table(
         name="table-2",
         title="Table 2: 7B after fine-tuning",
-        note="Accuracy in per cent. The dense model has about twice the compute of the MoE models (5.45e21 and 2.86e21 "
-        "FLOPs); one with equal compute is not in the table. Means and differences are ours.",
+        note="Accuracy in per cent. The dense model has about twice the compute of the MoE models (5.45e21 and "
+        "2.86e21 FLOPs); one with equal compute is not in the table. Means and differences are ours.",
         columns=(
             Column(name="benchmark", head="benchmark", text=True),
             Column(name="group", head="group", text=True),
