@@ -10,6 +10,10 @@ from reports.figures import (
     curves,
     devicetime,
     ledger,
+    li2025_compute,
+    li2025_effects,
+    li2025_minima,
+    li2025_rates,
     optimum,
     residuals,
     reuse,
@@ -33,6 +37,15 @@ FIGURES: dict[str, Figure[Any]] = {
     "training": training.FIGURE,
     "routing": routing.FIGURE,
     "cost": cost.FIGURE,
+    "li2025-gap": li2025_rates.GAP,
+    "li2025-minima": li2025_minima.FIGURE,
+    "li2025-1a": li2025_compute.FIG_1A,
+    "li2025-1b": li2025_rates.FIG_1B,
+    "li2025-2a": li2025_compute.FIG_2A,
+    "li2025-2b": li2025_rates.FIG_2B,
+    "li2025-5": li2025_rates.FIG_5,
+    "li2025-reuse": li2025_effects.REUSE,
+    "li2025-learning-rates": li2025_effects.LEARNING_RATES,
 }
 """Name of its files -> figure."""
 
