@@ -2,12 +2,17 @@
 
 from typing import Any
 
-from reports.figures import activation, training
+from reports.figures import activation, chinchilla, clark, gadre, muennighoff, porian, training
 from reports.style import Figure
 
 FIGURES: dict[str, Figure[Any]] = {
     "activation": activation.FIGURE,
     "training": training.FIGURE,
+    **chinchilla.FIGURES,
+    **clark.FIGURES,
+    **muennighoff.FIGURES,
+    **gadre.FIGURES,
+    **porian.FIGURES,
 }
 """Name of its files -> figure."""
 

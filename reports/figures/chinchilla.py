@@ -146,3 +146,10 @@ ALLOCATION = Figure(
     title="Tokens per parameter of least loss", of="chinchilla", has_data=has_data, draw=draw_allocation,
     caption=_caption_allocation, alt=_alt_allocation,
 )  # fmt: skip
+
+FIGURES = {
+    "chinchilla_allocation": ALLOCATION,
+    "chinchilla_isoflop": ISOFLOP,
+    "chinchilla_surface": SURFACE,
+}
+"""Name of its files -> figure."""

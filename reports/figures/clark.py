@@ -121,3 +121,11 @@ CUTOFF = Figure(
     title="Where routing stops helping", of="clark", has_data=has_data, draw=draw_cutoffs, caption=_caption_cutoffs,
     alt=_alt_cutoffs, size=(5.0, 2.9),
 )  # fmt: skip
+
+FIGURES = {
+    "clark_sbase": S_BASE,
+    "clark_rlr": RL_R,
+    "clark_hash": HASH,
+    "clark_cutoff": CUTOFF,
+}
+"""Name of its files -> figure."""

@@ -121,3 +121,10 @@ ERRORS = Figure(
     title="What five runs foretell", of="gadre", has_data=has_data, draw=draw_errors, caption=_caption_errors,
     alt=_alt_errors,
 )  # fmt: skip
+
+FIGURES = {
+    "gadre_errors": ERRORS,
+    "gadre_c4": C4,
+    "gadre_redpajama": REDPAJAMA,
+}
+"""Name of its files -> figure."""

@@ -163,3 +163,10 @@ PROFILE = Figure(
     title="How well the data tell R_D", of="muennighoff", has_data=has_data, draw=draw_profile,
     caption=_caption_profile, alt=_alt_profile, size=(5.0, 3.4),
 )  # fmt: skip
+
+FIGURES = {
+    "muennighoff_worth": WORTH,
+    "muennighoff_epochs": EPOCHS_FIGURE,
+    "muennighoff_profile": PROFILE,
+}
+"""Name of its files -> figure."""

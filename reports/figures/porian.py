@@ -70,19 +70,20 @@ def draw_isoflop(data: Porian, axes: "Axes") -> None:
     """Draw the IsoFLOP points after every correction, our minima and the published ones."""
     step = last(data)
     C, N, loss = step.points
-    budgets = np.unique(C)
+    budgets, top = np.unique(C), min(loss.max(), step.minima[2].max() + 1.0)
     for budget, color in zip(budgets, shades(len(budgets)), strict=True):
         order = np.argsort(N[C == budget])
         x, y = N[C == budget][order], loss[C == budget][order]
         axes.plot(x, y, color=color, linewidth=0.9, marker="o", markersize=2.5, zorder=2, gid=f"points {flops(budget)}")
-        beside_line(axes, flops(budget), (x[-1], y[-1]))
+        last_seen = int(np.flatnonzero(y < top)[-1])
+        beside_line(axes, flops(budget), (x[last_seen], y[last_seen]))
     minima = {"linestyle": "none", "markerfacecolor": "none", "zorder": 4}
     axes.plot(step.minima[1], step.minima[2], marker="o", color=INK, markersize=8, label="our minimum", **minima)
     published = np.array([step.minima[2][np.argmin(np.abs(step.minima[0] / each - 1))] for each in step.C])
     axes.plot(step.N, published, marker="|", color=SERIES[1].color, markersize=13, markeredgewidth=2, linestyle="none",
               zorder=5, label="published optimum (size)")  # fmt: skip
     log_axis(axes.xaxis, format_quantity)
-    axes.set_ylim(step.minima[2].min() - 0.1, min(loss.max(), step.minima[2].max() + 1.0))
+    axes.set_ylim(step.minima[2].min() - 0.1, top)
     axes.margins(x=0.14)
     axes.set_xlabel("parameters  N")
     axes.set_ylabel("loss  (nats/token)")
@@ -146,3 +147,10 @@ ISOFLOP = Figure(
     title="IsoFLOP curves after every correction", of="porian", has_data=has_data, draw=draw_isoflop,
     caption=_caption_isoflop, alt=_alt_isoflop, size=(5.0, 4.6),
 )  # fmt: skip
+
+FIGURES = {
+    "porian_exponents": EXPONENTS,
+    "porian_sizes": SIZES,
+    "porian_isoflop": ISOFLOP,
+}
+"""Name of its files -> figure."""

@@ -1,4 +1,4 @@
-"""A published law beside ours: the shipped rows, the coefficients that papers print, and the table of both."""
+"""A published law beside ours: the shipped rows, the coefficients that papers print, the table of both, the page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from fits import FitResult, Param, RunTable, read_table
 from planners.published import published
 from reports.numerals import general, listed
+from reports.page import Page, Section
+from reports.paper.claim import Claim
+from reports.picture import Picture
 from reports.table import Cell, Column, Table
 
 
@@ -83,3 +86,48 @@ def _beside(param: Param, printed: Printed | None) -> tuple[Cell, Cell]:
 def outside(fit: FitResult, printed: Printed) -> list[str]:
     """Return the coefficients whose printed value lies outside our interval."""
     return [name for name, param in fit.params.items() if _beside(param, printed)[1] in ("below", "above")]
+
+
+def claims_table(claims: Sequence[Claim]) -> Table:
+    """Return what the paper says beside what its numbers say, sentence by sentence."""
+    columns = (
+        Column(name="says", head="the paper says", text=True), Column(name="where", head="where", text=True),
+        Column(name="found", head="its numbers say", text=True), Column(name="verdict", head="verdict", text=True),
+    )  # fmt: skip
+    rows = tuple((claim.says, claim.where, claim.found, claim.verdict) for claim in claims)
+    note = "Each verdict is computed from the shipped rows when this page is made."
+    return Table(name="claims", title="Paper and numbers", note=note, columns=columns, rows=rows)
+
+
+def page_of(
+    name: str,
+    pictures: Mapping[str, Picture],
+    *,
+    title: str,
+    question: str,
+    answer: str,
+    first: str,
+    claims: Sequence[Claim],
+    reasons: Sequence[str],
+    tables: Sequence[Table],
+    footer: str,
+) -> Page:
+    """Return the page of a published study: answer, sentence by sentence, why numbers differ, figures and tables."""
+    rest = [
+        Section(title=picture.title, pictures=(picture,)) for key, picture in pictures.items() if key != first
+    ]
+    return Page(
+        kind="Published study, done again",
+        title=title,
+        question=question,
+        answer=answer,
+        first=pictures.get(first),
+        sections=(
+            Section(title="Paper and numbers", tables=(claims_table(claims),)),
+            Section(title="What differs, and why", items=tuple(reasons)),
+            *rest,
+            *(Section(title=table.title, tables=(table,)) for table in tables),
+            Section(title="How to make it again", commands=(f"python -m scaling.report --reproduce {name}",)),
+        ),
+        footer=footer,
+    )

@@ -23,7 +23,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """The corrections in the order of the paper, each with its setting."""
 KAPLAN, HOFFMANN = 0.73, 0.5
 """Exponents of arXiv 2001.08361 and, about, of arXiv 2203.15556 that the paper reconciles."""
-NEAR = 1.2
+NEAR = 1.0
 """Distance in ln N from the lowest point of a curve within which our parabola is fitted."""
 
 
