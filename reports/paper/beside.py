@@ -9,7 +9,7 @@ from reports.numerals import general, listed
 from reports.page import Page, Section
 from reports.paper.claim import Claim
 from reports.picture import Picture
-from reports.table import Cell, Column, Table
+from reports.table import Column, Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,8 @@ def values(fit: FitResult) -> dict[str, float]:
 
 
 COEFFICIENTS = (
-    Column(name="fit", head="rows", text=True),
     Column(name="parameter", head="coefficient", text=True),
+    Column(name="fit", head="rows", text=True),
     Column(name="ours", head="our fit", show=general(6)),
     Column(name="lo", head="95 % low", show=general(4)),
     Column(name="hi", head="95 % high", show=general(4)),
@@ -51,41 +51,40 @@ COEFFICIENTS = (
 def coefficient_table(
     fits: Mapping[str, FitResult], printed: Mapping[str, Sequence[Printed]], *, note: str, name: str = "coefficients"
 ) -> Table:
-    """Return our coefficients with intervals and the printed ones beside them, each with where it lies.
+    """Return our coefficients with intervals, the printed ones beside them, and which of those lie outside.
 
-    `printed` holds, for each fit, the published coefficients; the first of each fit share a column, and so on.
+    `printed` holds, for each fit, the published coefficients; those of one name share a column.
     """
     heads = list(dict.fromkeys(one.name for found in printed.values() for one in found))
-    columns = list(COEFFICIENTS)
-    for i, head in enumerate(heads):
-        columns += [
-            Column(name=f"printed_{i + 1}", head=head, show=general(6)),
-            Column(name=f"inside_{i + 1}", head="in our interval", text=True),
-        ]
+    columns = (
+        *COEFFICIENTS,
+        *(Column(name=f"printed_{i + 1}", head=head, show=general(6)) for i, head in enumerate(heads)),
+        Column(name="outside", head="outside our interval", text=True),
+    )
     rows = []
     for label, fit in fits.items():
         by_head = {one.name: one for one in printed.get(label, ())}
         for param in fit.params.values():
-            beside = [cell for head in heads for cell in _beside(param, by_head.get(head))]
-            status = param.status.replace("_", " ")
-            rows.append((label, param.name, param.value, param.lo, param.hi, status, *beside))
-    sources = " ".join(f"{one.name}: {one.source}." for found in list(printed.values())[:1] for one in found)
-    return Table(
-        name=name, title="Coefficients", note=f"{note} {sources}".strip(), columns=tuple(columns), rows=tuple(rows)
-    )
+            beside = [by_head[head].params.get(param.name) if head in by_head else None for head in heads]
+            far = [head for head in heads if head in by_head and _side(param, by_head[head]) != "inside"]
+            status, known = param.status.replace("_", " "), param.lo is not None and any(beside)
+            own = (label if len(fits) > 1 else None, param.value, param.lo, param.hi, status)
+            rows.append((param.name, *own, *beside, (listed(far) or "none") if known else None))
+    sources = " ".join(f"{one.name}: {one.source}." for one in next(iter(printed.values()), ()))
+    return Table(name=name, title="Coefficients", note=f"{note} {sources}".strip(), columns=columns, rows=tuple(rows))
 
 
-def _beside(param: Param, printed: Printed | None) -> tuple[Cell, Cell]:
-    """Return the printed value of a coefficient and whether it lies in our interval."""
-    value = printed.params.get(param.name) if printed else None
-    if value is None or param.lo is None or param.hi is None:
-        return value, None
-    return value, "yes" if param.lo <= value <= param.hi else "below" if value < param.lo else "above"
+def _side(param: Param, printed: Printed) -> str:
+    """Return where the printed value of a coefficient lies: inside our interval, below or above it."""
+    value = printed.params.get(param.name)
+    if value is None or param.lo is None or param.hi is None or param.lo <= value <= param.hi:
+        return "inside"
+    return "below" if value < param.lo else "above"
 
 
 def outside(fit: FitResult, printed: Printed) -> list[str]:
     """Return the coefficients whose printed value lies outside our interval."""
-    return [name for name, param in fit.params.items() if _beside(param, printed)[1] in ("below", "above")]
+    return [name for name, param in fit.params.items() if _side(param, printed) != "inside"]
 
 
 def claims_table(claims: Sequence[Claim]) -> Table:

@@ -30,7 +30,7 @@ CHINCHILLA = 5.76e23
 
 ROUNDED = Printed(
     name="as printed",
-    source="arXiv 2203.15556, equation 10, rounded to two digits of the exponents",
+    source="arXiv 2203.15556, approach 3, exponents with two digits",
     params={"A": 406.4, "B": 410.7, "E": 1.69, "alpha": 0.34, "beta": 0.28},
 )
 LONGER = Printed(
@@ -175,7 +175,7 @@ def claims(data: Chinchilla) -> tuple[Claim, ...]:
         ),
         Claim(
             says="The fitted law (approach 3) gives a = 0.46, from the same runs.",
-            where="arXiv 2203.15556, table 2 and equation 10",
+            where="arXiv 2203.15556, approach 3",
             found=f"Its printed coefficients give {float(exponent(ROUNDED.params)):.3f} and "
             f"{printed[ROUNDED.name]:.0f} tokens per parameter ({printed[LONGER.name]:.0f} with more digits); the runs "
             f"give a = {a_low:.3f} to {a_high:.3f}.",
@@ -191,7 +191,7 @@ def claims(data: Chinchilla) -> tuple[Claim, ...]:
 
 
 REASONS = (
-    "arXiv 2404.10102 found why equation 10 misses its own runs: the optimiser stopped early, because the Huber losses "
+    "arXiv 2404.10102 found why approach 3 misses its own runs: the optimiser stopped early, because the Huber losses "
     "were averaged and not summed, and intervals from so short a search are some fifty times too narrow.",
     "Exponents rounded to two digits move the foretold loss by more than the scatter of the runs: with the digits of the "
     "paper's source file the printed law comes near the points, and still asks for more tokens than the other two "
