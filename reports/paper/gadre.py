@@ -196,22 +196,22 @@ def claims(data: Gadre) -> tuple[Claim, ...]:
             verdict=either(all(abs(ours[key] - error) < 1e-3 for key, error in PUBLISHED_ERRORS.items())),
         ),
         Claim(
-            says="The law holds as well on other training sets.",
-            where="text",
+            says="Loss scales reliably with over-training, whatever the training set.",
+            where="title, text",
             found=f"On C4 the 6.9B model is foretold {c4_7b:+.1f} %. Largest error from {USUAL:g} tokens per parameter on: "
             + "; ".join(f"{DATASETS[name]} {error:+.1f} %" for name, error in worst.items())
             + ".",
             verdict=either(all(abs(error) < 2 for error in worst.values())),
         ),
         Claim(
-            says="Lines of constant tokens per parameter have one exponent, from 5 to 640.",
+            says="At any number of tokens per parameter the loss falls with one exponent of compute.",
             where="equation 4",
             found=f"Below {USUAL:g} tokens per parameter the errors reach {min(e.min() for e in below):+.1f} %; all are of "
             "runs that five tokens or ten per parameter leave far above the line.",
             verdict=either(min(float(errors.min()) for errors in below) > -3),
         ),
         Claim(
-            says="Five runs are enough.",
+            says="A fit of five small runs determines the law.",
             where="text",
             found=f"Fitted to all runs from {USUAL:g} on, these coefficients of the five lie outside the 95 % interval: "
             f"{listed(apart)}." if apart else "Every coefficient of the five lies in the interval of the fit to all.",
@@ -239,7 +239,7 @@ def reproduction() -> Reproduction:
     c4 = error_of(data, "c4_original", "open_lm_7b", USUAL)
     answer = (
         f"The two published predictions come out again: {ours[0]:.4f} % and {ours[1]:.4f} % on RedPajama. The same five "
-        f"runs on C4 miss the 6.9B model by {c4:+.1f} %, so the small errors are not what to expect of such a fit."
+        f"runs on C4 miss the 6.9B model by {c4:+.1f} %, so errors below one per cent are not to be counted on."
     )
     tables = (coefficients(data), predictions(data))
     n = sum(len(one.loss) for one in data.trained)

@@ -213,7 +213,7 @@ def claims(data: Porian) -> tuple[Claim, ...]:
             verdict=either(last.plain.lo <= HOFFMANN <= last.plain.hi and last.own.lo <= HOFFMANN <= last.own.hi),
         ),
         Claim(
-            says="The optima are those of the IsoFLOP curves.",
+            says="The optima are the minima of the IsoFLOP curves.",
             where="the authors' tables",
             found=f"By parabolas of our own the printed exponent lies outside our interval at: {listed(own)}."
             if own else "By parabolas of our own every printed exponent of the five steps lies in our interval.",
