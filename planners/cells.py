@@ -192,6 +192,7 @@ def _row(question: Question, found: list[tuple[Variant, Arms]], place: dict[str,
         where = place if control.startswith(ACTIVE) else amounts
         add(variant, _control(control, variant, arms, amounts, unique, _suffix(question, where, unique)))
     planned = [cell for cell in cells if isinstance(cell, Cell)]
+    cells += [_repeated(cell) for cell in planned if _is_named(cell, question.repeat)]
     checked = [cell for cell in planned if cell.role != "control" and _is_named(cell, question.lr_check)]
     tuned = [cell for cell in planned if _is_named(cell, question.tune)]
     cells += [other for cell in checked for other in _other_rates(cell)]
@@ -249,6 +250,11 @@ def _given(variant: Variant, arm: GivenArm, place: dict[str, float], unique: str
 
 def _is_named(cell: Cell, names: tuple[str, ...]) -> bool:
     return ALL in names or any(is_called(cell.base, name) for name in names)
+
+
+def _repeated(cell: Cell) -> Cell:
+    """Return the cell on as many unique tokens as the dense arm of its row consumes (strict reuse)."""
+    return replace(cell, arm=replace(cell.arm, label=f"{cell.arm.label} U=strict"), unique="strict")
 
 
 def _other_rates(cell: Cell) -> Iterator[Cell]:

@@ -109,17 +109,12 @@ class Stepper:
             if not memory.is_out_of_memory(error) or self.micro_batch == 1:
                 raise
             if self.ranks.size > 1:
-                raise UsageError(
-                    f"memory ran out with a micro-batch of {self.micro_batch} sequences; give --micro-batch"
-                    f" {self.micro_batch // 2} (several processes cannot halve it by themselves)"
-                ) from error
+                raise memory.cannot_halve(self.micro_batch) from error
         return None  # outside of the except block, whose error keeps the activations alive
 
     def _halve(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        self.micro_batch, self.halved = -(-self.micro_batch // 2), True
-        if self.ranks.device.type == "cuda":
-            torch.cuda.empty_cache()
+        self.micro_batch, self.halved = memory.halved(self.micro_batch, self.ranks.device), True
 
     def _step_biases(self, parts: list[Part]) -> None:
         """Step the router biases by the load of the whole batch."""
