@@ -25,6 +25,7 @@ SECTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Curves and optimum": ((), ("fit", "curves")),
     "MoE against dense": ((), ("crossings",)),
     "Routing health": ((), ("routing",)),
+    "Router settings": (("router_grid",), ("router_grid", "small_study")),
     "Cost": ((), ("cost",)),
 }
 """Heading -> (figures, tables) by name, in reading order; those that stand nowhere come last, under Further."""

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from planners.quantity import format_quantity
+from reports import small_study
 from reports.checks import actual_C
 from reports.evidence import Arm, Evidence, mean_of
 from reports.numerals import fixed, flops, general, percent, residual, whole
@@ -274,6 +275,8 @@ TABLES: dict[str, Build] = {
     "training": training,
     "routing": routing,
     "cost": cost,
+    "small_study": small_study.small_study,
+    "router_grid": small_study.router_grid,
     "fit": fit,
     "curves": curves,
     "crossings": crossings,

@@ -2,17 +2,29 @@
 
 from typing import Any
 
-from reports.figures import activation, chinchilla, clark, gadre, muennighoff, porian, training
+from reports.figures import (
+    activation,
+    chinchilla,
+    clark,
+    gadre,
+    muennighoff,
+    porian,
+    router_grid,
+    tinystories,
+    training,
+)
 from reports.style import Figure
 
 FIGURES: dict[str, Figure[Any]] = {
     "activation": activation.FIGURE,
     "training": training.FIGURE,
+    "router_grid": router_grid.FIGURE,
     **chinchilla.FIGURES,
     **clark.FIGURES,
     **muennighoff.FIGURES,
     **gadre.FIGURES,
     **porian.FIGURES,
+    **tinystories.FIGURES,
 }
 """Name of its files -> figure."""
 

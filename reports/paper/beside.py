@@ -112,9 +112,7 @@ def page_of(
     footer: str,
 ) -> Page:
     """Return the page of a published study: answer, sentence by sentence, why numbers differ, figures and tables."""
-    rest = [
-        Section(title=picture.title, pictures=(picture,)) for key, picture in pictures.items() if key != first
-    ]
+    rest = [Section(title=picture.title, pictures=(picture,)) for key, picture in pictures.items() if key != first]
     return Page(
         kind="Published study, done again",
         title=title,

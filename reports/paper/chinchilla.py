@@ -154,7 +154,9 @@ def allocation_table(data: Chinchilla) -> Table:
         ratio = float(tokens_per_parameter(params, CHINCHILLA))
         rms, bias = float(np.sqrt(np.mean(misses**2))), float(misses.mean())
         rows.append((name, float(exponent(params)), *a_ends, ratio, *ends, rms, bias))
-    note = "At C = 6 N D. Intervals: percentiles of the bootstrap draws of our fit; printed coefficients have none here."
+    note = (
+        "At C = 6 N D. Intervals: percentiles of the bootstrap draws of our fit; printed coefficients have none here."
+    )
     return Table(name="optimum", title="What the coefficients say", note=note, columns=columns, rows=tuple(rows))
 
 
@@ -193,8 +195,8 @@ def claims(data: Chinchilla) -> tuple[Claim, ...]:
 REASONS = (
     "arXiv 2404.10102 found why approach 3 misses its own runs: the optimiser stopped early, because the Huber losses "
     "were averaged and not summed, and intervals from so short a search are some fifty times too narrow.",
-    "Exponents rounded to two digits move the foretold loss by more than the scatter of the runs: with the digits of the "
-    "paper's source file the printed law comes near the points, and still asks for more tokens than the other two "
+    "Exponents rounded to two digits move the foretold loss by more than the scatter of the runs: with the digits of "
+    "the paper's source file the printed law comes near the points, and still asks for more tokens than the other two "
     "approaches of the same paper.",
     "Our coefficients are not those of arXiv 2404.10102 in every digit: it read 240 points where 234 are here, and its "
     "numbers are the optimum of another objective, in effect least absolute deviations, where ours is Huber's with "
@@ -221,7 +223,8 @@ def reproduction() -> Reproduction:
     def page(pictures: dict[str, Picture]) -> Page:
         return page_of(
             "chinchilla", pictures, title="Chinchilla: arXiv 2203.15556",
-            question="How does the loss of a dense model depend on parameters and tokens, and how should a budget be split?",
+            question="How does the loss of a dense model depend on parameters and tokens, and how should a budget be "
+            "split?",
             answer=answer, first="chinchilla_allocation", claims=claims(data), reasons=REASONS, tables=tables,
             footer=f"n = {len(data.loss)} runs; {data.source}.",
         )  # fmt: skip

@@ -124,8 +124,9 @@ def _router(usual: RunTable, name: str, draws: int) -> Router:
 def _dense(table: RunTable, draws: int) -> FitResult:
     """Fit the dense runs with one expert a token, the seeds of one size averaged."""
     frame = table.where("router_type=Dense").where("top_k=1").frame
-    means = frame.groupby("N_a", as_index=False)["loss"].mean().rename(columns={"N_a": "N"})
-    return fit_law(from_records(means, source=table.source), "kaplan", delta=math.inf, bootstrap=draws)
+    means = frame.groupby("N_a")["loss"].mean()
+    rows = [{"N": size, "loss": loss} for size, loss in means.items()]
+    return fit_law(from_records(rows, source=table.source), "kaplan", delta=math.inf, bootstrap=draws)
 
 
 def cutoff_table(data: Clark) -> Table:
@@ -168,7 +169,9 @@ def claims(data: Clark) -> tuple[Claim, ...]:
         Claim(
             says="One law with six coefficients describes each router (table 3).",
             where="table 3",
-            found=f"Outside our intervals: {listed(far)}." if far else "Every printed coefficient lies in our interval.",
+            found=f"Outside our intervals: {listed(far)}."
+            if far
+            else "Every printed coefficient lies in our interval.",
             verdict=either(not far),
         ),
         Claim(
@@ -176,7 +179,7 @@ def claims(data: Clark) -> tuple[Claim, ...]:
             where="table 3, text",
             found="c with 95 % interval: "
             + "; ".join(f"{name} {one.value:.4f} ({one.lo:.4f} to {one.hi:.4f})" for name, one in c.items())
-            + ". All runs saw 130B tokens, so larger models were trained on fewer tokens per parameter: the rows cannot "
+            + ". All runs saw 130B tokens, so larger models saw fewer tokens per parameter: the rows cannot "
             "tell size from that.",
             verdict=either(all(one.lo is not None and one.lo > 0 for one in c.values())),
         ),
@@ -204,16 +207,18 @@ def reasons(data: Clark) -> tuple[str, ...]:
     table_3 = listed(format_quantity(cutoff(PRINTED[one.name].params)) for one in data.routers)
     apart = max(foretold_apart(one) for one in data.routers)
     off = listed(
-        f"{name} at {format_quantity(size)} ({percent(miss)} on average)" for name, size, miss in map(_worst, data.routers)
+        f"{name} at {format_quantity(size)} ({percent(miss)} on average)"
+        for name, size, miss in map(_worst, data.routers)
     )
     return (
-        "The paper prints c with one or two digits, and the sizes at which routing stops helping are 10^(-b / c): from its "
-        f"own table they come out as {table_3}, not as the text states them.",
-        "Coefficients of such a law are strongly correlated: ours and those of table 3 differ in their second digit and "
-        f"foretell losses that differ by {percent(apart)} at most. E_start and E_max have wide intervals.",
-        f"What the law misses goes by dense size, at all numbers of experts alike, most for {off}: the intervals, which "
-        "resample single runs, are then too narrow.",
-        "D is not in the law. It cannot say what experts do at fewer or more than 130B tokens (compare arXiv 2502.05172).",
+        "The paper prints c with one or two digits, and the sizes at which routing stops helping are 10^(-b / c): "
+        f"from its own table they come out as {table_3}, not as the text states them.",
+        "Coefficients of such a law are strongly correlated: ours and those of table 3 differ in their second digit "
+        f"and foretell losses that differ by {percent(apart)} at most. E_start and E_max have wide intervals.",
+        f"What the law misses goes by dense size, at all numbers of experts alike, most for {off}: the intervals, "
+        "which resample single runs, are then too narrow.",
+        "D is not in the law. It cannot say what experts do at fewer or more than 130B tokens (compare arXiv "
+        "2502.05172).",
     )
 
 
@@ -237,14 +242,16 @@ def reproduction() -> Reproduction:
     cuts = listed(f"{one.name} {format_quantity(one.cutoff)}" for one in data.routers)
     factors = [one.cutoff_ends[1] / one.cutoff_ends[0] for one in data.routers]
     answer = (
-        f"Refitted, the three routed laws foretell losses within {percent(max(map(foretold_apart, data.routers)))} of table "
-        f"3, and put the dense size at which routing stops helping at {cuts}: known to a factor of {min(factors):.0f} to "
-        f"{max(factors):.0f}, and far beyond any model that was trained."
+        f"Refitted, the three routed laws foretell losses within {percent(max(map(foretold_apart, data.routers)))} of "
+        f"table 3, and put the dense size at which routing stops helping at {cuts}: known to a factor of "
+        f"{min(factors):.0f} to {max(factors):.0f}, and far beyond any model that was trained."
     )
     fits = {**{one.name: one.fit for one in data.routers}, "dense": data.dense}
     printed = {**{name: (one,) for name, one in PRINTED.items()}, "dense": (DENSE,)}
     first = data.routers[0].fit
-    note = f"{first.formula}. Minimised: {first.objective_name}. Dense: {data.dense.formula}. Intervals: {first.interval}."
+    note = (
+        f"{first.formula}. Minimised: {first.objective_name}. Dense: {data.dense.formula}. Intervals: {first.interval}."
+    )
     tables = (coefficient_table(fits, printed, note=note), cutoff_table(data))
 
     def page(pictures: dict[str, Picture]) -> Page:
@@ -260,4 +267,7 @@ def reproduction() -> Reproduction:
 
 def _summary(data: Clark) -> dict[str, Any]:
     coefficients = {one.name: one.params for one in data.routers}
-    return {"coefficients": {**coefficients, "dense": values(data.dense)}, "rmse": {o.name: rmse(o) for o in data.routers}}
+    return {
+        "coefficients": {**coefficients, "dense": values(data.dense)},
+        "rmse": {o.name: rmse(o) for o in data.routers},
+    }

@@ -90,7 +90,7 @@ def law() -> Law:
 
 
 def five(model: NDArray[np.str_], M: Floats) -> NDArray[np.bool_]:
-    """Return which runs the paper fits, shape (n,): the small models at 20 tokens per parameter, the smallest at 320."""
+    """Return which runs the paper fits, shape (n,): small models at 20 tokens per parameter, the smallest at 320."""
     small = np.char.startswith(model, "d=")
     return np.asarray((small & (M == USUAL)) | ((model == SMALLEST) & (M == MORE)))
 
@@ -136,7 +136,8 @@ def coefficients(data: Gadre) -> Table:
     """Return the coefficients fitted to the five runs beside those of all runs from 20 tokens per parameter on."""
     columns = (
         Column(name="trained", head="trained on", text=True), Column(name="parameter", head="coefficient", text=True),
-        Column(name="five", head="five runs", show=general(6)), Column(name="whole", head="all from 20", show=general(6)),
+        Column(name="five", head="five runs", show=general(6)),
+        Column(name="whole", head="all from 20", show=general(6)),
         Column(name="lo", head="95 % low", show=general(4)), Column(name="hi", head="95 % high", show=general(4)),
         Column(name="n", head="n"), Column(name="inside", head="five inside", text=True),
     )  # fmt: skip
@@ -148,8 +149,9 @@ def coefficients(data: Gadre) -> Table:
             n = int((one.M >= USUAL).sum())
             rows.append((DATASETS[one.name], key, value, one.whole[key], low, high, n, inside))
     note = (
-        f"{law().formula}. Least squares of the loss in nats. Five runs leave four coefficients one degree of freedom and no "
-        f"interval. All from 20: every run with {USUAL:g} tokens per parameter or more, bootstrap percentiles of {DRAWS} draws."
+        f"{law().formula}. Least squares of the loss in nats. Five runs leave four coefficients one degree of freedom "
+        f"and no interval. All from 20: every run with {USUAL:g} tokens per parameter or more, bootstrap percentiles "
+        f"of {DRAWS} draws."
     )
     return Table(name="coefficients", title="Coefficients", note=note, columns=columns, rows=tuple(rows))
 
@@ -198,7 +200,8 @@ def claims(data: Gadre) -> tuple[Claim, ...]:
         Claim(
             says="Loss scales reliably with over-training, whatever the training set.",
             where="title, text",
-            found=f"On C4 the 6.9B model is foretold {c4_7b:+.1f} %. Largest error from {USUAL:g} tokens per parameter on: "
+            found=f"On C4 the 6.9B model is foretold {c4_7b:+.1f} %. Largest error from {USUAL:g} tokens per "
+            "parameter on: "
             + "; ".join(f"{DATASETS[name]} {error:+.1f} %" for name, error in worst.items())
             + ".",
             verdict=either(all(abs(error) < 2 for error in worst.values())),
@@ -206,14 +209,15 @@ def claims(data: Gadre) -> tuple[Claim, ...]:
         Claim(
             says="At any number of tokens per parameter the loss falls with one exponent of compute.",
             where="equation 4",
-            found=f"Below {USUAL:g} tokens per parameter the errors reach {min(e.min() for e in below):+.1f} %; all are of "
-            "runs that five tokens or ten per parameter leave far above the line.",
+            found=f"Below {USUAL:g} tokens per parameter the errors reach {min(e.min() for e in below):+.1f} %; all "
+            "are of runs that five tokens or ten per parameter leave far above the line.",
             verdict=either(min(float(errors.min()) for errors in below) > -3),
         ),
         Claim(
             says="A fit of five small runs determines the law.",
             where="text",
-            found=f"Fitted to all runs from {USUAL:g} on, these coefficients of the five lie outside the 95 % interval: "
+            found=f"Fitted to all runs from {USUAL:g} on, these coefficients of the five lie outside the 95 % "
+            "interval: "
             f"{listed(apart)}." if apart else "Every coefficient of the five lies in the interval of the fit to all.",
             verdict=either(not apart),
         ),
@@ -221,13 +225,13 @@ def claims(data: Gadre) -> tuple[Claim, ...]:
 
 
 REASONS = (
-    "The two predictions are reproduced to four digits from the same five runs: RedPajama is the set that the paper prints "
-    "them for. The same recipe on C4 misses the 6.9B model by more: one fit of four coefficients to five runs tells nothing "
-    "of its own error.",
-    "Learning rate and batch are not tuned at 5 and 10 tokens per parameter, where warm-up is much of the training: the law "
-    "has no part for that.",
-    "The C4 runs at 80 to 320 tokens per parameter scatter by 3 % between neighbours, which no law of M and C follows; one "
-    "seed each.",
+    "The two predictions are reproduced to four digits from the same five runs: RedPajama is the set that the paper "
+    "prints them for. The same recipe on C4 misses the 6.9B model by more: one fit of four coefficients to five runs "
+    "tells nothing of its own error.",
+    "Learning rate and batch are not tuned at 5 and 10 tokens per parameter, where warm-up is much of the training: "
+    "the law has no part for that.",
+    "The C4 runs at 80 to 320 tokens per parameter scatter by 3 % between neighbours, which no law of M and C "
+    "follows; one seed each.",
     "The table here leaves out RefinedWeb, the third training set of the paper.",
 )
 
@@ -238,8 +242,8 @@ def reproduction() -> Reproduction:
     ours = [abs(error_of(data, *key)) for key in PUBLISHED_ERRORS]
     c4 = error_of(data, "c4_original", "open_lm_7b", USUAL)
     answer = (
-        f"The two published predictions come out again: {ours[0]:.4f} % and {ours[1]:.4f} % on RedPajama. The same five "
-        f"runs on C4 miss the 6.9B model by {c4:+.1f} %, so errors below one per cent are not to be counted on."
+        f"The two published predictions come out again: {ours[0]:.4f} % and {ours[1]:.4f} % on RedPajama. The same "
+        f"five runs on C4 miss the 6.9B model by {c4:+.1f} %, so errors below one per cent are not to be counted on."
     )
     tables = (coefficients(data), predictions(data))
     n = sum(len(one.loss) for one in data.trained)
@@ -247,7 +251,8 @@ def reproduction() -> Reproduction:
     def page(pictures: dict[str, Picture]) -> Page:
         return page_of(
             "gadre", pictures, title="Over-training: arXiv 2403.08540",
-            question="Do a few small runs foretell the loss of large models and of models trained far past 20 tokens per "
+            question="Do a few small runs foretell the loss of large models and of models trained far past 20 tokens "
+            "per "
             "parameter?", answer=answer, first="gadre_errors", claims=claims(data), reasons=REASONS, tables=tables,
             footer=f"n = {n} runs on two training sets; {data.source}.",
         )  # fmt: skip

@@ -110,8 +110,8 @@ def build(table: RunTable, draws: int = DRAWS, free_draws: int = FREE_DRAWS) -> 
     columns = {name: table.numbers(name) for name in ("N", "D", "U")}
     problem = Problem(law=law(), columns=columns, loss=table.numbers("loss"), delta=1e-3, fixed=HELD)
     return Muennighoff(
-        **columns, loss=problem.loss, fit=fit, free=free, profile=_profile(problem),
-        published_objective=problem.objective(law().theta(PUBLISHED)),
+        N=columns["N"], D=columns["D"], U=columns["U"], loss=problem.loss, fit=fit, free=free,
+        profile=_profile(problem), published_objective=problem.objective(law().theta(PUBLISHED)),
     )  # fmt: skip
 
 
@@ -138,7 +138,8 @@ def minima_table(data: Muennighoff) -> Table:
     columns = (
         Column(name="point", head="point", text=True), Column(name="R_D", head="R_D", show=general(5)),
         Column(name="R_N", head="R_N", show=general(5)), Column(name="objective", head="objective", show=general(7)),
-        Column(name="over", head="over the best", show=percent), Column(name="worth_4", head="worth of 4 epochs", show=general(4)),
+        Column(name="over", head="over the best", show=percent),
+        Column(name="worth_4", head="worth of 4 epochs", show=general(4)),
         Column(name="worth_16", head="of 16 epochs", show=general(4)),
     )  # fmt: skip
     search, best = data.fit.search, data.fit.objective
@@ -150,8 +151,8 @@ def minima_table(data: Muennighoff) -> Table:
     if data.free.objective is not None:
         rows.append(_minimum("all coefficients free", data.free_params, data.free.objective, None))
     note = (
-        f"Sum of Huber losses of ln L, delta .001, {len(data.loss)} runs; {search.starts} starts. Worth: unique tokens that "
-        "so many epochs over one unique token count for."
+        f"Sum of Huber losses of ln L, delta .001, {len(data.loss)} runs; {search.starts} starts. Worth: unique "
+        "tokens that so many epochs over one unique token count for."
     )
     return Table(name="minima", title="Minima of the objective", note=note, columns=columns, rows=tuple(rows))
 
@@ -176,8 +177,8 @@ def claims(data: Muennighoff) -> tuple[Claim, ...]:
         Claim(
             says="R_D = 15.39: repeated data fade with a constant of 15 passes.",
             where="the authors' code",
-            found=f"With their other coefficients the objective is lowest at R_D {data.params['R_D']:.1f}, and {ends} fits "
-            f"within 0.1 %: the rows hardly tell it. With all seven free {free.value:.1f} ({span}).",
+            found=f"With their other coefficients the objective is lowest at R_D {data.params['R_D']:.1f}, and {ends} "
+            f"fits within 0.1 %: the rows hardly tell it. With all seven free {free.value:.1f} ({span}).",
             verdict=CANNOT if inside else DIFFERS,
         ),
         Claim(
@@ -189,7 +190,8 @@ def claims(data: Muennighoff) -> tuple[Claim, ...]:
         Claim(
             says="Up to 4 epochs, repeated tokens are almost as good as fresh ones.",
             where="abstract",
-            found=f"4 epochs are worth {percent(four[0])} of as many fresh tokens by their R_D, {percent(four[1])} by ours.",
+            found=f"4 epochs are worth {percent(four[0])} of as many fresh tokens by their R_D, {percent(four[1])} by "
+            "ours.",
             verdict=AGREES if min(four) > 0.9 else DIFFERS,
         ),
         Claim(
@@ -207,13 +209,14 @@ def reasons(data: Muennighoff) -> tuple[str, ...]:
     best, free = data.fit.objective or math.nan, data.free.objective or math.nan
     said = f" ({data.free.reason})" if data.free.reason else ""
     return (
-        "The objective has several minima whose depth differs by a tenth of a per cent; which one a search ends in depends on "
-        "its starts. The authors started R_D and R_N between 0 and 20.",
-        "R_D and R_N stand in for each other where models are larger than the unique tokens can fill, as most of these are.",
-        "The other coefficients are held as published. They do not meet the level of these runs, fresh ones included, and "
-        f"what they miss weighs on R_D and R_N. With all seven free the objective is {percent(free / best)} as high{said}, "
-        "and R_D comes nearer to the published value. Why the held ones miss these losses is not known here; a different "
-        "validation set would do it.",
+        "The objective has several minima whose depth differs by a tenth of a per cent; which one a search ends in "
+        "depends on its starts. The authors started R_D and R_N between 0 and 20.",
+        "R_D and R_N stand in for each other where models are larger than the unique tokens can fill, as most of "
+        "these are.",
+        "The other coefficients are held as published. They do not meet the level of these runs, fresh ones included, "
+        f"and what they miss weighs on R_D and R_N. With all seven free the objective is {percent(free / best)} as "
+        f"high{said}, and R_D comes nearer to the published value. Why the held ones miss these losses is not known "
+        "here; a different validation set would do it.",
         "Runs whose loss had turned up were removed by their authors: the law cannot show overfitting.",
         "1 - exp(-x) in place of expm1 makes a false minimum at very large R_D; it is not used here.",
     )
@@ -223,10 +226,12 @@ def reproduction() -> Reproduction:
     """Return the study with its page."""
     data = build(read())
     low, high = data.flat
-    ends = f"any R_D from {low:.3g} to {high:.3g} fits within 0.1 % of the best" if low and high else "R_D is identified"
+    ends = (
+        f"any R_D from {low:.3g} to {high:.3g} fits within 0.1 % of the best" if low and high else "R_D is identified"
+    )
     answer = (
-        f"The published R_D of {PUBLISHED['R_D']:.1f} is a local minimum: with the same coefficients held the lowest is at "
-        f"{data.params['R_D']:.1f}, and {ends}. That four epochs cost little holds for all of them."
+        f"The published R_D of {PUBLISHED['R_D']:.1f} is a local minimum: with the same coefficients held the lowest "
+        f"is at {data.params['R_D']:.1f}, and {ends}. That four epochs cost little holds for all of them."
     )
     note = (
         f"{data.fit.formula}. Minimised: {data.fit.objective_name}. Intervals: {data.fit.interval}; all free: "
@@ -246,7 +251,8 @@ def reproduction() -> Reproduction:
         return page_of(
             "muennighoff", pictures, title="Repeated data: arXiv 2305.16264",
             question="What are tokens worth that a model has seen before?", answer=answer, first="muennighoff_profile",
-            claims=claims(data), reasons=reasons(data), tables=tables, footer=f"n = {len(data.loss)} runs; {data.source}.",
+            claims=claims(data), reasons=reasons(data), tables=tables, footer=f"n = {len(data.loss)} runs; "
+            f"{data.source}.",
         )  # fmt: skip
 
     return Reproduction(data=data, page=page, summary=_summary(data))

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from reports.paper.beside import page_of, rows_of
 from reports.paper.claim import Claim, either
 from reports.paper.reproduction import Reproduction
 from reports.picture import Picture
-from reports.table import Column, Table
+from reports.table import Cell, Column, Table
 
 SETTING = ("hparams", "warmup", "decay", "param_count", "val")
 """Columns that name a setting: how it was trained, what is counted, which loss is read."""
@@ -97,13 +98,14 @@ def read() -> tuple[RunTable, RunTable]:
 def build(tables: tuple[RunTable, RunTable]) -> Porian:
     """Return the study computed from its rows."""
     curves, optima = tables
-    found = optima.frame.groupby(list(SETTING), sort=False)
-    return Porian(settings={name: _setting(curves, optima.only(_named(optima, name)), name) for name, _ in found})
+    names = dict.fromkeys(optima.frame[list(SETTING)].itertuples(index=False, name=None))
+    return Porian(settings={name: _setting(curves, optima.only(_named(optima, name)), name) for name in names})
 
 
 def _named(table: RunTable, name: tuple[str, ...]) -> NDArray[np.bool_]:
     frame = table.frame
-    return np.all([(frame[column] == value).to_numpy() for column, value in zip(SETTING, name, strict=True)], axis=0)
+    alike = [(frame[column] == value).to_numpy() for column, value in zip(SETTING, name, strict=True)]
+    return np.asarray(np.all(alike, axis=0))
 
 
 def _setting(curves: RunTable, optima: RunTable, name: tuple[str, ...]) -> Setting:
@@ -141,7 +143,7 @@ def lowest(C: Floats, N: Floats, loss: Floats) -> tuple[Floats, Floats, Floats]:
     """
     found = []
     for budget in np.unique(C):
-        x, y = np.log(N[C == budget]), loss[C == budget]
+        x, y = np.log(N[budget == C]), loss[budget == C]
         near = np.abs(x - x[np.argmin(y)]) <= NEAR
         if near.sum() < 4:
             continue
@@ -161,18 +163,20 @@ def exponents(data: Porian) -> Table:
         *(Column(name=column, head=column.replace("_", " "), text=True) for column in SETTING),
         Column(name="n", head="optima"), Column(name="printed", head="printed", show=three),
         Column(name="ours", head="ours", show=three), Column(name="lo", head="95 % low", show=three),
-        Column(name="hi", head="95 % high", show=three), Column(name="printed_weighted", head="printed, weighted", show=three),
-        Column(name="weighted", head="ours, weighted", show=three), Column(name="own", head="our parabolas", show=three),
+        Column(name="hi", head="95 % high", show=three),
+        Column(name="printed_weighted", head="printed, weighted", show=three),
+        Column(name="weighted", head="ours, weighted", show=three),
+        Column(name="own", head="our parabolas", show=three),
         Column(name="own_lo", head="95 % low", show=three), Column(name="own_hi", head="95 % high", show=three),
     )  # fmt: skip
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for one in data.settings.values():
         plain, own = one.plain, one.own
         numbers = (one.printed[0], plain.value, plain.lo, plain.hi, one.printed[1], one.weighted.value)
         rows.append((*one.name, plain.n, *numbers, own.value, own.lo, own.hi))
     note = (
-        "a of N_opt = G C^a: least squares of ln N_opt on ln C, t intervals; weighted by 1 / (SD of ln N_opt)^2. Our parabolas "
-        "of loss on ln N are fitted to the IsoFLOP points, budgets without a bracketed minimum left out."
+        "a of N_opt = G C^a: least squares of ln N_opt on ln C, t intervals; weighted by 1 / (SD of ln N_opt)^2. Our "
+        "parabolas of loss on ln N are fitted to the IsoFLOP points, budgets without a bracketed minimum left out."
     )
     return Table(name="exponents", title="Exponents of every setting", note=note, columns=columns, rows=tuple(rows))
 
@@ -186,11 +190,8 @@ def claims(data: Porian) -> tuple[Claim, ...]:
         for one in data.settings.values()
     )
     own = [label for label, one in steps if not one.own.lo <= one.printed[0] <= one.own.hi]
-    pairs = [(one, other) for (_, one), (_, other) in zip(steps, steps[1:], strict=False)]
-    overlapping = [
-        other_label for (_, (other_label, _)), (one, other) in zip(zip(steps, steps[1:], strict=False), pairs, strict=True)
-        if other.plain.hi >= one.plain.lo
-    ]  # fmt: skip
+    falls = all(other.plain.value < one.plain.value for (_, one), (_, other) in pairwise(steps))
+    overlapping = [label for (_, one), (label, other) in pairwise(steps) if other.plain.hi >= one.plain.lo]
     return (
         Claim(
             says="The exponents of every setting, plain and weighted.",
@@ -201,9 +202,9 @@ def claims(data: Porian) -> tuple[Claim, ...]:
         Claim(
             says="Each correction moves the exponent down, from Kaplan's to Hoffmann's.",
             where="figure 1",
-            found=f"{' > '.join(f'{one.plain.value:.3f}' for _, one in steps)}; the 95 % intervals of neighbours overlap at: "
-            f"{listed(overlapping) if overlapping else 'none'}.",
-            verdict=either(all(other.plain.value < one.plain.value for one, other in pairs)),
+            found=f"{' > '.join(f'{one.plain.value:.3f}' for _, one in steps)}; the 95 % intervals of neighbours "
+            f"overlap at: {listed(overlapping) if overlapping else 'none'}.",
+            verdict=either(falls),
         ),
         Claim(
             says="After tuning by size the exponent is Hoffmann's, about .5, without decay of the learning rate.",
@@ -223,14 +224,14 @@ def claims(data: Porian) -> tuple[Claim, ...]:
 
 
 REASONS = (
-    "The published optima come of interpolating each IsoFLOP curve and bootstrapping; ours are parabolas through the points "
-    f"within a factor {math.exp(NEAR):.1f} of the lowest. A parabola is biased where the curve is lopsided (arXiv "
-    "2603.22339), and these are steeper on the side of large models.",
-    "Where the published optima scatter about their line by more than their printed SD, our interval of the plain slope is "
-    "wider than one of the weighted slope would have to be.",
+    "The published optima come of interpolating each IsoFLOP curve and bootstrapping; ours are parabolas through the "
+    f"points within a factor {math.exp(NEAR):.1f} of the lowest. A parabola is biased where the curve is lopsided "
+    "(arXiv 2603.22339), and these are steeper on the side of large models.",
+    "Where the published optima scatter about their line by more than their printed SD, our interval of the plain "
+    "slope is wider than one of the weighted slope would have to be.",
     "Three published optima are empty: their curves have no minimum within the sizes that were trained.",
-    "The first setting counts parameters and FLOPs without the last layer and reads the training loss; the others count it "
-    "and read the validation loss, so two things change in the first step.",
+    "The first setting counts parameters and FLOPs without the last layer and reads the training loss; the others "
+    "count it and read the validation loss, so two things change in the first step.",
 )
 
 
@@ -240,10 +241,10 @@ def reproduction() -> Reproduction:
     steps = list(data.steps.values())
     first, last = steps[0], steps[-1]
     answer = (
-        f"Counting the last layer, a warm-up that fits the model, decay to the end of each run and tuning take the exponent "
-        f"of the optimal size from {first.plain.value:.3f} to {last.plain.value:.3f} (95 % interval {last.plain.lo:.3f} to "
-        f"{last.plain.hi:.3f}): all published exponents come out again, and our own minima of the curves give "
-        f"{first.own.value:.3f} and {last.own.value:.3f}."
+        "Counting the last layer, a warm-up that fits the model, decay to the end of each run and tuning take the "
+        f"exponent of the optimal size from {first.plain.value:.3f} to {last.plain.value:.3f} (95 % interval "
+        f"{last.plain.lo:.3f} to {last.plain.hi:.3f}): all published exponents come out again, and our own minima of "
+        f"the curves give {first.own.value:.3f} and {last.own.value:.3f}."
     )
 
     def page(pictures: dict[str, Picture]) -> Page:
