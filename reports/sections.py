@@ -23,6 +23,7 @@ FIRST = "activation"
 SECTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Ledger of equality": (("ledger",), ("ledger", "training", "refused")),
     "Results": ((), ("results", "runs")),
+<<<<<<< HEAD
     "Loss curves": (("training",), ()),
     "Optimum": ((), ("fit", "curves")),
     "r_a* over budgets and sizes": (("optimum",), ("constancy",)),
@@ -34,6 +35,13 @@ SECTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Comparison of laws": (("comparison",), ("comparison",)),
     "Cost": (("cost",), ("cost",)),
     "Environment": ((), ("environment",)),
+=======
+    "Curves and optimum": ((), ("fit", "curves")),
+    "MoE against dense": ((), ("crossings",)),
+    "Routing health": ((), ("routing",)),
+    "Router settings": (("router_grid",), ("router_grid", "small_study")),
+    "Cost": ((), ("cost",)),
+>>>>>>> w-G
 }
 """Heading -> (figures, tables) by name, in reading order."""
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from planners.quantity import format_quantity
+from reports import small_study
 from reports.checks import actual_C
 from reports.evidence import Arm, Evidence, mean_of
 from reports.fit_tables import FITTED
@@ -203,7 +204,15 @@ TABLES: dict[str, Build] = {
     "training": training,
     "routing": routing,
     "cost": cost,
+<<<<<<< HEAD
     **FITTED,
+=======
+    "small_study": small_study.small_study,
+    "router_grid": small_study.router_grid,
+    "fit": fit,
+    "curves": curves,
+    "crossings": crossings,
+>>>>>>> w-G
     "refused": refused,
     "environment": environment,
 }
