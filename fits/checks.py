@@ -15,6 +15,7 @@ from fits.arms import AXES, positions
 from fits.bases import Curve
 from fits.law import Law
 from fits.table import BUDGET_TOLERANCE, Floats, RunTable
+from planners.check import Check
 from planners.errors import UsageError
 
 COLLINEAR = 0.95
@@ -36,18 +37,6 @@ SAME_N = 0.05
 
 RUN_NAMES = ("run_id", "run", "name", "hyper_id")
 """Columns that name a run in published tables and ours."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing that could make the answer wrong."""
-
-    name: str
-    """What was checked."""
-    verdict: str
-    """ok or warn."""
-    evidence: str
-    """One sentence with the numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,7 +145,8 @@ class RunSpec:
     arm: str
     """Label of the arm: dense, K4."""
     role: str = "matched"
-    """matched, given (as it is, by a preset), control (dense, of another N) or lr_check (of another learning rate)."""
+    """matched, given (as it is, by a preset), control (dense, of another N), lr_check or tuning (of another learning
+    rate or batch)."""
     series: str = ""
     """What is varied beside the rate, such as norm=layernorm; one curve of r_a belongs to one series."""
     shape: Shape

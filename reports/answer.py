@@ -11,6 +11,7 @@ from planners.presets import PRESETS
 from planners.quantity import format_quantity
 from reports.evidence import Arm, Evidence, mean_of
 from reports.numerals import counted, flops, listed, nats, percent, sentence, span
+from reports.page import Step
 
 if TYPE_CHECKING:
     from fits.result import FitResult, Optimum
@@ -40,16 +41,6 @@ class Lead:
     """The same in bits per byte."""
     half: float | None
     """Half width of the 95 % t interval over paired seeds, nats per token; null below two seeds."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """What to do next."""
-
-    why: str
-    """One sentence."""
-    command: str | None = None
-    """The command to paste, where one does it."""
 
 
 @dataclass(frozen=True, kw_only=True)

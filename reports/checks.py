@@ -5,10 +5,10 @@ A check returns None where it does not apply.
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.record import IMBALANCED, RunRecord
+from planners.check import Check
 from planners.equality import R_A_TOLERANCE, n_tolerance
 from reports.answer import lowest_at, stale
 from reports.evidence import Arm, Evidence, Run
@@ -21,18 +21,6 @@ FEW_TOKENS = 5.0
 """Tokens per parameter below which a dense model is far from compute-optimal (about 20, arXiv 2203.15556)."""
 C_TOLERANCE = 0.01
 """Relative residual of C above which arms are not said to have equal compute."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing that could make the answer wrong."""
-
-    name: str
-    """What was checked."""
-    verdict: str
-    """ok or warn."""
-    evidence: str
-    """One sentence with the numbers."""
 
 
 Verdict = tuple[bool, str] | None

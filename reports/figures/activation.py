@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from planners.quantity import format_quantity
 from reports.answer import optimum_sentence
 from reports.evidence import Arm, Evidence, Fitted
+from reports.figures.arms import marks, named
 from reports.numerals import counted, flops, listed, nats, percent
-from reports.style import FAINT, INK, Figure, Mark, marks, named
+from reports.style import FAINT, INK, Figure, Mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -211,4 +212,6 @@ def has_data(evidence: Evidence) -> bool:
     return any(arm.done for arm in evidence.arms)
 
 
-FIGURE = Figure(title="Loss against activation rate", has_data=has_data, draw=draw, caption=caption, alt=alt)
+FIGURE = Figure(
+    title="Loss against activation rate", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt
+)

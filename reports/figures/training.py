@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from planners.quantity import format_quantity
 from reports.evidence import Arm, Evidence, Run
+from reports.figures.arms import marks, named
 from reports.numerals import counted, listed, nats, percent
-from reports.style import Figure, Mark, marks, named
+from reports.style import Figure, Mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,4 +83,4 @@ def has_data(evidence: Evidence) -> bool:
     return any(run.tokens for run in evidence.runs)
 
 
-FIGURE = Figure(title="Loss curves", has_data=has_data, draw=draw, caption=caption, alt=alt)
+FIGURE = Figure(title="Loss curves", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt)

@@ -14,8 +14,9 @@ from jobs.record import read_records, write_record
 from planners import Study, preset
 from reports.evidence import Evidence, read_evidence
 from reports.figures import FIGURES
+from reports.figures.arms import marks
 from reports.figures.training import smooth
-from reports.style import inline, marks, render
+from reports.style import inline, render
 
 Make = Callable[..., Study]
 

@@ -1,0 +1,126 @@
+"""arXiv 2305.16264 done again: what repeated tokens are worth, our fit, and the published local minimum."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fits import LAWS, FitResult, RunTable, fit_law
+from fits.engine import solve_many
+from fits.law import Law
+from fits.laws.muennighoff import PUBLISHED, effective_tokens
+from fits.problem import Problem
+from fits.table import Floats
+from reports.paper.beside import Printed, rows_of, values
+
+FADES = ("R_D", "R_N")
+"""What the authors fitted last, all else held."""
+HELD = {name: value for name, value in PUBLISHED.items() if name not in FADES}
+PRINTED = Printed(name="as published", source="the authors' constants, arXiv 2305.16264", params=PUBLISHED)
+PLACES = np.geomspace(4, 1000, 49)
+"""R_D at which the objective is profiled."""
+OTHERS = np.geomspace(0.5, 20, 5)
+"""R_N from which each place of the profile is searched: the objective has several minima."""
+DRAWS = 200
+FREE_DRAWS = 100
+"""Draws of the fit of all coefficients, which takes ten times as long."""
+FRESH = 1.001
+"""Epochs up to which a run counts as fresh."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Muennighoff:
+    """The rows, our fit of the two fades, and how well the data tell R_D."""
+
+    N: Floats
+    """Parameters of each run, shape (n,)."""
+    D: Floats
+    """Tokens consumed."""
+    U: Floats
+    """Unique tokens."""
+    loss: Floats
+    """Nats per token."""
+    fit: FitResult
+    """Our fit of R_D and R_N, the other coefficients held at the published values."""
+    free: FitResult
+    """The fit of all seven coefficients."""
+    profile: Floats
+    """Lowest objective at each R_D of PLACES, shape (49,)."""
+    published_objective: float
+    """The objective at the published constants."""
+    source: str = "published: runs of arXiv 2305.16264 (datablations, Apache-2.0); our fit"
+    """Where the numbers come from."""
+
+    @property
+    def params(self) -> dict[str, float]:
+        """Our coefficients, the held ones included."""
+        return values(self.fit)
+
+    @property
+    def free_params(self) -> dict[str, float]:
+        """The coefficients of the fit of all seven."""
+        return values(self.free)
+
+    def missed(self, params: Mapping[str, float]) -> Floats:
+        """Return ln of the law over the measured loss, shape (n,)."""
+        return np.log(law().loss(params, {"N": self.N, "D": self.D, "U": self.U}) / self.loss)
+
+    @property
+    def fresh(self) -> NDArray[np.bool_]:
+        """Which runs repeat nothing, shape (n,)."""
+        return np.asarray(self.D <= self.U * FRESH)
+
+    @property
+    def flat(self) -> tuple[float | None, float | None]:
+        """The R_D that fit within 0.1 % of the best objective: its ends, null where there is none."""
+        return self.fit.search.flat.get("R_D", (None, None)) if self.fit.search else (None, None)
+
+    @property
+    def excess(self) -> float:
+        """How much higher the objective is at the published constants than at ours, relative."""
+        assert self.fit.objective is not None
+        return self.published_objective / self.fit.objective - 1
+
+
+def law() -> Law:
+    """Return the law of repeated data."""
+    found = LAWS["muennighoff"]
+    assert isinstance(found, Law)
+    return found
+
+
+def read() -> RunTable:
+    """Return the shipped rows."""
+    return rows_of("muennighoff2023_reuse")
+
+
+def build(table: RunTable, draws: int = DRAWS, free_draws: int = FREE_DRAWS) -> Muennighoff:
+    """Return the study computed from its rows."""
+    fit = fit_law(table, "muennighoff", fixed=HELD, bootstrap=draws)
+    free = fit_law(table, "muennighoff", bootstrap=free_draws)
+    columns = {name: table.numbers(name) for name in ("N", "D", "U")}
+    problem = Problem(law=law(), columns=columns, loss=table.numbers("loss"), delta=1e-3, fixed=HELD)
+    return Muennighoff(
+        **columns, loss=problem.loss, fit=fit, free=free, profile=_profile(problem),
+        published_objective=problem.objective(law().theta(PUBLISHED)),
+    )  # fmt: skip
+
+
+def _profile(problem: Problem) -> Floats:
+    """Return the lowest objective at each R_D of PLACES over R_N, the best of the searches from OTHERS."""
+    starts = np.array([law().theta({**PUBLISHED, "R_D": D, "R_N": N}) for D in PLACES for N in OTHERS])
+    held = replace(problem, fixed={**HELD, "R_D": 1.0})  # of which value the starts say
+    ends = solve_many(held, starts)
+    return np.asarray(ends.objective.reshape(len(PLACES), len(OTHERS)).min(axis=1))
+
+
+def worth(R_D: float, epochs: Floats | float) -> Floats:
+    """Return D' / U: how many times the unique tokens `epochs` passes over them are worth."""
+    return effective_tokens(np.asarray(epochs, float), 1.0, R_D)
+
+
+def half_worth(R_D: float) -> float:
+    """Return the epochs at which a further pass is worth half of a fresh one: exp(-r / R_D) = 1 / 2."""
+    return 1 + R_D * math.log(2)
