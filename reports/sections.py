@@ -23,25 +23,19 @@ FIRST = "activation"
 SECTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Ledger of equality": (("ledger",), ("ledger", "training", "refused")),
     "Results": ((), ("results", "runs")),
-<<<<<<< HEAD
     "Loss curves": (("training",), ()),
-    "Optimum": ((), ("fit", "curves")),
-    "r_a* over budgets and sizes": (("optimum",), ("constancy",)),
-    "MoE against dense": (("crossings",), ("contrasts", "crossings")),
+    "Optimum": (("curves",), ("fit", "curves")),
+    "r_a* over budgets and sizes": (("optimum", "surface"), ("constancy",)),
+    "MoE against dense": (("crossing",), ("contrasts", "crossings")),
     "Repeated data": (("reuse",), ("reuse", "reuse-cost")),
-    "Equal device-time": (("time",), ("time",)),
+    "Equal device-time": (("devicetime",), ("time",)),
     "Routing health": (("routing",), ("routing",)),
+    "Router settings": (("router_grid",), ("router_grid", "small_study")),
+    "Learning rate and batch": ((), ("tuned", "tuning")),
     "Residuals": (("residuals",), ()),
     "Comparison of laws": (("comparison",), ("comparison",)),
     "Cost": (("cost",), ("cost",)),
     "Environment": ((), ("environment",)),
-=======
-    "Curves and optimum": ((), ("fit", "curves")),
-    "MoE against dense": ((), ("crossings",)),
-    "Routing health": ((), ("routing",)),
-    "Router settings": (("router_grid",), ("router_grid", "small_study")),
-    "Cost": ((), ("cost",)),
->>>>>>> w-G
 }
 """Heading -> (figures, tables) by name, in reading order."""
 

@@ -15,6 +15,7 @@ from reports.evidence import Arm, Evidence, mean_of
 from reports.fit_tables import FITTED
 from reports.numerals import fixed, flops, general, percent, residual, whole
 from reports.table import Cell, Column, Table
+from reports.tuning import tuned, tuning
 
 ARM = Column(name="arm", head="arm", text=True)
 SEED = Column(name="seed", head="seed")
@@ -204,15 +205,11 @@ TABLES: dict[str, Build] = {
     "training": training,
     "routing": routing,
     "cost": cost,
-<<<<<<< HEAD
-    **FITTED,
-=======
     "small_study": small_study.small_study,
     "router_grid": small_study.router_grid,
-    "fit": fit,
-    "curves": curves,
-    "crossings": crossings,
->>>>>>> w-G
+    "tuned": tuned,
+    "tuning": tuning,
+    **FITTED,
     "refused": refused,
     "environment": environment,
 }
