@@ -54,7 +54,7 @@ def laptop_grid() -> Question:
     """
     return replace(
         laptop(), study="laptop-grid", budgets=LADDER, seeds=tuple(range(10, 16)), own_seeds=True,
-        controls=("optimal",), repeat=(),
+        controls=(), repeat=(),
     )  # fmt: skip
 
 
