@@ -41,7 +41,7 @@ ENVIRONMENT = Environment(
 
 
 def parabola(best: float, bend: float = 0.03, noise: float = 0.002) -> Loss:
-    """Return losses that are lowest at r_a = `best`, with noise that arm, budget and seed determine; dense lies above."""
+    """Return losses that are lowest at r_a = `best`, with noise by arm, budget and seed; dense lies above."""
 
     def loss(spec: RunSpec) -> float:
         draw = random.Random(f"{spec.arm} {spec.C:.2g} {spec.training.seed}").gauss(0, noise)
