@@ -106,9 +106,12 @@ def spelled(flags: Flags, names: Iterable[str]) -> list[str]:
     """Return the words that give these options their present values, those without one left out."""
     words: list[str] = []
     for name in names:
-        value = getattr(flags, name)
+        value, flag = getattr(flags, name), f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(flag)
+            continue
         for item in value if isinstance(value, list) else [value] if value is not None else []:
-            words += [f"--{name.replace('_', '-')}", str(item)]
+            words += [flag, str(item)]
     return words
 
 

@@ -13,8 +13,8 @@ from fits.fit import usual_law
 from jobs.status import status
 from planners import Study, make_plan, preset
 from planners.presets import PRESETS
-from planners.quantity import parse_count
-from scaling import cli, clusters, fit, ledger, plan, progress, report
+from planners.quantity import parse_count, parse_quantities
+from scaling import cli, clusters, fit, ledger, plan, progress, report, rungs
 from scaling.training import train
 
 EXAMPLE = "python -m scaling.study smoke"
@@ -25,6 +25,7 @@ def arguments() -> cli.Parser:
     parser = cli.parser("study", EXAMPLE)
     parser.add_argument("preset", help=f"what to study: {', '.join(PRESETS)}")
     parser.add_argument("-o", "--out", metavar="STUDY", help="folder of the study (default: studies/PRESET)")
+    parser.add_argument("--budget", metavar="C", help="another compute per run (laptop: default by measured speed)")
     parser.add_argument("--data", metavar="NAME", help="another corpus: text:PATH, hf:NAME (default: the preset's)")
     parser.add_argument("--eval-windows", metavar="W", help="validation windows (default: the preset's)")
     clusters.add_flags(parser)
@@ -43,9 +44,16 @@ def act(flags: cli.Flags) -> int:
     asked = replace(asked, study=study.folder.name, data=flags.data or asked.data)
     if flags.eval_windows is not None:
         asked = replace(asked, eval_windows=parse_count(flags.eval_windows, "--eval-windows"))
+    if flags.budget is not None:
+        asked = replace(asked, budgets=parse_quantities(flags.budget, "--budget"))
+    elif flags.preset == "laptop":
+        asked, why = rungs.on_a_rung(asked, study)
+        cli.say(why, flags)
     if not study.holds(asked):
         planned = make_plan(asked, plan.corpus(asked.data))
-        study.write(planned, cli.command("study", flags.preset, *cli.spelled(flags, ("data", "eval_windows"))))
+        study.write(
+            planned, cli.command("study", flags.preset, *cli.spelled(flags, ("budget", "data", "eval_windows")))
+        )
         if not flags.json:
             ledger.show(planned)
             print()
