@@ -59,5 +59,5 @@ def laptop_grid() -> Question:
 
 
 def laptop_tuning() -> Question:
-    """Return every arm of `laptop` at nine pairs of learning rate and batch: equal effort for each."""
+    """Return every arm of `laptop` at five pairs of learning rate and batch: equal effort for each."""
     return replace(laptop(), study="laptop-tuning", tune=("all",), repeat=(), seeds=(TUNING_SEED,), margin=None)
