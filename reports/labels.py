@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.style import settle
+from reports.style import settle, spelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,12 +42,18 @@ def place(
     taken = [_around(axes, x, y) for x, y in [*((x, y) for x, y, _ in named), *avoid]]
     frame, found = axes.get_window_extent(renderer), []
     for x, y, name in named:
-        text = axes.annotate(name, (x, y), zorder=6, path_effects=_halo(), **_at(where[0]))
+        text = axes.annotate(spelled(name), (x, y), zorder=6, path_effects=_halo(), **_at(where[0]))
         text.set_in_layout(False)
         for place in where:
             text.update(_moved(place))
             box = text.get_window_extent(renderer)
-            if frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and not any(map(box.overlaps, taken)):
+            if (
+                frame.x0 <= box.x0
+                and box.x1 <= frame.x1
+                and frame.y0 <= box.y0
+                and box.y1 <= frame.y1
+                and not any(map(box.overlaps, taken))
+            ):
                 taken.append(box)
                 found.append(text)
                 break
@@ -81,11 +87,11 @@ def _halo() -> list[Any]:
 
 
 def shortened(names: Sequence[str], most: int = 14) -> list[str]:
-    """Return `names` without the words after the first that all of them share, cut to `most` characters.
+    """Return `names` without the words after the first that all of them share, cut to `most` signs, ready to be drawn.
 
     >>> shortened(["K1 U=fresh", "K4 U=fresh"])
     ['K1', 'K4']
     """
     shared = set.intersection(*(set(name.split()[1:]) for name in names)) if len(names) > 1 else set()
     kept = [" ".join(word for at, word in enumerate(name.split()) if at == 0 or word not in shared) for name in names]
-    return [name if len(name) <= most else f"{name[: most - 1]}…" for name in kept]
+    return [spelled(name if len(name) <= most else f"{name[: most - 1]}…") for name in kept]

@@ -66,7 +66,7 @@ def _losses(specs: tuple[RunSpec, ...]) -> list[float]:
     table = from_records([{**planned(spec), "loss": 1.0} for spec in specs], source="simulated")
     noise = Noise(sd=NOISE, seed_sd=NOISE).draw(table, np.random.default_rng(0))
     repeats = np.maximum(table.numbers("epochs") - 1, 0)
-    size = -0.03 * np.log(table.numbers("N") / table.numbers("N").min())
+    size = -0.03 * np.log(table.numbers("N") / 296e3)
     losses = truth_of("cubic", TRUTH, table).losses(table) + noise + size * table.routed()
     return [float(loss) for loss in losses + REPEATED * repeats**2 / (2 * (repeats + 1))]
 

@@ -30,6 +30,8 @@ SECTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Repeated data": (("reuse",), ("reuse", "reuse-cost")),
     "Equal device-time": (("devicetime",), ("time",)),
     "Routing health": (("routing",), ("routing",)),
+    "Router settings": (("router_grid",), ("router_grid", "small_study")),
+    "Learning rate and batch": ((), ("tuned", "tuning")),
     "Residuals": (("residuals",), ()),
     "Comparison of laws": (("comparison",), ("comparison",)),
     "Cost": (("cost",), ("cost",)),

@@ -56,10 +56,15 @@ class Series:
     @property
     def heading(self) -> str:
         """Its name for a reader: `C = 1e12 FLOPs, strict`."""
-        return ", ".join(map(_written, self.name.split("-"))) if self.name else AMOUNT["C"][0].format(flops(self.C))
+        return written(self.name) if self.name else AMOUNT["C"][0].format(flops(self.C))
 
 
-def _written(part: str) -> str:
+def written(name: str) -> str:
+    """Write the name of a series for a reader: C1e12-strict -> `C = 1e12 FLOPs, strict reuse`."""
+    return ", ".join(map(_part, name.split("-")))
+
+
+def _part(part: str) -> str:
     found = re.fullmatch(r"([CDN])(\d[\d.]*(?:e\d+)?)", part)
     if found is None:
         return f"{part} reuse" if part.startswith(("strict", "loose")) else part

@@ -5,10 +5,11 @@ A figure is a function `draw(data, axes)`. One with several panels cuts its axes
 
 import io
 import re
-import warnings
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -149,8 +150,7 @@ def render(figure: Figure[Data_contra], data: Data_contra, formats: Sequence[str
     """Draw `figure` and return its bytes by extension; the same data give the same bytes."""
     import matplotlib
 
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # an emoji in a label is drawn as a box
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC}):
         canvas = drawn(figure, data)
         files = {}
         for extension in formats:
@@ -175,7 +175,11 @@ def drawn(figure: Figure[Data_contra], data: Data_contra) -> "Canvas":
 
 def settle(canvas: "Canvas") -> None:
     """Lay the canvas out, once and for all: what is measured on it after this stays true, in every format."""
+    from matplotlib.text import Text
+
     if canvas.get_layout_engine() is not None:
+        for text in canvas.findobj(Text):
+            text.set_text(spelled(text.get_text()))
         canvas.draw_without_rendering()
         canvas.set_layout_engine("none")
 
@@ -189,6 +193,25 @@ def _unique(svg: str) -> str:
         return found[0] if seen[found[1]] == 1 else f'id="{found[1]}_{seen[found[1]]}"'
 
     return re.sub(r'\bid="([^"]*)"', numbered, svg)
+
+
+def spelled(text: str) -> str:
+    """Return `text` as this font can draw it: a sign that it lacks, such as an emoji, as its number in brackets.
+
+    >>> spelled("K4 🙂")
+    'K4 [U+1F642]'
+    """
+    known = _glyphs()
+    return "".join(sign if sign == "\n" or ord(sign) in known else f"[U+{ord(sign):04X}]" for sign in text)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    """Return the code points that the font draws; those that steer the direction or the form of others are none."""
+    from matplotlib.font_manager import findfont, get_font
+
+    found = get_font(findfont(RC["font.family"])).get_charmap()
+    return frozenset(code for code in found if unicodedata.category(chr(code))[0] != "C")
 
 
 def inline(svg: bytes, name: str) -> str:

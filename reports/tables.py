@@ -9,11 +9,13 @@ from dataclasses import asdict
 from typing import Any
 
 from planners.quantity import format_quantity
+from reports import small_study
 from reports.checks import actual_C
 from reports.evidence import Arm, Evidence, mean_of
 from reports.fit_tables import FITTED
 from reports.numerals import fixed, flops, general, percent, residual, whole
 from reports.table import Cell, Column, Table
+from reports.tuning import tuned, tuning
 
 ARM = Column(name="arm", head="arm", text=True)
 SEED = Column(name="seed", head="seed")
@@ -236,6 +238,10 @@ TABLES: dict[str, Build] = {
     "training": training,
     "routing": routing,
     "cost": cost,
+    "small_study": small_study.small_study,
+    "router_grid": small_study.router_grid,
+    "tuned": tuned,
+    "tuning": tuning,
     **FITTED,
     "time": device_time,
     "refused": refused,

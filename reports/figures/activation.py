@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from planners.quantity import format_quantity
 from reports.answer import optimum_sentence
 from reports.evidence import Arm, Evidence
-from reports.labels import place, shortened
+from reports.figures.arms import groups_of, names_of
+from reports.labels import place
 from reports.numerals import counted, flops, listed, nats, percent
 from reports.scales import log_axis
 from reports.series import Series, heading
@@ -46,12 +47,6 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
     key(cut)
     for group, panel in zip(groups, cut, strict=True):
         _names(group, panel)
-
-
-def groups_of(evidence: Evidence) -> list[Series]:
-    """Return the series, or each budget as it stands where there is no MoE run."""
-    done = {C: tuple(arm for arm in evidence.at(C) if arm.done) for C in evidence.budgets}
-    return evidence.series or [Series(name="", arms=a, controls=(), fit=None) for a in done.values() if a]
 
 
 def _reach(group: Series) -> tuple[float, float]:
@@ -157,10 +152,9 @@ def _minimum(optimum: "Optimum", value: float, loss: float, sampled: tuple[float
 
 def _names(group: Series, axes: "Axes") -> None:
     """Write the names of the arms and the sizes of the controls beside them."""
-    arms = group.moe
-    names = shortened([arm.name for arm in arms]) if arms else []
+    arms, names = group.moe, names_of(group.moe)
     avoid = [(arm.spec.r_a, loss) for arm in arms for loss in losses_of(arm)]
-    above = [(arm.spec.r_a, max(losses_of(arm)), name) for arm, name in zip(arms, names, strict=True)]
+    above = [(arm.spec.r_a, max(losses_of(arm)), names[arm.label]) for arm in arms]
     place(axes, above, avoid=avoid, where=("above", "below", "high", "low"))
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from reports.evidence import Evidence
 from reports.numerals import counted
+from reports.series import written
 from reports.style import SERIES, Figure, key, panels
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
     left.set_xlabel("AICc above the lowest")
     right.set_xlabel("held-out error of L  (%)")
     for panel in (left, right):
-        panel.set_xlim(left=0)
         panel.margins(x=0.1)
+        panel.set_xlim(0, panel.get_xlim()[1])
     if len(found) > 1:
         key([left], columns=2)
 
@@ -46,7 +47,7 @@ def _points(
     known = [(x, laws.index(score.law) + dodge) for x, score in zip(values, each.scores, strict=True) if x is not None]
     axes.plot(
         [x for x, _ in known], [y for _, y in known], linestyle="none", marker=mark.marker, color=mark.color,
-        markersize=6, label=each.data, gid=f"laws {each.data}", clip_on=False,
+        markersize=6, label=written(each.data), gid=f"laws {each.data}", clip_on=False,
     )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from reports.evidence import Arm, Evidence
 from reports.figures.activation import POINTS, drawable
-from reports.labels import place, shortened
+from reports.figures.arms import names_of
+from reports.labels import place
 from reports.numerals import counted, percent
 from reports.scales import log_axis
 from reports.series import Series, heading
@@ -30,14 +31,15 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
         panel.tick_params(labelbottom=panel in cut[-columns:])
     for panel in cut[-columns:]:
         panel.set_xlabel("activation rate  r_a = N_a / N")
-    canvas = axes.get_figure(root=True) if len(cut) == 1 else cut[0].get_figure(root=True)
+    cut[0].margins(y=0.2)
+    canvas = cut[0].get_figure(root=True)
     assert canvas is not None
     canvas.supylabel("loss of MoE less that of dense  (nats/token)", fontsize=9.5)
     key(cut)
     for group, panel in zip(groups, cut, strict=True):
-        names = shortened([arm.name for arm in group.moe])
-        tops = [(arm.spec.r_a, max(differences(arm, group.dense[0]))) for arm in group.moe]
-        place(panel, [(x, y, name) for (x, y), name in zip(tops, names, strict=True)], where=("above", "below"))
+        names, dense = names_of(group.moe), group.dense[0]
+        tops = [(arm.spec.r_a, max(differences(arm, dense)), names[arm.label]) for arm in group.moe]
+        place(panel, tops, where=("above", "below"))
 
 
 def compared(evidence: Evidence) -> list[Series]:
@@ -66,7 +68,7 @@ def _panel(group: Series, axes: "Axes") -> None:
     level = dense.mean("loss")
     if group.fit is not None and level is not None and drawable(group.fit.result):
         _curve(group.fit.result, level, axes)
-        _crossings(group.fit.result, axes)
+        _crossings(group.fit.result, dense.spec.arm, axes)
 
 
 def _curve(fit: "FitResult", level: float, axes: "Axes") -> None:
@@ -85,10 +87,10 @@ def _curve(fit: "FitResult", level: float, axes: "Axes") -> None:
     )
 
 
-def _crossings(fit: "FitResult", axes: "Axes") -> None:
-    """Mark where the curve rises to the dense loss, with its interval."""
+def _crossings(fit: "FitResult", dense: str, axes: "Axes") -> None:
+    """Mark where the curve rises to the loss of the arm `dense`, with its interval."""
     for crossing in fit.crossings:
-        if crossing.value is None:
+        if crossing.value is None or crossing.dense != dense:
             continue
         low, high = crossing.lo or fit.domain["r_a"][0], crossing.hi or fit.domain["r_a"][1]
         axes.plot([low, high], [0, 0], color=INK, linewidth=4, solid_capstyle="butt", gid="interval", zorder=5)
@@ -107,14 +109,19 @@ def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     n = sum(len(differences(arm, group.dense[0])) for group in compared(evidence) for arm in group.moe)
     return (
-        "Final validation loss of each MoE run less that of the dense run of the same N, C and seed, against activation "
-        "rate (log axis): below zero MoE is lower. The line is the fitted MoE curve less the mean of the dense arm; its "
-        f"band holds no noise of that mean. {_said(evidence)}n = {counted(n, 'pair')} of runs, {evidence.source}."
+        "Final validation loss of each MoE run less that of the dense run of the same N, C and seed, against "
+        "activation rate (log axis): below zero MoE is lower. The line is the fitted MoE curve less the mean of the "
+        f"dense arm; its band holds no noise of that mean. {_said(evidence)}n = {counted(n, 'pair')} of runs, "
+        f"{evidence.source}."
     )
 
 
 def _said(evidence: Evidence) -> str:
-    found = [each for group in compared(evidence) if group.fit for each in group.fit.result.crossings]
+    found = [
+        each
+        for group in compared(evidence) if group.fit
+        for each in group.fit.result.crossings if each.dense == group.dense[0].spec.arm
+    ]  # fmt: skip
     met = sum(each.value is not None for each in found)
     return f"Crossings within the sampled rates: {met}. " if found else ""
 

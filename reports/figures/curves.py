@@ -35,7 +35,7 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
             )
         for at, each in enumerate(result.sensitivity):
             mark = SERIES[at % len(SERIES)]
-            style = {"color": mark.color, "marker": mark.marker, "markersize": 5, "label": each.law}
+            style: dict[str, Any] = {"color": mark.color, "marker": mark.marker, "markersize": 5, "label": each.law}
             _interval(each, row + 0.17 * at - 0.05, sampled, axes, **style)
     axes.set_yticks(range(len(groups)), [heading(group, groups) for group in groups])
     axes.set_ylim(len(groups) - 0.4, -0.6)
@@ -73,9 +73,9 @@ def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     n = sum(group.fit.result.n for group in told(evidence) if group.fit)
     return (
-        "Rate of the lowest fitted loss with its 95 % interval, by curve, on the same runs (log axis). The interval of a "
-        "curve assumes that its shape is true, that of the answer does not. An arrow is an end that the data leave open. "
-        f"n = {counted(n, 'run')}, {evidence.source}."
+        "Rate of the lowest fitted loss with its 95 % interval, by curve, on the same runs (log axis). The interval "
+        "of a curve assumes that its shape is true, that of the answer does not. An arrow is an end that the data "
+        f"leave open. n = {counted(n, 'run')}, {evidence.source}."
     )
 
 

@@ -52,7 +52,9 @@ class Equal:
     def found(self) -> dict[str, tuple[float, list[float]]]:
         """(r_a, one loss a seed at that time) of each MoE arm whose budgets span it, by name."""
         arms = {arm.name: arm.spec.r_a for arm in self.series[self.at].moe}
-        losses = {name: [loss for seed in _seeds(self.dense) if (loss := self._at(name, seed)) is not None] for name in arms}
+        losses = {
+            name: [loss for seed in _seeds(self.dense) if (loss := self._at(name, seed)) is not None] for name in arms
+        }
         return {name: (arms[name], values) for name, values in losses.items() if values}
 
     @property
@@ -112,7 +114,8 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
     key([above, below], columns=1)
     names = dict(zip(losses, shortened(list(losses)), strict=True))
     for panel, points in ((above, losses), (below, chosen.found)):
-        place(panel, [(rate, fmean(values), names[name]) for name, (rate, values) in points.items()], where=("below", "above"))
+        tops = [(rate, fmean(v) + (half_width(v) or 0.0), names[name]) for name, (rate, v) in points.items()]
+        place(panel, tops, where=("above", "right", "left"))
 
 
 def _panel(points: dict[str, tuple[float, list[float]]], dense: Arm, how: str, axes: "Axes") -> None:
@@ -124,7 +127,6 @@ def _panel(points: dict[str, tuple[float, list[float]]], dense: Arm, how: str, a
         markerfacecolor=MOE.color if how == "measured" else "white", capsize=2.5,
         label=f"MoE, {how}: mean over seeds, 95 % interval", zorder=3,
     )  # fmt: skip
-    axes.lines[-1].set_gid(None)
     axes.plot(rates, means, linestyle="none", gid=how)
     level = dense.mean("loss") or math.nan
     axes.axhline(level, color=INK, linewidth=1, linestyle=(0, (4, 2)), label="dense, measured", gid="dense", zorder=2)
@@ -141,12 +143,14 @@ def caption(evidence: Evidence) -> str:
     chosen = equal(evidence)
     assert chosen is not None
     n = sum(len(arm.done) for one in chosen.series for arm in (*one.moe, one.dense[0]))
-    left = f"Left out, since their budgets do not span that time: {listed(chosen.left_out)}. " if chosen.left_out else ""
+    left = (
+        f"Left out, since their budgets do not span that time: {listed(chosen.left_out)}. " if chosen.left_out else ""
+    )
     return (
-        "Final validation loss against activation rate (log axis), above at equal FLOPs, below at the device-time that "
-        "the dense arm takes for them (wall time with evaluation × devices × CPU threads, on the machine that trained). "
-        "Below, the loss of a MoE arm is interpolated seed by seed, linear in ln time, between its runs of neighbouring "
-        f"budgets, each with a schedule of its own. {left}n = {counted(n, 'run')}, {evidence.source}."
+        "Final validation loss against activation rate (log axis), above at equal FLOPs, below at the device-time "
+        "that the dense arm takes for them (wall time with evaluation × devices × CPU threads, on the machine that "
+        "trained). Below, the loss of a MoE arm is interpolated seed by seed, linear in ln time, between its runs of "
+        f"neighbouring budgets, each with a schedule of its own. {left}n = {counted(n, 'run')}, {evidence.source}."
     )
 
 
@@ -155,10 +159,11 @@ def alt(evidence: Evidence) -> str:
     chosen = equal(evidence)
     assert chosen is not None
     before = {arm.name: arm.mean("loss") or math.nan for arm in chosen.series[chosen.at].moe}
-    said = [f"{name}: {nats(before[name])} at equal C, {nats(fmean(v))} at equal time" for name, (_, v) in chosen.found.items()]
+    said = [
+        f"{name}: {nats(before[name])} at equal C, {nats(fmean(v))} at equal time"
+        for name, (_, v) in chosen.found.items()
+    ]
     return f"Loss in nats per token; dense {nats(chosen.dense.mean('loss') or math.nan)}. {'; '.join(said)}."
 
 
-FIGURE = Figure(
-    title="Loss at equal device-time", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt
-)
+FIGURE = Figure(title="Loss at equal device-time", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt)

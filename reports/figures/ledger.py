@@ -54,9 +54,9 @@ def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     n = sum(len(arm.done) for arm in evidence.arms)
     return (
-        "Relative residual, actual over target less 1, of each run against what its arm was matched to; C is tokens seen times FLOPs per token "
-        f"({evidence.question.flops_convention} convention). Shaded: what counts as equal. A control has an N of its "
-        f"own. n = {counted(n, 'run')}, {evidence.source}."
+        "Relative residual, actual over target less 1, of each run against what its arm was matched to; C is tokens "
+        f"seen times FLOPs per token ({evidence.question.flops_convention} convention). Shaded: what counts as equal. "
+        f"A control has an N of its own. n = {counted(n, 'run')}, {evidence.source}."
     )
 
 

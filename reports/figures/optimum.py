@@ -33,7 +33,8 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
         label = f"{name}, 95 % interval" if name else "lowest at r_a*, 95 % interval"
         axes.plot(
             [x for x, _ in known], [y for _, y in known], color=mark.color, marker=mark.marker, markersize=7,
-            linestyle=mark.line if len(kinds) > 1 else "none", linewidth=0.9, label=label, gid=f"optimum {name}".strip(),
+            linestyle=mark.line if len(kinds) > 1 else "none", linewidth=0.9, label=label,
+            gid=f"optimum {name}".strip(),
         )  # fmt: skip
     axes.set_xlabel("training compute  C  (FLOPs)")
     axes.set_ylabel("optimal activation rate  r_a*")
@@ -105,9 +106,10 @@ def caption(evidence: Evidence) -> str:
     n = sum(one.fit.result.n for one in series if one.fit)
     law = evidence.answering[0].result.law
     return (
-        f"Rate at which the fitted loss ({law} in ln r_a) is lowest, with its 95 % interval, against compute (log axes). "
-        "An arrow is an end that the data leave open, drawn at the end of the sampled rates; marks at one budget are "
-        f"moved apart. {_moved(evidence)}n = {counted(n, 'run')} in {counted(len(series), 'curve')}, {evidence.source}."
+        f"Rate at which the fitted loss ({law} in ln r_a) is lowest, with its 95 % interval, against compute (log "
+        "axes). An arrow is an end that the data leave open, drawn at the end of the sampled rates; marks at one "
+        f"budget are moved apart. {_moved(evidence)}n = {counted(n, 'run')} in {counted(len(series), 'curve')}, "
+        f"{evidence.source}."
     )
 
 
@@ -116,7 +118,7 @@ def _moved(evidence: Evidence) -> str:
         return ""
     said = "Dashed: the one rate that fits all budgets on fresh data best, shaded its 95 % interval. "
     for slope in evidence.constancy.slopes:
-        ends = f"{'open' if slope.lo is None else f'{slope.lo:.2g}'} to {'open' if slope.hi is None else f'{slope.hi:.2g}'}"
+        ends = " to ".join("open" if end is None else f"{end:.2g}" for end in (slope.lo, slope.hi))
         said += f"ln r_a* moves by {slope.value:.2g} for one unit of ln {slope.by} (95 %: {ends}). "
     return said
 

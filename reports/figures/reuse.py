@@ -29,7 +29,9 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
         panel.set_ylabel("excess loss  (nats/token)")
         if margin is not None:
             label = f"margin, ±{margin:.2g} nats: as good as fresh"
-            panel.axhspan(-margin, margin, facecolor=REGION, edgecolor=EDGE, linewidth=0.6, label=label, gid="margin", zorder=0)
+            panel.axhspan(
+                -margin, margin, facecolor=REGION, edgecolor=EDGE, linewidth=0.6, label=label, gid="margin", zorder=0
+            )
     pairs = pairs_of(evidence)
     _by_rate(pairs, above)
     _by_epochs(evidence.reuse, pairs, below)
@@ -62,7 +64,8 @@ def _arm(rate: float, dense: bool, pairs: "Sequence[Pair]", axes: "Axes") -> Non
     mark, values = DENSE if dense else MOE, by_seed(pairs)
     axes.plot(
         [rate / NUDGE] * len(pairs), [pair.excess for pair in pairs], linestyle="none", marker=mark.marker,
-        color=mark.color, markerfacecolor="white", markersize=3.4, markeredgewidth=0.7, gid=f"pairs {rate:.4g}", zorder=3,
+        color=mark.color, markerfacecolor="white", markersize=3.4, markeredgewidth=0.7, zorder=3,
+        gid=f"pairs {rate:.4g}",
     )  # fmt: skip
     label = f"{'dense' if dense else 'MoE'}: mean over seeds, 95 % t interval"
     half = half_width(values)
@@ -105,7 +108,9 @@ def _by_epochs(found: "Sequence[Reuse]", pairs: "Sequence[Pair]", axes: "Axes") 
     for reuse in found:
         cost = reuse.costs[0]
         label = f"{reuse.scheme}: {cost.value:.2g} × (epochs − 1)² / (2 epochs), 95 % band"
-        axes.plot(epochs, cost.value * growth, color=INK, linewidth=1.2, label=label, gid=f"cost {reuse.scheme}", zorder=2)
+        axes.plot(
+            epochs, cost.value * growth, color=INK, linewidth=1.2, label=label, gid=f"cost {reuse.scheme}", zorder=2
+        )
         if cost.lo is not None and cost.hi is not None:
             axes.fill_between(epochs, cost.lo * growth, cost.hi * growth, color=BAND, alpha=0.55, linewidth=0, zorder=1)
     axes.set_xlabel("epochs  D / U")
@@ -121,9 +126,10 @@ def caption(evidence: Evidence) -> str:
     pairs = pairs_of(evidence)
     seeds = len({pair.seed for pair in pairs})
     return (
-        "Loss of a run on repeated data less that of the fresh run of the same arm, tokens D and seed. Above: by activation "
-        "rate (log axis), one small mark a pair, beside them the mean of the arm. Below: against epochs, with the cost fitted to all "
-        f"arms. n = {counted(len(pairs), 'pair')} over {counted(seeds, 'seed')}, {evidence.source}."
+        "Loss of a run on repeated data less that of the fresh run of the same arm, tokens D and seed. Above: by "
+        "activation rate (log axis), one small mark a pair, beside them the mean of the arm. Below: against epochs, "
+        f"with the cost fitted to all arms. n = {counted(len(pairs), 'pair')} over {counted(seeds, 'seed')}, "
+        f"{evidence.source}."
     )
 
 

@@ -44,9 +44,15 @@ def _lines(evidence: Evidence, axes: "Axes") -> None:
     slopes = {} if found is None else {slope.by: slope.value for slope in found.slopes}
     if found is None or set(slopes) != {"C", "N"}:
         return
-    known = [(math.log(cell.C), math.log(cell.N), math.log(cell.value)) for cell in found.cells if cell.C and cell.N and cell.value]
+    known = [
+        (math.log(cell.C), math.log(cell.N), math.log(cell.value))
+        for cell in found.cells
+        if cell.C and cell.N and cell.value
+    ]
     level = sum(value - slopes["C"] * c - slopes["N"] * n for c, n, value in known) / len(known)
-    c, n = np.meshgrid(*(np.linspace(*np.log(limits), GRID) for limits in (axes.get_xlim(), axes.get_ylim())))
+    c, n = np.meshgrid(
+        *(np.linspace(math.log(limits[0]), math.log(limits[1]), GRID) for limits in (axes.get_xlim(), axes.get_ylim()))
+    )
     rates = np.exp(level + slopes["C"] * c + slopes["N"] * n)
     ticks = log_ticks(float(rates.min()), float(rates.max()))
     drawn = axes.contour(np.exp(c), np.exp(n), rates, levels=ticks, colors=FAINT, linewidths=1, linestyles="dashed")
@@ -64,9 +70,10 @@ def caption(evidence: Evidence) -> str:
     cells = [one for one in placed(evidence) if not one.repeats]
     n = sum(one.fit.result.n for one in cells if one.fit)
     return (
-        "Rate of the lowest fitted loss with its 95 % interval (in per cent) at each size and budget on fresh data (log "
-        "axes). Dashed: lines of equal rate on the surface ln r_a* = a + b ln C + c ln N, whose b and c are fitted to the "
-        f"losses of all cells together. n = {counted(n, 'run')} in {counted(len(cells), 'cell')}, {evidence.source}."
+        "Rate of the lowest fitted loss with its 95 % interval (in per cent) at each size and budget on fresh data "
+        "(log axes). Dashed: lines of equal rate on the surface ln r_a* = a + b ln C + c ln N, whose b and c are "
+        f"fitted to the losses of all cells together. n = {counted(n, 'run')} in {counted(len(cells), 'cell')}, "
+        f"{evidence.source}."
     )
 
 
@@ -79,4 +86,6 @@ def alt(evidence: Evidence) -> str:
     return f"Activation rate of the lowest loss by compute and size. {'; '.join(said)}."
 
 
-FIGURE = Figure(title="Optimal rate over compute and size", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt)
+FIGURE = Figure(
+    title="Optimal rate over compute and size", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt
+)
