@@ -41,6 +41,10 @@ class Run:
     """Mean training loss up to that point since the one before, nats per token."""
     gap: str | None = None
     """Why the loss curve is absent or short; null where it is whole."""
+    evaluations: tuple[float, ...] = ()
+    """Validation losses of the evaluations on the way."""
+    speeds: tuple[float, ...] = ()
+    """Tokens per second since the start, at each line of its metrics."""
 
     @property
     def done(self) -> RunRecord | None:
@@ -257,7 +261,14 @@ def _run(study: Study, spec: RunSpec, record: RunRecord | None) -> Run:
     points = list(_points(lines))
     gap = "its last line is torn" if torn else None
     tokens, losses = tuple(point[0] for point in points), tuple(point[1] for point in points)
-    return Run(spec=spec, record=record, tokens=tokens, losses=losses, gap=gap)
+    on_the_way = {"evaluations": _numbers(lines, "val_loss"), "speeds": _numbers(lines, "tokens_per_s")}
+    return Run(spec=spec, record=record, tokens=tokens, losses=losses, gap=gap, **on_the_way)
+
+
+def _numbers(lines: list[object], name: str) -> tuple[float, ...]:
+    """Return a number of the lines that have it."""
+    found = (line.get(name) for line in lines if isinstance(line, dict))
+    return tuple(float(value) for value in found if isinstance(value, int | float) and math.isfinite(value))
 
 
 def _points(lines: list[object]) -> Iterator[tuple[float, float]]:

@@ -4,6 +4,7 @@ Two of one budget differ in N, in how data is repeated, or in what else was vari
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planners.quantity import format_quantity
@@ -69,6 +70,12 @@ def _part(part: str) -> str:
         return f"{part} reuse" if part.startswith(("strict", "loose")) else part
     words, write = AMOUNT[found[1]]
     return words.format(write(float(found[2])))
+
+
+def heading(series: Series, among: Sequence[Series]) -> str:
+    """Return the name of a series beside the others; that of fresh data says so where others repeat theirs."""
+    fresh = not series.repeats and any(other.repeats for other in among)
+    return f"{series.heading}, fresh data" if fresh else series.heading
 
 
 def read_series(evidence: Evidence) -> list[Series]:

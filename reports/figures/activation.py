@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 from planners.quantity import format_quantity
 from reports.answer import optimum_sentence
 from reports.evidence import Arm, Evidence
-from reports.figures.arms import groups_of, heading, names_of
+from reports.figures.arms import groups_of, names_of
 from reports.labels import place
 from reports.numerals import counted, flops, listed, nats, percent
 from reports.scales import log_axis
-from reports.series import Series
+from reports.series import Series, heading
 from reports.style import BAND, EDGE, FAINT, INK, MOE, QUIET, REGION, Figure, key, panels
 
 if TYPE_CHECKING:

@@ -36,9 +36,3 @@ def groups_of(evidence: Evidence) -> list[Series]:
     """Return the series, or each budget as it stands where there is no MoE run."""
     done = {C: tuple(arm for arm in evidence.at(C) if arm.done) for C in evidence.budgets}
     return evidence.series or [Series(name="", arms=a, controls=(), fit=None) for a in done.values() if a]
-
-
-def heading(group: Series, among: list[Series]) -> str:
-    """Return the name of a series beside the others; that of fresh data says so where others repeat theirs."""
-    fresh = not group.repeats and any(other.repeats for other in among)
-    return f"{group.heading}, fresh data" if fresh else group.heading

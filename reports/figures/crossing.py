@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from reports.evidence import Arm, Evidence
 from reports.figures.activation import POINTS, drawable
-from reports.figures.arms import heading, names_of
+from reports.figures.arms import names_of
 from reports.labels import place
 from reports.numerals import counted, percent
 from reports.scales import log_axis
-from reports.series import Series
+from reports.series import Series, heading
 from reports.style import BAND, FAINT, INK, MOE, Figure, key, panels
 
 if TYPE_CHECKING:

@@ -3,10 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from reports.evidence import Evidence
-from reports.figures.arms import heading
 from reports.numerals import counted, percent
 from reports.scales import log_axis
-from reports.series import Series
+from reports.series import Series, heading
 from reports.style import INK, SERIES, Figure, key
 
 if TYPE_CHECKING:

@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from reports.evidence import Evidence
 from reports.figures.activation import drawable
-from reports.figures.arms import heading
 from reports.numerals import counted, percent
 from reports.scales import log_axis
-from reports.series import Series
+from reports.series import Series, heading
 from reports.style import INK, REGION, SERIES, Figure, key, panels
 
 if TYPE_CHECKING:

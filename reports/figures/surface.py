@@ -50,7 +50,9 @@ def _lines(evidence: Evidence, axes: "Axes") -> None:
         if cell.C and cell.N and cell.value
     ]
     level = sum(value - slopes["C"] * c - slopes["N"] * n for c, n, value in known) / len(known)
-    c, n = np.meshgrid(*(np.linspace(math.log(limits[0]), math.log(limits[1]), GRID) for limits in (axes.get_xlim(), axes.get_ylim())))
+    c, n = np.meshgrid(
+        *(np.linspace(math.log(limits[0]), math.log(limits[1]), GRID) for limits in (axes.get_xlim(), axes.get_ylim()))
+    )
     rates = np.exp(level + slopes["C"] * c + slopes["N"] * n)
     ticks = log_ticks(float(rates.min()), float(rates.max()))
     drawn = axes.contour(np.exp(c), np.exp(n), rates, levels=ticks, colors=FAINT, linewidths=1, linestyles="dashed")

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from planners.quantity import format_quantity
 from reports.evidence import Arm, Evidence, Run
-from reports.figures.arms import heading, marks, names_of
+from reports.figures.arms import marks, names_of
 from reports.numerals import counted, listed, nats, percent
 from reports.scales import log_axis
-from reports.series import Series
+from reports.series import Series, heading
 from reports.style import Figure, Mark, key, panels
 
 if TYPE_CHECKING:

@@ -41,10 +41,11 @@ ENVIRONMENT = Environment(
 
 
 def parabola(best: float, bend: float = 0.03, noise: float = 0.002) -> Loss:
-    """Return losses that are lowest at r_a = `best`, with noise that the run id determines; dense lies above."""
+    """Return losses that are lowest at r_a = `best`, with noise by arm, budget and seed; dense lies above."""
 
     def loss(spec: RunSpec) -> float:
-        draw = random.Random(spec.run_id).gauss(0, noise) + random.Random(spec.training.seed).gauss(0, noise)
+        draw = random.Random(f"{spec.arm} {spec.C:.2g} {spec.training.seed}").gauss(0, noise)
+        draw += random.Random(spec.training.seed).gauss(0, noise)
         dense = 0.12 if spec.shape.is_dense else 0.0
         return 2.5 + bend * math.log(spec.r_a / best) ** 2 * (not spec.shape.is_dense) + dense + draw
 
@@ -108,6 +109,12 @@ def smoke_loss(spec: RunSpec) -> float:
 def make() -> Callable[..., Study]:
     """The builder of studies."""
     return build
+
+
+@pytest.fixture
+def question() -> Question:
+    """What `wide` asks."""
+    return WIDE
 
 
 @pytest.fixture(scope="session")
