@@ -68,7 +68,8 @@ def show_order(study: Study, order: Order, cluster: Cluster, flags: cli.Flags) -
         ]
         print(cli.table(("job", "runs", "predicted", "starts"), rows))
         print(f"… and {len(packs) - JOBS_SHOWN} more\n" if len(packs) > JOBS_SHOWN else "")
-    cost = sum(run.spec.C for run in order.statuses if run.spec.run_id in set(order.run_ids))
+    chosen = set(order.run_ids)
+    cost = sum(run.spec.C for run in order.statuses if run.spec.run_id in chosen)
     print(
         f"{len(order.run_ids)} of {len(order.statuses)} runs to train in {order.workers} jobs ({cluster.kind}),"
         f" {cost:.3g} FLOPs, {_hours(order.device_s)} predicted ({order.clock.source}),"
