@@ -1,12 +1,14 @@
 """How fast this machine trains: a probe on every worker's place at once, because cores share what they have."""
 
-import json
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from statistics import fmean
 
 from jobs.machine import core_count, visible_gpus
 from planners.errors import UsageError
+from planners.files import write_json
 from planners.spec import RunSpec
 
 PROBE_S = 3.0
@@ -25,26 +27,26 @@ def measured_speed(spec: RunSpec, count: int) -> float:
 
     Raises UsageError where they cannot train.
     """
-    command = [sys.executable, "-m", "jobs.training.speed", str(PROBE_S)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    probes = [subprocess.Popen(command, text=True, **pipes) for _ in range(count)]  # type: ignore[call-overload]
-    told = json.dumps(spec.to_line())
-    for probe in probes:
-        probe.stdin.write(told)
-        probe.stdin.close()
-        probe.stdin = None  # all read their run before any is waited for
-    found = []
-    try:
-        for probe in probes:
-            out, error = probe.communicate(timeout=LIMIT_S)
-            if probe.returncode != 0:
-                reason = (error.strip().splitlines() or ["no reason given"])[-1]
-                raise UsageError(f"this machine's speed cannot be measured ({reason}); give --budget")
-            found.append(float(out))
-    except subprocess.TimeoutExpired:
-        raise UsageError(f"measuring this machine's speed took over {LIMIT_S:g} s; give --budget") from None
-    finally:
-        for probe in probes:
-            probe.kill()
-            probe.wait()
-    return fmean(found)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "spec.json"
+        write_json(path, spec.to_line())
+        command = [sys.executable, "-m", "jobs.training.speed", str(path), str(PROBE_S)]
+        probes = [
+            subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(count)
+        ]
+        try:
+            return fmean(_outcome(probe) for probe in probes)
+        except subprocess.TimeoutExpired:
+            raise UsageError(f"measuring this machine's speed took over {LIMIT_S:g} s; give --budget") from None
+        finally:
+            for probe in probes:
+                probe.kill()
+                probe.communicate()
+
+
+def _outcome(probe: "subprocess.Popen[str]") -> float:
+    out, error = probe.communicate(timeout=LIMIT_S)
+    if probe.returncode != 0:
+        reason = (error.strip().splitlines() or ["no reason given"])[-1]
+        raise UsageError(f"this machine's speed cannot be measured ({reason}); give --budget")
+    return float(out)

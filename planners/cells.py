@@ -265,17 +265,15 @@ def _other_rates(cell: Cell) -> Iterator[Cell]:
 
 
 def _tuning(cell: Cell) -> Iterator[Cell]:
-    """Return the cell at half, once and twice its learning rate by half, once and twice its batch, but for itself.
+    """Return the cell at half and twice its learning rate, and at half and twice its batch.
 
-    Nine runs whatever the arm, so that all are tuned with equal effort. Where half a batch is less than a sequence,
-    the batches are once, twice and four times it.
+    Five runs with itself whatever the arm, so that all are tuned with equal effort. Where half a batch is less than a
+    sequence, the other batches are twice and four times it.
     """
     rule, window = cell.numbers, cell.variant.question.seq_len
-    smallest = 0.5 if rule.batch_tokens >= 2 * window else 1.0
-    for batch, rate in itertools.product((smallest, 2 * smallest, 4 * smallest), (0.5, 1.0, 2.0)):
-        if (batch, rate) == (1.0, 1.0):
-            continue
-        tokens = window * max(1, round(batch * rule.batch_tokens / window))
+    batches = (0.5, 2.0) if rule.batch_tokens >= 2 * window else (2.0, 4.0)
+    for rate, share in ((0.5, 1.0), (2.0, 1.0), *((1.0, share) for share in batches)):
+        tokens = window * max(1, round(share * rule.batch_tokens / window))
         name = f"lr{rate:g} b{tokens}"
         arm = replace(cell.arm, label=f"{cell.arm.label} {name}", lr=rule.lr * rate, batch_tokens=tokens)
         yield replace(cell, arm=arm, role="tuning", series=f"{cell.series} {name}".strip())

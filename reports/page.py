@@ -69,6 +69,8 @@ class Page:
     """The answer in one sentence or two."""
     more: tuple[str, ...] = ()
     """Paragraphs below the answer, in the same frame."""
+    points: tuple[str, ...] = ()
+    """Points of a list below these."""
     state: tuple[str, ...] = ()
     """What a reader must know before the answer: runs that are not done, simulated numbers."""
     gaps: tuple[str, ...] = ()
@@ -125,7 +127,7 @@ def _unbroken(value: object) -> object:
 def to_markdown(page: Page) -> str:
     """Return the page as Markdown, with its figures beside it."""
     parts = [f"# {plain(page.title)}", *(f"> **{plain(text)}**" for text in page.state), _bullets(page.gaps)]
-    parts += [plain(page.question), f"**{plain(page.answer)}**", *map(plain, page.more)]
+    parts += [plain(page.question), f"**{plain(page.answer)}**", *map(plain, page.more), _bullets(page.points)]
     parts += [_drawn(page.first)] if page.first else []
     parts += [plain(page.verdict)] if page.verdict else []
     parts += [part for section in page.parts for part in _part(section)]

@@ -80,8 +80,10 @@ def _fit(fitted: Fitted) -> dict[str, Any]:
 
 def _leads(said: Answer) -> Iterator[dict[str, Any]]:
     for lead in said.leads:
-        interval = [None, None] if lead.half is None else [lead.nats - lead.half, lead.nats + lead.half]
+        low, high = lead.ends or (None, None)
         yield {
-            "C": lead.C, "moe": lead.moe.label, "dense": lead.dense.label, "tried": lead.tried, "n": lead.n,
-            "nats": lead.nats, "lo": interval[0], "hi": interval[1], "bpb": lead.bpb,
+            "series": lead.series.name, "C": lead.series.C, "over": lead.over, "moe": lead.moe.label,
+            "dense": lead.dense.label, "dense_N": lead.dense.spec.N, "tried": lead.tried, "n": lead.n,
+            "nats": lead.difference.value, "lo": low, "hi": high, "bpb": lead.bpb, "se": lead.difference.se,
+            "plain_se": lead.difference.plain_se,
         }  # fmt: skip

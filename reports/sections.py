@@ -1,11 +1,13 @@
 """The page of a study: its parts in the order in which they are read."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from planners.check import Check
 from reports.answer import Answer, question_sentence
 from reports.checks import gaps
 from reports.evidence import Evidence
+from reports.findings import common, movement, moves, reuse_sentences
 from reports.numerals import counted, listed, sentence
 from reports.page import Page, Section
 from reports.picture import Picture
@@ -19,16 +21,23 @@ Thing = TypeVar("Thing")
 FIRST = "activation"
 """The figure beside the answer."""
 SECTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "Ledger of equality": ((), ("ledger", "training", "refused")),
+    "Ledger of equality": (("ledger",), ("ledger", "training", "refused")),
     "Loss curves": (("training",), ()),
     "Results": ((), ("results", "runs")),
-    "Curves and optimum": ((), ("fit", "curves")),
-    "MoE against dense": ((), ("crossings",)),
-    "Routing health": ((), ("routing",)),
-    "Cost": ((), ("cost",)),
+    "Optimum": (("curves",), ("fit", "curves")),
+    "r_a* over N and C": (("optimum", "surface"), ("constancy",)),
+    "MoE against dense": (("crossing",), ("contrasts", "crossings")),
+    "Repeated data": (("reuse",), ("reuse", "reuse-cost")),
+    "Equal device-time": (("devicetime",), ("time",)),
+    "Routing health": (("routing",), ("routing",)),
+    "Router settings": (("router_grid",), ("router_grid", "small_study")),
+    "Learning rate and batch": ((), ("tuned", "tuning")),
+    "Residuals": (("residuals",), ()),
+    "Comparison of laws": (("comparison",), ("comparison",)),
+    "Cost": (("cost",), ("cost",)),
+    "Environment": ((), ("environment",)),
 }
-"""Heading -> (figures, tables) by name, in reading order; those that stand nowhere come last, under Further."""
-LAST = {"Environment": ((), ("environment",))}
+"""Heading -> (figures, tables) by name, in reading order."""
 
 
 def make_page(
@@ -48,6 +57,7 @@ def make_page(
         question=question_sentence(evidence),
         answer=answer.optimum,
         more=(answer.lead,),
+        points=answer.points,
         state=tuple(_state(evidence, done)),
         gaps=tuple(gaps(evidence)),
         first=pictures.get(FIRST),
@@ -55,9 +65,8 @@ def make_page(
         sections=(
             Section(title="Next", steps=answer.steps),
             Section(title="Checks", checks=checks),
-            *_sections(pictures, tables),
+            *_sections(_said(evidence, answer), pictures, tables),
             Section(title="Notes", items=(*evidence.notes, *fit_notes)),
-            Section(title="Environment", tables=_some(tables, LAST["Environment"][1])),
             Section(title="How to make it again", commands=tuple(_commands(evidence))),
         ),
         footer=f"{counted(done, 'run')}, {evidence.source}; {convention}; losses in nats per token.",
@@ -72,23 +81,30 @@ def verdict(checks: tuple[Check, ...]) -> str:
     return f"{len(fired)} of {counted(len(checks), 'check')} fired: {listed(fired)}."
 
 
-def _sections(pictures: dict[str, Picture], tables: dict[str, Table]) -> list[Section]:
-    """Return the figures and tables under their headings."""
-    placed = [*SECTIONS.values(), *LAST.values()]
-    figures, lists = ({name for names in column for name in names} for column in zip(*placed, strict=True))
-    rest = {
-        "Further": (
-            tuple(name for name in pictures if name not in figures | {FIRST}),
-            tuple(name for name in tables if name not in lists),
-        )
-    }
+def _sections(
+    said: dict[str, tuple[str, ...]], pictures: dict[str, Picture], tables: dict[str, Table]
+) -> list[Section]:
+    """Return what was said, drawn and listed under its heading; what no heading names comes at the end."""
+    figures, lists = ({name for names in column for name in names} for column in zip(*SECTIONS.values(), strict=True))
+    rest = [name for name in pictures if name not in figures | {FIRST}], [name for name in tables if name not in lists]
     return [
-        Section(title=title, pictures=_some(pictures, names), tables=_some(tables, listed))
-        for title, (names, listed) in (SECTIONS | rest).items()
+        Section(title=title, text=said.get(title, ()), pictures=_some(pictures, drawn), tables=_some(tables, listed))
+        for title, (drawn, listed) in {**SECTIONS, "Further": rest}.items()
     ]
 
 
-def _some(things: dict[str, Thing], names: tuple[str, ...]) -> tuple[Thing, ...]:
+def _said(evidence: Evidence, answer: Answer) -> dict[str, tuple[str, ...]]:
+    """Return the sentences of each section, by its heading."""
+    constant = evidence.constancy
+    moved = (moves(evidence), movement(constant) if constant else None, common(constant) if constant else None)
+    return {
+        "Optimum": answer.details,
+        "r_a* over N and C": tuple(text for text in moved if text),
+        "Repeated data": reuse_sentences(evidence),
+    }
+
+
+def _some(things: dict[str, Thing], names: Sequence[str]) -> tuple[Thing, ...]:
     return tuple(things[name] for name in names if name in things)
 
 

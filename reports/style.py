@@ -5,9 +5,10 @@ A figure is a function `draw(data, axes)`. One with several panels cuts its axes
 
 import io
 import re
-import warnings
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ FORMATS: dict[str, dict[str, Any]] = {
 """Extension -> how it is saved: without a date and without the name of the program, so that it is reproducible."""
 INK, FAINT, QUIET = "#1a1a1a", "#8a8a8a", "#5c5c5c"
 """Lines and text, what stands behind, and small print (5.9:1 on white)."""
-BAND, REGION = "#9bb7cf", "#f3e3b3"
-"""Fill of an interval of a curve, and of a region of indifference."""
+BAND, REGION, EDGE = "#9bb7cf", "#faf1d6", "#bfa85c"
+"""Fill of an interval of a curve; fill and edge of a region of indifference."""
 RC: dict[Any, Any] = {
     "axes.edgecolor": FAINT,
     "axes.grid": True,
@@ -102,13 +103,17 @@ class Figure(Generic[Data_contra]):
 DENSE = Mark(color="#000000", marker="s", line="-")
 SERIES = (
     Mark(color="#0072b2", marker="o", line=(0, (5, 1.5))),
-    Mark(color="#d55e00", marker="^", line=(0, (1.2, 1.2))),
-    Mark(color="#009e73", marker="D", line=(0, (6, 1.5, 1.2, 1.5))),
-    Mark(color="#aa4499", marker="v", line=(0, (3, 1))),
-    Mark(color="#b87a00", marker="P", line="-"),
+    Mark(color="#c87800", marker="D", line=(0, (1.2, 1.2))),
+    Mark(color="#882e72", marker="^", line=(0, (6, 1.5, 1.2, 1.5))),
+    Mark(color="#009e73", marker="P", line=(0, (3, 1))),
+    Mark(color="#a63d00", marker="v", line="-"),
     Mark(color="#3a9bd0", marker="X", line=(0, (8, 2, 1, 2, 1, 2))),
 )
-"""Marks of what is compared, in turn."""
+"""Marks of what is compared, in turn: Okabe-Ito, darkened for white paper, dark and light by turns for grey print."""
+
+
+MOE = SERIES[0]
+"""All MoE arms where their rate tells them apart."""
 
 
 def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, **shared: Any) -> "list[Axes]":
@@ -131,12 +136,20 @@ def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, *
     return found[:count]
 
 
+def key(cut: "Sequence[Axes]", columns: int = 2) -> None:
+    """Write one legend above all panels, each label once."""
+    canvas = cut[0].get_figure(root=True)
+    assert canvas is not None
+    found = {label: handle for axes in cut for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if found:
+        canvas.legend(list(found.values()), list(found), loc="outside upper center", ncols=columns, handlelength=2.6)
+
+
 def render(figure: Figure[Data_contra], data: Data_contra, formats: Sequence[str] = tuple(FORMATS)) -> dict[str, bytes]:
     """Draw `figure` and return its bytes by extension; the same data give the same bytes."""
     import matplotlib
 
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # an emoji in a label is drawn as a box
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC}):
         canvas = drawn(figure, data)
         files = {}
         for extension in formats:
@@ -153,9 +166,40 @@ def drawn(figure: Figure[Data_contra], data: Data_contra) -> "Canvas":
 
     canvas = Canvas(figsize=figure.size)
     FigureCanvasAgg(canvas)
-    figure.draw(data, canvas.add_subplot())
     canvas.supxlabel(data.source, x=0.995, ha="right", fontsize=7, color=QUIET)
+    figure.draw(data, canvas.add_subplot())
+    settle(canvas)
     return canvas
+
+
+def settle(canvas: "Canvas") -> None:
+    """Lay the canvas out, once and for all: what is measured on it after this stays true, in every format."""
+    from matplotlib.text import Text
+
+    if canvas.get_layout_engine() is not None:
+        for text in canvas.findobj(Text):
+            text.set_text(spelled(text.get_text()))
+        canvas.draw_without_rendering()
+        canvas.set_layout_engine("none")
+
+
+def spelled(text: str) -> str:
+    """Return `text` as this font can draw it: a sign that it lacks, such as an emoji, as its number in brackets.
+
+    >>> spelled("K4 🙂")
+    'K4 [U+1F642]'
+    """
+    known = _glyphs()
+    return "".join(sign if sign == "\n" or ord(sign) in known else f"[U+{ord(sign):04X}]" for sign in text)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    """Return the code points that the font draws; those that steer the direction or the form of others are none."""
+    from matplotlib.font_manager import findfont, get_font
+
+    found = get_font(findfont(RC["font.family"])).get_charmap()
+    return frozenset(code for code in found if unicodedata.category(chr(code))[0] != "C")
 
 
 def inline(svg: bytes, name: str) -> str:

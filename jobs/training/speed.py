@@ -1,11 +1,11 @@
-"""python -m jobs.training.speed SECONDS < spec.json
+"""python -m jobs.training.speed spec.json SECONDS
 
 How fast this machine trains a run: steps of its model on random tokens, timed, nothing written.
 """
 
-import json
 import sys
 import time
+from pathlib import Path
 
 import torch
 
@@ -15,6 +15,7 @@ from jobs.training.environment import keep_freed_memory
 from jobs.training.metrics import Window
 from jobs.training.model import Transformer
 from jobs.training.step import Stepper
+from planners.files import read_json
 from planners.spec import RunSpec
 
 WARM_UP = 5
@@ -44,4 +45,4 @@ def tokens_per_s(spec: RunSpec, seconds: float) -> float:
 
 
 if __name__ == "__main__":
-    print(tokens_per_s(RunSpec.read(json.load(sys.stdin), "the run to time"), float(sys.argv[1])))
+    print(tokens_per_s(RunSpec.read(read_json(Path(sys.argv[1])), sys.argv[1]), float(sys.argv[2])))

@@ -54,10 +54,10 @@ def laptop_grid() -> Question:
     """
     return replace(
         laptop(), study="laptop-grid", budgets=LADDER, seeds=tuple(range(10, 16)), own_seeds=True,
-        controls=("optimal",), repeat=(),
+        controls=(), repeat=(),
     )  # fmt: skip
 
 
 def laptop_tuning() -> Question:
-    """Return every arm of `laptop` at nine pairs of learning rate and batch: equal effort for each."""
+    """Return every arm of `laptop` at five pairs of learning rate and batch: equal effort for each."""
     return replace(laptop(), study="laptop-tuning", tune=("all",), repeat=(), seeds=(TUNING_SEED,), margin=None)

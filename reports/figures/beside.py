@@ -32,8 +32,8 @@ def log_axis(axis: "Axis", write: Callable[[float], str], ticks: Sequence[float]
     """Make `axis` logarithmic with labels as the field writes them; `ticks` replace those of the decades."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-    scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
-    scale("log")
+    axes = axis.axes
+    (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
     axis.set_major_formatter(FuncFormatter(lambda tick, _: write(tick)))
     axis.set_minor_formatter(NullFormatter())
     if ticks is not None:
@@ -51,8 +51,10 @@ def beside_line(axes: "Axes", text: str, end: tuple[float, float]) -> None:
     )  # fmt: skip
 
 
-def legend_above(axes: "Axes", columns: int = 2) -> None:
+def legend_above(axes: "Axes", columns: int = 2, title: str | None = None) -> None:
     """Put the legend above the axes, one line for each label."""
     handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": columns, "handlelength": 2.8}
-    axes.legend(handles.values(), handles, **place)
+    axes.legend(
+        handles.values(), handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, handlelength=2.8,
+        title=title, title_fontsize=8,
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """arXiv 2203.15556, figures 3 and 4 redrawn: IsoFLOP curves, the loss surface, and tokens per parameter by budget."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def draw_isoflop(data: Chinchilla, axes: "Axes") -> None:
         axes.plot(N, law().loss(ROUNDED.params, at), color=FAINT, linestyle=(0, (3, 1.5)), linewidth=1, zorder=1)
         ours = law().loss(data.params, at)
         axes.plot(N, ours, color=color, linewidth=1.3, gid=f"fit {flops(C)}", zorder=2)
-        runs = {"linestyle": "none", "marker": "o", "markersize": 4, "color": color, "zorder": 3}
+        runs: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 4, "color": color, "zorder": 3}
         axes.plot(data.N[near], data.loss[near], gid=f"runs {flops(C)}", **runs)
         beside_line(axes, flops(C), (N[-1], ours[-1]))
     axes.plot([], [], color=INK, linewidth=1.3, marker="o", markersize=4, label="runs and our fit, by C (FLOPs)")
@@ -93,8 +93,8 @@ def has_data(data: Chinchilla) -> bool:
 def _caption_isoflop(data: Chinchilla) -> str:
     shown = int(sum(data.near(C).sum() for C in BUDGETS))
     return (
-        f"Loss against N (log axis) of the {shown} of {len(data.loss)} runs that lie within 12 % of the nine budgets of "
-        "the paper. Solid: our fit of the law to all runs. Dashed grey: the coefficients as the paper prints them, "
+        f"Loss against N (log axis) of the {shown} of {len(data.loss)} runs that lie within 12 % of the nine budgets "
+        "of the paper. Solid: our fit of the law to all runs. Dashed grey: the coefficients as the paper prints them, "
         "which lie above the runs. The points were read off the paper's figure 4."
     )
 
@@ -102,7 +102,8 @@ def _caption_isoflop(data: Chinchilla) -> str:
 def _caption_surface(data: Chinchilla) -> str:
     return (
         f"The {len(data.loss)} runs by compute and size (log axes), darker where the loss is lower. Contours: loss of "
-        "our fit in nats per token. Lines: the size of least loss at each C, by our coefficients and by each printed set."
+        "our fit in nats per token. Lines: the size of least loss at each C, by our coefficients and by each printed "
+        "set."
     )
 
 
@@ -146,3 +147,10 @@ ALLOCATION = Figure(
     title="Tokens per parameter of least loss", of="chinchilla", has_data=has_data, draw=draw_allocation,
     caption=_caption_allocation, alt=_alt_allocation,
 )  # fmt: skip
+
+FIGURES = {
+    "chinchilla_allocation": ALLOCATION,
+    "chinchilla_isoflop": ISOFLOP,
+    "chinchilla_surface": SURFACE,
+}
+"""Name of its files -> figure."""

@@ -77,16 +77,17 @@ def has_data(data: Clark) -> bool:
 def _caption_router(data: Clark, name: str) -> str:
     one = router(data, name)
     return (
-        f"{name}: validation loss against experts (log axis) for {counted(len(np.unique(one.N_a)), 'dense size')}, "
-        f"n = {len(one.loss)} runs, dense ones at 1. Solid: our fit. Dashed grey: table 3 of the paper, whose two or three "
-        "digits move the curves. Every run saw 130B tokens, so the law says nothing of fewer or more."
+        f"{name}: validation loss against experts (log axis) for {counted(len(np.unique(one.N_a)), 'dense size')}, n "
+        f"= {len(one.loss)} runs, dense ones at 1. Solid: our fit. Dashed grey: table 3 of the paper, whose two or "
+        "three digits move the curves. Every run saw 130B tokens, so the law says nothing of fewer or more."
     )
 
 
 def _alt_router(data: Clark, name: str) -> str:
     one = router(data, name)
     ends = (
-        f"{format_quantity(float(size))}: {one.loss[one.N_a == size].max():.3f} to {one.loss[one.N_a == size].min():.3f}"
+        f"{format_quantity(float(size))}: {one.loss[one.N_a == size].max():.3f} to "
+        f"{one.loss[one.N_a == size].min():.3f}"
         for size in np.unique(one.N_a)
     )
     return f"{name}: the loss falls with experts, less for larger models. Range by dense size: {listed(ends)}."
@@ -95,8 +96,8 @@ def _alt_router(data: Clark, name: str) -> str:
 def _caption_cutoffs(data: Clark) -> str:
     return (
         "The size at which d log L / d log experts is zero, 10^(-b / c). Bars: 95 % interval of our fit, "
-        f"{len(data.routers[0].draws.values)} bootstrap draws. It is a ratio of two coefficients, and one of them has one "
-        "digit in the paper's table; all sizes lie beyond the largest model that was trained, 1.3B."
+        f"{len(data.routers[0].draws.values)} bootstrap draws. It is a ratio of two coefficients, and one of them has "
+        "one digit in the paper's table; all sizes lie beyond the largest model that was trained, 1.3B."
     )
 
 
@@ -121,3 +122,11 @@ CUTOFF = Figure(
     title="Where routing stops helping", of="clark", has_data=has_data, draw=draw_cutoffs, caption=_caption_cutoffs,
     alt=_alt_cutoffs, size=(5.0, 2.9),
 )  # fmt: skip
+
+FIGURES = {
+    "clark_sbase": S_BASE,
+    "clark_rlr": RL_R,
+    "clark_hash": HASH,
+    "clark_cutoff": CUTOFF,
+}
+"""Name of its files -> figure."""

@@ -1,7 +1,7 @@
 """arXiv 2403.08540 redrawn: loss against compute by tokens per parameter, and what five runs foretell of the others."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,14 +35,19 @@ def draw_compute(data: Gadre, axes: "Axes", name: str) -> None:
             C[mine], one.loss[mine], linestyle="none", marker="o", markersize=4.5, color=color, zorder=3,
             gid=f"runs M {M:g}", label=f"{M:g}",
         )  # fmt: skip
-    ring = {"linestyle": "none", "marker": "o", "markersize": 10, "markerfacecolor": "none", "color": INK}
+    ring: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 10,
+        "markerfacecolor": "none",
+        "color": INK,
+    }
     axes.plot(C[one.fitted], one.loss[one.fitted], label="fitted", zorder=4, gid="fitted", **ring)
     log_axis(axes.xaxis, flops)
     log_axis(axes.yaxis, general(3), (2.5, 3, 4, 5, 6))
     axes.set_xlabel("training compute  C = 6 N D  (FLOPs)")
     axes.set_ylabel("loss on C4  (nats/token)")
-    legend_above(axes, columns=5)
-    axes.get_legend().set_title("tokens per parameter D / N; lines: our fit of the ringed runs", prop={"size": 8})
+    legend_above(axes, columns=5, title="tokens per parameter D / N; lines: our fit of the ringed runs")
 
 
 def draw_errors(data: Gadre, axes: "Axes") -> None:
@@ -51,7 +56,7 @@ def draw_errors(data: Gadre, axes: "Axes") -> None:
     for one, mark in zip(data.trained, SERIES, strict=False):
         rest = ~one.fitted
         size = 4 + 6 * (np.log(one.N) - np.log(one.N.min())) / np.ptp(np.log(one.N))
-        for at in np.flatnonzero(rest):
+        for at in np.flatnonzero(rest).tolist():
             axes.plot(
                 [one.M[at]], [one.errors[at]], linestyle="none", marker=mark.marker, markersize=float(size[at]),
                 color=mark.color, markerfacecolor="none", zorder=2, gid=f"error {one.name} {at}",
@@ -80,8 +85,9 @@ def _caption_compute(data: Gadre, name: str) -> str:
     one = trained(data, name)
     return (
         f"{DATASETS[name]}: loss against compute (log axes) by tokens per parameter, n = {len(one.loss)} runs of "
-        f"{len(np.unique(one.model))} models. The lines have one exponent and are fitted to the {int(one.fitted.sum())} "
-        "ringed runs by least squares of the loss. Runs at 5 tokens per parameter lie far off them."
+        f"{len(np.unique(one.model))} models. The lines have one exponent and are fitted to the "
+        f"{int(one.fitted.sum())} ringed runs by least squares of the loss. Runs at 5 tokens per parameter lie far "
+        "off them."
     )
 
 
@@ -94,9 +100,9 @@ def _alt_compute(data: Gadre, name: str) -> str:
 def _caption_errors(data: Gadre) -> str:
     n = sum(int((~one.fitted).sum()) for one in data.trained)
     return (
-        f"Relative error of the loss that five runs foretell for the {n} others, against tokens per parameter (log axis); "
-        f"larger markers are larger models. Crosses: the two errors that the paper gives, on RedPajama. Below {USUAL:g} "
-        "tokens per parameter the law fails; above, errors are of a few per cent."
+        f"Relative error of the loss that five runs foretell for the {n} others, against tokens per parameter (log "
+        "axis); larger markers are larger models. Crosses: the two errors that the paper gives, on RedPajama. Below "
+        f"{USUAL:g} tokens per parameter the law fails; above, errors are of a few per cent."
     )
 
 
@@ -121,3 +127,10 @@ ERRORS = Figure(
     title="What five runs foretell", of="gadre", has_data=has_data, draw=draw_errors, caption=_caption_errors,
     alt=_alt_errors,
 )  # fmt: skip
+
+FIGURES = {
+    "gadre_errors": ERRORS,
+    "gadre_c4": C4,
+    "gadre_redpajama": REDPAJAMA,
+}
+"""Name of its files -> figure."""

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fits.laws.muennighoff import PUBLISHED
 from planners.quantity import format_quantity
 from reports.figures.beside import OURS, legend_above, log_axis, printed_line
 from reports.numerals import general, listed, percent
-from reports.paper.muennighoff import PLACES, PUBLISHED, Muennighoff, half_worth, law, worth
+from reports.paper.muennighoff import PLACES, Muennighoff, half_worth, law, worth
 from reports.style import BAND, FAINT, INK, SERIES, Figure
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ def draw_worth(data: Muennighoff, axes: "Axes") -> None:
     low, high = data.flat
     if low is not None and high is not None:
         label = f"R_D {low:.3g} to {high:.3g}: within 0.1 % of the best fit"
-        axes.fill_between(epochs, worth(low, epochs), worth(high, epochs), color=BAND, alpha=0.6, linewidth=0, label=label)
+        axes.fill_between(
+            epochs, worth(low, epochs), worth(high, epochs), color=BAND, alpha=0.6, linewidth=0, label=label
+        )
     axes.plot(epochs, epochs, color=FAINT, linewidth=1, label="fresh tokens")
     ours, published = data.params["R_D"], PUBLISHED["R_D"]
     free = data.free_params["R_D"]
@@ -88,7 +91,7 @@ def draw_profile(data: Muennighoff, axes: "Axes") -> None:
     ours, published = data.params["R_D"], PUBLISHED["R_D"]
     axes.plot([ours], [0], marker="o", color=INK, linestyle="none", zorder=5, label="our fit")
     mark = SERIES[1]
-    style = {"marker": mark.marker, "color": mark.color, "linestyle": "none", "zorder": 5}
+    style: dict[str, Any] = {"marker": mark.marker, "color": mark.color, "linestyle": "none", "zorder": 5}
     axes.plot([published], [100 * data.excess], label="as published", **style)
     axes.set_ylim(-0.05, 1.0)
     log_axis(axes.xaxis, general(4), (5, 10, 20, 50, 100, 200, 500, 1000))
@@ -106,9 +109,9 @@ def _caption_epochs(data: Muennighoff) -> str:
     n = sum(int(of_series(data, N, D).sum()) for N, D in SERIES_OF)
     return (
         f"Loss against epochs (log axis) at fixed size and tokens, n = {n} of {len(data.loss)} runs: only the unique "
-        "tokens differ. Solid: all seven coefficients fitted to all runs. Dotted: R_D and R_N alone, the others held at the "
-        "published ones. Dashed: as published. Held coefficients foretell even fresh runs too low. The authors had "
-        "removed runs whose loss turned up."
+        "tokens differ. Solid: all seven coefficients fitted to all runs. Dotted: R_D and R_N alone, the others held "
+        "at the published ones. Dashed: as published. Held coefficients foretell even fresh runs too low. The authors "
+        "had removed runs whose loss turned up."
     )
 
 
@@ -122,11 +125,11 @@ def _alt_epochs(data: Muennighoff) -> str:
 
 def _caption_worth(data: Muennighoff) -> str:
     return (
-        "What several passes over the same tokens are worth, in times the unique tokens (log axes), D' / U = "
-        f"1 + R_D (1 - exp(-(epochs - 1) / R_D)). The shaded R_D, R_N free and the rest held at the published values, fit the "
-        f"{len(data.loss)} runs within 0.1 % of the best objective. "
-        f"Half of a fresh pass at epoch {half_worth(PUBLISHED['R_D']):.0f} as published, "
-        f"{half_worth(data.params['R_D']):.0f} by ours, {half_worth(data.free_params['R_D']):.0f} with all free."
+        "What several passes over the same tokens are worth, in times the unique tokens (log axes), D' / U = 1 + R_D "
+        "(1 - exp(-(epochs - 1) / R_D)). The shaded R_D, R_N free and the rest held at the published values, fit the "
+        f"{len(data.loss)} runs within 0.1 % of the best objective. Half of a fresh pass at epoch "
+        f"{half_worth(PUBLISHED['R_D']):.0f} as published, {half_worth(data.params['R_D']):.0f} by ours, "
+        f"{half_worth(data.free_params['R_D']):.0f} with all free."
     )
 
 
@@ -134,14 +137,15 @@ def _alt_worth(data: Muennighoff) -> str:
     def at(R_D: float) -> str:
         return f"{float(worth(R_D, 4)):.2f} at 4 epochs and {float(worth(R_D, 40)):.1f} at 40"
 
-    return f"Worth in unique tokens: published {at(PUBLISHED['R_D'])}; ours {at(data.params['R_D'])}; all free {at(data.free_params['R_D'])}."
+    texts = (f"{name} {at(params['R_D'])}" for name, params in curves(data))
+    return f"Worth in unique tokens: {'; '.join(texts)}."
 
 
 def _caption_profile(data: Muennighoff) -> str:
     assert data.fit.search is not None
     return (
-        f"The lowest sum of Huber losses at each R_D (log axis), R_N free, over the lowest of all. The published point is a "
-        f"local minimum {percent(data.excess)} above it; {data.fit.search.starts} starts were followed and "
+        "The lowest sum of Huber losses at each R_D (log axis), R_N free, over the lowest of all. The published point "
+        f"is a local minimum {percent(data.excess)} above it; {data.fit.search.starts} starts were followed and "
         f"{len(data.fit.search.others)} other minima lie within 5 %. n = {len(data.loss)} runs."
     )
 
@@ -156,10 +160,17 @@ EPOCHS_FIGURE = Figure(
     alt=_alt_epochs,
 )  # fmt: skip
 WORTH = Figure(
-    title="What repeated tokens are worth", of="muennighoff", has_data=has_data, draw=draw_worth, caption=_caption_worth,
-    alt=_alt_worth, size=(5.0, 4.3),
+    title="What repeated tokens are worth", of="muennighoff", has_data=has_data, draw=draw_worth,
+    caption=_caption_worth, alt=_alt_worth, size=(5.0, 4.3),
 )  # fmt: skip
 PROFILE = Figure(
     title="How well the data tell R_D", of="muennighoff", has_data=has_data, draw=draw_profile,
     caption=_caption_profile, alt=_alt_profile, size=(5.0, 3.4),
 )  # fmt: skip
+
+FIGURES = {
+    "muennighoff_worth": WORTH,
+    "muennighoff_epochs": EPOCHS_FIGURE,
+    "muennighoff_profile": PROFILE,
+}
+"""Name of its files -> figure."""

@@ -23,6 +23,12 @@ def _module(name: str) -> Callable[[], Reproduction]:
 
 REPRODUCTIONS: dict[str, Callable[[], Reproduction]] = {
     "li2025": _module("li2025"),
+    "chinchilla": _module("chinchilla"),
+    "clark": _module("clark"),
+    "muennighoff": _module("muennighoff"),
+    "gadre": _module("gadre"),
+    "porian": _module("porian"),
+    "tinystories": _module("tinystories"),
 }
 """Name on the command line -> what builds it."""
 

@@ -1,4 +1,4 @@
-"""A published law beside ours: the shipped rows, the coefficients that papers print, and the table of both."""
+"""A published law beside ours: the shipped rows, the coefficients that papers print, the table of both, the page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from fits import FitResult, Param, RunTable, read_table
 from planners.published import published
 from reports.numerals import general, listed
-from reports.table import Cell, Column, Table
+from reports.page import Page, Section
+from reports.paper.claim import Claim
+from reports.picture import Picture
+from reports.table import Column, Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +39,8 @@ def values(fit: FitResult) -> dict[str, float]:
 
 
 COEFFICIENTS = (
-    Column(name="fit", head="rows", text=True),
     Column(name="parameter", head="coefficient", text=True),
+    Column(name="fit", head="rows", text=True),
     Column(name="ours", head="our fit", show=general(6)),
     Column(name="lo", head="95 % low", show=general(4)),
     Column(name="hi", head="95 % high", show=general(4)),
@@ -48,38 +51,80 @@ COEFFICIENTS = (
 def coefficient_table(
     fits: Mapping[str, FitResult], printed: Mapping[str, Sequence[Printed]], *, note: str, name: str = "coefficients"
 ) -> Table:
-    """Return our coefficients with intervals and the printed ones beside them, each with where it lies.
+    """Return our coefficients with intervals, the printed ones beside them, and which of those lie outside.
 
-    `printed` holds, for each fit, the published coefficients; the first of each fit share a column, and so on.
+    `printed` holds, for each fit, the published coefficients; those of one name share a column.
     """
     heads = list(dict.fromkeys(one.name for found in printed.values() for one in found))
-    columns = list(COEFFICIENTS)
-    for i, head in enumerate(heads):
-        columns += [
-            Column(name=f"printed_{i + 1}", head=head, show=general(6)),
-            Column(name=f"inside_{i + 1}", head="in our interval", text=True),
-        ]
+    columns = (
+        *COEFFICIENTS,
+        *(Column(name=f"printed_{i + 1}", head=head, show=general(6)) for i, head in enumerate(heads)),
+        Column(name="outside", head="outside our interval", text=True),
+    )
     rows = []
     for label, fit in fits.items():
         by_head = {one.name: one for one in printed.get(label, ())}
         for param in fit.params.values():
-            beside = [cell for head in heads for cell in _beside(param, by_head.get(head))]
-            status = param.status.replace("_", " ")
-            rows.append((label, param.name, param.value, param.lo, param.hi, status, *beside))
-    sources = " ".join(f"{one.name}: {one.source}." for found in list(printed.values())[:1] for one in found)
-    return Table(
-        name=name, title="Coefficients", note=f"{note} {sources}".strip(), columns=tuple(columns), rows=tuple(rows)
-    )
+            beside = [by_head[head].params.get(param.name) if head in by_head else None for head in heads]
+            far = [head for head in heads if head in by_head and _side(param, by_head[head]) != "inside"]
+            status, known = param.status.replace("_", " "), param.lo is not None and any(beside)
+            own = (label if len(fits) > 1 else None, param.value, param.lo, param.hi, status)
+            rows.append((param.name, *own, *beside, (listed(far) or "none") if known else None))
+    sources = " ".join(f"{one.name}: {one.source}." for one in next(iter(printed.values()), ()))
+    return Table(name=name, title="Coefficients", note=f"{note} {sources}".strip(), columns=columns, rows=tuple(rows))
 
 
-def _beside(param: Param, printed: Printed | None) -> tuple[Cell, Cell]:
-    """Return the printed value of a coefficient and whether it lies in our interval."""
-    value = printed.params.get(param.name) if printed else None
-    if value is None or param.lo is None or param.hi is None:
-        return value, None
-    return value, "yes" if param.lo <= value <= param.hi else "below" if value < param.lo else "above"
+def _side(param: Param, printed: Printed) -> str:
+    """Return where the printed value of a coefficient lies: inside our interval, below or above it."""
+    value = printed.params.get(param.name)
+    if value is None or param.lo is None or param.hi is None or param.lo <= value <= param.hi:
+        return "inside"
+    return "below" if value < param.lo else "above"
 
 
 def outside(fit: FitResult, printed: Printed) -> list[str]:
     """Return the coefficients whose printed value lies outside our interval."""
-    return [name for name, param in fit.params.items() if _beside(param, printed)[1] in ("below", "above")]
+    return [name for name, param in fit.params.items() if _side(param, printed) != "inside"]
+
+
+def claims_table(claims: Sequence[Claim]) -> Table:
+    """Return what the paper says beside what its numbers say, sentence by sentence."""
+    columns = (
+        Column(name="says", head="the paper says", text=True), Column(name="where", head="where", text=True),
+        Column(name="found", head="its numbers say", text=True), Column(name="verdict", head="verdict", text=True),
+    )  # fmt: skip
+    rows = tuple((claim.says, claim.where, claim.found, claim.verdict) for claim in claims)
+    note = "Each verdict is computed from the shipped rows when this page is made."
+    return Table(name="claims", title="Paper and numbers", note=note, columns=columns, rows=rows)
+
+
+def page_of(
+    name: str,
+    pictures: Mapping[str, Picture],
+    *,
+    title: str,
+    question: str,
+    answer: str,
+    first: str,
+    claims: Sequence[Claim],
+    reasons: Sequence[str],
+    tables: Sequence[Table],
+    footer: str,
+) -> Page:
+    """Return the page of a published study: answer, sentence by sentence, why numbers differ, figures and tables."""
+    rest = [Section(title=picture.title, pictures=(picture,)) for key, picture in pictures.items() if key != first]
+    return Page(
+        kind="Published study, done again",
+        title=title,
+        question=question,
+        answer=answer,
+        first=pictures.get(first),
+        sections=(
+            Section(title="Paper and numbers", tables=(claims_table(claims),)),
+            Section(title="What differs, and why", items=tuple(reasons)),
+            *rest,
+            *(Section(title=table.title, tables=(table,)) for table in tables),
+            Section(title="How to make it again", commands=(f"python -m scaling.report --reproduce {name}",)),
+        ),
+        footer=footer,
+    )
