@@ -161,8 +161,9 @@ def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, co
     """Recompute, compile and divide the blocks of `model` as asked; their weights keep their names."""
     from torch.utils.checkpoint import checkpoint
 
-    if compiled:  # one per kind of block, mode and batch; beyond the limit, 8, torch gives up
-        torch._dynamo.config.recompile_limit = 64
+    if compiled:
+        torch.compiler.reset()  # else sizes in which this run differs from the last one are compiled as unknown
+        torch._dynamo.config.recompile_limit = 64  # one per kind of block, mode and batch; beyond it torch gives up
     for layer in model.layers:
         if execution.recompute:
             kept = layer.forward
