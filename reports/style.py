@@ -7,6 +7,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -116,6 +117,11 @@ MOE = SERIES[0]
 """All MoE arms where their rate tells them apart."""
 
 
+def columns_of(count: int) -> int:
+    """Return in how many columns `count` panels of one kind stand: one above the other while a page holds them."""
+    return 1 if count <= 3 else 2 if count <= 12 else 3
+
+
 def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, **shared: Any) -> "list[Axes]":
     """Cut `axes` into `count` panels of `height` inches, in rows of `columns`; the canvas grows to hold them.
 
@@ -147,9 +153,7 @@ def key(cut: "Sequence[Axes]", columns: int = 2) -> None:
 
 def render(figure: Figure[Data_contra], data: Data_contra, formats: Sequence[str] = tuple(FORMATS)) -> dict[str, bytes]:
     """Draw `figure` and return its bytes by extension; the same data give the same bytes."""
-    import matplotlib
-
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC}):
+    with _style():
         canvas = drawn(figure, data)
         files = {}
         for extension in formats:
@@ -164,12 +168,20 @@ def drawn(figure: Figure[Data_contra], data: Data_contra) -> "Canvas":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    canvas = Canvas(figsize=figure.size)
-    FigureCanvasAgg(canvas)
-    canvas.supxlabel(data.source, x=0.995, ha="right", fontsize=7, color=QUIET)
-    figure.draw(data, canvas.add_subplot())
-    settle(canvas)
+    with _style():
+        canvas = Canvas(figsize=figure.size)
+        FigureCanvasAgg(canvas)
+        canvas.supxlabel(data.source, x=0.995, ha="right", fontsize=7, color=QUIET)
+        figure.draw(data, canvas.add_subplot())
+        settle(canvas)
     return canvas
+
+
+def _style() -> AbstractContextManager[None]:
+    """Return the style, whatever the settings of the machine, for as long as something is drawn or saved."""
+    import matplotlib
+
+    return matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC})
 
 
 def settle(canvas: "Canvas") -> None:
