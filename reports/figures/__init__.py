@@ -23,6 +23,7 @@ from reports.figures import (
     surface,
     tinystories,
     training,
+    versus,
 )
 from reports.style import Figure
 
@@ -47,6 +48,7 @@ FIGURES: dict[str, Figure[Any]] = {
     **gadre.FIGURES,
     **porian.FIGURES,
     **tinystories.FIGURES,
+    **versus.FIGURES,
 }
 """Name of its files -> figure."""
 
