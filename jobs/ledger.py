@@ -32,8 +32,6 @@ class Job:
     """As the executor names it: 77_0 on Slurm, a process id here."""
     pack: int
     """Which of the submission's packs it trains; workers of this machine share one."""
-    started: str | None = None
-    """When the process was started, as its system counts; null on Slurm. With the id it names one process for good."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +44,7 @@ class Submission:
     """When, by the clock of the host, UTC; for a person to read."""
     host: str
     """Who submitted."""
-    boot: str | None
+    boot: str | None = None
     """Which start of that machine's system; null where it cannot be told."""
     pid: int
     """The process that submitted."""
@@ -62,6 +60,8 @@ class Submission:
     """Its jobs; null where the second line is missing."""
     refused: str | None = None
     """Why the executor refused; null where it did not."""
+    cancelled: str | None = None
+    """Who asked for its end; null where nobody did."""
     ended: str | None = None
     """Why nothing of it is alive any more; null while something may be."""
     states: dict[str, str] | None = None
@@ -112,6 +112,10 @@ class Ledger:
         """Write that the executor took nothing."""
         self._append({"event": "refused", "id": id, "time": now(), "refused": reason})
 
+    def cancelled(self, id: str, by: str) -> None:
+        """Write that somebody asked for the end of a submission, so that nobody who waits for it starts it again."""
+        self._append({"event": "cancelled", "id": id, "time": now(), "cancelled": by})
+
     def ended(self, id: str, reason: str, states: Mapping[str, str]) -> None:
         """Write that nothing of a submission is alive, with the last state of each job that did not end well."""
         self._append({"event": "ended", "id": id, "time": now(), "ended": reason, "states": dict(states)})
@@ -154,7 +158,7 @@ class Ledger:
             os.fsync(file.fileno())
 
 
-LATER = ("jobs", "refused", "ended", "states")
+LATER = ("jobs", "refused", "cancelled", "ended", "states")
 """Fields that the later lines fill."""
 
 

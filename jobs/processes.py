@@ -1,21 +1,11 @@
-"""Processes of this machine, named so that a number used again is never taken for the process that had it before."""
+"""Processes of this machine by their command lines, in which each of ours carries the id of its submission."""
 
+import os
 import platform
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Process:
-    """One process that is alive."""
-
-    started: str
-    """When, as the system counts it: with the process id it is unique since the machine was started."""
-    command: str
-    """Its command line."""
 
 
 def host() -> str:
@@ -31,32 +21,40 @@ def boot() -> str | None:
         return None
 
 
-def process(pid: int) -> Process | None:
-    """Return the process with this number, or None where none is alive."""
-    if not PROC.joinpath("self").exists():
+def command_line(pid: int) -> str | None:
+    """Return the command line of a process, or None where none with this number is alive."""
+    if not (PROC / "self").exists():
         return _listed().get(pid)
     try:
-        stat = (PROC / str(pid) / "stat").read_text()
-        command = (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        state = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
+        command = (PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
         return None
-    fields = stat.rpartition(")")[2].split()  # the name before it may hold anything
-    return None if fields[0] in "ZX" else Process(started=fields[19], command=command.strip())
+    return None if state in "ZX" else command.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
-def processes() -> dict[int, Process]:
-    """Return all processes that this one can see, by number."""
-    if not PROC.joinpath("self").exists():
-        return _listed()
-    pids = [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
-    return {pid: found for pid in pids if (found := process(pid)) is not None}
+def processes_with(mark: str) -> list[int]:
+    """Return the processes whose command line holds `mark`, of those that this one can see."""
+    if not (PROC / "self").exists():
+        return [pid for pid, command in _listed().items() if mark in command]
+    found, wanted = [], mark.encode()
+    for name in os.listdir(PROC):
+        if name.isdigit():
+            try:
+                with open(f"{PROC}/{name}/cmdline", "rb", buffering=0) as file:
+                    holds = wanted in file.read()
+            except OSError:
+                continue
+            if holds and command_line(int(name)) is not None:
+                found.append(int(name))
+    return found
 
 
-def _listed() -> dict[int, Process]:
+def _listed() -> dict[int, str]:
     """Return the same where there is no /proc, from ps; nothing where that is missing too."""
     try:
-        listed = subprocess.run(["ps", "-axo", "pid=,lstart=,command="], capture_output=True, text=True, timeout=20)
+        listed = subprocess.run(["ps", "-axo", "pid=,command="], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return {}
-    rows = (line.split(None, 6) for line in listed.stdout.splitlines())
-    return {int(row[0]): Process(started=" ".join(row[1:6]), command=row[6]) for row in rows if len(row) == 7}
+    rows = (line.split(None, 1) for line in listed.stdout.splitlines())
+    return {int(row[0]): row[1] for row in rows if len(row) == 2}

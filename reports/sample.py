@@ -24,6 +24,11 @@ SIZES = replace(
     moe=replace(BUDGETS.moe, d_expert=16), dense=replace(BUDGETS.dense, d_model=None, n_layers=None, n_heads=None),
 )  # fmt: skip
 """Two sizes at three budgets."""
+SAMPLES = {
+    "A study of three budgets, fresh and repeated data": BUDGETS,
+    "A study of two sizes at three budgets": SIZES,
+}
+"""What a gallery calls a study -> its question."""
 TRUTH = {"best": 0.19, "bend": 0.08, "skew": -0.02, "move": -0.15, "dense": 0.03}
 NOISE = 0.006
 """SD of a run, and of what a seed adds to its runs, nats per token."""

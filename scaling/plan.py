@@ -78,7 +78,8 @@ FLAGS = (
          help="what MoE arms keep as the rate falls: the backbone (default), or only its aspect ratios"),
     Flag(name="budget", sets="budgets", read=parse_quantities, metavar="C,…",
          help="training compute in FLOPs, 1e18,3e18"),
-    Flag(name="tokens", sets="tokens", read=parse_quantities, metavar="D,…", help="tokens consumed, under N=D and C=D"),
+    Flag(name="tokens", sets="tokens", read=parse_quantities, metavar="D,…",
+         help="tokens consumed, under N=D and C=D, or by the arms that a preset gives"),
     Flag(name="total-params", sets="total_params", read=parse_quantities, metavar="N,…",
          help="parameters without the vocabulary: 100M"),
     Flag(name="activation", sets="activations", read=parse_quantities, metavar="R,…",
@@ -256,6 +257,8 @@ def _instead(asked: dict[str, Any], start: Question) -> dict[str, Any]:
     if "match" in asked:  # what follows now is no longer given
         amounts = {"N": ("total_params", None), "C": ("budgets", ()), "D": ("tokens", ())}
         emptied |= dict(amounts[letter] for letter in amounts if letter not in asked["match"])
+    if "budgets" in asked or "tokens" in asked:  # what is asked for now, and not what each given arm has
+        emptied["arms"] = tuple(replace(arm, C=None, D=None) for arm in start.arms)
     return {name: value for name, value in emptied.items() if name not in asked}
 
 

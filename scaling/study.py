@@ -11,11 +11,11 @@ from pathlib import Path
 from fits import summary
 from fits.fit import usual_law
 from jobs.status import status
-from jobs.submit import CLUSTERS, Cluster, wanted
 from planners import Study, make_plan, preset
 from planners.presets import PRESETS
 from planners.quantity import parse_count, parse_quantities
-from scaling import cli, fit, ledger, plan, report, rungs, sweep
+from scaling import cli, clusters, fit, ledger, plan, progress, report, rungs
+from scaling.training import train
 
 EXAMPLE = "python -m scaling.study smoke"
 
@@ -28,8 +28,7 @@ def arguments() -> cli.Parser:
     parser.add_argument("--budget", metavar="C", help="another compute per run (laptop: default by measured speed)")
     parser.add_argument("--data", metavar="NAME", help="another corpus: text:PATH, hf:NAME (default: the preset's)")
     parser.add_argument("--eval-windows", metavar="W", help="validation windows (default: the preset's)")
-    parser.add_argument("--cluster", choices=CLUSTERS, default="local", help="where to train (default local)")
-    cli.add_execution(parser)
+    clusters.add_flags(parser)
     return parser
 
 
@@ -40,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def act(flags: cli.Flags) -> int:
     """Do what is not done yet, stage by stage; runs that failed or are missing leave gaps."""
-    asked = preset(flags.preset)
+    asked, cluster = preset(flags.preset), clusters.cluster(flags)
     study = Study(flags.out or Path("studies") / asked.study)
     asked = replace(asked, study=study.folder.name, data=flags.data or asked.data)
     if flags.eval_windows is not None:
@@ -58,13 +57,12 @@ def act(flags: cli.Flags) -> int:
         if not flags.json:
             ledger.show(planned)
             print()
-    runs = wanted(status(study), retry=False)
-    if runs:
-        sweep.train(
-            study, runs, Cluster(kind=flags.cluster, execution=cli.execution(flags)), wait=True, quiet=flags.json
-        )
+    if any(run.record is None for run in status(study)):
+        trained = train(study, cluster, wait=True, quiet=flags.json)
+        for reason in trained.withheld:
+            cli.say(f"withheld: {reason}", flags)
     if not flags.json:
-        sweep.show(study, status(study))
+        progress.show(study, status(study))
         print()
     table = fit.runs_of(study)
     for result in fit.fit_and_write(table, [usual_law(table)], study.fits, margin=asked.margin):

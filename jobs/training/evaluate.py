@@ -20,8 +20,11 @@ from planners.spec import Training
 BATCH_WINDOWS = 32
 BATCH_TOKENS = 2**16
 """Most windows, and most tokens, of one forward pass of an evaluation."""
-FLOOR_TOLERANCE = 5
-"""A loss this many of its standard errors below an entropy floor cannot be chance."""
+FLOOR_TOLERANCE, FLOOR_WINDOWS = 5, 16
+"""A loss this many of its standard errors below an entropy floor, over as many windows at least, is hardly chance.
+
+Student's t with 15 degrees of freedom is below -5 once in 13,000 samples; with 3 windows, once in 50.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +37,8 @@ class Evaluation:
     """The same by domain."""
     routing: RoutingHealth | None
     """Health of the router; null for a dense model."""
-
-    @property
-    def below_floor(self) -> bool:
-        """Whether a domain's loss is below its entropy floor by more than chance: then something is wrong."""
-        return any(
-            domain.floor is not None
-            and domain.se is not None
-            and domain.loss < domain.floor - FLOOR_TOLERANCE * domain.se
-            for domain in self.domains.values()
-        )
+    below_floor: bool
+    """Whether a domain's loss is below its entropy floor by more than chance: then something is wrong."""
 
 
 class Evaluator:
@@ -93,15 +88,23 @@ def evaluate(
     Each domain has its share of the windows; at most `batch` of them go through the model at once. Evaluation drops no
     token; `dropped` is the share that training did.
     """
-    was_training, health, domains = model.training, _RoutingSum(), {}
+    was_training, health, domains, below = model.training, _RoutingSum(), {}, False
     model.eval()
     try:
         for domain, count in zip(corpus.domains, corpus.validation_counts(windows), strict=True):
-            domains[domain.label] = _domain_loss(model, domain, seq_len, count, batch, device, health)
+            measured = _domain_loss(model, domain, seq_len, count, batch, device, health)
+            domains[domain.label], below = measured, below or is_below_floor(measured, count)
     finally:
         model.train(was_training)
     loss = sum(float(domain.share) * domains[domain.label].loss for domain in corpus.domains)
-    return Evaluation(loss=loss, domains=domains, routing=health.result(dropped))
+    return Evaluation(loss=loss, domains=domains, routing=health.result(dropped), below_floor=below)
+
+
+def is_below_floor(measured: DomainLoss, windows: int) -> bool:
+    """Return whether a loss over so many windows is below its floor by more than chance; False where none is known."""
+    if measured.floor is None or measured.se is None or windows < FLOOR_WINDOWS:
+        return False
+    return measured.loss < measured.floor - FLOOR_TOLERANCE * measured.se
 
 
 def _domain_loss(

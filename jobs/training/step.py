@@ -12,7 +12,8 @@ from jobs.training.distributed import Ranks
 from jobs.training.experts import Experts
 from jobs.training.loss import linear_cross_entropy
 from jobs.training.metrics import Part, Window
-from jobs.training.model import Transformer, is_matrix
+from jobs.training.model import Transformer
+from jobs.training.optimizer import adamw
 from jobs.training.precision import autocast
 from jobs.training.routing import Routing
 from jobs.training.schedule import learning_rate
@@ -23,14 +24,14 @@ from planners.spec import Router, RunSpec
 class Objective(nn.Module):
     """What is minimised: cross entropy and the losses of the routers, each a mean over the tokens of one call."""
 
-    def __init__(self, model: Transformer, settings: Router):
+    def __init__(self, model: Transformer, settings: Router, *, compiled: bool = False):
         super().__init__()
-        self.model, self.settings = model, settings
+        self.model, self.settings, self.compiled = model, settings, compiled
 
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor, list[Routing]]:
         """Return loss, cross entropy and routings of windows (batch, T + 1)."""
         x, routings = self.model.hidden(windows[:, :-1])
-        loss = entropy = linear_cross_entropy(x, self.model.head.weight, windows[:, 1:])
+        loss = entropy = linear_cross_entropy(x, self.model.head.weight, windows[:, 1:], compiled=self.compiled)
         for routing in routings:
             loss = loss + self.settings.balance * routing.balance
             if self.settings.z_loss:
@@ -51,7 +52,7 @@ class Stepper:
         self.windows = spec.training.batch_tokens // spec.training.seq_len // ranks.size
         self.compiled = compiles(execution, spec, ranks.device)
         prepare_blocks(model, execution, ranks, compiled=self.compiled)
-        self.objective = ranks.wrap(Objective(model, spec.router))
+        self.objective = ranks.wrap(Objective(model, spec.router, compiled=self.compiled))
         self.optimizer = adamw(model, spec)
         self.weights = list(model.parameters())
         self.experts = [module for module in model.modules() if isinstance(module, Experts)]
@@ -160,8 +161,9 @@ def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, co
     """Recompute, compile and divide the blocks of `model` as asked; their weights keep their names."""
     from torch.utils.checkpoint import checkpoint
 
-    if compiled:  # one per kind of block, mode and batch; beyond the limit, 8, torch gives up
-        torch._dynamo.config.recompile_limit = 64
+    if compiled:
+        torch.compiler.reset()  # else sizes in which this run differs from the last one are compiled as unknown
+        torch._dynamo.config.recompile_limit = 64  # one per kind of block, mode and batch; beyond it torch gives up
     for layer in model.layers:
         if execution.recompute:
             kept = layer.forward
@@ -170,16 +172,3 @@ def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, co
             layer.compile(fullgraph=True)
     if execution.shard:
         distributed.shard(model, model.layers, ("hidden",))
-
-
-def adamw(model: Transformer, spec: RunSpec) -> torch.optim.Optimizer:
-    """Return fused AdamW with weight decay on matrices and none on norms and biases."""
-    training, named = spec.training, list(model.named_parameters())
-    decayed = [weight for name, weight in named if is_matrix(name, weight)]
-    others = [weight for name, weight in named if not is_matrix(name, weight)]
-    groups = [
-        {"params": decayed, "weight_decay": training.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    first, second = training.betas
-    return torch.optim.AdamW(groups, lr=training.lr, betas=(first, second), fused=True)

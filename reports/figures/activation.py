@@ -73,7 +73,10 @@ def _panel(group: Series, axes: "Axes") -> None:
         _arm(arm, CONTROL ** (at + 1), axes, color=QUIET, marker="D")
     if group.controls:
         sizes = listed(format_quantity(arm.spec.N) for arm in group.controls)
-        axes.text(0.995, 0.97, f"controls: N {sizes}", transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
+        axes.text(
+            0.995, 0.03, f"controls: N\n{sizes}", transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5,
+            linespacing=1.1,
+        )  # fmt: skip
 
 
 def _arm(arm: Arm, x: float, axes: "Axes", *, color: str, marker: str) -> None:
@@ -165,7 +168,7 @@ def _axes(groups: list[Series], cut: "list[Axes]", columns: int) -> None:
     assert canvas is not None
     for panel in cut:
         log_axis(panel, "x", [*rates, CONTROL**controls], percent, last=1.0)
-        panel.tick_params(labelbottom=panel in cut[-columns:])
+        panel.tick_params(labelbottom=panel in cut[-columns:], labelsize=9 if columns == 1 else 8)
         if controls:
             panel.axvline(CONTROL**0.5, ymax=0.86, color=FAINT, linewidth=0.8, linestyle=(0, (1, 2)))
     for panel in cut[-columns:]:

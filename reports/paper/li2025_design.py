@@ -49,8 +49,8 @@ def gate_normalisation(paper: Li2025) -> Claim:
         where="table 6",
         found=f"Normalised less not: loss {listed(map(signed, losses))} nats, balance loss "
         f"{listed(f'{value:+.3f}'.replace('-', '−') for value in balance)}. The balance is better in "
-        f"{sum(value < 0 for value in balance)} of {len(balance)} pairs; a change of the loss as large as elsewhere in "
-        "these tables is not excluded.",
+        f"{sum(value < 0 for value in balance)} of {len(balance)} pairs; a change of the loss as large as elsewhere "
+        "in these tables is not excluded.",
         verdict=CANNOT,
     )
 

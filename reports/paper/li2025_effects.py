@@ -51,8 +51,15 @@ def coarse_ablations(paper: Li2025) -> tuple[tuple[int, str, float], ...]:
 
 def slopes(paper: Li2025) -> dict[float, Estimate]:
     """Return -dL / d ln D at 2B by rate (table 9), of the rates with three runs or more."""
-    lines = {r_a: _line(runs, 2) for r_a, runs in _by_rate(paper).items()}
+    lines = {r_a: token_line(runs) for r_a, runs in _by_rate(paper).items()}
     return {r_a: _slope(line) for r_a, line in lines.items() if line is not None}
+
+
+def token_line(runs: Sequence[Li2025Run], coefficients: int = 2) -> Line | None:
+    """Return the polynomial in ln (D / 1e11) through the runs of one rate; none where no run is left to judge it by."""
+    x, loss = np.log([run.D / 1e11 for run in runs]), np.array([run.bpc for run in runs])
+    line = solve(Powers(coefficients), x, loss, np.empty((len(runs), 0)))
+    return line if line is not None and line.dof >= 1 else None
 
 
 def bends(paper: Li2025) -> tuple[tuple[float, int, float], ...]:
@@ -61,7 +68,7 @@ def bends(paper: Li2025) -> tuple[tuple[float, int, float], ...]:
 
     found = []
     for r_a, runs in _by_rate(paper).items():
-        line = _line(runs, 3)
+        line = token_line(runs, 3)
         if line is not None:
             bend, error = (float(each[0]) for each in line.at(np.zeros(1), 2))
             found.append((r_a, len(runs), 2 * float(stdtr(line.dof, -abs(bend) / error))))
@@ -105,13 +112,6 @@ def _by_rate(paper: Li2025) -> dict[float, list[Li2025Run]]:
     for run in paper.of(9):
         found.setdefault(run.r_a, []).append(run)
     return found
-
-
-def _line(runs: Sequence[Li2025Run], coefficients: int) -> Line | None:
-    """Fit a polynomial in ln D; none where no run is left to judge it by."""
-    x, loss = np.log([run.D / 1e11 for run in runs]), np.array([run.bpc for run in runs])
-    line = solve(Powers(coefficients), x, loss, np.empty((len(runs), 0)))
-    return line if line is not None and line.dof >= 1 else None
 
 
 def _slope(line: Line) -> Estimate:

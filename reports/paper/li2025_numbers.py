@@ -140,6 +140,11 @@ class Li2025:
         return {"2B": self.series["2B"], "3B": self.series["3B, 65B tokens"], "7B": self.series["7B"]}
 
     @cached_property
+    def fixed_D(self) -> FitResult:
+        """The cubic through the 7B runs on 130B tokens (table 11), whose C differ."""
+        return fit_law(run_table(self.of(11)), "cubic", margin=self.margin("7B"))
+
+    @cached_property
     def one_optimum(self) -> dict[str, Constancy]:
         """The test that the three sizes share one minimum: on all runs, and on those with fine-grained experts."""
         fine = {"2B": "2B, fine", "3B": "3B, 65B tokens, fine", "7B": "7B"}

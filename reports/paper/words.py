@@ -1,9 +1,17 @@
 """Estimates in words, one way for every reproduced paper: rates in per cent, losses with four decimals."""
 
+from collections.abc import Iterable
+
 
 def one(value: float) -> str:
     """Write a rate with one decimal: `21.1 %`, so that ends of intervals line up."""
     return f"{100 * value:.1f} %"
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Write a list as a sentence does: `a`, `a and b`, `a, b and c`."""
+    *head, last = parts
+    return f"{', '.join(head)} and {last}" if head else last
 
 
 def rate(value: float | None, lo: float | None, hi: float | None) -> str:

@@ -1,8 +1,10 @@
 """The ledger: whole lines are read back, torn ones are left out, and what is written after a tear is not lost."""
 
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.ledger import Job, Ledger, Submission, new_id, now
-from jobs.processes import process, processes
+from jobs.processes import command_line, processes_with
 from planners import Study
 
 FIRST = Submission(
@@ -25,7 +27,7 @@ FIRST = Submission(
     predicted_s=(3.0, 1.5),
 )
 SECOND = replace(FIRST, id=new_id(), executor="local")
-JOBS = (Job(id="77_0", pack=0), Job(id="77_1", pack=1, started="123"))
+JOBS = (Job(id="77_0", pack=0), Job(id="77_1", pack=1))
 
 
 def written(folder: Path) -> Ledger:
@@ -86,15 +88,16 @@ def test_a_field_of_a_later_version_is_no_tear(tmp_path: Path) -> None:
     assert len(ledger.read()) == 2
 
 
-def test_a_process_is_known_by_its_number_and_its_start() -> None:
+def test_a_process_is_known_by_its_command_line() -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "a-mark-of-this-test"])
     try:
-        found = process(child.pid)
-        assert found is not None
-        assert found.started == processes()[child.pid].started
-        assert "a-mark-of-this-test" in found.command
+        deadline = time.monotonic() + 20
+        while child.pid not in processes_with("a-mark-of-this-test"):  # its command line is not there at once
+            assert time.monotonic() < deadline
     finally:
         child.kill()
-    assert process(child.pid) is None  # a zombie is dead
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert command_line(child.pid) is None  # a zombie is dead
+    assert processes_with("a-mark-of-this-test") == []
     child.wait()
-    assert process(child.pid) is None
+    assert command_line(child.pid) is None

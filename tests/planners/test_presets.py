@@ -15,7 +15,7 @@ from planners.presets.tinystories import shape
 from planners.published.li2025 import Li2025Run, li2025_runs
 
 RUNS = {
-    "smoke": 4, "laptop": 27, "laptop-grid": 126, "laptop-tuning": 40, "gpu-day": 90, "tinystories-moe": 12,
+    "smoke": 4, "laptop": 27, "laptop-grid": 108, "laptop-tuning": 40, "gpu-day": 90, "tinystories-moe": 12,
     "li2025-2b": 27, "li2025-3b": 20, "li2025-7b": 27,
 }  # fmt: skip
 OURS = ("smoke", "laptop", "laptop-grid", "laptop-tuning")
