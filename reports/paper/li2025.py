@@ -28,6 +28,8 @@ from reports.paper.reproduction import Reproduction
 from reports.paper.words import around, joined, rate
 from reports.picture import Picture
 
+REUSED = ("3B, 114B tokens", "7B, 68B tokens", "7B, two epochs")
+"""Series on repeated data beside those that answer."""
 COMMAND = "python -m scaling.report --reproduce li2025 -o li2025"
 
 
@@ -112,8 +114,10 @@ def _more(paper: Li2025) -> Iterable[str]:
     yield "The paper answers: yes, at about 20 % whatever the size; and where data are equal too, they can be repeated."
     leads = [f"{around((-value, half))} at {scale}" for scale, (value, half) in _leads(paper, 0).items()]
     beaten = [scale for scale, series in paper.main.items() if _ahead(series, 1)]
-    twice = f"At {joined(beaten)} MoE is below" if beaten else "At no size do they show MoE below"
-    yield f"MoE less dense, in bits per character: {joined(leads)}. {twice} dense of about twice the compute."
+    twice = f"MoE at {joined(beaten)} is" if beaten else "None of these is shown to be"
+    reused = [name for name in REUSED if _ahead(paper.series[name], 1)]
+    also = f"; of those on repeated data, {joined(reused)} is" if reused else ""
+    yield f"MoE less dense, in bits per character: {joined(leads)}. {twice} below dense of about twice the compute{also}."
     found = paper.one_optimum["all runs"]
     factor = "no factor" if found.detectable is None else f"a factor of less than {math.exp(found.detectable):.2f}"
     yield (
