@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 import platform
-import signal
 import sys
 import time
 import traceback
@@ -19,7 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jobs import snapshot
 from jobs.execution import Execution
+from jobs.notice import Notice
 from jobs.ranks import GRACE_S, error_told, is_first, is_rank, launch
 from jobs.record import RunRecord, read_record, write_record
 from planners.errors import UsageError
@@ -67,16 +68,19 @@ def is_running(folder: Path) -> bool:
 class Worker:
     """What submitit runs: `Worker(folder)(run_ids)` trains what is free among `run_ids`, the first ones first."""
 
-    def __init__(self, folder: str, execution: Execution | None = None):
-        self.folder, self.execution = folder, execution or Execution()
+    def __init__(self, folder: str, execution: Execution | None = None, *, code: str | None = None):
+        self.folder, self.execution, self.code = folder, execution or Execution(), code
         self._stopping = False
 
     def __call__(self, run_ids: list[str]) -> int:
         """Return how many runs this worker ended. A failing run is recorded and does not stop the others."""
+        snapshot.check(self.code)
         study = Study(self.folder)
         place = {run_id: index for index, run_id in enumerate(run_ids)}
         left = sorted((spec for spec in study.runs() if spec.run_id in place), key=lambda spec: place[spec.run_id])
-        self._listen(left)
+        self._set_threads(left)
+        notice = Notice(self._stop)
+        notice.listen()
         ended = 0
         while left:
             outcomes = [(spec, self._attempt(study, spec)) for spec in left]
@@ -85,13 +89,14 @@ class Worker:
             ended += now
             if not now:
                 break  # what is left belongs to others, or waits for them, or this worker was asked to stop
+        notice.pass_on()
         return ended
 
     def checkpoint(self, run_ids: list[str]) -> Any:
         """Return what submitit requeues after a time limit or a preemption; every run has its own checkpoint."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(Worker(self.folder, self.execution), run_ids)
+        return DelayedSubmission(self, run_ids)
 
     def _attempt(self, study: Study, spec: RunSpec) -> str:
         """Train one run if it is free; return ended, gone (it has a record) or left (for others, or for the next call).
@@ -115,17 +120,12 @@ class Worker:
             print(f"run {spec.run_id} is left: {error}", file=sys.stderr)
             return "left"
 
-    def _listen(self, specs: list[RunSpec]) -> None:
-        """Set the thread count before torch is loaded, and finish the step when asked to stop on this machine.
-
-        On a cluster submitit has its own handlers: a time limit or preemption calls `checkpoint` and requeues.
-        """
+    def _set_threads(self, specs: list[RunSpec]) -> None:
+        """Set the thread count before torch is loaded."""
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(max((spec.training.threads for spec in specs), default=1))
-        if os.environ.get("SUBMITIT_EXECUTOR") == "local":
-            signal.signal(signal.SIGTERM, self._stop)
 
-    def _stop(self, *_: object) -> None:
+    def _stop(self) -> None:
         self._stopping = True
 
 
@@ -150,6 +150,7 @@ def train_and_record(
     from jobs.training.loop import Interrupted, train
 
     started = now()
+    snapshot.remember()
     try:
         if execution is not None and execution.devices > 1 and not is_rank():
             return launch(study, spec, execution, stop=stop)
