@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from fits.arms import AXES, positions
 from fits.bases import Curve
 from fits.law import Law
-from fits.table import BUDGET_TOLERANCE, Floats, RunTable
+from fits.table import BUDGET_TOLERANCE, Floats, RunTable, groups_of
+from planners.check import Check
 from planners.errors import UsageError
 
 COLLINEAR = 0.95
@@ -36,18 +37,6 @@ SAME_N = 0.05
 
 RUN_NAMES = ("run_id", "run", "name", "hyper_id")
 """Columns that name a run in published tables and ours."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing that could make the answer wrong."""
-
-    name: str
-    """What was checked."""
-    verdict: str
-    """ok or warn."""
-    evidence: str
-    """One sentence with the numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,15 +192,18 @@ def _dense_baseline(table: RunTable, need: Need) -> Verdict:
 
 
 def _better_dense(dense: RunTable, matched: NDArray[np.bool_]) -> str | None:
-    """Return a sentence where a dense arm of another N ends below the matched one at the same C."""
+    """Return a sentence where a dense arm of another N ends below the matched one at the same C, by mean loss."""
     if matched.all() or not dense.has("C"):
         return None
-    C, loss = dense.numbers("C"), dense.numbers("loss")
+    C, N, loss = dense.numbers("C"), dense.numbers("N"), dense.numbers("loss")
+    sizes = groups_of(N)
     for at in np.flatnonzero(matched):
-        rivals = ~matched & (np.abs(C / C[at] - 1) <= BUDGET_TOLERANCE)
-        if rivals.any() and loss[rivals].min() < loss[at]:
-            lead, N = loss[at] - loss[rivals].min(), dense.numbers("N")[rivals][np.argmin(loss[rivals])]
-            return f"At C {C[at]:.3g} a dense arm of N {N:.3g} ends {lead:.3g} below the N-matched one: give both."
+        here = np.abs(C / C[at] - 1) <= BUDGET_TOLERANCE
+        means = {size: float(loss[here & (sizes == size)].mean()) for size in np.unique(sizes[here])}
+        best = min(means, key=lambda size: means[size])
+        if means[best] < means[sizes[at]]:
+            lead, other = means[sizes[at]] - means[best], float(np.median(N[here & (sizes == best)]))
+            return f"At C {C[at]:.3g} a dense arm of N {other:.3g} ends {lead:.3g} below the N-matched one: give both."
     return None
 
 

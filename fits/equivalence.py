@@ -49,6 +49,16 @@ def equivalence_power(margin: float, sd: float, n: int, excess: float = 0.0) -> 
     return float(quad(passes, 0.0, min(widest, 1 + 12 / math.sqrt(2 * dof)), limit=200)[0])
 
 
+def detectable(sd: float, n: int) -> float | None:
+    """Return the true mean that a two-sided t test at 5 % finds in 80 % of samples of `n`; null for fewer than two."""
+    from scipy.special import nctdtrinc, stdtrit
+
+    if n < 2:
+        return None
+    quantile = float(stdtrit(n - 1, 1 - LEVEL / 2))
+    return float(nctdtrinc(n - 1, 1 - POWER, quantile)) * sd / math.sqrt(n)
+
+
 def smallest_margin(sd: float, n: int) -> float | None:
     """Return the margin at which `equivalence_power` is 80 %; null for fewer than two differences."""
     return None if n < 2 else sd * _smallest_of_unit_sd(n)

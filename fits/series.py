@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from fits.table import BUDGET_TOLERANCE, Floats, RunTable, groups_of
 
+TUNING = ("lr_check", "tuning")
+"""Roles of runs at another learning rate or batch than the rule's."""
 Part = tuple[str, RunTable]
 """(name, its runs); the name is empty where nothing was split."""
 
@@ -20,9 +22,9 @@ def series(table: RunTable) -> dict[str, RunTable]:
     By the column `series` where the plan gave one, by C (or by D, where that is what the arms share), by N, and by
     whether data is fresh, repeated to one U (strict) or for one number of epochs (loose). The fresh dense arm belongs
     to every reuse of its budget, since each is compared with it. A series without MoE runs is no curve and is left out,
-    unless there is no other.
+    unless there is no other. Runs that only check or tune a learning rate or a batch are in none.
     """
-    parts: list[Part] = [("", table)]
+    parts: list[Part] = [("", _without_tuning(table))]
     for split in (_by_label, _by_amount, _by_total, _by_reuse):
         parts = [
             ("-".join(filter(None, (name, added))), found)
@@ -31,6 +33,13 @@ def series(table: RunTable) -> dict[str, RunTable]:
         ]
     routed = {name: part for name, part in parts if part.routed().any()}
     return routed or dict(parts[:1])
+
+
+def _without_tuning(table: RunTable) -> RunTable:
+    if not table.has("role"):
+        return table
+    tuning = table.frame["role"].isin(TUNING).to_numpy()
+    return table if tuning.all() else table.only(~tuning)
 
 
 def _named(parts: Iterator[Part]) -> list[Part]:

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from fits.checks import Check
 from fits.compare import Comparison
 from fits.constancy import Constancy
 from fits.result import FitResult, Optimum, Param
 from fits.reuse import Cost, Equivalence, Reuse
+from planners.check import Check
 
 
 def summary(result: FitResult) -> str:

@@ -18,7 +18,7 @@ class Execution:
     devices: int = 1
     """Processes that share each batch, each with a GPU of its own where there are any."""
     micro_batch: int | None = None
-    """Sequences in one forward pass of one process; null: what memory holds. Halved where memory runs out."""
+    """Sequences in one forward pass of one process, at most; null: what memory holds. Halved where memory runs out."""
     compile: bool | None = None
     """Whether each block is compiled; null: on a GPU."""
     recompute: bool = False

@@ -16,9 +16,9 @@ REQUEUE_WAIT_S = 3.0
 
 
 class Notice:
-    """Signals of the end of this job: each calls `stop`; `pass_on` then lets submitit requeue the job."""
+    """Signals of the end of this job: each calls `stop`, with whether the job comes back; `pass_on` then requeues it."""
 
-    def __init__(self, stop: Callable[[], object]):
+    def __init__(self, stop: Callable[[bool], object]):
         self._stop = stop
         self._asked_to_end = self._asked_to_come_back = False
         self._requeue: Any = None
@@ -50,8 +50,8 @@ class Notice:
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._asked_to_end = True
-        self._stop()
+        self._stop(False)
 
     def _come_back(self, number: int, frame: FrameType | None) -> None:
         self._asked_to_come_back = True
-        self._stop()
+        self._stop(True)

@@ -120,6 +120,8 @@ class RunRecord:
     below_floor, not_finite, exploded."""
     error: str | None = None
     """Why the run failed or diverged, one line."""
+    failure: str | None = None
+    """Class of the failure (`jobs.failures`); null of a run that is done and of records that knew no classes."""
 
     def __post_init__(self) -> None:
         if self.state not in STATES:

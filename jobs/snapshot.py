@@ -53,7 +53,10 @@ def remember() -> None:
 
 
 def take(folder: Path) -> Path:
-    """Copy the sources into `folder`/<hash> and return that; a whole copy that is there already is used again."""
+    """Copy the sources into `folder`/<hash> and return that; a whole copy that is there already is used again.
+
+    Raises UsageError where they are no longer those of this process.
+    """
     with tempfile.TemporaryDirectory(dir=_made(folder)) as temporary:
         copy = Path(temporary) / "code"
         for path in _sources(ROOT):
@@ -61,7 +64,8 @@ def take(folder: Path) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
         (copy / COMMIT).write_text(commit() or "")
-        name = _hash(copy)
+        if (name := _hash(copy)) != code():
+            raise UsageError(f"the sources in {ROOT} were edited since this command was started; start it again")
         place = folder / name
         if place.is_dir() and _hash(place) != name:
             place.rename(Path(temporary) / "damaged")

@@ -1,12 +1,20 @@
-"""Where each run of a study stands, read from its files alone."""
+"""Where each run of a study stands: by its files, and by what is in flight."""
 
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from jobs.attempts import Attempt, D_saved, read_attempts, spent
+from jobs.failures import of_state
+from jobs.flight import Flight
 from jobs.record import RunRecord, read_record
 from jobs.worker import is_running
+from planners.errors import UsageError
 from planners.files import last_row
 from planners.spec import RunSpec
 from planners.study import Study
+
+STATES = ("done", "diverged", "failed", "running", "queued", "waiting")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +24,7 @@ class RunStatus:
     spec: RunSpec
     """What was asked for."""
     state: str
-    """done, diverged, failed, running or waiting."""
+    """done, diverged, failed, running, queued (in flight, and not begun or interrupted) or waiting."""
     record: RunRecord | None
     """Its record, once it ended."""
     D_seen: int
@@ -25,22 +33,62 @@ class RunStatus:
     """Validation loss of a run that is done, else the last training loss; nats per token."""
     tokens_per_s: float | None
     """Speed so far."""
+    in_flight: bool = False
+    """Whether a job is alive, or may be, that was submitted for it."""
+    eta_s: float | None = None
+    """Seconds of training that are left, of a run that has begun; from its last metrics line."""
+    wall_s: float = 0.0
+    """Seconds that it has taken, those that were lost to interruptions included as far as they are known."""
+    attempts: tuple[Attempt, ...] = ()
+    """Attempts so far; not read for runs that are done."""
+    spent: int = 0
+    """Attempts that count against the bound."""
+    failure: str | None = None
+    """Class of the last failure; null where there was none."""
 
     @property
     def C_seen(self) -> float:
         """Training FLOPs spent so far; a run that ended counts whole."""
         return self.spec.C * (1.0 if self.record else self.D_seen / self.spec.training.D)
 
+    @property
+    def device_s(self) -> float:
+        """Device-seconds that it has taken."""
+        execution = self.record.execution if self.record else None
+        return self.wall_s * (execution.devices if execution else 1)
 
-def status(study: Study) -> list[RunStatus]:
+
+def status(study: Study, flight: Flight | None = None) -> list[RunStatus]:
     """Return the status of every planned run, in the order of the plan."""
-    return [run_status(study, spec) for spec in study.runs()]
+    return statuses(study, study.runs(), flight)
 
 
-def run_status(study: Study, spec: RunSpec) -> RunStatus:
-    """Return the status of one run."""
-    record = read_record(study, spec)
-    if record is not None:
+def statuses(study: Study, specs: Iterable[RunSpec], flight: Flight | None = None) -> list[RunStatus]:
+    """Return the status of runs; `flight` says what is in flight, nothing where it is not given."""
+    flying = flight.run_ids if flight else set()
+    at_work = flight.at_work if flight else set()
+    job_states = flight.state_of_job() if flight else {}
+    return [
+        run_status(study, spec, spec.run_id in flying, at_work=spec.run_id in at_work, job_states=job_states)
+        for spec in specs
+    ]
+
+
+def run_status(
+    study: Study,
+    spec: RunSpec,
+    in_flight: bool = False,
+    *,
+    at_work: bool = False,
+    job_states: dict[str, str] | None = None,
+) -> RunStatus:
+    """Return the status of one run. A record that cannot be read counts as none, with a warning."""
+    try:
+        record = read_record(study, spec)
+    except UsageError as error:
+        print(f"warning: {error}; it counts as not trained", file=sys.stderr)
+        record = None
+    if record is not None and record.state != "failed":
         return RunStatus(
             spec=spec,
             state=record.state,
@@ -48,14 +96,43 @@ def run_status(study: Study, spec: RunSpec) -> RunStatus:
             D_seen=record.D_seen,
             loss=record.loss,
             tokens_per_s=record.tokens_per_s,
+            wall_s=record.wall_s,
+            failure=record.failure,
         )
+    return _open_status(study, spec, record, in_flight, at_work, job_states or {})
+
+
+def _open_status(
+    study: Study, spec: RunSpec, record: RunRecord | None, in_flight: bool, at_work: bool, job_states: dict[str, str]
+) -> RunStatus:
+    """Return the status of a run that may still be trained: without a record, or failed."""
     folder = study.run_folder(spec.run_id)
+    attempts = read_attempts(folder)
     line = last_row(folder / "metrics.jsonl")
+    is_begun = bool(attempts) and not attempts[-1].ended
+    running = is_running(folder) or (at_work and is_begun)
+    past = attempts[:-1] if running and is_begun else attempts
+    resting = "queued" if in_flight else "waiting"
+    seconds = [line.get("wall_s") or 0.0, sum(attempt.wall_s for attempt in attempts)]
     return RunStatus(
         spec=spec,
-        state="running" if is_running(folder) else "waiting",
-        record=None,
-        D_seen=line.get("D", 0),
+        state="running" if running else "failed" if record else resting,
+        record=record,
+        D_seen=record.D_seen if record else line.get("D", 0),
         loss=line.get("loss"),
         tokens_per_s=line.get("tokens_per_s"),
+        in_flight=in_flight,
+        eta_s=line.get("eta_s") if record is None else None,
+        wall_s=max(seconds),
+        attempts=tuple(attempts),
+        spent=spent(past, D_saved(folder, spec)) if past else 0,
+        failure=_last_failure(record, past, job_states),
     )
+
+
+def _last_failure(record: RunRecord | None, past: list[Attempt], job_states: dict[str, str]) -> str | None:
+    if record is not None:
+        return record.failure or "exception"
+    if past and not past[-1].ended:  # killed; the scheduler may know why
+        return of_state(job_states.get(past[-1].job or ""))
+    return past[-1].failure if past else None

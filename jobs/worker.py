@@ -5,7 +5,6 @@ one holds nothing up. A run is owned by the process that holds the lock of its f
 when that process ends, however it ends. The callable that submitit pickles is here.
 """
 
-import errno
 import fcntl
 import json
 import os
@@ -19,14 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from jobs import snapshot
+from jobs.attempts import D_saved, Ending, attempt, read_attempts, retire, spent
 from jobs.execution import Execution
+from jobs.failures import ATTEMPTS, classify, is_interruption
 from jobs.notice import Notice
 from jobs.ranks import GRACE_S, error_told, is_first, is_rank, launch
 from jobs.record import RunRecord, read_record, write_record
 from planners.errors import UsageError
-from planners.files import last_row, write_text
+from planners.files import last_row, read_json, write_text
 from planners.spec import RunSpec
 from planners.study import Study
+
+LOG_MARK = "--- run "
+"""What a worker writes in its log before each run, so that `--log` finds the part of one run."""
 
 
 @contextmanager
@@ -66,14 +70,31 @@ def is_running(folder: Path) -> bool:
 
 
 class Worker:
-    """What submitit runs: `Worker(folder)(run_ids)` trains what is free among `run_ids`, the first ones first."""
+    """What submitit runs: `Worker(folder)(run_ids)` trains what is free among `run_ids`, the first ones first.
 
-    def __init__(self, folder: str, execution: Execution | None = None, *, code: str | None = None):
-        self.folder, self.execution, self.code = folder, execution or Execution(), code
-        self._stopping = False
+    `attempts` bounds what a run is given; `retry` names the failed runs to train again, with the attempts they had, so
+    that a run that fails again is left; `limit_s` is when the scheduler's warning before a time limit is due;
+    `code` names the sources that it must find.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        execution: Execution | None = None,
+        *,
+        attempts: int = ATTEMPTS,
+        retry: dict[str, int] | None = None,
+        limit_s: float | None = None,
+        code: str | None = None,
+    ):
+        self.folder, self.execution = folder, execution or Execution()
+        self.attempts, self.retry, self.limit_s = attempts, retry or {}, limit_s
+        self.code = code
+        self._begin()
 
     def __call__(self, run_ids: list[str]) -> int:
         """Return how many runs this worker ended. A failing run is recorded and does not stop the others."""
+        self._begin()
         snapshot.check(self.code)
         study = Study(self.folder)
         place = {run_id: index for index, run_id in enumerate(run_ids)}
@@ -84,10 +105,9 @@ class Worker:
         ended = 0
         while left:
             outcomes = [(spec, self._attempt(study, spec)) for spec in left]
-            left = [spec for spec, outcome in outcomes if outcome == "left"]
-            now = sum(outcome == "ended" for _, outcome in outcomes)
-            ended += now
-            if not now:
+            left = [spec for spec, outcome in outcomes if outcome in ("left", "again")]
+            ended += sum(outcome == "ended" for _, outcome in outcomes)
+            if not any(outcome in ("ended", "again") for _, outcome in outcomes):
                 break  # what is left belongs to others, or waits for them, or this worker was asked to stop
         notice.pass_on()
         return ended
@@ -98,35 +118,97 @@ class Worker:
 
         return DelayedSubmission(self, run_ids)
 
-    def _attempt(self, study: Study, spec: RunSpec) -> str:
-        """Train one run if it is free; return ended, gone (it has a record) or left (for others, or for the next call).
+    def _begin(self) -> None:
+        self._stopping, self._started, self._ending = False, time.monotonic(), Ending()
+        self._interrupted: str | None = None
 
-        A folder that cannot be written and a full disk leave the run without a record, so that it is taken up again.
+    def _attempt(self, study: Study, spec: RunSpec) -> str:
+        """Train one run if it is free.
+
+        Return ended, gone (it has a record, or no attempts left), left (for others, or for the next call) or again.
         """
-        if self._stopping:
-            return "left"
-        parent = spec.training.init_from
-        if parent is not None and not (study.run_folder(parent) / "record.json").is_file():
+        if self._stopping or not parent_is_ready(study, spec):
             return "left"
         try:
             with run_lock(study.run_folder(spec.run_id)) as held:
                 if not held:
                     return "left"
-                if read_record(study, spec) is not None:
-                    return "gone"
-                record = train_and_record(study, spec, execution=self.execution, stop=lambda step: self._stopping)
-                return "ended" if record else "left"
+                return self._train(study, spec) if self._is_due(study, spec) else "gone"
         except OSError as error:
             print(f"run {spec.run_id} is left: {error}", file=sys.stderr)
             return "left"
+
+    def _is_due(self, study: Study, spec: RunSpec) -> bool:
+        """Whether a run whose lock is held is to be trained now; a failed record that is tried again is put aside."""
+        folder = study.run_folder(spec.run_id)
+        record = read_or_put_aside(study, spec)
+        past = read_attempts(folder)
+        if record is not None and (record.state != "failed" or self.retry.get(spec.run_id) != len(past)):
+            return False
+        if spent(past, D_saved(folder, spec)) >= self.attempts:
+            print(f"run {spec.run_id} has had its {self.attempts} attempts", file=sys.stderr)
+            return False
+        if record is not None:
+            retire(study, record)
+        return True
+
+    def _train(self, study: Study, spec: RunSpec) -> str:
+        """Train a run that is due. An interruption that is no fault of the run leaves it without a record.
+
+        A full disk leaves it to the next sweep, a lost process of several is tried again at once.
+        """
+        print(f"{LOG_MARK}{spec.run_id}", file=sys.stderr, flush=True)
+        with attempt(study, spec) as self._ending:
+            try:
+                record = train_and_record(study, spec, execution=self.execution, stop=lambda step: self._stopping)
+            except Exception as error:
+                self._ending.failure = self._ending.failure or classify(error)
+                self._ending.error = first_line(error)
+                if not is_interruption(self._ending.failure) or is_end_of_job(error):
+                    raise
+                print(f"run {spec.run_id} is left: {first_line(error)}", file=sys.stderr)
+                return "again" if self._ending.failure == "node_lost" and not self._stopping else "left"
+            if record is None:
+                self._ending.failure = self._interrupted
+                return "left"
+            self._ending.failure, self._ending.error = record.failure, record.error
+            return "ended"
 
     def _set_threads(self, specs: list[RunSpec]) -> None:
         """Set the thread count before torch is loaded."""
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(max((spec.training.threads for spec in specs), default=1))
 
-    def _stop(self) -> None:
+    def _stop(self, comes_back: bool) -> None:
+        """End the present run after its step, with a checkpoint; a job that is requeued says why."""
         self._stopping = True
+        if comes_back:
+            timed_out = self.limit_s is not None and time.monotonic() - self._started >= 0.9 * self.limit_s
+            self._interrupted = "timeout" if timed_out else "preempted"
+
+
+def parent_is_ready(study: Study, spec: RunSpec) -> bool:
+    """Whether the run that this one starts from, if any, has ended well enough to be started from."""
+    parent = spec.training.init_from
+    if parent is None:
+        return True
+    try:
+        state = read_json(study.run_folder(parent) / "record.json").get("state")
+    except (UsageError, AttributeError):
+        return False
+    return bool(state != "failed")
+
+
+def read_or_put_aside(study: Study, spec: RunSpec) -> RunRecord | None:
+    """Return the record of a run whose lock is held; one that cannot be read is renamed, and the run has none."""
+    try:
+        return read_record(study, spec)
+    except UsageError as error:
+        path = study.run_folder(spec.run_id) / "record.json"
+        aside = path.with_name(f"record.json.unreadable-{time.time_ns()}")
+        path.rename(aside)
+        print(f"warning: {error}; it is now {aside.name} and the run is trained again", file=sys.stderr)
+        return None
 
 
 def train_and_record(
@@ -140,11 +222,10 @@ def train_and_record(
 
     More than one device means as many processes, which are started here unless torchrun started this one.
 
-    Whatever goes wrong becomes the record `failed` with the reason in one line, and the traceback in error.txt; except
-    what is no fault of the run: submitit's end of a job and a full disk (OSError) are passed on, without a record.
+    Whatever goes wrong becomes the record `failed` with its class and the reason in one line, and the traceback in
+    error.txt; except what is no fault of the run: submitit's end of a job, a full disk and the loss of one of several
+    processes are passed on, without a record.
     """
-    from submitit.core.utils import UncompletedJobError
-
     from jobs.training.distributed import leave
     from jobs.training.environment import device, environment, now
     from jobs.training.loop import Interrupted, train
@@ -160,15 +241,14 @@ def train_and_record(
     except Interrupted:
         leave()
         return None
-    except UncompletedJobError:
-        raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        folder = study.run_folder(spec.run_id)
+        told = error_told(folder) if is_rank() else None
+        failure = classify(error, told)
+        if is_end_of_job(error) or (is_interruption(failure) and is_first()):
             raise
         if not isinstance(error, UsageError):
             print(traceback.format_exc(), file=sys.stderr)
-        folder = study.run_folder(spec.run_id)
-        told = error_told(folder) if is_rank() else None
         if not is_first():
             if told is None:
                 write_text(folder / "error.txt", traceback.format_exc())
@@ -181,12 +261,21 @@ def train_and_record(
             D_seen=seen.get("D", 0),
             wall_s=seen.get("wall_s", 0.0),
             environment=environment(device(), started),
-            error=str(error) if isinstance(error, UsageError) else told or _first_line(error),
+            failure=failure,
+            error=str(error) if isinstance(error, UsageError) else told or first_line(error),
         )
         write_text(folder / "error.txt", traceback.format_exc())
         write_record(study, record)
         return record
 
 
-def _first_line(error: Exception) -> str:
+def is_end_of_job(error: Exception) -> bool:
+    """Whether this is how submitit ends a job that may not be requeued."""
+    from submitit.core.utils import UncompletedJobError
+
+    return isinstance(error, UncompletedJobError)
+
+
+def first_line(error: Exception) -> str:
+    """Return an error as one line."""
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"

@@ -33,7 +33,7 @@ class Cell:
     base: Arm
     """The arm as it was matched, or given, before label and settings were varied."""
     role: str
-    """matched, given, control or lr_check."""
+    """matched, given, control, lr_check or tuning."""
     series: str
     """What is varied beside the rate."""
     target: dict[str, float]
@@ -191,8 +191,12 @@ def _row(question: Question, found: list[tuple[Variant, Arms]], place: dict[str,
     for (variant, arms), control in itertools.product(found, question.controls):
         where = place if control.startswith(ACTIVE) else amounts
         add(variant, _control(control, variant, arms, amounts, unique, _suffix(question, where, unique)))
-    checked = [cell for cell in cells if isinstance(cell, Cell) and _is_checked(cell, question.lr_check)]
-    return cells + [other for cell in checked for other in _other_rates(cell)]
+    planned = [cell for cell in cells if isinstance(cell, Cell)]
+    cells += [_repeated(cell) for cell in planned if _is_named(cell, question.repeat)]
+    checked = [cell for cell in planned if cell.role != "control" and _is_named(cell, question.lr_check)]
+    tuned = [cell for cell in planned if _is_named(cell, question.tune)]
+    cells += [other for cell in checked for other in _other_rates(cell)]
+    return cells + [other for cell in tuned for other in _tuning(cell)]
 
 
 def _suffix(question: Question, place: dict[str, float], unique: str | int) -> str:
@@ -244,8 +248,13 @@ def _given(variant: Variant, arm: GivenArm, place: dict[str, float], unique: str
     )
 
 
-def _is_checked(cell: Cell, names: tuple[str, ...]) -> bool:
-    return cell.role != "control" and (ALL in names or any(is_called(cell.base, name) for name in names))
+def _is_named(cell: Cell, names: tuple[str, ...]) -> bool:
+    return ALL in names or any(is_called(cell.base, name) for name in names)
+
+
+def _repeated(cell: Cell) -> Cell:
+    """Return the cell on as many unique tokens as the dense arm of its row consumes (strict reuse)."""
+    return replace(cell, arm=replace(cell.arm, label=f"{cell.arm.label} U=strict"), unique="strict")
 
 
 def _other_rates(cell: Cell) -> Iterator[Cell]:
@@ -253,3 +262,18 @@ def _other_rates(cell: Cell) -> Iterator[Cell]:
     for sign, factor in (("*", math.sqrt(2)), ("/", 1 / math.sqrt(2))):
         arm = replace(cell.arm, label=f"{cell.arm.label} lr{sign}1.41", lr=cell.numbers.lr * factor)
         yield replace(cell, arm=arm, role="lr_check", series=f"{cell.series} lr{sign}1.41".strip())
+
+
+def _tuning(cell: Cell) -> Iterator[Cell]:
+    """Return the cell at half and twice its learning rate, and at half and twice its batch.
+
+    Five runs with itself whatever the arm, so that all are tuned with equal effort. Where half a batch is less than a
+    sequence, the other batches are twice and four times it.
+    """
+    rule, window = cell.numbers, cell.variant.question.seq_len
+    batches = (0.5, 2.0) if rule.batch_tokens >= 2 * window else (2.0, 4.0)
+    for rate, share in ((0.5, 1.0), (2.0, 1.0), *((1.0, share) for share in batches)):
+        tokens = window * max(1, round(share * rule.batch_tokens / window))
+        name = f"lr{rate:g} b{tokens}"
+        arm = replace(cell.arm, label=f"{cell.arm.label} {name}", lr=rule.lr * rate, batch_tokens=tokens)
+        yield replace(cell, arm=arm, role="tuning", series=f"{cell.series} {name}".strip())

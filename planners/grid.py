@@ -48,7 +48,7 @@ def make_plan(question: Question, corpus: Corpus | None = None) -> Plan:
     refused: dict[Refused, None] = {}
     for row in grid:
         strict = {cell.dense_name: cell.D for cell in reversed(row) if isinstance(cell, Cell) and cell.is_baseline}
-        for seed, cell in itertools.product(question.seeds, row):
+        for seed, cell in itertools.product(_seeds(question, row), row):
             run = cell if isinstance(cell, Refused) else _run(cell, strict, seed, corpus)
             if isinstance(run, Refused):
                 refused[run] = None
@@ -66,14 +66,22 @@ def make_plan(question: Question, corpus: Corpus | None = None) -> Plan:
 
 
 def _check_names(question: Question, grid: list[Row]) -> None:
-    """Refuse names of arms, in controls and learning-rate checks, that no row has."""
+    """Refuse names of arms, in controls, checks, reuse and tuning, that no row has."""
     names = [control.removeprefix(ACTIVE) for control in question.controls if control != OPTIMAL]
-    names += [name for name in question.lr_check if name != ALL]
+    names += [name for name in (*question.lr_check, *question.repeat, *question.tune) if name != ALL]
     cells = (cell for row in grid for cell in row if isinstance(cell, Cell) and cell.role in ("matched", "given"))
     arms = {cell.base.label: cell.base for cell in cells} if names else {}
     for name in names:
         if not any(is_called(arm, name) for arm in arms.values()):
             raise UsageError(f"no arm of this plan is called {name!r}; there are {', '.join(arms)}")
+
+
+def _seeds(question: Question, row: Row) -> list[int]:
+    """Return the seeds of a row: those asked for, or for budget number i those plus i times their span."""
+    C = next((cell.target["C"] for cell in row if isinstance(cell, Cell) and "C" in cell.target), None)
+    place = question.budgets.index(C) if question.own_seeds and C in question.budgets else 0
+    span = max(question.seeds) - min(question.seeds) + 1
+    return [seed + place * span for seed in question.seeds]
 
 
 def _run(cell: Cell, strict: dict[str, int], seed: int, corpus: Corpus | None) -> RunSpec | Refused:

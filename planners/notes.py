@@ -22,7 +22,7 @@ def notes(question: Question, runs: Sequence[RunSpec]) -> Iterator[str]:
     if len(question.seeds) == 1:
         yield "One seed per arm: noise between seeds cannot be told from the effect of r_a."
     yield from _extrapolated(question, runs)
-    yield from disagreements([run for run in runs if run.role != "lr_check"])
+    yield from disagreements([run for run in runs if run.role not in ("lr_check", "tuning")])
     most = max(run.epochs for run in runs)
     if most > 4:
         yield f"Unique tokens are repeated up to {most:.3g} times; beyond about 4 epochs repeating is known to hurt."

@@ -82,6 +82,8 @@ class Question:
     """K of the MoE arms; 0 is the dense arm."""
     seeds: tuple[int, ...] = (0,)
     """Each arm is trained once per seed; arms of one seed share initial state and data order."""
+    own_seeds: bool = False
+    """Whether budgets after the first have other seeds, counted on from those given, so that they are independent."""
     data: str | None = None
     """Corpus: stdlib, text:PATH, hf:NAME, a=…*0.7+b=…*0.3, each with @bpe:SIZE or @gpt2; null plans without one."""
     vocab_size: int = 256
@@ -94,6 +96,10 @@ class Question:
     """Dense arms beside the matched ones: optimal (compute-optimal at C), active:ARM (N = N_a of that arm)."""
     lr_check: tuple[str, ...] = ()
     """Arms that are also planned at sqrt(2) and 1 / sqrt(2) of their learning rate; all: every one."""
+    repeat: tuple[str, ...] = ()
+    """Arms that are also planned on as many unique tokens as the dense arm consumes (strict reuse); all: every one."""
+    tune: tuple[str, ...] = ()
+    """Arms that are also planned at half and twice their learning rate or batch, five runs each; all: every one."""
     loss_slope: float | None = None
     """Nats that the loss falls per unit of ln C, by which the residual of C is told in nats."""
     seq_len: int = 128

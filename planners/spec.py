@@ -14,6 +14,11 @@ PRECISIONS = ("fp32", "bf16")
 OBJECTIVES = ("next_token",)
 SCORES = ("softmax", "sigmoid")
 BALANCE_FORMS = ("switch", "entropy")
+ENGINE = 2
+"""What training makes of a spec; raised whenever the same spec comes to train otherwise, so that ids differ then.
+
+1: embedding and head began with standard deviation 0.02. 2: with 1 and 1 / sqrt(d_model).
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +150,8 @@ class RunSpec:
     arm: str
     """Label of the arm: dense, K4."""
     role: str = "matched"
-    """matched, given (as it is, by a preset), control (dense, of another N) or lr_check (of another learning rate)."""
+    """matched, given (as it is, by a preset), control (dense, of another N), lr_check or tuning (of another learning
+    rate or batch)."""
     series: str = ""
     """What is varied beside the rate, such as norm=layernorm; one curve of r_a belongs to one series."""
     shape: Shape
@@ -286,6 +292,7 @@ def _identity(shape: Shape, router: Router, training: Training, data: Data | Non
     """Return the run id: a hash of what determines the training, not of labels such as study, arm or corpus name."""
     return content_hash(
         {
+            "engine": ENGINE,
             **_architecture(shape, router),
             "training": without_defaults(training),
             "data": data.fingerprint if data else None,

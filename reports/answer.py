@@ -1,55 +1,32 @@
-"""The answer first: where the loss is lowest, in words no stronger than the data, and the lead over the dense arm."""
+"""The answer first: where the loss is lowest, in words no stronger than the data, and the lead over dense models."""
 
-import itertools
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from statistics import fmean, stdev
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from planners.presets import PRESETS
 from planners.quantity import format_quantity
-from reports.evidence import Arm, Evidence, mean_of
-from reports.numerals import counted, flops, listed, nats, percent, sentence, span
+from reports.advice import steps
+from reports.contrasts import CLEAR, SUGGESTIVE, UNSAMPLED, Lead, Side, all_leads, sides
+from reports.evidence import Evidence
+from reports.findings import moves
+from reports.numerals import counted, flops, listed, nats, percent, sentence
+from reports.page import Step
+from reports.series import Series, heading
 
 if TYPE_CHECKING:
     from fits.result import FitResult, Optimum
 
-
-ENOUGH_RATES = 5
-"""MoE rates from which a curve of three coefficients is tested and not only met."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lead:
-    """By how much the best MoE arm of a budget ends below the matched dense arm, over the seeds that both have."""
-
-    C: float
-    """Budget asked for, FLOPs."""
-    moe: Arm
-    """The MoE arm with the lowest mean loss."""
-    dense: Arm
-    """The dense arm of that budget."""
-    tried: int
-    """MoE arms with a finished run, among which it is the best."""
-    n: int
-    """Seeds that both arms have finished."""
-    nats: float
-    """Loss of the dense arm less that of the MoE arm, nats per token; positive: MoE is lower."""
-    bpb: float | None
-    """The same in bits per byte."""
-    half: float | None
-    """Half width of the 95 % t interval over paired seeds, nats per token; null below two seeds."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """What to do next."""
-
-    why: str
-    """One sentence."""
-    command: str | None = None
-    """The command to paste, where one does it."""
+RIVALS = {
+    ("matched", False): "the dense arm of equal N",
+    ("matched", True): "the dense arm of equal N, the lowest dense one",
+    ("best", True): "the lowest dense arm",
+}
+"""Which dense arm a lead is over: (Lead.over, Lead.is_best) -> words."""
+LEADS = (
+    "The MoE arm with the lowest loss, and by how many nats/token it ends below the dense arms of that budget "
+    "(95 % interval, seeds as blocks, widened for the choice among arms):"
+)
+"""What precedes the leads of several series."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,25 +34,35 @@ class Answer:
     """What the study says."""
 
     optimum: str
-    """Where the loss is lowest, or why no optimum is claimed."""
+    """Where the loss is lowest, or why no optimum is claimed; with several series, each in a few words."""
+    details: tuple[str, ...]
+    """How that was found and what it hangs on, a paragraph for each series."""
     lead: str
-    """What MoE and dense differ by at equal N and C, with n."""
+    """What MoE and dense differ by at equal C, with n; with several series, what their points say."""
+    points: tuple[str, ...]
+    """The lead of each of several series."""
     leads: tuple[Lead, ...]
-    """The numbers of that sentence, one for each budget."""
+    """The numbers of that sentence."""
     steps: tuple[Step, ...]
     """What to do next, most urgent first."""
 
     @property
     def text(self) -> str:
         """The answer in one paragraph."""
-        return f"{self.optimum} {self.lead}"
+        return " ".join([self.optimum, self.lead, *(f"{point}." for point in self.points)])
 
 
 def answer(evidence: Evidence) -> Answer:
     """Return what `evidence` says of the question."""
-    leads = tuple(lead for C in evidence.budgets if (lead := lead_at(evidence, C)))
-    steps = (*_finish(evidence), *_next(evidence))
-    return Answer(optimum=optimum_sentence(evidence), lead=lead_sentence(evidence, leads), leads=leads, steps=steps)
+    leads = all_leads(evidence)
+    return Answer(
+        optimum=optimum_sentence(evidence),
+        details=tuple(_details(evidence)),
+        lead=lead_sentence(evidence, leads),
+        points=lead_points(evidence, leads),
+        leads=leads,
+        steps=steps(evidence),
+    )
 
 
 def question_sentence(evidence: Evidence) -> str:
@@ -92,95 +79,90 @@ def question_sentence(evidence: Evidence) -> str:
 
 def optimum_sentence(evidence: Evidence) -> str:
     """Return where the fitted loss is lowest, or why no optimum is claimed."""
-    fits = evidence.answering
-    if not evidence.fits:
-        text = "No optimum is claimed: no law has been fitted to these runs."
-    elif not fits:
-        text = f"No optimum is claimed: the fitted law ({evidence.fits[0].result.law}) has none."
-    elif len(fits) == 1:
-        text = _said(fits[0].result)
+    if len(evidence.series) == 1:
+        return verdict(evidence.series[0], evidence)
+    if not evidence.series:
+        return "Unresolved. No optimum is claimed: no MoE run is done."
+    if not evidence.answering:
+        return f"Unresolved. No optimum is claimed: {_unfitted(evidence)}."
+    each = ", ".join(f"{_brief(one)} ({heading(one, evidence.series)})" for one in evidence.series)
+    return f"The loss is lowest at r_a = {each}. {moves(evidence) or ''}".strip()
+
+
+def verdict(series: Series, evidence: Evidence) -> str:
+    """Return the verdict on one series: an interior minimum, an edge, or unresolved; and each side by its contrast."""
+    fit, flanks = series.fit.result if series.fit else None, sides(series)
+    judged = "; ".join(map(_side, flanks))
+    optimum = fit.optimum if fit else None
+    if fit is None or optimum is None:
+        said = f"Unresolved. No optimum is claimed: {_unfitted(evidence)}"
+    elif optimum.status == "converged" and optimum.value is not None:
+        said = _converged(fit, optimum, optimum.value, flanks)
+    elif optimum.status == "edge":
+        said = f"No minimum inside the grid: {_edge(fit, optimum)}"
     else:
-        text = " ".join(f"{fit.name}: {_said(fit.result)}" for fit in fits)
-    return f"{text} {_measured(evidence)}".strip() if text.startswith("No optimum is claimed") else text
+        reason = sentence(optimum.reason).rstrip(".")
+        said = f"Unresolved. No optimum is claimed: {reason[:1].lower()}{reason[1:]}"
+    return f"{said}; measured, {judged}." if judged else f"{said}."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lowest:
-    """The MoE arm of a budget that has the lowest mean loss."""
-
-    arm: Arm
-    """That arm."""
-    rates: tuple[float, ...]
-    """The r_a of all MoE arms with a finished run, rising."""
-
-    @property
-    def end(self) -> str | None:
-        """low or high where it is the arm at that end of the rates; null where it lies between."""
-        rate = self.arm.spec.r_a
-        return "low" if rate == self.rates[0] else "high" if rate == self.rates[-1] else None
+def _unfitted(evidence: Evidence) -> str:
+    if not evidence.fits:
+        return "no law has been fitted to these runs"
+    if not evidence.answering:
+        return f"the fitted law ({evidence.fits[0].result.law}) has none"
+    return "no curve has been fitted to these runs"
 
 
-def lowest_at(evidence: Evidence, C: float) -> Lowest | None:
-    """Return the MoE arm with the lowest mean loss at budget C; None where none has a finished run."""
-    arms = [arm for arm in evidence.at(C) if not arm.is_dense and arm.done]
-    if not arms:
-        return None
-    rates = tuple(sorted({arm.spec.r_a for arm in arms}))
-    return Lowest(arm=min(arms, key=lambda arm: arm.mean("loss") or math.inf), rates=rates)
+def _converged(fit: "FitResult", optimum: "Optimum", value: float, flanks: tuple[Side, ...]) -> str:
+    """Call the minimum interior only where its interval is closed and no side speaks against it."""
+    low, high = optimum.lo is not None, optimum.hi is not None
+    supported = all(flank.verdict in (CLEAR, SUGGESTIVE) for flank in flanks)
+    found = f"r_a = {percent(value)} (95 % interval {ends(optimum.lo, optimum.hi, fit.domain['r_a'])})"
+    if low and high and supported:
+        return f"Interior minimum near {found}{_region(fit, optimum)}"
+    return f"The fitted loss is lowest near {found}, not shown to be a minimum on both sides{_region(fit, optimum)}"
 
 
-def _measured(evidence: Evidence) -> str:
-    """Say at which end of the grid the lowest measured loss lies, where it lies at one and there is one budget."""
-    lowest = lowest_at(evidence, evidence.budgets[0]) if len(evidence.budgets) == 1 else None
-    if lowest is None or lowest.end is None or len(lowest.rates) < 3:
+def _region(fit: "FitResult", optimum: "Optimum") -> str:
+    if optimum.region is None or optimum.margin is None:
         return ""
-    rate = percent(lowest.arm.spec.r_a)
-    return (
-        f"The lowest measured MoE loss is at the {lowest.end} end of the grid (r_a {rate}), so no minimum is bracketed."
-    )
-
-
-def _said(fit: "FitResult") -> str:
-    if fit.optimum is None:
-        return f"No optimum is claimed: {fit.law} has none."
-    if fit.optimum.status == "converged" and fit.optimum.value is not None:
-        return _converged(fit, fit.optimum, fit.optimum.value)
-    if fit.optimum.status == "edge":
-        return _edge(fit, fit.optimum)
-    return f"No optimum is claimed: {sentence(fit.optimum.reason)[:1].lower()}{sentence(fit.optimum.reason)[1:]}"
-
-
-def _converged(fit: "FitResult", optimum: "Optimum", value: float) -> str:
-    interval = ends(optimum.lo, optimum.hi, fit.domain["r_a"])
-    if optimum.basis not in (None, fit.law):
-        interval += f" by the {optimum.basis}"
-    text = (
-        f"The fitted loss is lowest near r_a = {percent(value)} "
-        f"(95 % interval {interval}; {counted(fit.n, 'run')}, {fit.law} in ln r_a, {fit.dof} degrees of freedom)."
-    )
-    if optimum.region is not None and optimum.margin is not None:
-        region = ends(*optimum.region, fit.domain["r_a"])
-        text += f" Rates from {region} are within the margin of {optimum.margin:g} nats/token of it."
-    return f"{text} {_other_curves(fit)}".strip()
-
-
-def _other_curves(fit: "FitResult") -> str:
-    """Say where the other curves put the minimum, so that what the choice of a curve decides is seen."""
-    others = [f"{row.law} {percent(row.value)}" for row in fit.sensitivity if row.value and row.law != fit.law]
-    return f"Other curves of the same runs put it at: {', '.join(others)}." if others else ""
+    region = ends(*optimum.region, fit.domain["r_a"])
+    return f"; rates from {region} are within the margin of {optimum.margin:.2g} nats/token of it"
 
 
 def _edge(fit: "FitResult", optimum: "Optimum") -> str:
     low, high = fit.domain["r_a"]
-    where = f"the low end of the grid (r_a {percent(low)})"
-    bound = f"at most {percent(optimum.hi)}" if optimum.hi is not None else "without a bound"
-    if optimum.edge == "high":
-        where = f"the high end of the grid (r_a {percent(high)})"
-        bound = f"at least {percent(optimum.lo)}" if optimum.lo is not None else "without a bound"
-    return (
-        f"No optimum inside the grid: the fitted loss still falls at {where}, so the rate at which it is lowest is "
-        f"{bound} (95 % interval; {counted(fit.n, 'run')}, {fit.law} in ln r_a)."
-    )
+    where = f"low end (r_a {percent(low)})" if optimum.edge == "low" else f"high end (r_a {percent(high)})"
+    return f"the fitted loss still falls at its {where}, so the rate at which it is lowest is {_bound(optimum)}"
+
+
+def _bound(optimum: "Optimum") -> str:
+    end, words = (optimum.hi, "at most") if optimum.edge == "low" else (optimum.lo, "at least")
+    return "without a bound" if end is None else f"{words} {percent(end)} (95 % interval)"
+
+
+def _side(flank: Side) -> str:
+    if flank.verdict == UNSAMPLED:
+        return f"{flank.side} side {UNSAMPLED}: {flank.lowest.name} at that end is the lowest arm"
+    assert flank.difference is not None
+    errors = "one seed" if flank.errors is None else f"{flank.errors:.1f} standard errors"
+    rise = nats(abs(flank.difference.value))
+    above = "above" if flank.difference.value >= 0 else "below"
+    return f"{flank.side} side {flank.verdict} ({flank.end.name} {rise} {above} {flank.lowest.name}, {errors})"
+
+
+def _brief(series: Series) -> str:
+    """Return the verdict on a series among others in a few words."""
+    fit = series.fit.result if series.fit else None
+    optimum = fit.optimum if fit else None
+    if fit is None or optimum is None or optimum.status not in ("converged", "edge"):
+        return "unresolved"
+    if optimum.status == "edge" or optimum.value is None:
+        end, words = (optimum.hi, "at most") if optimum.edge == "low" else (optimum.lo, "at least")
+        return "an end of the grid" if end is None else f"{words} {percent(end)}"
+    low, high = (percent(end) if end is not None else "open" for end in (optimum.lo, optimum.hi))
+    return f"{percent(optimum.value)}, 95 % {low} to {high}"
 
 
 def ends(low: float | None, high: float | None, sampled: tuple[float, ...]) -> str:
@@ -190,150 +172,107 @@ def ends(low: float | None, high: float | None, sampled: tuple[float, ...]) -> s
     return f"{left} to {right}"
 
 
-def lead_at(evidence: Evidence, C: float) -> Lead | None:
-    """Return the lead of the best MoE arm over the dense arm at budget C; None where either has no finished run."""
-    here = {arm.label: loss for arm in evidence.at(C) if (loss := arm.mean("loss")) is not None}
-    moe = [arm for arm in evidence.at(C) if arm.label in here and not arm.is_dense]
-    dense = next((arm for arm in evidence.at(C) if arm.label in here and arm.is_dense), None)
-    if not moe or dense is None:
-        return None
-    best = min(moe, key=lambda arm: here[arm.label])
-    pairs = [(a, b) for a in dense.done for b in best.done if a.spec.training.seed == b.spec.training.seed]
-    if not pairs:
-        return None
-    gaps = [a.loss - b.loss for a, b in pairs if a.loss is not None and b.loss is not None]
-    bpb = mean_of(a.bpb - b.bpb if a.bpb is not None and b.bpb is not None else None for a, b in pairs)
-    return Lead(
-        C=C,
-        moe=best,
-        dense=dense,
-        tried=len(moe),
-        n=len(gaps),
-        nats=fmean(gaps),
-        bpb=bpb,
-        half=_half_width(gaps, len(moe)),
+def _details(evidence: Evidence) -> Iterable[str]:
+    """Yield what each answer rests on; with several series, the verdict on each first."""
+    several = len(evidence.series) > 1
+    for series in evidence.series:
+        said = [verdict(series, evidence)] if several and series.fit else []
+        said += [_basis(series.fit.result)] if series.fit else []
+        if said:
+            yield f"{heading(series, evidence.series)}: {' '.join(said)}" if several else " ".join(said)
+
+
+def _basis(fit: "FitResult") -> str:
+    """Say what was fitted, what gave the interval, and what other curves and the seeds without blocks say."""
+    optimum = fit.optimum
+    said = f"By a {fit.law} in ln r_a of {counted(fit.n, 'MoE run')} ({fit.dof} degrees of freedom)"
+    said += f", its interval by {optimum.basis}." if optimum and optimum.basis not in (None, fit.law) else "."
+    others = [f"{row.law} {percent(row.value)}" for row in fit.sensitivity if row.value and row.law != fit.law]
+    said += f" Other curves of the same runs put it at: {', '.join(others)}." if others else ""
+    if fit.blocks is None:
+        return said
+    plain = fit.blocks.plain
+    at = percent(plain.value) if plain.value is not None else plain.status.replace("_", " ")
+    return (
+        f"{said} Residual SD {fit.blocks.sd:.2g} nats with the {fit.blocks.n} seeds as blocks, "
+        f"{fit.blocks.plain_sd:.2g} without, and then the minimum is at: {at}."
     )
 
 
-def _half_width(gaps: list[float], tried: int) -> float | None:
-    """Return half the 95 % interval of the mean gap, t quantile, widened by Bonferroni for the choice among `tried`."""
-    if len(gaps) < 2:
-        return None
-    from fits.intervals import LEVEL, t_quantile
-
-    return t_quantile(len(gaps) - 1, 1 - (1 - LEVEL) / tried) * stdev(gaps) / math.sqrt(len(gaps))
-
-
 def lead_sentence(evidence: Evidence, leads: tuple[Lead, ...]) -> str:
-    """Return the measured lead of the best MoE arm over the dense arm in words, with n."""
+    """Return the measured lead of the best MoE arm over the dense arms in words, with n."""
     if leads:
-        return " ".join(map(_lead, leads))
+        led = [series for series in evidence.series if _of(series, leads)]
+        return _lead(led[0], leads) if len(led) == 1 else LEADS
     for kind, arms in (("dense", evidence.dense), ("MoE", evidence.moe)):
         if not any(arm.done for arm in arms):
             why = "is done" if arms else "was planned"
             return f"No lead of MoE over dense can be stated: no {kind} run {why}."
-    return "No lead of MoE over dense can be stated: no seed has both arms done."
+    return "No lead of MoE over dense can be stated: no dense run is done at the budget of an MoE run."
 
 
-def _lead(lead: Lead) -> str:
-    moe, dense = lead.moe, lead.dense
-    best = f"the best of {lead.tried} MoE arms" if lead.tried > 1 else "the one MoE arm"
+def _of(series: Series, leads: tuple[Lead, ...]) -> list[Lead]:
+    return [lead for lead in leads if lead.series is series]
+
+
+def _lead(series: Series, leads: tuple[Lead, ...]) -> str:
+    """Return the leads of one series in full."""
+    found = _of(series, leads)
+    first, tried = found[0], len([arm for arm in series.moe if arm.done])
+    best = f"the best of {tried} MoE arms" if tried > 1 else "the one MoE arm"
+    said = f"At C = {flops(series.C)}, {best} ({first.moe.name}, r_a {percent(first.moe.spec.r_a)}) ends"
+    said = f"{said} {' and '.join(map(_over, found))}"
+    if first.ends is None:
+        return f"{said}; n = 1 seed: no interval.{_rivals(series)}"
+    chosen = ", widened for the choice among arms" if first.tried > 1 else ""
+    how = "seeds as blocks" if first.difference.blocked else "seeds are no blocks"
+    return f"{said}; 95 % intervals, {how}{chosen}, n = {counted(first.n, 'seed')}.{_rivals(series)}"
+
+
+def _rivals(series: Series) -> str:
+    """Say what is not known where no dense arm of another N was trained."""
+    if any(arm.done for arm in series.controls):
+        return ""
+    return " No dense arm of another N was trained beside it, so nothing is said of the best dense model."
+
+
+def _over(lead: Lead) -> str:
+    """Return one lead in words, with N of the dense arm."""
+    value, dense = lead.difference.value, lead.dense
     bpb = "" if lead.bpb is None else f" ({nats(abs(lead.bpb))} bits per byte)"
-    side = "below" if lead.nats >= 0 else "above"
-    return (
-        f"At C = {flops(lead.C)}, {best} ({moe.name}, r_a {percent(moe.spec.r_a)}) ends "
-        f"{nats(abs(lead.nats))} nats/token{bpb} {side} the dense arm of equal N and C, on "
-        f"{format_quantity(moe.spec.training.D)} tokens against {format_quantity(dense.spec.training.D)} "
-        f"({_certainty(lead)})."
-    )
+    side = "below" if value >= 0 else "above"
+    N = f"N {format_quantity(dense.spec.N, 3)}"
+    rivals = len([arm for arm in (*lead.series.dense, *lead.series.controls) if arm.done])
+    which = f"the dense arm of equal N and C ({N})"
+    if lead.over == "best":
+        which = f"the lowest of {rivals} dense arms ({dense.name}, {N})"
+    elif lead.is_best and rivals > 1:
+        which += f", which is the lowest of {rivals} dense arms"
+    return f"{nats(abs(value))} nats/token{bpb} {side} {which}{_interval(lead)}"
 
 
-def _certainty(lead: Lead) -> str:
-    if lead.half is None:
-        return "n = 1 pair of runs, one seed: no interval"
-    low, high = lead.nats - lead.half, lead.nats + lead.half
-    told = "" if low > 0 or high < 0 else "; zero is inside"
-    chosen = f", widened for the choice among {lead.tried} arms" if lead.tried > 1 else ""
-    return f"n = {lead.n} pairs of runs by seed; 95 % interval of the lead {nats(low)} to {nats(high)}{chosen}{told}"
+def _interval(lead: Lead) -> str:
+    """Return the interval of a lead, turned to the sign in which it is told."""
+    if lead.ends is None:
+        return ""
+    turn = 1 if lead.difference.value >= 0 else -1
+    low, high = sorted(turn * end for end in lead.ends)
+    inside = ", which holds zero" if low <= 0 <= high else ""
+    return f", {nats(low)} to {nats(high)}{inside}"
 
 
-def _finish(evidence: Evidence) -> Iterator[Step]:
-    """Yield what completes the study as it was planned."""
-    folder, states = evidence.command_folder, [run.state for run in evidence.runs]
-    if "missing" in states:
-        yield Step(why="Train the runs that are missing.", command=f"python -m scaling.sweep {folder} --go")
-    if "failed" in states:
-        yield Step(why="Train the failed runs again.", command=f"python -m scaling.sweep {folder} --retry --go")
-    if "diverged" in states:
-        yield Step(why="Diverged runs are not trained again: plan a study with a lower learning rate or another seed.")
-    if not evidence.fits or stale(evidence):
-        command = f"python -m scaling.fit {folder}"
-        yield Step(why="Fit the loss against ln r_a, then report again.", command=command)
+def lead_points(evidence: Evidence, leads: tuple[Lead, ...]) -> tuple[str, ...]:
+    """Return the leads of several series in a few words each; nothing where there is one."""
+    led = [series for series in evidence.series if _of(series, leads)]
+    return tuple(_point(series, led, leads) for series in led) if len(led) > 1 else ()
 
 
-def stale(evidence: Evidence) -> bool:
-    """Whether the fits that the answer rests on were made of another runs.csv than the one that the runs give now."""
-    return any(fit.result.data_hash != evidence.runs_hash for fit in evidence.answering)
+def _point(series: Series, led: list[Series], leads: tuple[Lead, ...]) -> str:
+    found = _of(series, leads)
+    over = [f"{_signed(lead)} over {RIVALS[lead.over, lead.is_best]}" for lead in found]
+    return f"{heading(series, led)}: {found[0].moe.name}, {' and '.join(over)}"
 
 
-def _next(evidence: Evidence) -> Iterator[Step]:
-    """Yield what a further study must hold to claim more than this one does."""
-    if not evidence.moe:
-        yield Step(why="To ask about r_a at all, plan MoE arms: five rates or more, three seeds each.")
-        return
-    sampled = span((arm.spec.r_a for arm in evidence.moe), percent)
-    optima = [fit.result.optimum for fit in evidence.answering if fit.result.optimum]
-    ends = {optimum.edge for optimum in optima if optimum.edge and optimum.status != "not_identified"}
-    if optima and all(optimum.status == "converged" for optimum in optima):
-        if len(evidence.budgets) == 1:
-            yield Step(why="This is one budget: repeat it at other C before carrying the rate to another scale.")
-    elif ends:
-        sides = " and ".join("below" if end == "low" else "above" for end in sorted(ends, reverse=True))
-        why = f"To place an optimum, plan rates {sides} the sampled ones (r_a {sampled}), three seeds each"
-        yield Step(why=f"{why}{_narrower(evidence, 'low' if 'low' in ends else 'high')}.")
-    elif len({arm.spec.r_a for arm in evidence.moe}) < ENOUGH_RATES:
-        yield _wider(evidence, sampled)
-    else:
-        yield Step(why="To bound the optimum, add seeds to every rate, or rates on both sides of the lowest loss.")
-
-
-def _narrower(evidence: Evidence, end: str) -> str:
-    """Return what lower rates need where K cannot fall further: attention and the dense layer are always active."""
-    if end == "low" and any(arm.spec.shape.top_k == 1 for arm in evidence.moe):
-        return "; K is 1 already, so with narrower experts or, where these reach their floor, a larger N"
-    return ""
-
-
-def _wider(evidence: Evidence, sampled: str) -> Step:
-    rates = counted(len({arm.spec.r_a for arm in evidence.moe}), "rate")
-    have = f"{rates} × {counted(len(evidence.question.seeds), 'seed')} (r_a {sampled})"
-    why = f"To be able to claim an optimum, plan five MoE rates or more, three seeds each; here are {have}."
-    lowest = lowest_at(evidence, evidence.budgets[0])
-    if lowest is not None and lowest.end is not None and len(lowest.rates) > 1:
-        why += f" Only rates {'below' if lowest.end == 'low' else 'above'} these can bracket the minimum"
-        why += f"{_narrower(evidence, lowest.end)}."
-    known = preset_of(evidence)
-    if known is None or evidence.question.activations:
-        return Step(why=why)
-    grid = _finer_grid(evidence, lower=lowest is not None and lowest.end == "low")
-    return Step(why=why, command=f"python -m scaling.plan --preset {known} {grid} -o {evidence.command_folder}-wider")
-
-
-def _finer_grid(evidence: Evidence, lower: bool) -> str:
-    """Return flags for more K, with experts of half the width where K is 1 and lower rates are needed."""
-    top_ks = sorted(K for K in evidence.question.top_ks if K)
-    finer = {*top_ks, *(round(math.sqrt(a * b)) for a, b in itertools.pairwise(top_ks))}
-    half = evidence.moe[0].spec.shape.d_expert // 2
-    if lower and top_ks[0] == 1 and half and half % evidence.question.align == 0:
-        finer = {1, *(2 * K for K in finer)}
-        return f"--d-expert {half} --top-k {','.join(map(str, [0, *sorted(finer)]))} --seeds 0,1,2"
-    return f"--top-k {','.join(map(str, [0, *sorted(finer)]))} --seeds 0,1,2"
-
-
-def preset_of(evidence: Evidence) -> str | None:
-    """Return the name of the preset that asked this question, if one did; its label and vocabulary do not matter."""
-    asked = evidence.question
-    for name, known in PRESETS.items():
-        if known == replace(asked, study=known.study, vocab_size=known.vocab_size):
-            return name
-    return None
+def _signed(lead: Lead) -> str:
+    ends = "" if lead.ends is None else f" ({nats(lead.ends[0])} to {nats(lead.ends[1])})"
+    return f"{nats(lead.difference.value)}{ends}"

@@ -1,38 +1,26 @@
-"""What could make the answer wrong, checked on the numbers: each check is a function and one line of CHECKS.
+"""What could make the answer wrong, checked on the records: each check is a function and one line of CHECKS.
 
-A check returns None where it does not apply.
+A check returns None where it does not apply. What can be seen in any table of runs is checked by `fits.checks`, here
+on each series; what needs the plan and the records is checked below.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from jobs.record import IMBALANCED, RunRecord
+from planners.check import Check
 from planners.equality import R_A_TOLERANCE, n_tolerance
-from reports.answer import lowest_at, stale
+from reports.advice import stale
 from reports.evidence import Arm, Evidence, Run
-from reports.numerals import counted, flops, general, listed, percent, residual, span
+from reports.numerals import counted, general, listed, percent, residual, span
+from reports.series import heading
 
 if TYPE_CHECKING:
     from fits.result import FitResult
 
-FEW_TOKENS = 5.0
-"""Tokens per parameter below which a dense model is far from compute-optimal (about 20, arXiv 2203.15556)."""
 C_TOLERANCE = 0.01
 """Relative residual of C above which arms are not said to have equal compute."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing that could make the answer wrong."""
-
-    name: str
-    """What was checked."""
-    verdict: str
-    """ok or warn."""
-    evidence: str
-    """One sentence with the numbers."""
 
 
 Verdict = tuple[bool, str] | None
@@ -40,11 +28,33 @@ Verdict = tuple[bool, str] | None
 
 
 def run_checks(evidence: Evidence) -> tuple[Check, ...]:
-    """Return every check that applies to `evidence`, in the order in which a reader needs them."""
+    """Return every check that applies to `evidence`, those that fired first."""
     found = ((name, check(evidence)) for name, check in CHECKS.items())
-    return tuple(
+    own = (
         Check(name=name, verdict="ok" if result[0] else "warn", evidence=result[1]) for name, result in found if result
     )
+    return tuple(sorted((*own, *_table_checks(evidence)), key=lambda check: check.verdict == "ok"))
+
+
+def _table_checks(evidence: Evidence) -> Iterator[Check]:
+    """Yield what `fits.checks` says of the runs of each series; where several say something, what fired comes first."""
+    if not evidence.series:
+        return
+    from fits.checks import check_table, need
+    from fits.laws import LAWS
+    from fits.series import series
+
+    law = evidence.answering[0].result.law if evidence.answering else "quadratic"
+    by_name: dict[str, list[tuple[str, Check]]] = {}
+    parts = series(evidence.table)
+    for one in evidence.series:
+        for check in check_table(parts[one.name], need(LAWS[law])):
+            by_name.setdefault(check.name, []).append((heading(one, evidence.series), check))
+    for name, said in by_name.items():
+        fired = [(where, check) for where, check in said if check.verdict != "ok"]
+        several = len(said) > 1 and len({check.evidence for _, check in said}) > 1
+        texts = [f"{where}: {check.evidence}" if several else check.evidence for where, check in fired or said]
+        yield Check(name=name, verdict="warn" if fired else "ok", evidence=" ".join(dict.fromkeys(texts)))
 
 
 def gaps(evidence: Evidence) -> list[str]:
@@ -119,47 +129,16 @@ def _budgets(evidence: Evidence) -> Verdict:
     return False, f"{text} (D/N {per_parameter})."
 
 
-def _regime(evidence: Evidence) -> Verdict:
-    if not evidence.dense:
-        return None
-    least = min(arm.spec.training.D / arm.spec.N for arm in evidence.dense)
-    text = f"The dense arm sees {general(3)(least)} tokens per parameter"
-    if least >= FEW_TOKENS:
-        return True, f"{text}."
-    return (
-        False,
-        f"{text}: it is oversized for this C, so a smaller dense model may end below it and below the MoE arms.",
-    )
-
-
-def _bracket(evidence: Evidence) -> Verdict:
-    verdicts = [(C, _bracketed(evidence, C)) for C in evidence.budgets]
-    known = [(C, found) for C, found in verdicts if found]
-    if not known:
-        return None
-    several = len(evidence.budgets) > 1
-    texts = [f"At C {flops(C)}: {text}" if several else text for C, (_, text) in known]
-    return all(ok for _, (ok, _) in known), " ".join(texts)
-
-
-def _bracketed(evidence: Evidence, C: float) -> Verdict:
-    lowest = lowest_at(evidence, C)
-    if lowest is None:
-        return None
-    if len(lowest.rates) < 3:
-        return False, f"{counted(len(lowest.rates), 'MoE rate')} cannot bracket a minimum."
-    where = f"the {lowest.end} end of" if lowest.end else "between"
-    text = f"The lowest mean loss of {len(lowest.rates)} MoE rates is at r_a {percent(lowest.arm.spec.r_a)}"
-    return lowest.end is None, f"{text}, {where} the sampled {span(lowest.rates, percent)}."
-
-
 def _fit_current(evidence: Evidence) -> Verdict:
     if not evidence.answering:
         return False, f"No fit yet; make one with: python -m scaling.fit {evidence.command_folder}"
     done = sum(len(arm.done) for arm in evidence.moe)
     fits = [fit.result for fit in evidence.answering]
     law = fits[0].law
-    text = "; ".join(f"{fit.law}, {counted(fit.n, 'run')}, {fit.dof} degrees of freedom: {_words(fit)}" for fit in fits)
+    text = "; ".join(
+        f"{fit.name}, {counted(fit.result.n, 'run')}, {fit.result.dof} degrees of freedom: {_words(fit.result)}"
+        for fit in evidence.answering
+    )
     if stale(evidence):
         command = f"python -m scaling.fit {evidence.command_folder} --law {law}"
         return False, f"{text}; but {counted(done, 'MoE run')} are done now; fit again with: {command}"
@@ -181,47 +160,6 @@ def _routing(evidence: Evidence) -> Verdict:
     text = f"Busiest expert {loads} times the mean load (limit {IMBALANCED:g}), {counted(dead, 'dead expert')}"
     text += f", at most {percent(dropped)} of slots dropped, over {counted(len(health), 'MoE run')}"
     return not bad, f"{text}; outside the limits: {listed(bad)}." if bad else f"{text}."
-
-
-def _recipe(evidence: Evidence) -> Verdict:
-    facts = {
-        "lr": (lambda arm: arm.spec.training.lr, general(3)),
-        "batch": (lambda arm: arm.spec.training.batch_tokens, lambda value: f"{value:.0f} tokens"),
-        "steps": (lambda arm: arm.spec.training.steps, general(6)),
-    }
-    texts, equal = [], True
-    for name, (value, write) in facts.items():
-        groups = _grouped(evidence.arms, value)
-        equal &= name == "steps" or len(groups) == 1
-        texts.append(f"{name} {_written(groups, write)}")
-    recipes = listed(dict.fromkeys(arm.spec.recipe for arm in evidence.arms))
-    start = "Batch and lr are one for all arms" if equal else "Batch or lr differ between arms, by the recipe"
-    return equal, f"{start} ({recipes}): {'; '.join(texts)}."
-
-
-def _grouped(arms: Iterable[Arm], value: Callable[[Arm], float]) -> dict[float, list[str]]:
-    groups: dict[float, list[str]] = {}
-    for arm in arms:
-        groups.setdefault(value(arm), []).append(arm.label)
-    return groups
-
-
-def _written(groups: dict[float, list[str]], write: Callable[[float], str]) -> str:
-    if len(groups) == 1:
-        return write(next(iter(groups)))
-    if len(groups) > 4:
-        return span(groups, write)
-    return ", ".join(f"{write(value)} ({listed(labels, 4)})" for value, labels in groups.items())
-
-
-def _granularity(evidence: Evidence) -> Verdict:
-    values = [G for arm in evidence.moe if (G := arm.spec.shape.granularity) is not None]
-    if len(values) < 2:
-        return None
-    widths = span((arm.spec.shape.d_expert for arm in evidence.moe), general(6))
-    drift = max(values) / min(values) - 1
-    text = f"granularity d_ff / d_expert {span(values, general(3))}, d_expert {widths}"
-    return drift < 0.01, f"{'One' if drift < 0.01 else 'Drifting'} {text} over {counted(len(values), 'MoE arm')}."
 
 
 def _reuse(evidence: Evidence) -> Verdict:
@@ -247,12 +185,8 @@ CHECKS: dict[str, Callable[[Evidence], Verdict]] = {
     "rates on target": _rates,
     "seeds": _seeds,
     "budgets": _budgets,
-    "tokens per parameter": _regime,
-    "grid brackets the minimum": _bracket,
     "fit": _fit_current,
     "routing health": _routing,
-    "recipe": _recipe,
-    "granularity": _granularity,
     "data reuse": _reuse,
     "environment": _environment,
 }

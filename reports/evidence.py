@@ -6,20 +6,25 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from jobs.record import RunRecord, read_records, runs_csv
+from jobs.record import RunRecord, flatten, read_records, runs_csv
 from planners.equality import Refused
 from planners.errors import UsageError
-from planners.files import read_jsonl
+from planners.files import read_json, read_jsonl
 from planners.question import Question
-from planners.records import bytes_hash
+from planners.records import bytes_hash, from_json
 from planners.spec import RunSpec
 from planners.study import Study
 from reports.numerals import flops
 
 if TYPE_CHECKING:
+    from fits.compare import Comparison
+    from fits.constancy import Constancy
     from fits.result import FitResult
+    from fits.reuse import Reuse
+    from fits.table import RunTable
+    from reports.series import Series
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,10 @@ class Run:
     """Mean training loss up to that point since the one before, nats per token."""
     gap: str | None = None
     """Why the loss curve is absent or short; null where it is whole."""
+    evaluations: tuple[float, ...] = ()
+    """Validation losses of the evaluations on the way."""
+    speeds: tuple[float, ...] = ()
+    """Tokens per second since the start, at each line of its metrics."""
 
     @property
     def done(self) -> RunRecord | None:
@@ -121,6 +130,12 @@ class Evidence:
     """Hash of runs.csv as it stands now."""
     command: str | None
     """The command that planned the study, without its folder; null where it was planned from Python."""
+    constancy: "Constancy | None" = None
+    """Whether the optimum is one number over budgets and sizes; null where the fit did not ask."""
+    reuse: "tuple[Reuse, ...]" = ()
+    """What repeated data cost, by scheme; empty where no run has a fresh twin."""
+    comparisons: "tuple[Comparison, ...]" = ()
+    """Laws fitted to the same runs, where several were."""
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -131,6 +146,20 @@ class Evidence:
     def records(self) -> list[RunRecord]:
         """Every record there is, whatever its state."""
         return [run.record for run in self.runs if run.record]
+
+    @cached_property
+    def table(self) -> "RunTable":
+        """The finished runs as the input of a fit. Raises UsageError where there is no record."""
+        from fits.table import from_records
+
+        return from_records([flatten(record) for record in self.records], source="runs.csv")
+
+    @cached_property
+    def series(self) -> "list[Series]":
+        """The arms that one curve of r_a is drawn through, with that curve; only what has finished runs."""
+        from reports.series import read_series
+
+        return read_series(self)
 
     @property
     def moe(self) -> list[Arm]:
@@ -217,6 +246,7 @@ def read_evidence(study: Study) -> Evidence:
         fits=tuple(_fits(study)),
         runs_hash=bytes_hash(now.encode()),
         command=asked.command,
+        **_findings(study),
     )
 
 
@@ -231,7 +261,14 @@ def _run(study: Study, spec: RunSpec, record: RunRecord | None) -> Run:
     points = list(_points(lines))
     gap = "its last line is torn" if torn else None
     tokens, losses = tuple(point[0] for point in points), tuple(point[1] for point in points)
-    return Run(spec=spec, record=record, tokens=tokens, losses=losses, gap=gap)
+    on_the_way = {"evaluations": _numbers(lines, "val_loss"), "speeds": _numbers(lines, "tokens_per_s")}
+    return Run(spec=spec, record=record, tokens=tokens, losses=losses, gap=gap, **on_the_way)
+
+
+def _numbers(lines: list[object], name: str) -> tuple[float, ...]:
+    """Return a number of the lines that have it."""
+    found = (line.get(name) for line in lines if isinstance(line, dict))
+    return tuple(float(value) for value in found if isinstance(value, int | float) and math.isfinite(value))
 
 
 def _points(lines: list[object]) -> Iterator[tuple[float, float]]:
@@ -265,6 +302,27 @@ def _fits(study: Study) -> list[Fitted]:
 
     found = [Fitted(name=name, result=result) for name, result in fits_in(study.fits).items()]
     return sorted(found, key=_place)
+
+
+def _findings(study: Study) -> dict[str, Any]:
+    """Return what the fit found beside its laws, by field of Evidence; what it did not look for is absent."""
+    paths = {name: study.fits / f"{name}.json" for name in ("constancy", "reuse", "comparison")}
+    if not any(path.is_file() for path in paths.values()):
+        return {}
+    from fits.compare import Comparison
+    from fits.constancy import Constancy
+    from fits.reuse import Reuse
+
+    def read(name: str, cls: Any) -> tuple[Any, ...]:
+        data = read_json(paths[name]) if paths[name].is_file() else []
+        return tuple(from_json(cls, item, str(paths[name])) for item in (data if isinstance(data, list) else [data]))
+
+    constant = read("constancy", Constancy)
+    return {
+        "constancy": constant[0] if constant else None,
+        "reuse": read("reuse", Reuse),
+        "comparisons": read("comparison", Comparison),
+    }
 
 
 def _place(fit: Fitted) -> tuple[bool, int, float, str]:

@@ -1,23 +1,22 @@
 """Writing a report: everything that a person reads of a study, into one folder, the same bytes for the same records."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jobs.record import collect
-from planners.files import read_json, write_with
+from planners.check import Check
 from planners.records import to_json
 from planners.study import Study
 from reports.answer import Answer, answer
-from reports.checks import Check, run_checks
+from reports.checks import run_checks
 from reports.evidence import Evidence, Fitted, read_evidence
-from reports.page import Picture, make_page, to_html, to_markdown
-from reports.table import Table
+from reports.files import write_page
+from reports.page import Page
+from reports.picture import pictures
+from reports.sections import make_page
 from reports.tables import make_tables
-
-SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,58 +46,30 @@ def write_report(study: Study, out: Path | None = None) -> Report:
     folder = Path(out) if out is not None else study.report
     evidence = read_evidence(study)
     collect(study)
+    from reports.figures import figures_of
+
     said, checks, tables = answer(evidence), run_checks(evidence), make_tables(evidence)
-    files: dict[str, bytes] = {}
-    pictures = _draw(evidence, files)
-    page = make_page(evidence, said, checks, pictures, tables)
-    files = {"report.html": to_html(page).encode(), "report.md": to_markdown(page).encode(), **files}
-    for name, table in tables.items():
-        files |= {f"tables/{name}.csv": table.csv().encode(), f"tables/{name}.md": table.markdown().encode()}
-    report = Report(
-        answer=" ".join([*page.state, said.text]),
-        checks=checks,
-        complete=not page.gaps,
-        gaps=page.gaps,
-        folder=folder,
-        files=(*files, SUMMARY),
+    page = make_page(evidence, said, checks, pictures(figures_of("study"), evidence), tables)
+    text = " ".join([*page.state, said.text])
+    files = write_page(
+        folder, page, {"study": evidence.question.study, "answer": text, **_summary(evidence, said, checks, page)}
     )
-    files[SUMMARY] = _json(_summary(evidence, said, report, tables))
-    _write(folder, files)
-    return report
+    return Report(answer=text, checks=checks, complete=not page.gaps, gaps=page.gaps, folder=folder, files=files)
 
 
-def _draw(evidence: Evidence, files: dict[str, bytes]) -> dict[str, Picture]:
-    """Draw every figure into `files` and return them as the page shows them."""
-    from reports.figures import FIGURES
-    from reports.style import inline, render
-
-    pictures = {}
-    for name, figure in ((name, figure) for name, figure in FIGURES.items() if figure.has_data(evidence)):
-        drawn = render(figure, evidence)
-        files |= {f"figures/{name}.{extension}": content for extension, content in drawn.items()}
-        pictures[name] = Picture(
-            name=name, title=figure.title, svg=inline(drawn["svg"], name), caption=figure.caption(evidence),
-            alt=figure.alt(evidence), formats=tuple(drawn),
-        )  # fmt: skip
-    return pictures
-
-
-def _summary(evidence: Evidence, said: Answer, report: Report, tables: dict[str, Table]) -> dict[str, Any]:
+def _summary(evidence: Evidence, said: Answer, checks: tuple[Check, ...], page: Page) -> dict[str, Any]:
     """Return the key numbers for machines."""
     done = sum(1 for run in evidence.runs if run.done)
     return {
-        "study": evidence.question.study,
-        "answer": report.answer,
-        "complete": report.complete,
+        "complete": not page.gaps,
         "source": evidence.source,
-        "runs": {"planned": len(evidence.runs), "done": done, "gaps": list(report.gaps)},
+        "runs": {"planned": len(evidence.runs), "done": done, "gaps": list(page.gaps)},
         "fits": [_fit(fitted) for fitted in evidence.answering],
         "lead": list(_leads(said)),
         "loss": {arm.label: arm.mean("loss") for arm in evidence.arms},
-        "checks": to_json(report.checks),
+        "checks": to_json(checks),
         "next": to_json(said.steps),
-        "tables": {name: len(table.rows) for name, table in tables.items()},
-        "files": list(report.files),
+        "tables": {name: len(table.rows) for name, table in page.tables.items()},
     }
 
 
@@ -109,30 +80,10 @@ def _fit(fitted: Fitted) -> dict[str, Any]:
 
 def _leads(said: Answer) -> Iterator[dict[str, Any]]:
     for lead in said.leads:
-        interval = [None, None] if lead.half is None else [lead.nats - lead.half, lead.nats + lead.half]
+        low, high = lead.ends or (None, None)
         yield {
-            "C": lead.C, "moe": lead.moe.label, "dense": lead.dense.label, "tried": lead.tried, "n": lead.n,
-            "nats": lead.nats, "lo": interval[0], "hi": interval[1], "bpb": lead.bpb,
+            "series": lead.series.name, "C": lead.series.C, "over": lead.over, "moe": lead.moe.label,
+            "dense": lead.dense.label, "dense_N": lead.dense.spec.N, "tried": lead.tried, "n": lead.n,
+            "nats": lead.difference.value, "lo": low, "hi": high, "bpb": lead.bpb, "se": lead.difference.se,
+            "plain_se": lead.difference.plain_se,
         }  # fmt: skip
-
-
-def _json(data: dict[str, Any]) -> bytes:
-    return (json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the files, the summary last, and remove those of an earlier report that this one no longer has."""
-    for name in _earlier(folder) - set(files):
-        (folder / name).unlink(missing_ok=True)
-    for name, content in files.items():
-        path = folder / name
-        if not (path.is_file() and path.read_bytes() == content):
-            write_with(path, lambda file, content=content: file.write(content))  # type: ignore[misc]
-
-
-def _earlier(folder: Path) -> set[str]:
-    """Return the figures and tables that the summary in `folder` lists."""
-    if not (folder / SUMMARY).is_file():
-        return set()
-    listed = read_json(folder / SUMMARY).get("files", [])
-    return {name for name in listed if Path(name).parent.as_posix() in ("figures", "tables")}

@@ -1,26 +1,33 @@
-"""How a figure looks and is saved: one style for grey print and colour-blind readers, three formats, no clock."""
+"""How a figure looks and is saved: one style for grey print and colour-blind readers, three formats, no clock.
+
+A figure is a function `draw(data, axes)`. One with several panels cuts its axes with `panels`.
+"""
 
 import io
 import re
-import warnings
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from reports.evidence import Arm, Evidence
+from functools import cache
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
-SIZE = (5.0, 3.9)
+WIDTH = 5.0
 """Inches; narrow, so that the text is still read when the figure is as wide as a phone."""
+SIZE = (WIDTH, 3.9)
 FORMATS: dict[str, dict[str, Any]] = {
     "svg": {"metadata": {"Creator": None, "Date": None, "Format": None, "Type": None}},
     "pdf": {"metadata": {"Creator": None, "Producer": None, "CreationDate": None}},
     "png": {"metadata": {"Software": None}, "dpi": 200},
 }
 """Extension -> how it is saved: without a date and without the name of the program, so that it is reproducible."""
-INK, FAINT = "#1a1a1a", "#8a8a8a"
+INK, FAINT, QUIET = "#1a1a1a", "#8a8a8a", "#5c5c5c"
+"""Lines and text, what stands behind, and small print (5.9:1 on white)."""
+BAND, REGION, EDGE = "#9bb7cf", "#faf1d6", "#bfa85c"
+"""Fill of an interval of a curve; fill and edge of a region of indifference."""
 RC: dict[Any, Any] = {
     "axes.edgecolor": FAINT,
     "axes.grid": True,
@@ -28,6 +35,8 @@ RC: dict[Any, Any] = {
     "axes.labelsize": 9.5,
     "axes.spines.right": False,
     "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9,
     "figure.constrained_layout.use": True,
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -49,72 +58,148 @@ RC: dict[Any, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """How one arm is drawn in every figure."""
+    """How one series is drawn in every figure."""
 
     color: str
     """Okabe-Ito, told apart by colour-blind readers."""
     marker: str
-    """Differs from arm to arm, for grey print."""
+    """Differs from series to series, for grey print."""
     line: str | tuple[int, tuple[float, ...]]
     """Dash pattern; differs likewise."""
 
 
+class Sourced(Protocol):
+    """What a figure is drawn from."""
+
+    @property
+    def source(self) -> str:
+        """Where its numbers come from: measured here, simulated, or published, with the paper."""
+        ...
+
+
+Data_contra = TypeVar("Data_contra", bound=Sourced, contravariant=True)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Figure:
+class Figure(Generic[Data_contra]):
     """A figure: what it shows and how it is drawn."""
 
     title: str
     """Heading."""
-    has_data: Callable[[Evidence], bool]
+    of: str
+    """What it is drawn from: study, or the name of a reproduction such as li2025."""
+    has_data: Callable[[Data_contra], bool]
     """Whether there is anything to draw; a figure without data is left out."""
-    draw: Callable[[Evidence, "Axes"], None]
-    """Draws the evidence on axes."""
-    caption: Callable[[Evidence], str]
+    draw: Callable[[Data_contra, "Axes"], None]
+    """Draws the data on axes."""
+    caption: Callable[[Data_contra], str]
     """What is seen, with n and source."""
-    alt: Callable[[Evidence], str]
+    alt: Callable[[Data_contra], str]
     """The same for those who cannot see it."""
+    size: tuple[float, float] = SIZE
+    """Width and height in inches; `panels` may grow the height."""
 
 
 DENSE = Mark(color="#000000", marker="s", line="-")
-MOE = (
+SERIES = (
     Mark(color="#0072b2", marker="o", line=(0, (5, 1.5))),
-    Mark(color="#d55e00", marker="^", line=(0, (1.2, 1.2))),
-    Mark(color="#009e73", marker="D", line=(0, (6, 1.5, 1.2, 1.5))),
-    Mark(color="#aa4499", marker="v", line=(0, (3, 1))),
-    Mark(color="#b87a00", marker="P", line="-"),
+    Mark(color="#c87800", marker="D", line=(0, (1.2, 1.2))),
+    Mark(color="#882e72", marker="^", line=(0, (6, 1.5, 1.2, 1.5))),
+    Mark(color="#009e73", marker="P", line=(0, (3, 1))),
+    Mark(color="#a63d00", marker="v", line="-"),
     Mark(color="#3a9bd0", marker="X", line=(0, (8, 2, 1, 2, 1, 2))),
 )
+"""Marks of what is compared, in turn: Okabe-Ito, darkened for white paper, dark and light by turns for grey print."""
 
 
-def marks(evidence: Evidence) -> dict[str, Mark]:
-    """Return how each arm is drawn, by name and so alike at every budget: dense arms black, MoE arms in turn."""
-    names = dict.fromkeys(arm.name for arm in evidence.moe)
-    moe = {name: MOE[i % len(MOE)] for i, name in enumerate(names)}
-    return {arm.name: moe.get(arm.name, DENSE) for arm in evidence.arms}
+MOE = SERIES[0]
+"""All MoE arms where their rate tells them apart."""
 
 
-def named(arm: Arm, most: int = 28) -> str:
-    """Return the name of an arm, cut to `most` characters."""
-    return arm.name if len(arm.name) <= most else f"{arm.name[: most - 1]}…"
+def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, **shared: Any) -> "list[Axes]":
+    """Cut `axes` into `count` panels of `height` inches, in rows of `columns`; the canvas grows to hold them.
+
+    `shared` is sharex, sharey. One panel is the axes themselves.
+    """
+    if count == 1:
+        return [axes]
+    canvas, place, rows = axes.get_figure(root=True), axes.get_subplotspec(), -(-count // columns)
+    assert canvas is not None
+    assert place is not None
+    wide, high = canvas.get_size_inches()
+    canvas.set_size_inches(wide, max(high, rows * height + 0.9))
+    axes.remove()
+    grid = place.subgridspec(rows, columns).subplots(squeeze=False, **shared)
+    found: list[Axes] = list(grid.ravel())
+    for unused in found[count:]:
+        unused.remove()
+    return found[:count]
 
 
-def render(figure: Figure, evidence: Evidence, formats: Sequence[str] = tuple(FORMATS)) -> dict[str, bytes]:
-    """Draw `figure` and return its bytes by extension; the same evidence gives the same bytes."""
+def key(cut: "Sequence[Axes]", columns: int = 2) -> None:
+    """Write one legend above all panels, each label once."""
+    canvas = cut[0].get_figure(root=True)
+    assert canvas is not None
+    found = {label: handle for axes in cut for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if found:
+        canvas.legend(list(found.values()), list(found), loc="outside upper center", ncols=columns, handlelength=2.6)
+
+
+def render(figure: Figure[Data_contra], data: Data_contra, formats: Sequence[str] = tuple(FORMATS)) -> dict[str, bytes]:
+    """Draw `figure` and return its bytes by extension; the same data give the same bytes."""
     import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Canvas
 
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # an emoji in a label is drawn as a box
-        canvas = Canvas(figsize=SIZE)
-        FigureCanvasAgg(canvas)
-        figure.draw(evidence, canvas.add_subplot())
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC}):
+        canvas = drawn(figure, data)
         files = {}
         for extension in formats:
             file = io.BytesIO()
             canvas.savefig(file, format=extension, **FORMATS[extension])
             files[extension] = file.getvalue()
     return files
+
+
+def drawn(figure: Figure[Data_contra], data: Data_contra) -> "Canvas":
+    """Return the canvas that `figure` is drawn on, its source in the footer."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=figure.size)
+    FigureCanvasAgg(canvas)
+    canvas.supxlabel(data.source, x=0.995, ha="right", fontsize=7, color=QUIET)
+    figure.draw(data, canvas.add_subplot())
+    settle(canvas)
+    return canvas
+
+
+def settle(canvas: "Canvas") -> None:
+    """Lay the canvas out, once and for all: what is measured on it after this stays true, in every format."""
+    from matplotlib.text import Text
+
+    if canvas.get_layout_engine() is not None:
+        for text in canvas.findobj(Text):
+            text.set_text(spelled(text.get_text()))
+        canvas.draw_without_rendering()
+        canvas.set_layout_engine("none")
+
+
+def spelled(text: str) -> str:
+    """Return `text` as this font can draw it: a sign that it lacks, such as an emoji, as its number in brackets.
+
+    >>> spelled("K4 🙂")
+    'K4 [U+1F642]'
+    """
+    known = _glyphs()
+    return "".join(sign if sign == "\n" or ord(sign) in known else f"[U+{ord(sign):04X}]" for sign in text)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    """Return the code points that the font draws; those that steer the direction or the form of others are none."""
+    from matplotlib.font_manager import findfont, get_font
+
+    found = get_font(findfont(RC["font.family"])).get_charmap()
+    return frozenset(code for code in found if unicodedata.category(chr(code))[0] != "C")
 
 
 def inline(svg: bytes, name: str) -> str:

@@ -1,16 +1,14 @@
-"""A table as a value, and its three forms: CSV with full precision, aligned Markdown, and strings for HTML."""
+"""A table as a value, and its forms: CSV with full precision, aligned Markdown, LaTeX, and strings for HTML."""
 
 import csv
 import io
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-Cell = str | int | float | bool | None
+from reports.escape import inert, latex, markdown
 
-ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""Starts of a text cell that a spreadsheet may take for a formula."""
+Cell = str | int | float | bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +66,13 @@ class Table:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([column.name for column in self.columns])
-        writer.writerows([_inert(cell) for cell in row] for row in self.rows)
+        writer.writerows([inert(cell) for cell in row] for row in self.rows)
         return text.getvalue()
 
     def markdown(self) -> str:
         """Return the table as aligned Markdown."""
-        heads = [f"{column.head} ({column.unit})" if column.unit else column.head for column in self.heads]
-        lines = [[plain(cell) for cell in row] for row in [heads, *self.shown]]
-        widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(heads))]
+        lines = [[markdown(cell) for cell in row] for row in self._lines]
+        widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(self.heads))]
         form = list(zip(self.heads, widths, strict=True))
         rule = ["-" * width if column.text else "-" * (width - 1) + ":" for column, width in form]
         padded = [
@@ -87,18 +84,23 @@ class Table:
         ]
         return "".join(f"| {' | '.join(line)} |\n" for line in [padded[0], rule, *padded[1:]])
 
+    def latex(self) -> str:
+        """Return the table for a paper, in the manner of booktabs."""
+        head, *lines = [" & ".join(map(latex, row)) + r" \\" for row in self._lines]
+        aligned = "".join("l" if i == 0 or column.text else "r" for i, column in enumerate(self.heads))
+        return "\n".join([
+            r"% needs \usepackage{booktabs}; names in other scripts need LuaLaTeX or XeLaTeX",
+            r"\begin{table}", r"\centering", rf"\caption{{{latex(f'{self.title}. {self.note}'.strip())}}}",
+            rf"\label{{tab:{self.name}}}", rf"\begin{{tabular}}{{{aligned}}}", r"\toprule", head, r"\midrule", *lines,
+            r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
+        ])  # fmt: skip
 
-def plain(text: str) -> str:
-    """Return `text` for Markdown: what would be markup stands for itself, and it stays on one line."""
-    return re.sub(r"([\\`*<>|\[\]&~$]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(text.split()))
+    @property
+    def _lines(self) -> list[list[str]]:
+        """The heads with their units, and the rows as people read them."""
+        heads = [f"{column.head} ({column.unit})" if column.unit else column.head for column in self.heads]
+        return [heads, *self.shown]
 
 
 def _shown(column: Column, cell: Cell) -> str:
     return "–" if cell is None else column.show(cell)
-
-
-def _inert(cell: Cell) -> Cell:
-    """Return text that no spreadsheet runs; a lone carriage return, which would break the row, is a space."""
-    if not isinstance(cell, str):
-        return cell
-    return (f"'{cell}" if cell.startswith(ACTIVE) else cell).replace("\r", " ")

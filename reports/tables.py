@@ -6,16 +6,16 @@ Every number comes from the records at report time, the same from which `runs.cs
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from planners.quantity import format_quantity
+from reports import small_study
 from reports.checks import actual_C
 from reports.evidence import Arm, Evidence, mean_of
+from reports.fit_tables import FITTED
 from reports.numerals import fixed, flops, general, percent, residual, whole
 from reports.table import Cell, Column, Table
-
-if TYPE_CHECKING:
-    from fits.result import Optimum, Param
+from reports.tuning import tuned, tuning
 
 ARM = Column(name="arm", head="arm", text=True)
 SEED = Column(name="seed", head="seed")
@@ -24,8 +24,6 @@ BPB = Column(name="bpb", head="bpb", unit="bits/byte", show=fixed(4))
 RATE = Column(name="r_a", head="r_a", show=percent)
 D = Column(name="D", head="D", unit="tokens", show=format_quantity)
 EPOCHS = Column(name="epochs", head="D/U", unit="epochs", show=general(3))
-
-Build = Callable[[Evidence], Table | None]
 
 
 def results(evidence: Evidence) -> Table:
@@ -168,75 +166,6 @@ def cost(evidence: Evidence) -> Table:
     return Table(name="cost", title="Cost", note=note, columns=columns, rows=tuple(rows))
 
 
-def fit(evidence: Evidence) -> Table | None:
-    """Return the coefficients of every fit, with intervals."""
-    columns = (
-        Column(name="fit", head="fit", text=True), Column(name="parameter", head="parameter", text=True),
-        Column(name="value", head="value", show=general(5)), Column(name="lo", head="95 % low", show=general(5)),
-        Column(name="hi", head="95 % high", show=general(5)), Column(name="status", head="status", text=True),
-        Column(name="n", head="n"), Column(name="dof", head="dof"),
-        Column(name="objective", head="objective", show=general(4)),
-        Column(name="residual_sd", head="residual SD", show=general(3)),
-    )  # fmt: skip
-    rows = []
-    for fitted in evidence.fits:
-        result = fitted.result
-        whole_fit = (result.n, result.dof, result.objective, result.residual_sd)
-        found: list[tuple[str, Param | Optimum]] = list(result.params.items())
-        best = result.optimum
-        found += [(f"optimum {best.of}", best)] if best else []
-        for name, item in found:
-            rows.append((fitted.name, name, item.value, item.lo, item.hi, item.status.replace("_", " "), *whole_fit))
-        if best is not None and best.loss is not None:
-            ends = (best.loss, best.loss_lo, best.loss_hi)
-            rows.append((fitted.name, "lowest loss", *ends, best.status, *whole_fit))
-    laws = " ".join(
-        f"{fitted.name}: {fit.formula}; minimised: {fit.objective_name}; intervals: {fit.interval}."
-        for fitted in evidence.fits
-        if (fit := fitted.result)
-    )
-    return Table(name="fit", title="Fit", note=laws, columns=columns, rows=tuple(rows)) if rows else None
-
-
-def curves(evidence: Evidence) -> Table | None:
-    """Return what every curve says of the same runs: how much of the answer is the choice of the curve."""
-    columns = (
-        Column(name="fit", head="runs of", text=True), Column(name="curve", head="curve", text=True),
-        Column(name="value", head="lowest at", show=general(3)), Column(name="lo", head="95 % low", show=general(3)),
-        Column(name="hi", head="95 % high", show=general(3)), Column(name="loss", head="loss there", show=general(5)),
-        Column(name="residual_sd", head="residual SD", show=general(3)),
-        Column(name="misfit", head="p of its misses", show=general(2)), Column(name="note", head="note", text=True),
-    )  # fmt: skip
-    rows = [
-        (fitted.name, row.law, row.value, row.lo, row.hi, row.loss, row.residual_sd, row.misfit, row.note)
-        for fitted in evidence.answering
-        for row in fitted.result.sensitivity
-    ]
-    note = "Each interval here assumes the shape of its curve; the answer's own does not assume the law's."
-    return Table(name="curves", title="Curves", note=note, columns=columns, rows=tuple(rows)) if rows else None
-
-
-def crossings(evidence: Evidence) -> Table | None:
-    """Return between which rates the MoE curve is below each dense arm."""
-    columns = (
-        Column(name="fit", head="fit", text=True), Column(name="dense", head="dense arm", text=True),
-        Column(name="side", head="side", text=True), Column(name="value", head="crossed at", show=general(3)),
-        Column(name="lo", head="95 % low", show=general(3)), Column(name="hi", head="95 % high", show=general(3)),
-        Column(name="reason", head="meaning", text=True),
-    )  # fmt: skip
-    rows = [
-        (fitted.name, each.dense, each.side, each.value, each.lo, each.hi, each.reason)
-        for fitted in evidence.answering
-        for each in fitted.result.crossings
-    ]
-    note = "Where, leaving its minimum, the fitted MoE curve rises to the loss of a dense arm of the same budget."
-    return (
-        Table(name="crossings", title="MoE against dense", note=note, columns=columns, rows=tuple(rows))
-        if rows
-        else None
-    )
-
-
 def refused(evidence: Evidence) -> Table | None:
     """Return the cells that could not be planned."""
     columns = (Column(name="cell", head="cell", text=True), Column(name="reason", head="reason", text=True))
@@ -267,6 +196,8 @@ def environment(evidence: Evidence) -> Table:
     return Table(name="environment", title="Environment", note=note, columns=columns, rows=tuple(rows))
 
 
+Build = Callable[[Evidence], Table | None]
+
 TABLES: dict[str, Build] = {
     "results": results,
     "runs": runs,
@@ -274,9 +205,11 @@ TABLES: dict[str, Build] = {
     "training": training,
     "routing": routing,
     "cost": cost,
-    "fit": fit,
-    "curves": curves,
-    "crossings": crossings,
+    "small_study": small_study.small_study,
+    "router_grid": small_study.router_grid,
+    "tuned": tuned,
+    "tuning": tuning,
+    **FITTED,
     "refused": refused,
     "environment": environment,
 }

@@ -1,6 +1,7 @@
 """What the commands share: exit codes, errors as sentences, tables, and the console script `scaling VERB …`."""
 
 import argparse
+import errno
 import importlib
 import json
 import os
@@ -90,7 +91,7 @@ def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | No
         return USAGE
     except OSError as error:
         print(f"error: {error.filename or 'file system'}: {error.strerror or error}", file=sys.stderr)
-        return FAILED
+        return USAGE if error.errno == errno.EROFS else FAILED
     except KeyboardInterrupt:
         print("stopped; what was finished is kept, and the same command continues from there", file=sys.stderr)
         return 130
@@ -105,9 +106,12 @@ def spelled(flags: Flags, names: Iterable[str]) -> list[str]:
     """Return the words that give these options their present values, those without one left out."""
     words: list[str] = []
     for name in names:
-        value = getattr(flags, name)
+        value, flag = getattr(flags, name), f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(flag)
+            continue
         for item in value if isinstance(value, list) else [value] if value is not None else []:
-            words += [f"--{name.replace('_', '-')}", str(item)]
+            words += [flag, str(item)]
     return words
 
 

@@ -15,7 +15,7 @@ def configurations(runs: Iterable[RunSpec]) -> tuple[dict[str, dict[str, Any]], 
 
     Raises UsageError where no shape can be written.
     """
-    shapes = {(run.shape, run.router): run for run in reversed(list(runs)) if run.role != "lr_check"}
+    shapes = {(run.shape, run.router): run for run in reversed(list(runs)) if run.role not in ("lr_check", "tuning")}
     found: dict[str, dict[str, Any]] = {}
     lacking: list[str] = []
     for run in reversed(shapes.values()):

@@ -78,7 +78,8 @@ FLAGS = (
          help="what MoE arms keep as the rate falls: the backbone (default), or only its aspect ratios"),
     Flag(name="budget", sets="budgets", read=parse_quantities, metavar="C,…",
          help="training compute in FLOPs, 1e18,3e18"),
-    Flag(name="tokens", sets="tokens", read=parse_quantities, metavar="D,…", help="tokens consumed, under N=D and C=D"),
+    Flag(name="tokens", sets="tokens", read=parse_quantities, metavar="D,…",
+         help="tokens consumed, under N=D and C=D, or by the arms that a preset gives"),
     Flag(name="total-params", sets="total_params", read=parse_quantities, metavar="N,…",
          help="parameters without the vocabulary: 100M"),
     Flag(name="activation", sets="activations", read=parse_quantities, metavar="R,…",
@@ -87,10 +88,17 @@ FLAGS = (
          help="routed experts per token, 0 is the dense arm: 0,1,4; with --activation d_expert follows"),
     Flag(name="seeds", sets="seeds", read=parse_counts, metavar="S,…",
          help="each arm is trained once per seed (default 0)"),
+    Flag(name="own-seeds", sets="own_seeds", read=lambda given, _: given,
+         extra={"action": "store_true", "default": None},
+         help="give each further budget seeds of its own, counted on from those, so that budgets are independent"),
     Flag(name="controls", sets="controls", read=_words, metavar="X,…",
          help="dense arms of another N: optimal (compute-optimal at C), active:ARM (its N_a: active:K4, active:.2)"),
     Flag(name="lr-check", sets="lr_check", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
          help="plan these arms (alone: all) at sqrt(2) and 1/sqrt(2) of their learning rate too"),
+    Flag(name="repeat", sets="repeat", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
+         help="plan these arms (alone: all) on the unique tokens of the dense arm too (strict reuse)"),
+    Flag(name="tune", sets="tune", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
+         help="plan these arms (alone: all) at half and twice their learning rate or batch too, five runs each"),
     Flag(name="data", sets="data", read=lambda text, _: None if text == "none" else text, metavar="NAME",
          help="corpus: stdlib, tinystories, synthetic, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=], or several"
               " as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a tokenizer.json;"
@@ -135,7 +143,8 @@ def arguments() -> cli.Parser:
     add = parser.add_argument
     add("--preset", help=f"start from a named question: {', '.join(PRESETS)}; flags override it")
     for flag in FLAGS:
-        add(f"--{flag.name}", metavar=flag.metavar, help=flag.help, **flag.extra)
+        shown = {} if flag.metavar is None else {"metavar": flag.metavar}
+        add(f"--{flag.name}", help=flag.help, **shown, **flag.extra)
     for arm, who in (("", "the MoE backbone"), ("dense-", "the dense arm")):
         add(f"--{arm}d-model", metavar="D", help=f"width of {who} (default: matched)")
         add(f"--{arm}n-layers", metavar="L", help=f"depth of {who} (default: matched)")
@@ -248,6 +257,8 @@ def _instead(asked: dict[str, Any], start: Question) -> dict[str, Any]:
     if "match" in asked:  # what follows now is no longer given
         amounts = {"N": ("total_params", None), "C": ("budgets", ()), "D": ("tokens", ())}
         emptied |= dict(amounts[letter] for letter in amounts if letter not in asked["match"])
+    if "budgets" in asked or "tokens" in asked:  # what is asked for now, and not what each given arm has
+        emptied["arms"] = tuple(replace(arm, C=None, D=None) for arm in start.arms)
     return {name: value for name, value in emptied.items() if name not in asked}
 
 

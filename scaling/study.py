@@ -11,11 +11,11 @@ from pathlib import Path
 from fits import summary
 from fits.fit import usual_law
 from jobs.status import status
-from jobs.submit import CLUSTERS, Cluster, wanted
 from planners import Study, make_plan, preset
 from planners.presets import PRESETS
-from planners.quantity import parse_count
-from scaling import cli, fit, ledger, plan, report, sweep
+from planners.quantity import parse_count, parse_quantities
+from scaling import cli, clusters, fit, ledger, plan, progress, report, rungs
+from scaling.training import train
 
 EXAMPLE = "python -m scaling.study smoke"
 
@@ -25,10 +25,10 @@ def arguments() -> cli.Parser:
     parser = cli.parser("study", EXAMPLE)
     parser.add_argument("preset", help=f"what to study: {', '.join(PRESETS)}")
     parser.add_argument("-o", "--out", metavar="STUDY", help="folder of the study (default: studies/PRESET)")
+    parser.add_argument("--budget", metavar="C", help="another compute per run (laptop: default by measured speed)")
     parser.add_argument("--data", metavar="NAME", help="another corpus: text:PATH, hf:NAME (default: the preset's)")
     parser.add_argument("--eval-windows", metavar="W", help="validation windows (default: the preset's)")
-    parser.add_argument("--cluster", choices=CLUSTERS, default="local", help="where to train (default local)")
-    cli.add_execution(parser)
+    clusters.add_flags(parser)
     return parser
 
 
@@ -39,24 +39,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def act(flags: cli.Flags) -> int:
     """Do what is not done yet, stage by stage; runs that failed or are missing leave gaps."""
-    asked = preset(flags.preset)
+    asked, cluster = preset(flags.preset), clusters.cluster(flags)
     study = Study(flags.out or Path("studies") / asked.study)
     asked = replace(asked, study=study.folder.name, data=flags.data or asked.data)
     if flags.eval_windows is not None:
         asked = replace(asked, eval_windows=parse_count(flags.eval_windows, "--eval-windows"))
+    if flags.budget is not None:
+        asked = replace(asked, budgets=parse_quantities(flags.budget, "--budget"))
+    elif flags.preset == "laptop":
+        asked, why = rungs.on_a_rung(asked, study)
+        cli.say(why, flags)
     if not study.holds(asked):
         planned = make_plan(asked, plan.corpus(asked.data))
-        study.write(planned, cli.command("study", flags.preset, *cli.spelled(flags, ("data", "eval_windows"))))
+        study.write(
+            planned, cli.command("study", flags.preset, *cli.spelled(flags, ("budget", "data", "eval_windows")))
+        )
         if not flags.json:
             ledger.show(planned)
             print()
-    runs = wanted(status(study), retry=False)
-    if runs:
-        sweep.train(
-            study, runs, Cluster(kind=flags.cluster, execution=cli.execution(flags)), wait=True, quiet=flags.json
-        )
+    if any(run.record is None for run in status(study)):
+        trained = train(study, cluster, wait=True, quiet=flags.json)
+        for reason in trained.withheld:
+            cli.say(f"withheld: {reason}", flags)
     if not flags.json:
-        sweep.show(study, status(study))
+        progress.show(study, status(study))
         print()
     table = fit.runs_of(study)
     for result in fit.fit_and_write(table, [usual_law(table)], study.fits, margin=asked.margin):

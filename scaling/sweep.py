@@ -5,14 +5,16 @@ Train the runs of a study that have no record yet: on this machine, or on a clus
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
+from jobs.cluster import Cluster
+from jobs.logs import run_log
+from jobs.order import decide
 from jobs.record import collect
-from jobs.status import RunStatus, status
-from jobs.submit import CLUSTERS, Cluster, follow, last_log, stop, submit, unfinished, wanted
-from planners import Study
-from planners.quantity import format_quantity, parse_count
-from scaling import cli
+from jobs.status import RunStatus
+from jobs.submit import cancel
+from planners import Study, UsageError
+from scaling import cli, clusters, progress
+from scaling.training import Trained, train
 
 EXAMPLE = "python -m scaling.sweep studies/x --go"
 
@@ -22,27 +24,14 @@ def arguments() -> cli.Parser:
     parser = cli.parser("sweep", EXAMPLE)
     add = parser.add_argument
     add("study", help="folder of the study")
-    add("--go", action="store_true", help="train; without it only what would be trained is shown")
-    add(
-        "--cluster",
-        choices=CLUSTERS,
-        default="local",
-        help="where: this machine, Slurm, or this process (default local)",
-    )
-    add("--status", action="store_true", help="show where each run stands, and nothing else")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--go", action="store_true", help="train; without it only what would be done is shown")
+    what.add_argument("--status", action="store_true", help="show where each run stands, and nothing else")
+    what.add_argument("--cancel", action="store_true", help="end all jobs of this study; runs keep their checkpoints")
+    what.add_argument("--log", metavar="RUN_ID", help="show the last lines that a run wrote")
     add("--retry", action="store_true", help="train failed runs again too")
-    add("--wait", action="store_true", help="with slurm: stay until the jobs end")
-    add("--parallel", metavar="W", help="workers at once (default: one per GPU or core; 16 on Slurm)")
-    add("--gpus", metavar="G", help="GPUs per worker (default: one where this machine has any)")
-    add("--timeout-min", metavar="MIN", help="time limit of a Slurm job; it is requeued and continues (default 60)")
-    add(
-        "--slurm",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="any further sbatch option, such as partition=short",
-    )
-    cli.add_execution(parser)
+    add("--wait", action="store_true", help="with slurm: stay, with a live table; Ctrl-C leaves the jobs running")
+    clusters.add_flags(parser)
     return parser
 
 
@@ -52,133 +41,71 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def act(flags: cli.Flags) -> int:
-    """Show, or train and show."""
-    study, cluster = Study(flags.study), _cluster(flags)
-    before = status(study)
-    runs = [] if flags.status else wanted(before, retry=flags.retry)
-    jobs: list[str] = []
-    if runs and flags.go:
-        jobs = train(study, runs, cluster, wait=flags.wait or cluster.kind != "slurm", quiet=flags.json)
-        collect(study)
-    after = status(study)
+    """Show, or do and show."""
+    study, cluster = Study(flags.study), clusters.cluster(flags)
+    if flags.log is not None:
+        return show_log(study, flags)
+    if flags.cancel:
+        return end(study, flags)
+    if flags.go:
+        return go(study, cluster, flags)
+    order = decide(study, cluster, retry=flags.retry)
     if flags.json:
-        cli.print_json(summary(after, jobs))
+        cli.print_json(progress.summary(order, cluster))
     else:
-        show(study, after)
-        for line in _next_steps(study, after, flags, len(runs)):
-            print(line)
-    if flags.go and cluster.kind == "slurm" and not flags.wait:
+        progress.show(study, order.statuses)
+        (progress.show_status if flags.status else progress.show_order)(study, order, cluster, flags)
+    open_runs = any(run.state != "done" for run in order.statuses)
+    return cli.GAPS if (flags.status and open_runs) or order.withheld else cli.DONE
+
+
+def go(study: Study, cluster: Cluster, flags: cli.Flags) -> int:
+    """Submit, follow where asked, and show what came of it."""
+    trained = train(study, cluster, wait=True if flags.wait else None, retry=flags.retry, quiet=flags.json)
+    collect(study)
+    order = decide(study, cluster)
+    if flags.json:
+        cli.print_json(progress.summary(order, cluster, trained))
+    else:
+        progress.show(study, order.statuses)
+        progress.show_trained(study, order, trained, flags)
+    if trained.withheld:
+        return cli.GAPS
+    return _code(order.statuses, trained, cluster, flags)
+
+
+def _code(statuses: Sequence[RunStatus], trained: Trained, cluster: Cluster, flags: cli.Flags) -> int:
+    """Return the exit code of a sweep without a cap reached: submitting alone is all that was asked on Slurm."""
+    if cluster.kind == "slurm" and not flags.wait:
         return cli.DONE
-    return cli.GAPS if (flags.go or flags.status) and any(run.state != "done" for run in after) else cli.DONE
+    return cli.GAPS if any(run.state != "done" for run in statuses) else cli.DONE
 
 
-def train(study: Study, runs: list[RunStatus], cluster: Cluster, *, wait: bool, quiet: bool = False) -> list[str]:
-    """Submit workers, follow them where asked, and return the ids of their jobs.
-
-    An interrupt stops workers of this machine at a checkpoint and is passed on.
-    """
-    jobs = submit(study, runs, cluster)
-    try:
-        if wait:
-            follow(study, jobs, runs, quiet=quiet)
-    except KeyboardInterrupt:
-        if cluster.kind == "slurm":
-            print("\nthe jobs go on; scancel ends them, --status shows them", file=sys.stderr)
-        stop(jobs)
-        raise
-    return [job.job_id for job in jobs]
-
-
-def summary(statuses: list[RunStatus], jobs: list[str]) -> dict[str, Any]:
-    """Return what --json prints."""
-    runs = [
-        {
-            "run_id": run.spec.run_id,
-            "arm": run.spec.arm,
-            "seed": run.spec.training.seed,
-            "state": run.state,
-            "D_seen": run.D_seen,
-            "loss": run.loss,
-            "tokens_per_s": run.tokens_per_s,
-            "error": run.record.error if run.record else None,
-        }
-        for run in statuses
-    ]
-    states = [run.state for run in statuses]
-    totals = {state: states.count(state) for state in ("done", "diverged", "failed", "running", "waiting")}
-    wall_s = sum(run.record.wall_s for run in statuses if run.record)
-    return {"runs": runs, "jobs": jobs, "totals": {**totals, "wall_s": wall_s}}
-
-
-def show(study: Study, statuses: list[RunStatus]) -> None:
-    """Print one line a run, then the reason of each run that did not end well."""
-    header = ("run", "arm", "seed", "state", "D", "of", "loss", "tokens/s", "seconds")
-    print(cli.table(header, [_row(run) for run in statuses]))
-    for run in statuses:
-        if run.record is not None and run.record.error:
-            where = study.run_folder(run.spec.run_id)
-            print(f"{run.state}: {run.spec.arm} seed {run.spec.training.seed}: {run.record.error} ({where})")
-
-
-def _row(run: RunStatus) -> list[Any]:
-    spec = run.spec
-    loss = None if run.loss is None else f"{run.loss:.4f}" + ("" if run.state == "done" else " (train)")
-    return [
-        spec.run_id,
-        spec.arm,
-        spec.training.seed,
-        "simulated" if _simulated(run) else run.state,
-        format_quantity(run.D_seen),
-        format_quantity(spec.training.D),
-        loss,
-        format_quantity(run.tokens_per_s) if run.tokens_per_s else None,
-        f"{run.record.wall_s:.1f}" if run.record else None,
-    ]
-
-
-def _simulated(run: RunStatus) -> bool:
-    return run.record is not None and "simulated" in run.record.flags
-
-
-def _next_steps(study: Study, statuses: list[RunStatus], flags: cli.Flags, n_wanted: int) -> list[str]:
-    """Return what to tell at the end: what would happen, what is missing, the next command."""
-    left = unfinished(statuses)
-    if not left:
-        diverged = sum(run.state == "diverged" for run in statuses)
-        ending = f", {diverged} of them diverged" if diverged else ""
-        next_one = cli.command("fit", study.folder)
-        clear = cli.command("simulate", study.folder, "--clear")
-        simulated = [f"simulated, not trained; to train them first: {clear}"] if any(map(_simulated, statuses)) else []
-        return [f"\nall {len(statuses)} runs ended{ending}", *simulated, f"next: {next_one}"]
-    command = cli.command("sweep", study.folder)
-    failed = [run for run in left if run.state == "failed"]
-    lines = [""]
-    if flags.go and flags.cluster == "slurm" and not flags.wait:
-        lines += [f"submitted {n_wanted} runs", f"next: {command} --status"]
-    elif flags.go:
-        lines += [f"{len(failed)} of {len(statuses)} runs failed, {len(left) - len(failed)} have not ended"]
-        lines += [last_log(study)] if len(failed) < len(left) else []
-        lines += [f"next: {command} --go --retry"] if failed else [f"next: {command} --go"]
+def end(study: Study, flags: cli.Flags) -> int:
+    """End what is in flight."""
+    study.runs()  # a folder without a study is refused before anything is written to it
+    count, troubles = cancel(study)
+    if flags.json:
+        cli.print_json({"jobs": count, "troubles": troubles})
     else:
-        cost = sum(run.spec.C for run in left)
-        lines += [f"{len(left)} of {len(statuses)} runs to train, {cost:.3g} FLOPs; nothing was started"]
-        lines += [f"next: {command} --go{' --retry' if failed else ''}"]
-    return lines
+        print(f"{count} jobs were asked to end; their runs keep their checkpoints")
+        for trouble in troubles:
+            print(trouble, file=sys.stderr)
+        print(f"next: {cli.command('sweep', study.folder, '--status')}")
+    return cli.GAPS if troubles else cli.DONE
 
 
-def _cluster(flags: cli.Flags) -> Cluster:
-    def count(name: str, least: int) -> int | None:
-        text = getattr(flags, name)
-        return None if text is None else parse_count(text, f"--{name.replace('_', '-')}", least=least)
-
-    return Cluster(
-        kind=flags.cluster,
-        parallel=count("parallel", 1),
-        gpus=count("gpus", 0),
-        timeout_min=count("timeout_min", 1),
-        slurm=tuple(flags.slurm),
-        execution=cli.execution(flags),
-    )
+def show_log(study: Study, flags: cli.Flags) -> int:
+    """Show what a run wrote last."""
+    found = [spec.run_id for spec in study.runs() if spec.run_id.startswith(flags.log)]
+    if len(found) != 1:
+        raise UsageError(f"{len(found)} runs of {study.folder} begin with {flags.log!r}; --status lists them")
+    lines = run_log(study, found[0])
+    if flags.json:
+        cli.print_json({"run_id": found[0], "lines": lines})
+    else:
+        print("\n".join(lines) or f"run {found[0]} has written nothing yet")
+    return cli.DONE
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 def _corpora(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep token stores of the tests out of the user's cache."""
     os.environ["SCALING_CORPORA"] = str(tmp_path_factory.mktemp("corpora"))
+    os.environ["SCALING_CLUSTER"] = ""  # and the user's own cluster out of the tests
 
 
 @pytest.fixture(scope="session")

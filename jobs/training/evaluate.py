@@ -9,15 +9,22 @@ from torch import Tensor
 from jobs.corpora.mixture import Domain, Mixture
 from jobs.corpora.tokens import batches
 from jobs.record import DomainLoss, RoutingHealth
+from jobs.training import memory
+from jobs.training.distributed import Ranks
 from jobs.training.loss import token_losses
 from jobs.training.model import Transformer
+from jobs.training.precision import autocast
 from jobs.training.routing import Routing
+from planners.spec import Training
 
 BATCH_WINDOWS = 32
 BATCH_TOKENS = 2**16
-"""Most windows, and most tokens, of one batch of the evaluation."""
-FLOOR_TOLERANCE = 5
-"""A loss this many of its standard errors below an entropy floor cannot be chance."""
+"""Most windows, and most tokens, of one forward pass of an evaluation."""
+FLOOR_TOLERANCE, FLOOR_WINDOWS = 5, 16
+"""A loss this many of its standard errors below an entropy floor, over as many windows at least, is hardly chance.
+
+Student's t with 15 degrees of freedom is below -5 once in 13,000 samples; with 3 windows, once in 50.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,42 +37,82 @@ class Evaluation:
     """The same by domain."""
     routing: RoutingHealth | None
     """Health of the router; null for a dense model."""
+    below_floor: bool
+    """Whether a domain's loss is below its entropy floor by more than chance: then something is wrong."""
 
-    @property
-    def below_floor(self) -> bool:
-        """Whether a domain's loss is below its entropy floor by more than chance: then something is wrong."""
-        return any(
-            domain.floor is not None
-            and domain.se is not None
-            and domain.loss < domain.floor - FLOOR_TOLERANCE * domain.se
-            for domain in self.domains.values()
-        )
+
+class Evaluator:
+    """Measures a model on the validation windows of its run, so many at once as memory holds."""
+
+    def __init__(self, model: Transformer, corpus: Mixture, training: Training, ranks: Ranks, *, shard: bool):
+        self.model, self.corpus, self.training, self.ranks, self.shard = model, corpus, training, ranks, shard
+        self.batch = max(1, min(BATCH_WINDOWS, BATCH_TOKENS // training.seq_len, training.eval_windows))
+        """Most windows of one forward pass."""
+
+    def limit(self, windows: int | None) -> None:
+        """Take no more than so many windows at once; None leaves it as it is."""
+        self.batch = min(self.batch, windows or self.batch)
+
+    def measure(self, dropped: float) -> Evaluation:
+        """Return what `evaluate` does. Where memory runs out it is begun anew with half as many windows at once.
+
+        Raises OutOfMemory where a process that shares the weights with others would have to.
+        """
+        while (measured := self._try(dropped)) is None:
+            self.batch = memory.halved(self.batch, self.ranks.device)
+        return measured
+
+    def _try(self, dropped: float) -> Evaluation | None:
+        training, device = self.training, self.ranks.device
+        try:
+            with autocast(training.precision, device):
+                return evaluate(
+                    self.model, self.corpus, training.seq_len, training.eval_windows, device,
+                    dropped=dropped, batch=self.batch,
+                )  # fmt: skip
+        except Exception as error:
+            if not memory.is_out_of_memory(error) or self.batch == 1:
+                raise
+            if self.shard:
+                raise memory.cannot_halve(self.batch) from error
+        return None  # outside of the except block, whose error keeps the activations alive
 
 
 @torch.no_grad()
 def evaluate(
-    model: Transformer, corpus: Mixture, seq_len: int, windows: int, device: torch.device, *, dropped: float
-) -> Evaluation:
+    model: Transformer, corpus: Mixture, seq_len: int, windows: int, device: torch.device, *, dropped: float,
+    batch: int = BATCH_WINDOWS,
+) -> Evaluation:  # fmt: skip
     """Return loss and routing of `model` on the first `windows` validation windows of a fixed random order.
 
-    Each domain has its share of the windows. Evaluation drops no token; `dropped` is the share that training did.
+    Each domain has its share of the windows; at most `batch` of them go through the model at once. Evaluation drops no
+    token; `dropped` is the share that training did.
     """
-    was_training = model.training
+    was_training, health, domains, below = model.training, _RoutingSum(), {}, False
     model.eval()
-    health, domains = _RoutingSum(), {}
-    for domain, count in zip(corpus.domains, corpus.validation_counts(windows), strict=True):
-        domains[domain.label] = _domain_loss(model, domain, seq_len, count, device, health)
-    model.train(was_training)
+    try:
+        for domain, count in zip(corpus.domains, corpus.validation_counts(windows), strict=True):
+            measured = _domain_loss(model, domain, seq_len, count, batch, device, health)
+            domains[domain.label], below = measured, below or is_below_floor(measured, count)
+    finally:
+        model.train(was_training)
     loss = sum(float(domain.share) * domains[domain.label].loss for domain in corpus.domains)
-    return Evaluation(loss=loss, domains=domains, routing=health.result(dropped))
+    return Evaluation(loss=loss, domains=domains, routing=health.result(dropped), below_floor=below)
+
+
+def is_below_floor(measured: DomainLoss, windows: int) -> bool:
+    """Return whether a loss over so many windows is below its floor by more than chance; False where none is known."""
+    if measured.floor is None or measured.se is None or windows < FLOOR_WINDOWS:
+        return False
+    return measured.loss < measured.floor - FLOOR_TOLERANCE * measured.se
 
 
 def _domain_loss(
-    model: Transformer, domain: Domain, seq_len: int, windows: int, device: torch.device, health: "_RoutingSum"
-) -> DomainLoss:
-    """Return the loss on `windows` windows of one domain, and add their routing to `health`."""
+    model: Transformer, domain: Domain, seq_len: int, windows: int, size: int, device: torch.device,
+    health: "_RoutingSum",
+) -> DomainLoss:  # fmt: skip
+    """Return the loss on `windows` windows of one domain, at most `size` at once; add their routing to `health`."""
     total, means = torch.zeros((), dtype=torch.float64, device=device), []
-    size = max(1, min(BATCH_WINDOWS, BATCH_TOKENS // seq_len))
     for chosen in batches(domain.store.validation_windows(seq_len, windows), size):
         batch = torch.from_numpy(domain.store.read("validation", chosen, seq_len)).to(device)
         x, routings = model.hidden(batch[:, :-1])

@@ -17,14 +17,14 @@ from jobs.corpora import open_store
 from jobs.corpora.mixture import Mixture
 from jobs.execution import Execution
 from jobs.record import RunRecord, write_record
-from jobs.training import checkpoint, distributed, outcome
+from jobs.training import checkpoint, distributed, memory, outcome
 from jobs.training.batches import Batches
 from jobs.training.distributed import Ranks
 from jobs.training.environment import keep_freed_memory, peak_memory, reset_peak_memory
-from jobs.training.evaluate import Evaluation, evaluate
+from jobs.training.evaluate import Evaluation, Evaluator
 from jobs.training.metrics import METRIC_LINES, Metrics, Window
 from jobs.training.model import Transformer
-from jobs.training.precision import autocast, check_precision, set_deterministic
+from jobs.training.precision import check_precision, set_deterministic
 from jobs.training.progress import Progress
 from jobs.training.schedule import learning_rate
 from jobs.training.step import Stepper
@@ -69,7 +69,7 @@ def train(
     A loss that is not finite or has exploded ends the run as `diverged`, without a loss. `stop` is asked after every
     step, with the number of steps taken; when it says yes, a checkpoint is written and Interrupted raised.
     Where torchrun started several processes, each calls this, and the first one writes.
-    Raises UsageError where the run cannot start.
+    Raises UsageError where the run cannot start, and OutOfMemory where memory runs out whatever the micro-batch.
     """
     if spec.data is None:
         raise UsageError(f"run {spec.run_id} names no corpus; plan the study again with --data")
@@ -81,14 +81,15 @@ def train(
     torch.set_num_threads(spec.training.threads)
     keep_freed_memory()
     knows_peak = reset_peak_memory(ranks.device)
-    loop = Loop(study, spec, open_store(spec.data), ranks, execution)
-    try:
-        loop.run(stop)
-        record = outcome.ended(loop, loop.final_evaluation(), knows_peak=knows_peak)
-    except Diverged as error:
-        record = outcome.diverged(loop, *error.args)
-    finally:
-        loop.metrics.close()
+    with memory.explained(spec, execution):
+        loop = Loop(study, spec, open_store(spec.data), ranks, execution)
+        try:
+            loop.run(stop)
+            record = outcome.ended(loop, loop.final_evaluation(), knows_peak=knows_peak)
+        except Diverged as error:
+            record = outcome.diverged(loop, *error.args)
+        finally:
+            loop.metrics.close()
     if ranks.is_first:
         write_record(study, record)
     return record
@@ -111,6 +112,8 @@ class Loop:
             self.progress = Progress.restored(state["progress"]) if state else Progress()
             if not 0 <= self.progress.step <= training.steps:
                 raise ValueError(f"step {self.progress.step} of {training.steps}")
+        self.evaluator = Evaluator(self.model, corpus, training, ranks, shard=execution.shard)
+        self.evaluator.limit(execution.micro_batch or self.progress.evaluation_batch)
         if execution.micro_batch is None and self.progress.devices == ranks.size:
             execution = replace(execution, micro_batch=self.progress.micro_batch)
         self.execution, self.stepper = execution, Stepper(self.model, spec, ranks, execution)
@@ -219,18 +222,10 @@ class Loop:
 
     def evaluate(self) -> Evaluation:
         """Measure the validation loss; its time counts as the run's. Every process measures the whole of it."""
-        clock, training = time.monotonic(), self.spec.training
+        clock = time.monotonic()
         slots = self.D_seen * self.spec.shape.top_k * self.spec.shape.n_moe_layers
         dropped = self.progress.dropped + self.window.added_up(self.ranks.sum).dropped()  # not yet in a metrics line
-        with autocast(training.precision, self.ranks.device):
-            measured = evaluate(
-                self.model,
-                self.corpus,
-                training.seq_len,
-                training.eval_windows,
-                self.ranks.device,
-                dropped=dropped / slots if slots else 0.0,
-            )
+        measured = self.evaluator.measure(dropped / slots if slots else 0.0)
         self.progress.evaluation_s += time.monotonic() - clock
         measured = replace(measured, loss=self.ranks.first(measured.loss))
         if not math.isfinite(measured.loss):
@@ -276,6 +271,7 @@ class Loop:
         """Keep what the next process should know of how the batches were cut, and what the record should say of it."""
         stepper, progress = self.stepper, self.progress
         progress.micro_batch, progress.devices = stepper.micro_batch, self.ranks.size
+        progress.evaluation_batch = self.evaluator.batch
         if stepper.halved:
             progress.flag("micro_batch_halved")
         if stepper.parts > 1 and not self.spec.shape.is_dense:

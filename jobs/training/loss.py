@@ -5,6 +5,8 @@ at a time, and each part leaves behind only its losses and its share of the grad
 `F.linear_cross_entropy` does the same from torch 2.13 on; this runs on 2.11.
 """
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,18 +17,22 @@ from planners.memory import LOGITS
 
 CHUNK = LOGITS
 """Most logits at once: 64 MB of fp32."""
+GPU_CHUNK = 2**27
+"""The same on a GPU. Each part reads and writes the gradient of the whole head, so that 333 tokens at a time, a CHUNK
+at a vocabulary of 50k, would move more bytes for it than for the logits."""
 
 
-def linear_cross_entropy(x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+def linear_cross_entropy(x: Tensor, weight: Tensor, targets: Tensor, *, compiled: bool = False) -> Tensor:
     """Return the mean loss in nats per token of the logits x @ weight.T, with gradients for x and weight.
 
     x: (…, d_model); weight: (vocab_size, d_model); targets: (…). Products run in the autocast type where autocast is
-    on, the loss in float32 (float64 for float64 inputs). Gradients of gradients are not defined.
+    on, the loss in float32 (float64 for float64 inputs). Gradients of gradients are not defined. `compiled` fuses
+    what is done to the logits, which one by one takes a GPU longer than the head's products.
     """
     x, targets = x.flatten(0, -2), targets.flatten()
     if x.shape[0] * weight.shape[0] <= CHUNK:
         return F.cross_entropy(_at_least_fp32(F.linear(x, weight)), targets)
-    mean: Tensor = _Chunked.apply(x, weight, targets, product_type(x))  # type: ignore[no-untyped-call]
+    mean: Tensor = _Chunked.apply(x, weight, targets, product_type(x), compiled)  # type: ignore[no-untyped-call]
     return mean
 
 
@@ -52,34 +58,58 @@ class _Chunked(torch.autograd.Function):
     """The mean cross entropy; forward computes the gradient too, while the logits of a chunk are there."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, compiled: bool) -> Tensor:
         """Return the mean loss of rows x (tokens, d_model)."""
+        descend = _fused_slope() if compiled else slope
         matrix, total = weight.to(dtype), torch.zeros((), dtype=_at_least_fp32(x).dtype, device=x.device)
         x_gradient, weight_gradient = torch.empty_like(x), torch.zeros_like(weight)
         start = 0
         with torch.autocast(x.device.type, enabled=False):
             for some, wanted in _chunks(x.to(dtype), targets, weight.shape[0]):
-                logits = _at_least_fp32(some @ matrix.T)
-                normaliser = logits.logsumexp(-1, keepdim=True)
-                total += (normaliser - logits.gather(-1, wanted.unsqueeze(-1))).sum()
-                gradient = logits.sub_(normaliser).exp_()  # softmax, in place of the logits
-                gradient.scatter_add_(-1, wanted.unsqueeze(-1), gradient.new_full((len(wanted), 1), -1.0))
-                slope = gradient.div_(len(targets)).to(dtype)
-                x_gradient[start : start + len(some)] = slope @ matrix
-                weight_gradient += slope.T @ some
+                loss, gradient = descend(some @ matrix.T, wanted, len(targets))
+                total += loss
+                x_gradient[start : start + len(some)] = gradient @ matrix
+                weight_gradient += gradient.T @ some
                 start += len(some)
         ctx.save_for_backward(x_gradient, weight_gradient)
         return total / len(targets)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         """Return the gradients, scaled."""
         x_gradient, weight_gradient = ctx.saved_tensors
-        return x_gradient * gradients[0], weight_gradient * gradients[0], None, None
+        return x_gradient * gradients[0], weight_gradient * gradients[0], None, None, None
+
+
+def slope(logits: Tensor, wanted: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the summed loss of logits (tokens, vocab_size) and, in their type, the gradient of the loss over `count`.
+
+    Whatever can be is done in place.
+    """
+    dtype, logits = logits.dtype, _at_least_fp32(logits)
+    normaliser = logits.logsumexp(-1, keepdim=True)
+    loss = (normaliser - logits.gather(-1, wanted.unsqueeze(-1))).sum()
+    gradient = logits.sub_(normaliser).exp_()  # softmax, in place of the logits
+    gradient.scatter_add_(-1, wanted.unsqueeze(-1), gradient.new_full((len(wanted), 1), -1.0))
+    return loss, gradient.div_(count).to(dtype)
+
+
+def pointwise_slope(logits: Tensor, wanted: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the same as `slope`, written so that a compiler can make one pass of it: in place, it could not."""
+    wide = _at_least_fp32(logits)
+    normaliser = wide.logsumexp(-1, keepdim=True)
+    loss = (normaliser - wide.gather(-1, wanted.unsqueeze(-1))).sum()
+    hit = torch.arange(wide.shape[1], device=wide.device) == wanted.unsqueeze(-1)
+    return loss, (((wide - normaliser).exp() - hit.to(wide.dtype)) / count).to(logits.dtype)
+
+
+@cache
+def _fused_slope() -> Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]:
+    return torch.compile(pointwise_slope, fullgraph=True)
 
 
 def _chunks(x: Tensor, targets: Tensor, vocab_size: int) -> Any:
-    rows = max(1, CHUNK // vocab_size)
+    rows = max(1, (GPU_CHUNK if x.device.type == "cuda" else CHUNK) // vocab_size)
     return zip(torch.split(x, rows), torch.split(targets, rows), strict=True)
 
 

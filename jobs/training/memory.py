@@ -1,9 +1,18 @@
-"""How many sequences fit in one forward pass: an estimate to start with, halved when memory runs out."""
+"""How many sequences fit in one forward pass, halved when memory runs out, and what is said where none fits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
+from jobs.execution import Execution
 from planners import memory
+from planners.errors import UsageError
 from planners.spec import RunSpec
+
+
+class OutOfMemory(UsageError):
+    """Memory ran out and nothing is left to halve. The message begins with `out of memory`."""
 
 
 def micro_batch(spec: RunSpec, device: torch.device, count: int, *, recompute: bool, shards: int) -> int:
@@ -26,4 +35,44 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether memory ran out: of a GPU, or of the machine, for which torch has a RuntimeError of its own words."""
     return isinstance(error, torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+def halved(count: int, device: torch.device) -> int:
+    """Return the next smaller number of sequences to try, with the freed memory given back to the device."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    return -(-count // 2)
+
+
+def cannot_halve(count: int) -> OutOfMemory:
+    """Return the error of a process that shares its run with others, which would have to halve with it."""
+    return OutOfMemory(
+        f"out of memory with a micro-batch of {count} sequences; give --micro-batch {count // 2} (several processes"
+        " cannot halve it by themselves)"
+    )
+
+
+@contextmanager
+def explained(spec: RunSpec, execution: Execution) -> Iterator[None]:
+    """Turn what no smaller micro-batch can help, such as an optimizer that does not fit, into OutOfMemory."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(_sentence(spec, execution)) from error
+
+
+def _sentence(spec: RunSpec, execution: Execution) -> str:
+    """Return what one sequence needs, and what would need less."""
+    shards = execution.devices if execution.shard else 1
+    training = spec.training
+    need = memory.memory(spec.shape, training.precision, training.seq_len, recompute=execution.recompute, shards=shards)
+    ways = [] if execution.recompute else ["--recompute"]
+    ways += [f"more --devices{'' if execution.shard else ' with --shard'}", "a device with more memory"]
+    return (
+        f"out of memory: weights, gradients and optimizer take about {need.state / 1e9:.3g} GB and a forward pass of"
+        f" one sequence {(need.total - need.state) / 1e9:.3g} GB; give {', '.join(ways)}, or plan fewer parameters or"
+        " a shorter --seq-len"
     )

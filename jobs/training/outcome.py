@@ -58,6 +58,7 @@ def diverged(loop: "Loop", flag: str, reason: str) -> RunRecord:
         environment=environment(loop.ranks.device, loop.progress.started),
         flags=tuple(loop.progress.flags),
         error=reason,
+        failure="diverged",
     )
 
 

@@ -32,6 +32,8 @@ class Progress:
     """Sequences in one forward pass of one process; a run that goes on keeps it."""
     devices: int | None = None
     """Processes that the micro-batch is meant for."""
+    evaluation_batch: int | None = None
+    """Windows in one forward pass of an evaluation; a run that goes on keeps it, because it rounds the loss."""
     flags: list[str] = field(default_factory=list)
     """What a reader of the record should know."""
 

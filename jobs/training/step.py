@@ -23,14 +23,14 @@ from planners.spec import Router, RunSpec
 class Objective(nn.Module):
     """What is minimised: cross entropy and the losses of the routers, each a mean over the tokens of one call."""
 
-    def __init__(self, model: Transformer, settings: Router):
+    def __init__(self, model: Transformer, settings: Router, *, compiled: bool = False):
         super().__init__()
-        self.model, self.settings = model, settings
+        self.model, self.settings, self.compiled = model, settings, compiled
 
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor, list[Routing]]:
         """Return loss, cross entropy and routings of windows (batch, T + 1)."""
         x, routings = self.model.hidden(windows[:, :-1])
-        loss = entropy = linear_cross_entropy(x, self.model.head.weight, windows[:, 1:])
+        loss = entropy = linear_cross_entropy(x, self.model.head.weight, windows[:, 1:], compiled=self.compiled)
         for routing in routings:
             loss = loss + self.settings.balance * routing.balance
             if self.settings.z_loss:
@@ -51,7 +51,7 @@ class Stepper:
         self.windows = spec.training.batch_tokens // spec.training.seq_len // ranks.size
         self.compiled = compiles(execution, spec, ranks.device)
         prepare_blocks(model, execution, ranks, compiled=self.compiled)
-        self.objective = ranks.wrap(Objective(model, spec.router))
+        self.objective = ranks.wrap(Objective(model, spec.router, compiled=self.compiled))
         self.optimizer = adamw(model, spec)
         self.weights = list(model.parameters())
         self.experts = [module for module in model.modules() if isinstance(module, Experts)]
@@ -109,17 +109,12 @@ class Stepper:
             if not memory.is_out_of_memory(error) or self.micro_batch == 1:
                 raise
             if self.ranks.size > 1:
-                raise UsageError(
-                    f"memory ran out with a micro-batch of {self.micro_batch} sequences; give --micro-batch"
-                    f" {self.micro_batch // 2} (several processes cannot halve it by themselves)"
-                ) from error
+                raise memory.cannot_halve(self.micro_batch) from error
         return None  # outside of the except block, whose error keeps the activations alive
 
     def _halve(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        self.micro_batch, self.halved = -(-self.micro_batch // 2), True
-        if self.ranks.device.type == "cuda":
-            torch.cuda.empty_cache()
+        self.micro_batch, self.halved = memory.halved(self.micro_batch, self.ranks.device), True
 
     def _step_biases(self, parts: list[Part]) -> None:
         """Step the router biases by the load of the whole batch."""

@@ -8,6 +8,7 @@ from functools import cache
 
 from planners.errors import UsageError
 from planners.presets.gpu_day import gpu_day
+from planners.presets.laptop import laptop, laptop_grid, laptop_tuning
 from planners.presets.li2025 import li2025_2b, li2025_3b, li2025_7b
 from planners.presets.smoke import smoke
 from planners.presets.tinystories import tinystories_moe
@@ -15,6 +16,9 @@ from planners.question import Question
 
 _BUILDERS: dict[str, Callable[[], Question]] = {
     "smoke": smoke,
+    "laptop": laptop,
+    "laptop-grid": laptop_grid,
+    "laptop-tuning": laptop_tuning,
     "gpu-day": gpu_day,
     "tinystories-moe": tinystories_moe,
     "li2025-2b": li2025_2b,

@@ -6,11 +6,9 @@ defaults here: the balance coefficient, capacity (none), the Adam betas, the pre
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 
-from planners.published.li2025 import SEQ_LEN, VOCAB_SIZE, Li2025Run, li2025_runs
+from planners.published.li2025 import SEQ_LEN, VOCAB_SIZE, Li2025Run, li2025_runs, li2025_shape
 from planners.question import GivenArm, Question
-from planners.shape import Shape
 
 SAME = 0.01
 """Relative distance of D below which two rows of one shape are one run, printed in two tables."""
@@ -47,22 +45,13 @@ def _question(name: str, scale: str, N: float, tables: tuple[int, ...]) -> Quest
 
 def _arm(run: Li2025Run) -> GivenArm:
     """Return the run as an arm: D from steps and batch where both are printed, which have more digits."""
-    shape = run.shape or _shape_of_rate(run)
+    shape = li2025_shape(run)
     lr, batch_tokens = (run.lr, run.batch_tokens) if run.lr else _as_in_table_10(run.D)
     D = run.steps * run.batch_tokens if run.steps and run.batch_tokens else run.D
     scheme = {"moe_strict_reuse": f" U{run.U / 1e9:g}B", "moe_loose_reuse": " U/2"}.get(run.arm, "")
     label = "dense" if shape.is_dense else f"K{shape.top_k} d{shape.d_expert}{scheme}"
     U = round(run.U) if scheme else None
     return GivenArm(label=label, shape=shape, r_a_target=run.r_a, D=D, U=U, lr=lr, batch_tokens=batch_tokens)
-
-
-def _shape_of_rate(run: Li2025Run) -> Shape:
-    """Return the shape of a 3B run: the experts of the 2B run nearest in rate, on 24 layers.
-
-    The table file has their rates and not their experts; these have the printed rates to 0.03 points.
-    """
-    shapes = [replace(known.shape, n_layers=24) for known in _table_10() if known.shape]
-    return min(shapes, key=lambda shape: abs(shape.r_a - run.r_a))
 
 
 def _as_in_table_10(D: float) -> tuple[float, int]:

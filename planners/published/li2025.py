@@ -5,7 +5,9 @@ Its parameter counting is here too, because nothing but a comparison with the pa
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 
 from planners.published import published
 from planners.shape import VOCABULARY_PARTS, Shape
@@ -14,6 +16,8 @@ SEQ_LEN = 2048
 """Context length of the runs in tables 9 to 17; batches are printed in sequences of it."""
 VOCAB_SIZE = 65_536
 """Its vocabulary, which its N, M and C leave out."""
+FOLDER = Path(__file__).parent
+"""Where its tables are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +57,22 @@ class Li2025Run:
     """Validation loss in bits per character, on data of another distribution than the training data."""
 
 
-def li2025_runs() -> tuple[Li2025Run, ...]:
-    """Return the 80 runs in the order of the table file."""
-    with published("li2025").path.open(encoding="utf-8", newline="") as file:
+def li2025_runs(folder: Path = FOLDER) -> tuple[Li2025Run, ...]:
+    """Return the 80 runs in the order of the table file, which is read from `folder`."""
+    with (folder / published("li2025").file).open(encoding="utf-8", newline="") as file:
         return tuple(_run(row) for row in csv.DictReader(file))
+
+
+@cache
+def li2025_shape(run: Li2025Run) -> Shape:
+    """Return the architecture of a run; that of tables 15 and 16 has the experts of the table 10 run nearest in rate.
+
+    The table file has their rates and not their experts; on 24 layers these have the printed rates to 0.03 points.
+    """
+    if run.shape is not None:
+        return run.shape
+    shapes = [replace(known.shape, n_layers=24) for known in li2025_runs() if known.table == 10 and known.shape]
+    return min(shapes, key=lambda shape: abs(shape.r_a - run.r_a))
 
 
 def li2025_counts(shape: Shape, *, router: bool) -> tuple[int, int]:

@@ -1,99 +1,102 @@
-"""Validation loss against activation rate, with the fitted curve, its band, and what the fit says of the minimum."""
+"""Validation loss against activation rate, a panel for each budget, with the fitted curve and its minimum."""
 
-import math
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from planners.quantity import format_quantity
 from reports.answer import optimum_sentence
-from reports.evidence import Arm, Evidence, Fitted
+from reports.evidence import Arm, Evidence
+from reports.figures.arms import groups_of, names_of
+from reports.labels import place
 from reports.numerals import counted, flops, listed, nats, percent
-from reports.style import FAINT, INK, Figure, Mark, marks, named
+from reports.scales import log_axis
+from reports.series import Series, heading
+from reports.style import BAND, EDGE, FAINT, INK, MOE, QUIET, REGION, Figure, key, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fits.result import FitResult, Optimum
 
-TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-MORE_TICKS = (0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 POINTS = 200
-Dashes = tuple[int, tuple[float, ...]]
-DASHES: tuple[Dashes, ...] = ((0, (4, 3)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (9, 2)))
-"""Lines of the budgets, in their order."""
-CROWDED = 0.13
-"""Distance in ln r_a below which the names of two arms would touch."""
-FOOT = 0.05
+STACKED = 3
+"""Panels that stand one above the other; more stand in two columns."""
+FOOT = 0.06
 """Height at which the interval of the minimum is drawn, as a share of the axes: below the curve, where nothing is."""
+CONTROL = 1.5
+"""Factor in r_a from the dense arm to the first control, and from one to the next: they have no rate to compare."""
+ROOM = {"below": 0.30, "above": 0.22}
+"""Empty shares of a panel: below for the interval, above for the names of the arms."""
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
-    """Draw loss against r_a: one open marker a run, means filled where there are seeds, dense as a line."""
-    drawn = [arm for arm in evidence.arms if arm.done]
-    several = len(evidence.budgets) > 1
-    for row, fit in enumerate(evidence.answering):
-        _fit(fit, axes, row if len(evidence.answering) > 1 else None)
-    for index, C in enumerate(evidence.budgets):
-        line = DASHES[index % len(DASHES)]
-        for arm in (arm for arm in evidence.at(C) if arm.done):
-            _arm(arm, marks(evidence)[arm.name], line, axes)
-        if several and not evidence.answering:
-            _join(evidence, C, line, axes)
-    _labels([arm for arm in evidence.at(evidence.budgets[0]) if arm.done and not arm.is_dense], axes)
-    _axes(evidence, drawn, axes)
-    _second_axis(evidence, axes)
-    handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    axes.legend(handles.values(), handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handlelength=2.6)
+    """Draw loss against r_a: open markers are runs, bars their means, the dense arms a line across."""
+    groups = groups_of(evidence)
+    columns = 1 if len(groups) <= STACKED else 2
+    cut = panels(axes, len(groups), columns=columns, sharex=True)
+    heights = [_reach(group) for group in groups]
+    for group, panel, (low, high) in zip(groups, cut, heights, strict=True):
+        _panel(group, panel)
+        span = max(high - low for low, high in heights) or 0.01
+        middle, whole = (low + high) / 2, span / (1 - sum(ROOM.values()))
+        panel.set_ylim(middle - span / 2 - ROOM["below"] * whole, middle + span / 2 + ROOM["above"] * whole)
+        if len(groups) > 1:
+            panel.set_title(heading(group, groups))
+    _axes(groups, cut, columns)
+    _second_axis(evidence, cut if columns == 1 else [])
+    key(cut)
+    for group, panel in zip(groups, cut, strict=True):
+        _names(group, panel)
 
 
-def _arm(arm: Arm, mark: Mark, line: Dashes, axes: "Axes") -> None:
-    """Draw the runs of an arm and, where there are several, their mean; a dense arm also as a line."""
-    r_a, losses = arm.spec.r_a, [record.loss for record in arm.done if record.loss is not None]
-    mean, one = fmean(losses), len(losses) == 1
-    point: dict[str, Any] = {"linestyle": "none", "marker": mark.marker, "color": mark.color, "zorder": 4}
-    face = mark.color if one else "none"
+def _reach(group: Series) -> tuple[float, float]:
+    """Return the lowest and the highest loss of a group."""
+    losses = [loss for arm in (*group.arms, *group.controls) for loss in losses_of(arm)]
+    return min(losses), max(losses)
+
+
+def losses_of(arm: Arm) -> list[float]:
+    """Return the losses of the finished runs of an arm."""
+    return [record.loss for record in arm.done if record.loss is not None]
+
+
+def _panel(group: Series, axes: "Axes") -> None:
+    if group.fit is not None and drawable(group.fit.result):
+        _fit(group.fit.result, axes)
+    for arm in group.moe:
+        _arm(arm, arm.spec.r_a, axes, color=MOE.color, marker=MOE.marker)
+    for arm in group.dense:
+        _arm(arm, 1.0, axes, color=INK, marker="s")
+        label = "dense, same N and C"
+        axes.axhline(fmean(losses_of(arm)), color=INK, linewidth=1, linestyle=(0, (4, 2)), label=label, zorder=2)
+    for at, arm in enumerate(group.controls):
+        _arm(arm, CONTROL ** (at + 1), axes, color=QUIET, marker="D")
+    if group.controls:
+        sizes = listed(format_quantity(arm.spec.N) for arm in group.controls)
+        axes.text(0.995, 0.97, f"controls: N {sizes}", transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
+
+
+def _arm(arm: Arm, x: float, axes: "Axes", *, color: str, marker: str) -> None:
+    """Draw the runs of an arm, and their mean where there are several."""
+    losses = losses_of(arm)
+    face = color if len(losses) == 1 else "white"
+    light: dict[str, Any] = {"markersize": 4.5, "markeredgewidth": 0.9, "linestyle": "none", "zorder": 4}
     axes.plot(
-        [r_a] * len(losses), losses, markerfacecolor=face, markersize=7 if one else 5, gid=f"runs {arm.label}", **point
+        [x] * len(losses), losses, marker=marker, color=color, markerfacecolor=face, gid=f"runs {arm.label}", **light
     )
-    if not one:
-        bar = {**point, "marker": "_", "markersize": 16, "markeredgewidth": 2.2, "zorder": 5}
-        axes.plot([r_a], [mean], gid=f"mean {arm.label}", **bar)
-    if arm.is_dense:
-        axes.axhline(mean, color=mark.color, linewidth=1, linestyle=line, label=arm.label, zorder=2)
+    if len(losses) > 1:
+        bar: dict[str, Any] = {
+            "marker": "_",
+            "markersize": 12,
+            "markeredgewidth": 2.2,
+            "linestyle": "none",
+            "zorder": 5,
+        }
+        axes.plot([x], [fmean(losses)], color=color, gid=f"mean {arm.label}", **bar)
 
 
-def _labels(arms: list[Arm], axes: "Axes") -> None:
-    """Write the name of each arm above its highest run, or below its lowest where the neighbour's name stands above."""
-    above: Arm | None = None
-    for arm in sorted(arms, key=lambda arm: arm.spec.r_a):
-        crowded = above is not None and math.log(arm.spec.r_a / above.spec.r_a) < CROWDED
-        _label(arm, axes, below=crowded)
-        above = above if crowded else arm
-
-
-def _label(arm: Arm, axes: "Axes", *, below: bool) -> None:
-    from matplotlib.patheffects import withStroke
-
-    losses = [record.loss for record in arm.done if record.loss is not None]
-    axes.annotate(
-        named(arm, 14), (arm.spec.r_a, min(losses) if below else max(losses)), xytext=(0, -7 if below else 7),
-        textcoords="offset points", ha="center", va="top" if below else "bottom", zorder=6,
-        path_effects=[withStroke(linewidth=3, foreground="white")],
-    )  # fmt: skip
-
-
-def _join(evidence: Evidence, C: float, line: Dashes, axes: "Axes") -> None:
-    """Join the MoE means of one budget, so that budgets can be told apart."""
-    means = sorted((arm.spec.r_a, mean) for arm in evidence.at(C) if not arm.is_dense and (mean := arm.mean("loss")))
-    rates, losses = [rate for rate, _ in means], [loss for _, loss in means]
-    axes.plot(rates, losses, color=FAINT, linewidth=1, linestyle=line, label=f"MoE at C {flops(C)}", zorder=2)
-
-
-def _fit(fitted: Fitted, axes: "Axes", row: int | None) -> None:
-    """Draw a fitted curve with its band and its minimum; `row` is set where there are several, one for each budget."""
-    fit, name = fitted.result, fitted.result.law if row is None else fitted.name
-    if not drawable(fit):
-        return
+def _fit(fit: "FitResult", axes: "Axes") -> None:
+    """Draw a fitted curve with its band, its minimum and the rates that do as well."""
     import numpy as np
 
     from fits.curves import curve
@@ -101,15 +104,15 @@ def _fit(fitted: Fitted, axes: "Axes", row: int | None) -> None:
     r_a = np.geomspace(fit.domain["r_a"][0], fit.domain["r_a"][1], POINTS)
     loss, low, high = curve(fit, r_a)
     if low is None or high is None:
-        label = f"{name}: {counted(fit.n, 'run')}, {len(fit.params)} coefficients:\npasses through every point"
+        label = f"{fit.law}: {counted(fit.n, 'run')}, {len(fit.params)} coefficients:\npasses through every point"
         axes.plot(r_a, loss, color=FAINT, linestyle=(0, (2, 2)), label=label, gid="fit", zorder=3)
         return
-    axes.fill_between(r_a, low, high, color="#9bb7cf", alpha=0.45, linewidth=0, label="95 % band", zorder=1)
-    axes.plot(r_a, loss, color=INK, linewidth=1.4, label=f"{name} fit, {counted(fit.n, 'run')}", gid="fit", zorder=3)
-    if fit.optimum is not None and fit.optimum.value is not None:
-        if row is None:
-            _region(fit.optimum, fit.domain["r_a"], axes)
-        _minimum(fit.optimum, fit.optimum.value, fit.domain["r_a"], FOOT * (1 + (row or 0)), axes)
+    axes.fill_between(r_a, low, high, color=BAND, alpha=0.55, linewidth=0, label="95 % band", zorder=1)
+    axes.plot(r_a, loss, color=INK, linewidth=1.3, label=f"{fit.law} in ln r_a", gid="fit", zorder=3)
+    best = fit.optimum
+    if best is not None and best.value is not None:
+        _region(best, fit.domain["r_a"], axes)
+        _minimum(best, best.value, float(curve(fit, best.value)[0][0]), fit.domain["r_a"], axes)
 
 
 def drawable(fit: "FitResult") -> bool:
@@ -122,40 +125,58 @@ def _region(optimum: "Optimum", sampled: tuple[float, ...], axes: "Axes") -> Non
     """Shade the rates that do as well as the minimum."""
     if optimum.region is not None:
         low, high = (end if end is not None else edge for end, edge in zip(optimum.region, sampled, strict=True))
-        label = f"within {optimum.margin:g} nats of the minimum"
-        axes.axvspan(low, high, facecolor="#f3e3b3", alpha=0.6, linewidth=0, label=label, zorder=0)
+        label = f"within {optimum.margin:.2g} nats of the minimum"
+        axes.axvspan(low, high, facecolor=REGION, edgecolor=EDGE, linewidth=0.6, label=label, gid="region", zorder=0)
 
 
-def _minimum(optimum: "Optimum", value: float, sampled: tuple[float, ...], height: float, axes: "Axes") -> None:
-    """Draw the minimum with its interval at `height`, a share of the axes; an open end is an arrow."""
+def _minimum(optimum: "Optimum", value: float, loss: float, sampled: tuple[float, ...], axes: "Axes") -> None:
+    """Draw the minimum on the curve, and its interval at the foot; an open end is an arrow."""
     low, high = (end if end is not None else edge for end, edge in zip((optimum.lo, optimum.hi), sampled, strict=True))
     foot: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "color": INK, "zorder": 7}
-    axes.plot([low, high], [height, height], linewidth=2, gid="interval", **foot)
+    axes.plot([low, high], [FOOT, FOOT], linewidth=2.2, gid="interval", **foot)
     for x, marker in ((low, "<" if optimum.lo is None else "|"), (high, ">" if optimum.hi is None else "|")):
-        axes.plot([x], [height], linestyle="none", marker=marker, markeredgewidth=2, **foot)
-    star = {"marker": "*", "markersize": 12, "label": "minimum, 95 % interval", "gid": "optimum", **foot}
-    axes.plot([value], [height], linestyle="-", linewidth=2, **star)
+        axes.plot([x], [FOOT], linestyle="none", marker=marker, markersize=6, markeredgewidth=1.6, **foot)
+    axes.plot([value], [FOOT], linestyle="none", marker="|", markersize=9, markeredgewidth=1.6, **foot)
+    label = "minimum; its 95 % interval at the foot"
+    axes.plot(
+        [value], [loss], linestyle="none", marker="*", markersize=11, color=INK, markeredgecolor="white",
+        markeredgewidth=0.8, label=label, gid="optimum", zorder=7,
+    )  # fmt: skip
+    written = f"r_a* {percent(value)}"
+    text = axes.annotate(
+        written, (high, FOOT), xycoords=axes.get_xaxis_transform(), xytext=(7, 0), textcoords="offset points",
+        ha="left", va="center", fontsize=8, zorder=7,
+    )  # fmt: skip
+    text.set_in_layout(False)
 
 
-def _axes(evidence: Evidence, drawn: list[Arm], axes: "Axes") -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-
-    rates = [arm.spec.r_a for arm in drawn]
-    low, high = min(rates) / 1.3, max(rates) * 1.3
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    ticks = [tick for tick in TICKS if low <= tick <= high]
-    if len(ticks) < 3:
-        ticks = [tick for tick in MORE_TICKS if low <= tick <= high]
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: percent(tick)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.margins(y=0.18)
-    axes.set_xlabel("activation rate  r_a = N_a / N")
-    axes.set_ylabel("validation loss  (nats/token)")
+def _names(group: Series, axes: "Axes") -> None:
+    """Write the names of the arms and the sizes of the controls beside them."""
+    arms, names = group.moe, names_of(group.moe)
+    avoid = [(arm.spec.r_a, loss) for arm in arms for loss in losses_of(arm)]
+    above = [(arm.spec.r_a, max(losses_of(arm)), names[arm.label]) for arm in arms]
+    place(axes, above, avoid=avoid, where=("above", "below", "high", "low"))
 
 
-def _second_axis(evidence: Evidence, axes: "Axes") -> None:
+def _axes(groups: list[Series], cut: "list[Axes]", columns: int) -> None:
+    rates = [arm.spec.r_a for group in groups for arm in group.arms]
+    controls = max(len(group.controls) for group in groups)
+    canvas = cut[0].get_figure(root=True)
+    assert canvas is not None
+    for panel in cut:
+        log_axis(panel, "x", [*rates, CONTROL**controls], percent, last=1.0)
+        panel.tick_params(labelbottom=panel in cut[-columns:])
+        if controls:
+            panel.axvline(CONTROL**0.5, ymax=0.86, color=FAINT, linewidth=0.8, linestyle=(0, (1, 2)))
+    for panel in cut[-columns:]:
+        panel.set_xlabel("activation rate  r_a = N_a / N")
+    if columns == 1 and len(cut) == 1:
+        cut[0].set_ylabel("validation loss  (nats/token)")
+    else:
+        canvas.supylabel("validation loss  (nats/token)", fontsize=9.5)
+
+
+def _second_axis(evidence: Evidence, cut: "list[Axes]") -> None:
     """Add bits per byte on the right where one factor converts every run."""
     factors = [r.bpb / r.loss for arm in evidence.arms for r in arm.done if r.loss and r.bpb is not None]
     if not factors or max(factors) - min(factors) > 1e-6 * max(factors):
@@ -168,22 +189,31 @@ def _second_axis(evidence: Evidence, axes: "Axes") -> None:
     def loss(bpb: Any) -> Any:
         return bpb / factor
 
-    right = axes.secondary_yaxis("right", functions=(bpb, loss))
-    right.set_ylabel("bits per byte")
+    for panel in cut:
+        right = panel.secondary_yaxis("right", functions=(bpb, loss))
+        if panel is cut[len(cut) // 2]:
+            right.set_ylabel("bits per byte")
 
 
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n, budget, convention and source."""
     question = evidence.question
-    n = sum(len(arm.done) for arm in evidence.arms)
+    n = sum(len(arm.done) for group in groups_of(evidence) for arm in (*group.arms, *group.controls))
     N, C = listed(map(format_quantity, evidence.totals)), listed(map(flops, question.budgets or evidence.budgets))
     at = f"N ≈ {N} and C ≈ {C} FLOPs"
     seeds = "Open markers are runs, bars their mean. " if len(evidence.seeds) > 1 else "One marker is one run. "
     return (
         f"Final validation loss against activation rate (log axis) at {at} ({question.flops_convention} convention) on "
-        f"{evidence.corpus}. {seeds}The dense arm (another shape of the same N) is the dashed line. {_curve(evidence)}"
-        f"n = {counted(n, 'run')}, {evidence.source}."
+        f"{evidence.corpus}. {seeds}The dense arm (another shape of the same N) is the dashed line. "
+        f"{_controls(evidence)}{_curve(evidence)}n = {counted(n, 'run')}, {evidence.source}."
     )
+
+
+def _controls(evidence: Evidence) -> str:
+    controls = {arm.name: arm for group in groups_of(evidence) for arm in group.controls}
+    if not controls:
+        return ""
+    return f"Right of the dotted line, dense controls of another N, which have no rate: {listed(controls, 6)}. "
 
 
 def _curve(evidence: Evidence) -> str:
@@ -207,8 +237,10 @@ def alt(evidence: Evidence) -> str:
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether any run has a loss."""
-    return any(arm.done for arm in evidence.arms)
+    """Whether any run that is compared has a loss."""
+    return any(arm.done for arm in evidence.arms if arm.is_compared)
 
 
-FIGURE = Figure(title="Loss against activation rate", has_data=has_data, draw=draw, caption=caption, alt=alt)
+FIGURE = Figure(
+    title="Loss against activation rate", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt
+)

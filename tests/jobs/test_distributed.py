@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from jobs import machine, ranks
+from jobs.cluster import Cluster
 from jobs.execution import Execution
 from jobs.record import read_record
-from jobs.status import status
-from jobs.submit import Cluster, submit
+from jobs.submit import sweep
 from jobs.training import distributed, loop
 from planners import Router, RunSpec, Study, UsageError
 from planners.files import read_jsonl
@@ -128,7 +128,7 @@ def test_more_processes_than_devices_are_refused(tiny_study: Study, monkeypatch:
     with pytest.raises(UsageError, match=r"3 processes would share this machine, which has 2 GPUs; give --devices 2"):
         distributed.join()
     with pytest.raises(UsageError, match="3 processes"):
-        submit(tiny_study, status(tiny_study), Cluster(execution=Execution(devices=3)))
+        sweep(tiny_study, Cluster(execution=Execution(devices=3)))
     assert not tiny_study.cluster.exists()
 
 

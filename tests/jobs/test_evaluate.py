@@ -1,6 +1,7 @@
 """The measured loss: by domain, weighted by shares, and that of the model whatever the batches."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,9 @@ import torch.nn.functional as F
 
 from jobs.corpora import prepare
 from jobs.training import evaluate as evaluation
-from jobs.training.evaluate import evaluate
+from jobs.training.distributed import Ranks
+from jobs.training.evaluate import Evaluator, evaluate
+from jobs.training.memory import OutOfMemory
 from jobs.training.model import Transformer
 from planners import Router, Study
 
@@ -46,18 +49,80 @@ def test_the_loss_of_a_domain_is_that_of_its_windows(model: Transformer, prose: 
     assert measured.routing.dropped == 0.25
 
 
+def evaluator(
+    model: Transformer, study: Study, prose: str, *, ranks: Ranks | None = None, shard: bool = False
+) -> Evaluator:
+    """Return one that measures 40 windows of the prose."""
+    training = replace(study.runs()[2].training, seq_len=T, eval_windows=40)
+    return Evaluator(model, prepare(prose), training, ranks or Ranks(0, 1, CPU), shard=shard)
+
+
+def sizes_of(model: Transformer, monkeypatch: pytest.MonkeyPatch, fitting: int = 1000) -> list[int]:
+    """Return the list in which the sizes of forward passes are noted; those above `fitting` run out of memory."""
+    sizes, hidden = list[int](), model.hidden
+
+    def limited(tokens: torch.Tensor) -> object:
+        sizes.append(len(tokens))
+        if len(tokens) > fitting:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return hidden(tokens)
+
+    monkeypatch.setattr(model, "hidden", limited)
+    return sizes
+
+
 def test_long_windows_are_measured_in_smaller_batches(
-    model: Transformer, prose: str, monkeypatch: pytest.MonkeyPatch
+    model: Transformer, tiny_study: Study, prose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    corpus, sizes = prepare(prose), list[int]()
-    whole = evaluate(model, corpus, T, 40, CPU, dropped=0.0)
-    hidden = model.hidden
-    monkeypatch.setattr(model, "hidden", lambda tokens: sizes.append(len(tokens)) or hidden(tokens))
+    whole = evaluator(model, tiny_study, prose).measure(0.0)
+    sizes = sizes_of(model, monkeypatch)
     monkeypatch.setattr(evaluation, "BATCH_TOKENS", 3 * T)
-    small = evaluate(model, corpus, T, 40, CPU, dropped=0.0)
+    small = evaluator(model, tiny_study, prose).measure(0.0)
     assert max(sizes) == 3
     assert sum(sizes) == 40
     assert small.loss == pytest.approx(whole.loss, rel=1e-6)
+
+
+def test_by_default_the_batches_are_those_that_they_always_were(
+    model: Transformer, tiny_study: Study, prose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sums over other batches round differently, so that losses measured before would not come out again."""
+    sizes = sizes_of(model, monkeypatch)
+    found = evaluator(model, tiny_study, prose).measure(0.0)
+    assert sizes == [20, 20]  # 40 windows in the fewest equal parts of at most 32
+    assert found == evaluate(model, prepare(prose), T, 40, CPU, dropped=0.0)
+
+
+def test_a_batch_is_halved_where_memory_runs_out_and_stays_so(
+    model: Transformer, tiny_study: Study, prose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = evaluate(model, prepare(prose), T, 40, CPU, dropped=0.0, batch=8)
+    sizes = sizes_of(model, monkeypatch, fitting=8)
+    measuring = evaluator(model.train(), tiny_study, prose)
+    assert measuring.measure(0.0) == expected  # bit for bit as if it had begun with 8
+    assert sizes == [20, 14, *[8] * 5]  # at most 32, 16, 8
+    assert measuring.measure(0.0) == expected
+    assert sizes[7:] == [8] * 5
+    assert model.training
+
+
+def test_one_window_that_does_not_fit_is_passed_on(
+    model: Transformer, tiny_study: Study, prose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes_of(model, monkeypatch, fitting=0)
+    measuring = evaluator(model.train(), tiny_study, prose)
+    with pytest.raises(torch.OutOfMemoryError):
+        measuring.measure(0.0)
+    assert measuring.batch == 1
+    assert model.training  # it is left as it was
+
+
+def test_processes_that_share_the_weights_are_told_what_to_do(
+    model: Transformer, tiny_study: Study, prose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes_of(model, monkeypatch, fitting=0)
+    with pytest.raises(OutOfMemory, match="32 sequences; give --micro-batch 16"):
+        evaluator(model, tiny_study, prose, shard=True).measure(0.0)
 
 
 def test_training_goes_on_in_training_mode(model: Transformer, prose: str) -> None:

@@ -12,7 +12,10 @@ import torch
 from jobs.execution import Execution
 from jobs.record import RunRecord, flatten, read_record
 from jobs.training import checkpoint, loop, memory
+from jobs.training.memory import OutOfMemory
+from jobs.training.model import Transformer
 from jobs.training.step import Objective
+from jobs.worker import train_and_record
 from planners import Question, RunSpec, Study, UsageError
 from planners.files import read_jsonl
 from planners.memory import USABLE
@@ -127,8 +130,84 @@ def test_a_resumed_run_keeps_the_micro_batch(
 
 def test_memory_too_small_for_one_sequence_fails(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     exhausted(monkeypatch, 0, torch.OutOfMemoryError("CUDA out of memory"))
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(OutOfMemory, match=r"^out of memory: .* one sequence .* give --recompute"):
         loop.train(tiny_study, wider(tiny_study))
+
+
+def always_fails(owner: object, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a function of `owner` run out of memory whenever it is called."""
+
+    def failing(*_: object, **__: object) -> object:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(owner, name, failing)
+
+
+@pytest.mark.parametrize("where", ["the first step", "a later step", "clipping", "the weights"])
+def test_an_optimizer_that_does_not_fit_is_a_failure_that_says_what_to_do(
+    tiny_study: Study, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """No micro-batch is small enough then, so none is tried; the first step is where the moments are made."""
+    spec, step, taken = wider(tiny_study), torch.optim.AdamW.step, []
+
+    def limited(self: torch.optim.AdamW) -> object:
+        taken.append(1)
+        if len(taken) > (where == "a later step") * 5:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return step(self)
+
+    owners = {"clipping": (torch.nn.utils, "clip_grad_norm_"), "the weights": (Transformer, "to")}
+    if where in owners:
+        always_fails(*owners[where], monkeypatch)
+    else:
+        monkeypatch.setattr(torch.optim.AdamW, "step", limited)
+    record = train_and_record(tiny_study, spec)
+    assert record is not None
+    assert (record.state, record.loss) == ("failed", None)
+    assert str(record.error).startswith("out of memory: weights, gradients and optimizer take about ")
+    assert "give --recompute, more --devices with --shard, a device with more memory, or plan" in str(record.error)
+    assert len(taken) == {"the first step": 1, "a later step": 6}.get(where, 0)
+    assert read_record(tiny_study, spec) == record
+    if where == "a later step":  # it goes on where memory suffices
+        monkeypatch.setattr(torch.optim.AdamW, "step", step)
+        assert loop.train(tiny_study, spec).state == "done"
+
+
+def test_the_sentence_leaves_out_what_is_done_already(tiny_study: Study) -> None:
+    spec, execution = wider(tiny_study), Execution(devices=2, recompute=True, shard=True)
+    with pytest.raises(OutOfMemory) as caught, memory.explained(spec, execution):
+        raise RuntimeError("[enforce] can't allocate memory: you tried")
+    assert "give more --devices, a device" in str(caught.value)
+    with pytest.raises(RuntimeError, match=r"^shapes differ$"), memory.explained(spec, execution):
+        raise RuntimeError("shapes differ")
+
+
+def test_an_evaluation_without_memory_is_measured_in_smaller_parts(
+    tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = variant(tiny_study, eval_steps=10)
+    whole, expected = trained(tiny_study, spec, tmp_path / "whole")
+    asked, _ = trained(tiny_study, spec, tmp_path / "asked", micro_batch=4)
+    sizes, hidden = list[int](), Transformer.hidden
+
+    def limited(self: Transformer, tokens: torch.Tensor) -> object:
+        if not self.training:
+            sizes.append(len(tokens))
+            if len(tokens) > 4:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+        return hidden(self, tokens)
+
+    monkeypatch.setattr(Transformer, "hidden", limited)
+    other = Study(tmp_path / "halved")
+    other.folder.mkdir()
+    with pytest.raises(loop.Interrupted):
+        loop.train(other, spec, stop=lambda step: step == 15)
+    assert sizes == [16, 8, *[4] * 4]
+    record = loop.train(other, spec)
+    assert set(sizes[2:]) == {4}  # kept by the run that goes on
+    assert record.flags == ("resumed",)
+    assert (record.loss, curve(other, spec)) == (asked.loss, expected)
+    assert record.loss == pytest.approx(whole.loss, rel=1e-6)
 
 
 @pytest.mark.parametrize("arm", [DENSE, MOE])
@@ -353,7 +432,6 @@ def test_several_processes_without_memory_are_told_what_to_do(
     tiny_study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from jobs.training.distributed import Ranks
-    from jobs.training.model import Transformer
     from jobs.training.step import Stepper
 
     spec = wider(tiny_study)
@@ -362,5 +440,5 @@ def test_several_processes_without_memory_are_told_what_to_do(
     exhausted(monkeypatch, 4, torch.OutOfMemoryError("CUDA out of memory"))
     alone.size = 2
     monkeypatch.setattr(Ranks, "accumulate", lambda self, objective, last: nullcontext())
-    with pytest.raises(UsageError, match="micro-batch of 8 sequences; give --micro-batch 4"):
+    with pytest.raises(OutOfMemory, match=r"^out of memory with a micro-batch of 8 sequences; give --micro-batch 4"):
         stepper.gradients(0, torch.zeros(8, 33, dtype=torch.int64), detailed=False)

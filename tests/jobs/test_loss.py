@@ -1,5 +1,7 @@
 """The chunked cross entropy is torch's own, in value and gradient, however it is cut."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.training import loss as module
-from jobs.training.loss import linear_cross_entropy, token_losses
+from jobs.training.loss import linear_cross_entropy, pointwise_slope, slope, token_losses
 
 
 def inputs(tokens: int, d_model: int, vocab: int, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
@@ -59,6 +61,25 @@ def test_under_autocast_it_is_as_near_to_float64_as_torch_is(monkeypatch: pytest
         errors.append([float((a - b).norm() / b.norm()) for a, b in zip(found, exact, strict=True)])
     assert max(errors[1]) < 0.02
     assert all(chunked < 2 * whole + 1e-3 for whole, chunked in zip(*errors, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_what_is_compiled_is_the_same_to_the_bit_where_nothing_compiles_it(dtype: torch.dtype) -> None:
+    logits, wanted = torch.randn(40, 300).to(dtype), torch.randint(300, (40,))
+    pairs = zip(pointwise_slope(logits.clone(), wanted, 70), slope(logits.clone(), wanted, 70), strict=True)
+    assert all(a.dtype == b.dtype and torch.equal(a, b) for a, b in pairs)
+
+
+def test_the_compiled_loss_is_that_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One graph, run by the compiler's own reference; the last of the parts is smaller than the others."""
+    compiled = torch.compile(pointwise_slope, fullgraph=True, backend="aot_eager")
+    monkeypatch.setattr(module, "_fused_slope", lambda: compiled)
+    monkeypatch.setattr(module, "CHUNK", 30 * 50)
+    given_ = inputs(100, 8, 50, torch.float32)
+    expected = value_and_gradients(reference, *given_)
+    found = value_and_gradients(partial(linear_cross_entropy, compiled=True), *given_)
+    for a, b in zip(found, expected, strict=True):
+        assert torch.allclose(a, b, rtol=2e-6, atol=2e-6)
 
 
 def test_no_more_than_a_chunk_of_logits_exists_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ def test_an_edit_after_the_submission_changes_nothing(tmp_path: Path, monkeypatc
     for package in snapshot.PACKAGES:
         shutil.copytree(snapshot.ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(snapshot, "ROOT", checkout)
+    monkeypatch.setattr(snapshot, "code", lambda: snapshot._hash(snapshot.ROOT))
     place = snapshot.take(tmp_path / "code")
     assert snapshot.take(tmp_path / "code") == place
     (checkout / "planners" / "errors.py").write_text("raise SystemExit('edited')\n")
@@ -38,7 +39,10 @@ def test_an_edit_after_the_submission_changes_nothing(tmp_path: Path, monkeypatc
     assert Path(file).is_relative_to(place)
     assert code == place.name
     assert commit == str(snapshot.commit())
-    assert snapshot.take(tmp_path / "code") != place
+    monkeypatch.setattr(snapshot, "code", lambda: code)
+    with pytest.raises(UsageError, match="edited since this command was started"):
+        snapshot.take(tmp_path / "code")
+    assert [path.name for path in (tmp_path / "code").iterdir()] == [code]
 
 
 def test_a_damaged_copy_is_made_again(tmp_path: Path) -> None:

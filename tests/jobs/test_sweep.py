@@ -12,20 +12,29 @@ from pathlib import Path
 
 import pytest
 
+from jobs.cluster import Cluster
+from jobs.executors import gpus_of
+from jobs.ledger import Ledger
+from jobs.machine import visible_gpus
+from jobs.order import decide
 from jobs.record import collect, read_record
 from jobs.status import status
-from jobs.submit import Cluster, follow, submit, submit_local, visible_gpus, wanted
+from jobs.submit import sweep as submit
 from jobs.worker import Worker, is_running, run_lock
 from planners import Question, Study, UsageError, make_plan
+from scaling.training import train
 
 
 def losses(study: Study) -> dict[str, float | None]:
     return {row["run_id"]: row["loss"] for row in collect(study)}
 
 
-def sweep(study: Study, **cluster: object) -> None:
-    runs = wanted(status(study), retry=False)
-    follow(study, submit(study, runs, Cluster(**cluster)), runs, quiet=True)  # type: ignore[arg-type]
+def sweep(study: Study, *, retry: bool = False, **cluster: object) -> None:
+    train(study, Cluster(**cluster), retry=retry, quiet=True)  # type: ignore[arg-type]
+
+
+def due(study: Study, *, retry: bool = False) -> list[str]:
+    return decide(study, Cluster(), retry=retry).run_ids
 
 
 def test_local_and_debug_give_identical_losses(tiny_study: Study, tiny_question: Question, tmp_path: Path) -> None:
@@ -43,7 +52,7 @@ def test_local_and_debug_give_identical_losses(tiny_study: Study, tiny_question:
 def test_a_second_sweep_has_nothing_to_do(tiny_study: Study) -> None:
     Worker(str(tiny_study.folder))([spec.run_id for spec in tiny_study.runs()])
     files = {path: path.read_bytes() for path in tiny_study.folder.rglob("*") if path.is_file()}
-    assert wanted(status(tiny_study), retry=True) == []
+    assert due(tiny_study, retry=True) == []
     assert Worker(str(tiny_study.folder))([spec.run_id for spec in tiny_study.runs()]) == 0
     after = {path: path.read_bytes() for path in tiny_study.folder.rglob("*") if path.is_file()}
     changed = {path.name for path in files if after[path] != files[path]}
@@ -87,11 +96,12 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(tiny_study: Study) -> No
     assert record is not None
     assert "IsADirectoryError" in str(record.error)
     assert "Traceback" in (folder / "error.txt").read_text()
-    assert wanted(status(tiny_study), retry=False) == []
+    assert record.failure == "exception"
+    assert due(tiny_study) == []
     (folder / "metrics.jsonl").rmdir()
-    runs = wanted(status(tiny_study), retry=True)
-    assert [run.spec.run_id for run in runs] == [specs[0].run_id]
-    follow(tiny_study, submit(tiny_study, runs, Cluster(kind="debug")), runs, quiet=True)
+    assert due(tiny_study, retry=True) == [specs[0].run_id]
+    sweep(tiny_study, retry=True, kind="debug")
+    assert "IsADirectoryError" in (folder / "attempts.jsonl").read_text()  # what was retried is kept
     assert [run.state for run in status(tiny_study)] == ["done"] * 3
 
 
@@ -148,7 +158,8 @@ def test_bad_clusters_are_one_sentence(tiny_study: Study, monkeypatch: pytest.Mo
         Cluster(slurm=("short",))
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UsageError, match="sbatch"):
-        submit(tiny_study, status(tiny_study), Cluster(kind="slurm"))
+        submit(tiny_study, Cluster(kind="slurm"))
+    assert Ledger(tiny_study).read() == []
 
 
 def test_a_study_of_failures_alone_is_reported_as_such(tiny_study: Study, capsys: pytest.CaptureFixture) -> None:
@@ -216,52 +227,15 @@ def test_the_end_of_a_job_is_no_failure_of_the_run(tiny_study: Study) -> None:
     assert read_record(tiny_study, spec) is None
 
 
-def test_each_local_worker_sees_its_own_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import submitit
-
+def test_each_local_worker_sees_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     assert visible_gpus() == [2, 5]
-
-    class Seen:
-        def __call__(self, run_ids: list[str]) -> str | None:
-            return os.environ.get("CUDA_VISIBLE_DEVICES")
-
-    def seen(cluster: Cluster, workers: int) -> list[str]:
-        executor = submitit.LocalExecutor(tmp_path)
-        jobs = [submit_local(executor, Seen(), [], index, cluster, visible_gpus()) for index in range(workers)]
-        return [job.result() for job in jobs]
-
-    assert seen(Cluster(), 3) == ["2", "5", "2"]
-    assert seen(Cluster(gpus=2), 1) == ["2,5"]
-    assert seen(Cluster(gpus=0), 1) == [""]
+    assert [gpus_of(index, Cluster(), visible_gpus()) for index in range(3)] == [[2], [5], [2]]
+    assert gpus_of(0, Cluster(gpus_per_run=2), visible_gpus()) == [2, 5]
+    assert gpus_of(0, Cluster(gpus_per_run=0), visible_gpus()) == []
+    assert gpus_of(0, Cluster(), []) == []
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-8932f937")
     with pytest.raises(UsageError, match="numbers"):
         visible_gpus()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert visible_gpus() == []
-
-
-SBATCH = """#!/bin/sh
-if grep -q refused "$1"; then echo "sbatch: error: invalid partition" >&2; exit 1; fi
-cp "$1" "{seen}"
-echo "Submitted batch job 7"
-"""
-
-
-def test_slurm_goes_through_the_same_call(tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a stand-in for sbatch that keeps what it is given; the real one is tried by hand."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name in ("sbatch", "srun", "sacct", "squeue"):
-        (folder / name).write_text(SBATCH.format(seen=tmp_path / "script") if name == "sbatch" else "#!/bin/sh\n")
-        (folder / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    runs = wanted(status(tiny_study), retry=False)
-    cluster = Cluster(kind="slurm", parallel=2, gpus=1, timeout_min=7, slurm=("partition=short",))
-    jobs = submit(tiny_study, runs, cluster)
-    assert [job.job_id for job in jobs] == ["7_0", "7_1"]
-    script = (tmp_path / "script").read_text()
-    for option in ("--partition=short", "--gpus-per-node=1", "--time=7", "--array=0-1", "--cpus-per-task=1"):
-        assert option in script
-    with pytest.raises(UsageError, match="invalid partition"):
-        submit(tiny_study, runs, replace(cluster, slurm=("partition=refused",)))

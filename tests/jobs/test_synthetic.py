@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 from jobs.corpora import describe, open_store, prepare
+from jobs.corpora.mixture import Mixture
 from jobs.corpora.synthetic import LANGUAGES, Code, Facts, Language, Topics, make_windows
 from jobs.record import flatten, read_record
 from jobs.training import loop
-from jobs.training.evaluate import evaluate
+from jobs.training.evaluate import FLOOR_TOLERANCE, evaluate
 from planners import Question, Study, UsageError, make_plan
 
 SMALL = {
@@ -220,6 +221,81 @@ def test_a_model_that_sees_its_targets_is_found_below_the_floor() -> None:
     measured = evaluate(Oracle(), prepare("synthetic"), 32, 48, torch.device("cpu"), dropped=0.0)  # type: ignore[arg-type]
     assert measured.below_floor
     assert set(measured.domains) == {"facts", "topics", "code"}
+
+
+class Knowing(nn.Module):
+    """A stand-in for a model that knows the tables of a language, and gives a share of its bets to the true token."""
+
+    def __init__(self, name: str, peek: float = 0.0) -> None:
+        super().__init__()
+        self.head = nn.Linear(256, 256, bias=False)
+        nn.init.eye_(self.head.weight)
+        self.language, self.peek = LANGUAGES[name](), peek
+        self.chances = real_facts(self.language) if name == "facts" else NEXT[name]
+        self.known: dict[tuple[int, ...], torch.Tensor] = {}
+
+    def hidden(self, tokens: torch.Tensor):
+        """Return the logarithm of its chances; of the last token, which it is not given, those that it should have."""
+        bets = torch.stack([self.bets(tuple(row)) for row in tokens[:, 1:].tolist()])
+        seen = nn.functional.one_hot(tokens[:, 1:], 256).to(bets)
+        bets[:, :-1] = (1 - self.peek) * bets[:, :-1] + self.peek * seen
+        return bets.clamp(min=1e-30).log().float(), []
+
+    def bets(self, window: tuple[int, ...]) -> torch.Tensor:
+        if window not in self.known:
+            self.known[window] = torch.zeros(len(window) + 1, 256, dtype=torch.float64)
+            for t, row in enumerate(self.known[window]):
+                for token, chance in self.chances(self.language, window[:t]).items():
+                    row[token] = chance
+        return self.known[window].clone()
+
+
+def below(model: Knowing, corpus: Mixture) -> tuple[float, bool]:
+    """Return by how many of its standard errors a model's loss is below the floor, and whether that is flagged."""
+    measured = evaluate(model, corpus, 32, 48, torch.device("cpu"), dropped=0.0)  # type: ignore[arg-type]
+    domain = measured.domains["synthetic"]
+    assert domain.floor is not None
+    assert domain.se is not None
+    return (domain.floor - domain.loss) / domain.se, measured.below_floor
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_the_floor_divides_who_knows_all_from_who_knows_more(name: str) -> None:
+    """From both sides of the tolerance, a quarter of a standard error away: a share of peeking is sought for each."""
+    model, corpus = Knowing(name), prepare(f"synthetic:{name}")
+    depth, flagged = below(model, corpus)
+    assert abs(depth) < FLOOR_TOLERANCE
+    assert not flagged
+    for wanted in (FLOOR_TOLERANCE - 0.25, FLOOR_TOLERANCE + 0.25):
+        low, high = 0.0, 0.9
+        for _ in range(24):
+            model.peek = (low + high) / 2
+            low, high = (model.peek, high) if below(model, corpus)[0] < wanted else (low, model.peek)
+        depth, flagged = below(model, corpus)
+        assert depth == pytest.approx(wanted, abs=0.01)
+        assert 0 < model.peek < 0.2  # a small leak already
+        assert flagged == (wanted > FLOOR_TOLERANCE)
+
+
+def test_a_few_windows_tell_nothing_of_a_floor() -> None:
+    """The standard error of a few windows is chance itself: with two of them, a 14th of honest losses are 5 below."""
+    corpus, cpu = prepare("synthetic:code"), torch.device("cpu")
+    found = [evaluate(Oracle(), corpus, 32, windows, cpu, dropped=0.0).below_floor for windows in (1, 2, 15, 16)]  # type: ignore[arg-type]
+    assert found == [False, False, False, True]
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_the_standard_error_is_that_of_the_floor(name: str) -> None:
+    """Whoever knows the tables is off by its standard errors over many samples, so the tolerance is never chance."""
+    language, T, n, samples = LANGUAGES[name](), 32, 16, 50
+    chances, off = real_facts(language) if name == "facts" else NEXT[name], []
+    for sample in range(samples):
+        windows = make_windows(language, "validation", np.arange(n * sample, n * (sample + 1)), T)[:, 1:].tolist()
+        losses = [-sum(math.log(chances(language, row[:t])[row[t]]) for t in range(T)) / T for row in windows]
+        off.append((np.mean(losses) - language.floor(T)) / (np.std(losses, ddof=1) / math.sqrt(n)))
+    assert scipy.stats.kstest(off, scipy.stats.t(n - 1).cdf).pvalue > 1e-3
+    assert 0.75 < np.std(off) < 1.4
+    assert np.abs(off).max() < FLOOR_TOLERANCE
 
 
 def test_no_model_ends_below_a_floor(tiny_question: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,11 @@ from planners.presets import PRESETS
 from planners.presets.tinystories import shape
 from planners.published.li2025 import Li2025Run, li2025_runs
 
-RUNS = {"smoke": 4, "gpu-day": 90, "tinystories-moe": 12, "li2025-2b": 27, "li2025-3b": 20, "li2025-7b": 27}
+RUNS = {
+    "smoke": 4, "laptop": 27, "laptop-grid": 126, "laptop-tuning": 40, "gpu-day": 90, "tinystories-moe": 12,
+    "li2025-2b": 27, "li2025-3b": 20, "li2025-7b": 27,
+}  # fmt: skip
+OURS = ("smoke", "laptop", "laptop-grid", "laptop-tuning")
 
 
 def planned(name: str) -> Plan:
@@ -29,7 +33,7 @@ def test_presets_plan_without_a_corpus_and_refuse_nothing(name: str) -> None:
 
 
 def test_unknown_preset_lists_the_known() -> None:
-    with pytest.raises(UsageError, match=r"smok.*smoke, gpu-day"):
+    with pytest.raises(UsageError, match=r"smok.*smoke, laptop"):
         preset("smok")
 
 
@@ -133,5 +137,42 @@ def test_corpora_of_presets_are_names_that_can_be_read(name: str) -> None:
     data = preset(name).data
     if data is not None:
         parsed = parse(data)
-        assert [domain.source.kind for domain in parsed.domains] == ["stdlib" if name == "smoke" else "hf"]
-        assert parsed.tokenizer == {"smoke": "bytes", "tinystories-moe": "gpt2", "gpu-day": "bpe:8192"}[name]
+        assert [domain.source.kind for domain in parsed.domains] == ["stdlib" if name in OURS else "hf"]
+        assert parsed.tokenizer == {"tinystories-moe": "gpt2", "gpu-day": "bpe:8192"}.get(name, "bytes")
+
+
+def test_every_arm_is_tuned_with_equal_effort_and_its_rule_is_in_the_middle() -> None:
+    runs = planned("laptop-tuning").runs
+    arms = {run.shape for run in runs}
+    assert len(arms) == 8
+    for shape_ in arms:
+        own = [run for run in runs if run.shape == shape_]
+        (rule,) = (run.training for run in own if run.role != "tuning")
+        assert len(own) == 5
+        assert {run.training.lr / rule.lr for run in own if run.training.batch_tokens == rule.batch_tokens} == {
+            0.5,
+            1,
+            2,
+        }
+        batches = sorted(run.training.batch_tokens for run in own if run.training.lr == rule.lr)
+        assert len(set(batches)) == 3
+        assert rule.batch_tokens == (batches[1] if rule.batch_tokens >= 2 * rule.seq_len else batches[0])
+    tuned_on = {run.training.seed for run in runs}
+    assert not tuned_on & {run.training.seed for name in ("laptop", "laptop-grid") for run in planned(name).runs}
+
+
+def test_budgets_of_the_grid_share_no_seed_and_those_of_an_arm_are_six() -> None:
+    seeds: dict[float, set[int]] = {}
+    for run in planned("laptop-grid").runs:
+        seeds.setdefault(run.target["C"], set()).add(run.training.seed)
+    assert [len(found) for found in seeds.values()] == [6, 6, 6]
+    assert len(set.union(*seeds.values())) == 18
+
+
+def test_one_arm_of_the_laptop_study_repeats_the_tokens_of_the_dense_one() -> None:
+    runs = [run for run in planned("laptop").runs if run.training.seed == 0]
+    dense = next(run for run in runs if run.arm == "dense")
+    (repeated,) = (run for run in runs if run.epochs > 1)
+    fresh = next(run for run in runs if run.arm == "K4")
+    assert (repeated.shape, repeated.training.D) == (fresh.shape, fresh.training.D)
+    assert repeated.training.U == dense.training.D

@@ -110,6 +110,12 @@ def make() -> Callable[..., Study]:
     return build
 
 
+@pytest.fixture
+def question() -> Question:
+    """What `wide` asks."""
+    return WIDE
+
+
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """One seed, three MoE rates: nothing is left to judge the curve by. Read only."""

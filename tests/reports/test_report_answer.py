@@ -1,5 +1,7 @@
 """The answer says what the fit says and no more, in every status; leads carry n; checks carry numbers."""
 
+import math
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +10,11 @@ import pytest
 
 from fits.files import read_fit
 from jobs.record import RoutingHealth, RunRecord, read_records, write_record
-from planners import RunSpec, Study, UsageError, preset
+from planners import Question, RunSpec, Study, UsageError, preset
 from reports import write_report
-from reports.answer import answer, ends, lead_at
+from reports.answer import answer, ends
 from reports.checks import run_checks
+from reports.contrasts import leads, sides
 from reports.evidence import read_evidence
 from reports.numerals import flops, nats, percent, residual
 
@@ -38,37 +41,43 @@ def with_optimum(study: Study, **changes: object) -> str:
 
 def test_smallest_study_claims_no_optimum_and_says_why_and_what_next(smoke: Study) -> None:
     said = answer(read_evidence(smoke))
-    assert said.optimum.startswith("No optimum is claimed: 3 runs determine 3 coefficients")
+    assert said.optimum.startswith("Unresolved. No optimum is claimed: 3 runs determine 3 coefficients")
+    assert "left side not judged (K1 0.0360 above K4, one seed)" in said.optimum
     assert "0.1230 nats/token" in said.lead
-    assert "below the dense arm" in said.lead
-    assert "n = 1 pair" in said.lead
-    assert "no interval" in said.lead
+    assert "below the dense arm of equal N and C (N 296k)" in said.lead
+    assert "n = 1 seed: no interval" in said.lead
+    assert "nothing is said of the best dense model" in said.lead
     assert said.steps[0].command is not None
     assert "--preset smoke --top-k 0,1,2,4,8,16 --seeds 0,1,2" in said.steps[0].command
 
 
-def test_converged_optimum_has_interval_n_and_region(wide: Study) -> None:
+def test_converged_optimum_has_interval_n_region_and_both_sides(wide: Study) -> None:
     said = answer(read_evidence(wide))
-    assert said.optimum.startswith("The fitted loss is lowest near r_a = ")
+    assert said.optimum.startswith("Interior minimum near r_a = ")
     assert "95 % interval" in said.optimum
-    assert "15 runs" in said.optimum
-    assert "by the cubic; " in said.optimum
-    assert "Other curves of the same runs put it at: cubic " in said.optimum
-    assert "margin of 0.005 nats/token" in said.optimum
-    assert "n = 3 pairs of runs by seed; 95 % interval of the lead" in said.lead
+    assert "are within the margin of 0.005 nats/token" in said.optimum
+    assert "left side clear (r_a 0.12" in said.optimum or "left side clear" in said.optimum
+    assert "right side clear" in said.optimum
+    (basis,) = said.details
+    assert "15 MoE runs" in basis
+    assert "its interval by cubic." in basis
+    assert "Other curves of the same runs put it at: cubic " in basis
+    assert "nats with the 3 seeds as blocks" in basis
+    assert "widened for the choice among arms, n = 3 seeds" in said.lead
 
 
 @pytest.mark.parametrize(
     ("changes", "words", "never"),
     [
-        ({**NONE, "status": "no_minimum", "reason": "it bends down"}, "No optimum is claimed: it bends down.", "near"),
-        ({**NONE, "status": "not_identified", "reason": "no bound"}, "No optimum is claimed: no bound.", "near"),
-        ({**NONE, "status": "edge", "edge": "low", "hi": 0.13}, "low end of the grid", "near"),
+        ({**NONE, "status": "no_minimum", "reason": "it bends down"}, "No optimum is claimed: it bends down;", "near"),
+        ({**NONE, "status": "not_identified", "reason": "no bound"}, "No optimum is claimed: no bound;", "near"),
+        ({**NONE, "status": "edge", "edge": "low", "hi": 0.13}, "still falls at its low end (r_a 12.5 %)", "near"),
         ({**NONE, "status": "edge", "edge": "low", "hi": 0.13}, "at most 13 %", "near"),
         ({**NONE, "status": "edge", "edge": "high", "lo": 0.5}, "at least 50 %", "near"),
-        ({"lo": None}, "below the lowest sampled rate (12.5 %) to", "claimed"),
-        ({"hi": None}, "to beyond the highest sampled rate (60.8 %)", "claimed"),
-        ({"region": None}, "lowest near", "margin"),
+        ({"lo": None}, "below the lowest sampled rate (12.5 %) to", "Interior"),
+        ({"hi": None}, "to beyond the highest sampled rate (60.8 %)", "Interior"),
+        ({"hi": None}, "not shown to be a minimum on both sides", "claimed"),
+        ({"region": None}, "Interior minimum near", "margin"),
     ],
 )  # fmt: skip
 def test_each_status_has_its_words(wide: Study, changes: dict[str, object], words: str, never: str) -> None:
@@ -80,7 +89,7 @@ def test_each_status_has_its_words(wide: Study, changes: dict[str, object], word
 def test_no_fit_is_said_with_the_command(make: Make, tmp_path: Path) -> None:
     study = make(tmp_path / "bare", preset("smoke"), lambda spec: 3.0, fit=False)
     said = answer(read_evidence(study))
-    assert said.optimum.startswith("No optimum is claimed: no law has been fitted to these runs.")
+    assert said.optimum.startswith("Unresolved. No optimum is claimed: no law has been fitted to these runs")
     assert said.steps[0].command == "python -m scaling.fit studies/bare"
     assert verdicts(study)["fit"] == "warn"
     assert "python -m scaling.fit studies/bare" in evidence_of(study, "fit")
@@ -89,24 +98,78 @@ def test_no_fit_is_said_with_the_command(make: Make, tmp_path: Path) -> None:
 def test_fit_without_optimum_claims_none(wide: Study) -> None:
     evidence = read_evidence(wide)
     bare = replace(evidence.fits[0], result=replace(evidence.fits[0].result, law="chinchilla", optimum=None))
-    assert (
-        answer(replace(evidence, fits=(bare,))).optimum
-        == "No optimum is claimed: the fitted law (chinchilla) has none."
-    )
+    said = answer(replace(evidence, fits=(bare,))).optimum
+    assert said.startswith("Unresolved. No optimum is claimed: the fitted law (chinchilla) has none;")
 
 
-def test_lead_is_the_paired_difference(wide: Study) -> None:
+def test_lead_is_the_difference_of_means(wide: Study) -> None:
     evidence = read_evidence(wide)
-    lead = lead_at(evidence, evidence.budgets[0])
-    assert lead is not None
-    assert lead.n == 3
-    assert lead.tried == 5
-    assert lead.half is not None
+    (lead,) = leads(evidence.series[0])
+    assert (lead.over, lead.is_best, lead.n, lead.tried) == ("matched", True, 3, 5)
     dense, moe = lead.dense.mean("loss"), lead.moe.mean("loss")
     assert dense is not None
     assert moe is not None
-    assert lead.nats == pytest.approx(dense - moe)
+    assert lead.difference.value == pytest.approx(dense - moe)
+    assert lead.ends is not None
+    assert lead.ends[0] < lead.difference.value < lead.ends[1]
     assert moe == min(arm.mean("loss") or 9 for arm in evidence.moe)
+
+
+@pytest.fixture
+def controlled(make: Make, question: Question, tmp_path: Path) -> Callable[[float], Study]:
+    """A study whose dense controls, of lower N, end near the given loss and the matched dense arm near 3."""
+    asked = replace(question, controls=("optimal", "active:0.12"))
+
+    def build(small: float) -> Study:
+        def loss(spec: RunSpec) -> float:
+            noise = random.Random(spec.run_id).gauss(0, 0.002)
+            rise = 0.03 * math.log(spec.r_a / 0.2) ** 2
+            return noise + (small if spec.role == "control" else 3.0 if spec.shape.is_dense else 2.5 + rise)
+
+        return make(tmp_path / f"controls{small}", asked, loss)
+
+    return build
+
+
+def test_lead_over_the_best_dense_arm_is_said_with_its_N(controlled: Callable[[float], Study]) -> None:
+    study = controlled(2.8)
+    evidence = read_evidence(study)
+    matched, best = leads(evidence.series[0])
+    assert (matched.over, matched.is_best, best.over, best.is_best) == ("matched", False, "best", True)
+    assert best.dense.spec.role == "control"
+    assert best.difference.value == pytest.approx(matched.difference.value - 0.2, abs=0.01)
+    assert best.tried == 15
+    said = answer(evidence).lead
+    assert "below the dense arm of equal N and C (N 3" in said
+    assert f"below the lowest of 3 dense arms ({best.dense.name}, N " in said
+    assert "give both" in evidence_of(study, "dense baseline")
+
+
+def test_a_dense_control_below_the_moe_arms_is_said_so(controlled: Callable[[float], Study]) -> None:
+    assert "above the lowest of 3 dense arms" in answer(read_evidence(controlled(2.4))).lead
+
+
+@pytest.mark.parametrize(
+    ("rise", "verdict"), [(0.1, "clear"), (0.012, "suggestive"), (0.004, "not resolved"), (-0.1, "not sampled")]
+)
+def test_a_side_is_judged_by_its_contrast(
+    make: Make, question: Question, tmp_path: Path, rise: float, verdict: str
+) -> None:
+    heights = {0.12: rise, 0.17: 0.0, 0.25: 0.02, 0.4: 0.05, 0.6: 0.1}
+    noise = {0: 0.004, 1: -0.003, 2: -0.001}
+
+    def loss(spec: RunSpec) -> float:
+        seed, target = spec.training.seed, spec.target["r_a"]
+        turn = 1 if target in (0.12, 0.25, 0.6) else -1  # what no seed shares
+        return 2.5 + heights.get(target, 0.5) + 0.3 * seed + turn * noise[seed]
+
+    study = make(tmp_path / "sides", question, loss)
+    left, right = sides(read_evidence(study).series[0])
+    assert (left.side, left.verdict) == ("left", verdict)
+    assert right.verdict == "clear"
+    said = answer(read_evidence(study)).optimum
+    assert f"left side {verdict}" in said
+    assert left.difference is None or left.difference.plain_se > 10 * left.difference.se  # type: ignore[operator]
 
 
 def test_lead_above_dense_is_said_so(make: Make, tmp_path: Path) -> None:
@@ -126,9 +189,8 @@ def test_two_budgets_have_a_lead_and_a_fit_each(make: Make, tmp_path: Path) -> N
     study = make(tmp_path / "two", asked, lambda spec: 3.0 if spec.shape.is_dense else 2.9, fit=False)
     evidence = read_evidence(study)
     said = answer(evidence)
-    assert [lead.C for lead in said.leads] == [1e11, 3e11]
-    assert "At C = 1e11" in said.lead
-    assert "At C = 3e11" in said.lead
+    assert [lead.series.C for lead in said.leads] == [1e11, 3e11]
+    assert [point.split(":")[0] for point in said.points] == ["C = 1e11 FLOPs", "C = 3e11 FLOPs"]
     assert len({arm.label for arm in evidence.arms}) == 8
     assert len({arm.name for arm in evidence.arms}) == 4
     assert verdicts(study)["budgets"] == "warn"  # each budget is one line of rates still
@@ -156,10 +218,10 @@ def test_no_study_and_no_record_are_usage_errors(make: Make, tmp_path: Path) -> 
 
 def test_checks_of_the_smallest_study(smoke: Study) -> None:
     warned = {name for name, verdict in verdicts(smoke).items() if verdict == "warn"}
-    assert warned == {"seeds", "budgets", "tokens per parameter", "fit", "recipe"}
+    assert warned == {"seeds", "budgets", "fit", "runs for the parameters", "dense baseline"}
     assert "worst: K1, +0.29 %" in evidence_of(smoke, "equal N")
     assert "D/N 0.146 to 0.861" in evidence_of(smoke, "budgets")
-    assert "lr 0.00159 (dense), 0.00438 (K1, K4, K16)" in evidence_of(smoke, "recipe")
+    assert "sees 0.146 tokens per parameter" in evidence_of(smoke, "dense baseline")
 
 
 def test_sick_routing_is_named(make: Make, tmp_path: Path) -> None:
@@ -186,7 +248,7 @@ def test_minimum_at_the_end_of_the_grid_is_warned_of(make: Make, tmp_path: Path)
     study = make(tmp_path / "end", preset("smoke"), lambda spec: 3 + spec.r_a)
     assert verdicts(study)["grid brackets the minimum"] == "warn"
     said = answer(read_evidence(study))
-    assert "at the low end of the grid (r_a 11 %), so no minimum is bracketed" in said.optimum
+    assert "left side not sampled: K1 at that end is the lowest arm" in said.optimum
     assert "Only rates below these" in said.steps[0].why
     assert "narrower experts" in said.steps[0].why
     assert "--d-expert 8 --top-k 0,1,2,4,8,16,32" in str(said.steps[0].command)

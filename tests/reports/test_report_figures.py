@@ -7,49 +7,47 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from jobs.record import read_records, write_record
 from planners import Study, preset
 from reports.evidence import Evidence, read_evidence
 from reports.figures import FIGURES
+from reports.figures.arms import marks
 from reports.figures.training import smooth
-from reports.style import inline, marks, render
+from reports.style import drawn, inline, render
 
 Make = Callable[..., Study]
 
 
-def drawn(name: str, evidence: Evidence) -> Axes:
-    axes = Canvas().add_subplot()
-    FIGURES[name].draw(evidence, axes)
-    return axes
+def drawing(name: str, evidence: Evidence) -> Canvas:
+    return drawn(FIGURES[name], evidence)
 
 
-def points(axes: Axes, gid: str) -> tuple[list[float], list[float]]:
-    lines = [line for line in axes.get_lines() if line.get_gid() == gid]
+def points(canvas: Canvas, gid: str) -> tuple[list[float], list[float]]:
+    lines = [line for axes in canvas.axes for line in axes.get_lines() if line.get_gid() == gid]
     assert len(lines) == 1, f"{gid}: {len(lines)} lines"
     return list(map(float, lines[0].get_xdata())), list(map(float, lines[0].get_ydata()))
 
 
 def test_activation_plots_rate_and_loss_of_each_run(wide: Study) -> None:
     evidence = read_evidence(wide)
-    axes = drawn("activation", evidence)
+    canvas = drawing("activation", evidence)
     for arm in evidence.arms:
-        rates, losses = points(axes, f"runs {arm.label}")
+        rates, losses = points(canvas, f"runs {arm.label}")
         assert losses == [record.loss for record in arm.done]
         assert rates == [arm.spec.r_a] * 3
-    assert axes.get_xscale() == "log"
-    assert points(axes, "optimum")[0][0] == evidence.fits[0].result.optimum.value  # type: ignore[union-attr]
+    assert canvas.axes[0].get_xscale() == "log"
+    assert points(canvas, "optimum")[0][0] == evidence.fits[0].result.optimum.value  # type: ignore[union-attr]
 
 
 def test_another_loss_moves_its_point(make: Make, tmp_path: Path) -> None:
     study = make(tmp_path / "moving", preset("smoke"), lambda spec: 3.0)
-    before = points(drawn("activation", read_evidence(study)), "runs K4")
+    before = points(drawing("activation", read_evidence(study)), "runs K4")
     spec, record = next((spec, record) for spec, record in read_records(study) if spec.arm == "K4")
     assert record is not None
     write_record(study, replace(record, loss=2.5))
-    after = points(drawn("activation", read_evidence(study)), "runs K4")
+    after = points(drawing("activation", read_evidence(study)), "runs K4")
     assert before[1] == [3.0]
     assert after[1] == [2.5]
     assert before[0] == after[0] == [spec.r_a]
@@ -57,20 +55,19 @@ def test_another_loss_moves_its_point(make: Make, tmp_path: Path) -> None:
 
 def test_curve_without_freedom_says_so_and_passes_through_the_points(smoke: Study) -> None:
     evidence = read_evidence(smoke)
-    axes = drawn("activation", evidence)
-    rates, losses = points(axes, "fit")
+    canvas = drawing("activation", evidence)
+    rates, losses = points(canvas, "fit")
     for arm in evidence.moe:
         assert np.interp(np.log(arm.spec.r_a), np.log(rates), losses) == pytest.approx(arm.mean("loss"), abs=1e-3)
-    labels = " ".join(text.get_text() for text in axes.get_legend().get_texts())  # type: ignore[union-attr]
+    labels = " ".join(text.get_text() for text in canvas.legends[0].get_texts())  # type: ignore[union-attr]
     assert "3 runs, 3 coefficients:\npasses through every point" in labels
     assert "95 %" not in labels
     assert "no evidence of an optimum" in FIGURES["activation"].caption(evidence)
 
 
 def test_ticks_are_percentages(smoke: Study) -> None:
-    axes = drawn("activation", read_evidence(smoke))
-    axes.figure.canvas.draw()
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["10 %", "20 %", "50 %", "100 %"]
+    canvas = drawing("activation", read_evidence(smoke))
+    assert [label.get_text() for label in canvas.axes[0].get_xticklabels()] == ["10 %", "20 %", "50 %", "100 %"]
 
 
 def test_training_plots_metrics_and_tolerates_a_torn_line(make: Make, tmp_path: Path) -> None:
@@ -81,10 +78,10 @@ def test_training_plots_metrics_and_tolerates_a_torn_line(make: Make, tmp_path: 
     (study.run_folder(second.run_id) / "metrics.jsonl").unlink()
     (study.run_folder(third.run_id) / "metrics.jsonl").write_text("no json\n{}\n")
     evidence = read_evidence(study)
-    axes = drawn("training", evidence)
-    assert points(axes, "curve dense") == ([128.0], [5.0])
-    assert points(axes, "curve K1") == points(axes, "curve K4") == ([], [])
-    assert points(axes, "validation K1") == ([float(second.training.D)], [3.0])
+    canvas = drawing("training", evidence)
+    assert points(canvas, "curve dense") == ([128.0], [5.0])
+    assert points(canvas, "curve K1") == points(canvas, "curve K4") == ([], [])
+    assert points(canvas, "validation K1") == ([float(second.training.D)], [3.0])
     caption = FIGURES["training"].caption(evidence)
     assert "dense (its last line is torn)" in caption
     assert "n = 2 curves of 4 planned runs" in caption

@@ -10,8 +10,9 @@ from hypothesis import given, strategies
 
 from planners import Study
 from reports import write_report
+from reports.escape import markdown as plain
 from reports.evidence import read_evidence
-from reports.table import Column, Table, plain
+from reports.table import Column, Table
 from reports.tables import make_tables
 
 

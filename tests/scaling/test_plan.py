@@ -159,6 +159,21 @@ def test_a_match_takes_the_place_of_what_a_preset_gives(capsys: pytest.CaptureFi
     assert {run["shape"]["n_layers"] for run in runs} == {3, 4}
 
 
+@pytest.mark.parametrize(("flag", "name", "amount"), [("--tokens", "D", 98304), ("--budget", "C", 3e13)])
+def test_an_amount_takes_the_place_of_those_of_given_arms(
+    flag: str, name: str, amount: float, capsys: pytest.CaptureFixture
+) -> None:
+    """So a preset whose arms are given can be tried in a few steps."""
+    flags = ["--preset", "tinystories-moe", "--data", "none", flag, str(amount), "--json"]
+    assert cli.main(["plan", *flags]) == cli.DONE
+    runs = json.loads(capsys.readouterr().out)["runs"]
+    assert len(runs) == 12
+    for run in runs:
+        assert run["target"] == {name: amount}
+        assert run[name] == pytest.approx(amount, rel=0.05)
+        assert (run["batch_tokens"], run["lr"]) == (4096, 3e-4)  # what the preset says besides stays
+
+
 def test_arms_are_exported_with_every_parameter(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     folder = tmp_path / "x"
     flags = [*USUAL, "--budget", "1e18,2e18", "--lr-check", "--export", "hf", "-o", str(folder)]

@@ -1,0 +1,180 @@
+"""One call, three places: processes of this machine, a Slurm array, or this process. All through submitit."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs import scheduler
+from jobs.cluster import Cluster
+from jobs.flight import jobs_of, processes_of
+from jobs.ledger import Job, Submission
+from jobs.machine import core_count, visible_gpus
+from jobs.scheduler import Unreachable, clean_environment
+from planners.errors import UsageError
+
+MONTH_MIN = 60 * 24 * 30
+STOP_S = 30.0
+"""Seconds that workers of this machine are given to write their checkpoints when they are asked to end."""
+ASK_S = 0.5
+"""Seconds between two such requests: one that comes while a worker starts is lost."""
+
+
+class Refused(Exception):
+    """The executor took nothing; the argument says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """What was started."""
+
+    jobs: tuple[Job, ...]
+    """The jobs, as the ledger keeps them."""
+    work: Callable[[], None] = lambda: None
+    """Does their work, where this process has to (debug)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What the jobs of a submission need."""
+
+    threads: int
+    """CPU threads of one process of a run."""
+    workers: int = 1
+    """Workers of this machine."""
+    after: tuple[str, ...] = ()
+    """Slurm jobs that must be over before these start."""
+
+
+def start(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: Needs) -> Started:
+    """Start the jobs of a submission, with submitit's own files in `folder`.
+
+    Raises Refused where nothing was started, and UsageError where that cannot be told.
+    """
+    with clean_environment():
+        return STARTERS[cluster.kind](folder, submission, worker, cluster, needs)
+
+
+def local_workers(cluster: Cluster, n_runs: int, threads: int) -> int:
+    """Return how many workers this machine has devices for: one per GPU or core unless told otherwise."""
+    if cluster.kind == "debug":
+        return 1
+    devices, gpus = cluster.execution.devices, visible_gpus()
+    places = max(1, len(gpus) // devices if gpus else core_count() // (threads * devices))
+    return min(n_runs, cluster.parallel or places * cluster.runs_per_gpu)
+
+
+def stop(submissions: Sequence[Submission], seconds: float = STOP_S) -> bool:
+    """Ask workers of this machine to write a checkpoint and end; return whether none is left."""
+    deadline = time.monotonic() + seconds
+    while pids := [pid for one in submissions for pid in processes_of(one) if pid != os.getpid()]:
+        if time.monotonic() > deadline:
+            return False
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        time.sleep(ASK_S)
+    return True
+
+
+def _start_local(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: Needs) -> Started:
+    """Start workers that share the one pack, each on GPUs of its own where there are any.
+
+    They are deaf to the terminal's Ctrl-C, which the sweep turns into a request for a checkpoint.
+    """
+    import submitit
+
+    executor = submitit.LocalExecutor(folder)
+    (pack,), gpus = submission.packs, visible_gpus()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        jobs = []
+        for index in range(needs.workers):
+            visible = gpus_of(index, cluster, gpus)
+            executor.update_parameters(timeout_min=MONTH_MIN, gpus_per_node=len(visible), visible_gpus=visible)
+            jobs.append(executor.submit(worker, list(pack)))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return Started(jobs=jobs_of(submission, [job.job_id for job in jobs]))
+
+
+def gpus_of(index: int, cluster: Cluster, gpus: list[int]) -> list[int]:
+    """Return the GPUs of worker number `index` of this machine."""
+    per_worker = cluster.gpus_per_run if cluster.gpus_per_run is not None else cluster.execution.devices
+    first = index * per_worker
+    return [gpus[(first + offset) % len(gpus)] for offset in range(per_worker)] if gpus else []
+
+
+def _run_here(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: Needs) -> Started:
+    import submitit
+
+    executor = submitit.AutoExecutor(folder, cluster="debug")
+    jobs = [executor.submit(worker, list(pack)) for pack in submission.packs]
+
+    def work() -> None:
+        for job in jobs:
+            job.result()
+
+    return Started(jobs=jobs_of(submission, [job.job_id for job in jobs]), work=work)
+
+
+def _start_slurm(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: Needs) -> Started:
+    """Submit one array. What sbatch refuses may have been taken all the same (a time-out), so the queue is asked."""
+    import submitit
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    # a time limit is no failure, however often: every time the worker is requeued it goes on from its checkpoints
+    executor = submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=10**6)
+    executor.update_parameters(**slurm_parameters(submission, cluster, needs))
+    try:
+        jobs = executor.map_array(worker, [list(pack) for pack in submission.packs])
+    except (FailedJobError, FailedSubmissionError) as error:
+        reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no reason given")
+        return Started(jobs=jobs_of(submission, _taken_all_the_same(submission, reason.strip())))
+    return Started(jobs=jobs_of(submission, [job.job_id for job in jobs]))
+
+
+def _taken_all_the_same(submission: Submission, reason: str) -> list[str]:
+    try:
+        found = list(scheduler.alive([submission.name])[submission.name])
+    except Unreachable as error:
+        raise UsageError(
+            f"sbatch says {reason}, and whether it took the jobs cannot be told ({error}); the next sweep finds out"
+        ) from None
+    if not found:
+        raise Refused(reason)
+    return found
+
+
+def slurm_parameters(submission: Submission, cluster: Cluster, needs: Needs) -> dict[str, Any]:
+    """Return the parameters of submitit for an array of a submission."""
+    own: dict[str, Any] = {"requeue": True}
+    if needs.after:
+        own["dependency"] = "afterany:" + ":".join(needs.after)
+    own |= dict(option.split("=", 1) for option in cluster.slurm)
+    given = {
+        "slurm_partition": cluster.partition,
+        "slurm_account": cluster.account,
+        "slurm_qos": cluster.qos,
+        "slurm_constraint": cluster.constraint,
+        "slurm_signal_delay_s": cluster.warn_s,
+        "slurm_array_parallelism": cluster.parallel,
+        "slurm_setup": list(cluster.setup) or None,
+        "gpus_per_node": cluster.gpus_per_run or None,
+        "nodes": cluster.nodes,
+    }
+    return {
+        "name": submission.name,
+        "timeout_min": cluster.limit_min,
+        "cpus_per_task": needs.threads * (cluster.execution.devices if cluster.runs_per_gpu == 1 else 1),
+        "tasks_per_node": cluster.runs_per_gpu,
+        "slurm_additional_parameters": own,
+        **{name: value for name, value in given.items() if value is not None},
+    }
+
+
+STARTERS = {"local": _start_local, "slurm": _start_slurm, "debug": _run_here}

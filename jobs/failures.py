@@ -1,0 +1,77 @@
+"""Why runs end without a loss: the classes, what is done about each, and how an error or a scheduler's word is read."""
+
+import errno
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """One class of failures."""
+
+    name: str
+    """As records and --status name it."""
+    retried: str
+    """always: it is no fault of the run, which has no record and is taken up by every sweep; asked: by
+    --retry; never: it is a result."""
+    advice: str
+    """What a person can do about it."""
+
+
+ATTEMPTS = 3
+"""Attempts that a run is given unless told otherwise; an interruption after a new checkpoint does not count."""
+
+FAILURES: dict[str, Failure] = {
+    failure.name: failure
+    for failure in (
+        Failure(name="timeout", retried="always", advice="it goes on from its checkpoint; raise --timeout-min"),
+        Failure(name="preempted", retried="always", advice="it goes on from its checkpoint"),
+        Failure(name="node_lost", retried="always", advice="its worker was killed or lost its node; it goes on"),
+        Failure(name="disk_full", retried="always", advice="make room; it goes on from its checkpoint"),
+        Failure(name="out_of_memory", retried="asked", advice="--retry with --micro-batch, --recompute or more memory"),
+        Failure(name="bad_data", retried="asked", advice="mend what the message names, then --retry"),
+        Failure(name="exception", retried="asked", advice="read it with --log RUN_ID, then --retry"),
+        Failure(name="diverged", retried="never", advice="the same seed diverges again; plan a lower learning rate"),
+    )
+}
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory|bad_alloc", re.IGNORECASE)
+PEER = re.compile(
+    r"connection (was )?(closed|reset|refused)|closed by peer|broken pipe|torchrun ended|ChildFailed"
+    r"|exit code:? -?(9|15|137|143)\b|signal (9|15)\b|SIGKILL|SIGTERM|watchdog|remote process|NCCL",
+    re.IGNORECASE,
+)
+"""What torch.distributed says in the processes of a run where another one of them is gone."""
+SLURM_STATES = {
+    "TIMEOUT": "timeout",
+    "DEADLINE": "timeout",
+    "PREEMPTED": "preempted",
+    "OUT_OF_MEMORY": "out_of_memory",
+    "NODE_FAIL": "node_lost",
+    "BOOT_FAIL": "node_lost",
+}
+
+
+def classify(error: BaseException, told: str | None = None) -> str:
+    """Return the class of what a training run raised; `told` is what another of its processes raised before."""
+    if isinstance(error, OSError) and error.errno in DISK:
+        return "disk_full"
+    text = told or f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError) or MEMORY.search(text) or "OutOfMemoryError" in text:
+        return "out_of_memory"
+    if "UsageError: " in text:
+        return "bad_data"
+    if isinstance(error, (RuntimeError, ConnectionError)) and PEER.search(text):
+        return "node_lost"
+    return "exception"
+
+
+def is_interruption(failure: str) -> bool:
+    """Whether a class is no fault of the run."""
+    return FAILURES[failure].retried == "always"
+
+
+def of_state(state: str | None) -> str:
+    """Return the class of a worker that ended without a word, from the last state that the scheduler told."""
+    return SLURM_STATES.get((state or "").split(" ")[0].rstrip("+"), "node_lost")

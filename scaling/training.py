@@ -1,0 +1,97 @@
+"""Training what a study lacks, in rounds: submit, follow, submit again what was interrupted, until nothing is due."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jobs import executors
+from jobs.cluster import Cluster
+from jobs.flight import in_flight
+from jobs.follow import follow
+from jobs.ledger import Ledger, Submission
+from jobs.order import Order
+from jobs.status import RunStatus, status
+from jobs.submit import sweep
+from planners import Study
+from scaling.watch import Watch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a sweep did."""
+
+    submitted: tuple[Submission, ...]
+    """What it submitted."""
+    withheld: tuple[str, ...]
+    """Why wanted runs were not submitted."""
+    followed: int
+    """Runs that were in flight already."""
+
+
+def train(
+    study: Study, cluster: Cluster, *, wait: bool | None = None, retry: bool = False, quiet: bool = False
+) -> Trained:
+    """Train the runs of a study that have no record, and failed ones once more where `retry` asks for it.
+
+    Jobs are followed unless they are on Slurm and `wait` is not set. An interrupt stops workers that this process
+    started on this machine at a checkpoint, leaves everything else running, and is passed on.
+    """
+    wait = cluster.kind != "slurm" if wait is None else wait
+    submitted: list[Submission] = []
+    followed, first = 0, True
+    try:
+        while True:
+            order, new = sweep(study, cluster, retry=retry and first, say=lambda text: _say(text, quiet))
+            submitted += new
+            flying = _flying(order, new)
+            followed = followed or sum(run.in_flight for run in flying)
+            trained = Trained(submitted=tuple(submitted), withheld=order.withheld, followed=followed)
+            if not wait or not flying:
+                return trained
+            room_for = cluster.max_jobs if order.withheld else None
+            follow(study, flying, Watch(quiet=quiet), executor=_slowest(order, cluster), room_for=room_for)
+            if _progress(status(study)) == _progress(order.statuses) or _is_cancelled(study, submitted):
+                return trained
+            first = False
+    except KeyboardInterrupt:
+        _interrupted(study, submitted)
+        raise
+
+
+def _flying(order: Order, new: list[Submission]) -> list[RunStatus]:
+    """Return the runs that are at work: submitted just now, or before, by whomever."""
+    started = {run_id for one in new for run_id in one.run_ids}
+    return [
+        run
+        for run in order.statuses
+        if run.spec.run_id in started or (run.record is None and (run.in_flight or run.state == "running"))
+    ]
+
+
+def _progress(statuses: Sequence[RunStatus]) -> tuple[int, int]:
+    """Return what grows as long as jobs do anything at all; two rounds with one value would go on for ever."""
+    return sum(run.record is not None for run in statuses), sum(len(run.attempts) for run in statuses)
+
+
+def _is_cancelled(study: Study, submitted: list[Submission]) -> bool:
+    ids = {one.id for one in submitted}
+    return any(one.cancelled for one in Ledger(study).read() if one.id in ids)
+
+
+def _slowest(order: Order, cluster: Cluster) -> str:
+    kinds = {one.submission.executor for one in order.flight.alive} | {cluster.kind}
+    return "slurm" if "slurm" in kinds else cluster.kind
+
+
+def _interrupted(study: Study, submitted: list[Submission]) -> None:
+    """Stop what this process started on this machine, and say what goes on."""
+    mine = [one for one in submitted if one.executor == "local"]
+    if mine and not executors.stop(mine):
+        print("a worker is still busy; it ends by itself after its present evaluation", file=sys.stderr)
+    if in_flight(study).alive:
+        print("\nthe jobs go on; --status shows them, --cancel ends them, --go --wait watches them", file=sys.stderr)
+
+
+def _say(text: str, quiet: bool) -> None:
+    if not quiet:
+        print(text, file=sys.stderr)

@@ -1,0 +1,313 @@
+"""Published laws beside ours: gold coefficients, figures made from the rows, sentences that follow the numbers."""
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fits import RunTable
+from planners import UsageError
+from planners.published import PUBLISHED, PublishedRuns
+from reports.figures import FIGURES, figures_of
+from reports.paper import REPRODUCTIONS, beside, chinchilla, clark, gadre, muennighoff, porian, reproduce, tinystories
+from reports.paper.claim import AGREES, CANNOT, DIFFERS
+from reports.style import drawn
+
+DRAWS = 20
+
+
+@pytest.fixture(scope="module")
+def hoffmann() -> chinchilla.Chinchilla:
+    return chinchilla.build(chinchilla.read(), draws=100)
+
+
+@pytest.fixture(scope="module")
+def routed() -> clark.Clark:
+    return clark.build(clark.read(), draws=100)
+
+
+@pytest.fixture(scope="module")
+def repeated() -> muennighoff.Muennighoff:
+    return muennighoff.build(muennighoff.read(), draws=0, free_draws=0)
+
+
+@pytest.fixture(scope="module")
+def over_trained() -> gadre.Gadre:
+    return gadre.build(gadre.read(), draws=DRAWS)
+
+
+@pytest.fixture(scope="module")
+def allocation() -> porian.Porian:
+    return porian.build(porian.read())
+
+
+def moved(table: RunTable, row: int, factor: float, column: str = "loss") -> RunTable:
+    """Return the table with one number changed."""
+    frame = table.frame.copy()
+    frame.iloc[row, frame.columns.get_loc(column)] *= factor
+    return replace(table, frame=frame)
+
+
+def points(figure: str, data: Any, gid: str) -> list[tuple[float, float]]:
+    """Return what the line of that id shows in a figure."""
+    canvas = drawn(FIGURES[figure], data)
+    line = next(line for axes in canvas.axes for line in axes.lines if line.get_gid() == gid)
+    return [(float(x), float(y)) for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)]
+
+
+def test_chinchilla_is_the_gold_fit(hoffmann: chinchilla.Chinchilla) -> None:
+    assert hoffmann.fit.objective == pytest.approx(0.000840093120, rel=1e-9)
+    assert hoffmann.params["A"] == pytest.approx(442.164, abs=6e-4)
+    assert hoffmann.params["B"] == pytest.approx(1271.808, abs=6e-4)
+    for name, value in {"E": 1.783894, "alpha": 0.342626, "beta": 0.342002}.items():
+        assert hoffmann.params[name] == pytest.approx(value, abs=6e-7)
+
+
+@pytest.mark.parametrize(("printed", "tokens"), list(zip(chinchilla.PRINTED, (92.7, 59.1, 18.4), strict=True)))
+def test_the_printed_coefficients_give_the_known_tokens_per_parameter(printed: beside.Printed, tokens: float) -> None:
+    """What these coefficients give at 5.76e23 FLOPs was derived elsewhere from the same print."""
+    found = float(chinchilla.tokens_per_parameter(printed.params, chinchilla.CHINCHILLA))
+    assert found == pytest.approx(tokens, abs=0.06)
+
+
+def test_the_optimal_size_is_where_the_loss_is_lowest(hoffmann: chinchilla.Chinchilla) -> None:
+    N = np.geomspace(1e8, 1e11, 40_001)
+    for params in hoffmann.coefficients.values():
+        loss = chinchilla.law().loss(params, {"N": N, "D": 1e21 / 6 / N})
+        assert float(chinchilla.optimal_size(params, 1e21)) == pytest.approx(N[np.argmin(loss)], rel=3e-4)
+
+
+def test_the_printed_chinchilla_law_misses_its_own_points(hoffmann: chinchilla.Chinchilla) -> None:
+    claims = {claim.where: claim.verdict for claim in chinchilla.claims(hoffmann)}
+    assert claims["arXiv 2203.15556, approach 3"] == DIFFERS
+    assert claims["arXiv 2404.10102"] == AGREES
+    assert hoffmann.misses(chinchilla.ROUNDED.params).mean() > 3 * hoffmann.misses(hoffmann.params).std()
+
+
+@pytest.mark.parametrize(
+    ("router", "gold", "rmse"),
+    [
+        ("S-Base", (-0.083025, -0.118044, 0.009925, 1.113580, 2.07457, 238.675), 0.0032275),
+        ("RL-R", (-0.082730, -0.123417, 0.011233, 1.107013, 1.72193, 470.053), 0.0032292),
+        ("Hash", (-0.087357, -0.138364, 0.012635, 1.159531, 4.26877, 427.323), 0.0029817),
+    ],
+)
+def test_clark_is_the_gold_fit(routed: clark.Clark, router: str, gold: tuple[float, ...], rmse: float) -> None:
+    one = next(one for one in routed.routers if one.name == router)
+    np.testing.assert_allclose(list(one.params.values()), gold, rtol=1e-5, atol=6e-7)
+    assert clark.rmse(one) == pytest.approx(rmse, abs=5.1e-8)
+
+
+def test_clark_dense_alone_and_cutoffs(routed: clark.Clark) -> None:
+    dense = routed.dense.params
+    assert dense["alpha_N"].value == pytest.approx(0.07862, abs=5.1e-6)
+    assert dense["N_c"].value == pytest.approx(3.568e13, rel=2e-4)
+    by_print = [clark.cutoff(clark.PRINTED[one.name].params) for one in routed.routers]
+    np.testing.assert_allclose(by_print, [1e12, 10**10.5, 10 ** (34 / 3)], rtol=1e-9)
+    for one in routed.routers:
+        low, high = one.cutoff_ends
+        assert low < clark.CUTOFFS[one.name] < high
+
+
+def test_repeated_data_has_the_gold_minima(repeated: muennighoff.Muennighoff) -> None:
+    assert repeated.fit.objective == pytest.approx(0.015804662, rel=1e-7)
+    assert repeated.params["R_D"] == pytest.approx(95.365, abs=6e-4)
+    assert repeated.published_objective == pytest.approx(0.015825932, rel=1e-5)
+    low, high = repeated.flat
+    assert low == pytest.approx(31, abs=1)
+    assert high == pytest.approx(215, abs=1)
+    assert repeated.free.objective is not None
+    assert repeated.free.objective < 0.5 * repeated.fit.objective
+
+
+def test_the_profile_of_R_D_is_nowhere_below_the_fit_and_meets_it(repeated: muennighoff.Muennighoff) -> None:
+    best = repeated.fit.objective
+    assert best is not None
+    rise = repeated.profile / best - 1
+    assert rise.min() >= -1e-9
+    assert rise.min() < 2e-4
+    within = muennighoff.PLACES[rise <= 1e-3]
+    assert within.min() == pytest.approx(31.4, rel=0.15)
+    assert within.max() == pytest.approx(215, rel=0.15)
+
+
+def test_half_of_a_fresh_pass() -> None:
+    R_D = 15.387756
+    step = 1e-6
+    at = muennighoff.half_worth(R_D)
+    slope = (muennighoff.worth(R_D, at + step) - muennighoff.worth(R_D, at - step)) / (2 * step)
+    assert float(slope) == pytest.approx(0.5, abs=1e-6)
+    assert float(muennighoff.worth(R_D, 4)) == pytest.approx(3.726, abs=6e-4)
+
+
+def test_over_training_is_the_gold_fit(over_trained: gadre.Gadre) -> None:
+    gold = {"c4_original": (141.277, 189.516, 1.50826, 0.12124), "rpj": (212.236, 366.687, 1.83665, 0.13643)}
+    for one in over_trained.trained:
+        assert one.fitted.sum() == 5
+        np.testing.assert_allclose(list(one.params.values()), gold[one.name], rtol=4e-6, atol=5.1e-6)
+    for key, error in gadre.PUBLISHED_ERRORS.items():
+        assert abs(gadre.error_of(over_trained, *key)) == pytest.approx(error, abs=5.1e-5)
+
+
+def test_allocation_exponents_are_reproduced(allocation: porian.Porian) -> None:
+    assert len(allocation.settings) == 10
+    assert len(allocation.steps) == 5
+    for one in allocation.settings.values():
+        assert one.plain.value == pytest.approx(one.printed[0], rel=1e-8)
+        if one.weighted.value != one.plain.value:
+            assert one.weighted.value == pytest.approx(one.printed[1], rel=1e-8)
+        assert one.plain.lo < one.plain.value < one.plain.hi
+
+
+def test_the_interval_of_a_slope_is_that_of_an_independent_regression(allocation: porian.Porian) -> None:
+    from scipy.stats import linregress, t
+
+    one = next(iter(allocation.settings.values()))
+    line = linregress(np.log(one.C), np.log(one.N))
+    half = t.ppf(0.975, len(one.C) - 2) * line.stderr
+    assert one.plain.lo == pytest.approx(line.slope - half, rel=1e-9)
+    assert one.plain.hi == pytest.approx(line.slope + half, rel=1e-9)
+    assert one.plain.factor == pytest.approx(np.exp(line.intercept), rel=1e-6)
+
+
+def test_a_parabola_through_a_parabola_is_exact() -> None:
+    C, N = np.repeat([1e18, 1e20], 7), np.tile(np.geomspace(1e7, 1e8, 7), 2)
+    loss = 3 + 0.1 * (np.log(N) - np.log(np.where(C < 1e19, 3e7, 4e7))) ** 2
+    found = porian.lowest(C, N, loss)
+    np.testing.assert_allclose(found[1], [3e7, 4e7], rtol=1e-6)
+    np.testing.assert_allclose(found[2], 3, rtol=1e-9)
+    assert len(porian.lowest(C, N, -loss)[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "figure", "row", "gid"),
+    [
+        ("chinchilla", "chinchilla_isoflop", 3, "runs 6e18"),
+        ("gadre", "gadre_c4", 2, "runs M 20"),
+        ("porian", "porian_isoflop", -1, "points 2.56e19"),
+    ],
+)
+def test_another_row_is_another_figure(name: str, figure: str, row: int, gid: str) -> None:
+    """A figure shows the rows, and the fits of them: nothing of it is stored."""
+    module: Any = {"chinchilla": chinchilla, "gadre": gadre, "porian": porian}[name]
+    rows = module.read()
+    build: Callable[[Any], Any] = module.build if name == "porian" else lambda table: module.build(table, draws=2)
+    first = rows[0] if name == "porian" else rows
+    at = int(np.flatnonzero(first.frame.apply(_shown(name), axis=1))[row])
+    changed = moved(first, at, 1.05)
+    before, after = build(rows), build((changed, rows[1]) if name == "porian" else changed)
+    old, new = points(figure, before, gid), points(figure, after, gid)
+    assert len(old) == len(new)
+    assert sum(a != b for a, b in zip(old, new, strict=True)) == 1
+    y = first.frame["loss"].iloc[at]
+    assert {round(b[1] / a[1], 6) for a, b in zip(old, new, strict=True) if a != b} == {1.05}
+    assert any(a[1] == pytest.approx(y) for a in old)
+
+
+def _shown(name: str) -> Callable[[Any], bool]:
+    """Return which rows the line of the figure shows."""
+    if name == "chinchilla":
+        return lambda row: abs(np.log(row["C"] / 6e18)) <= chinchilla.NEAR
+    if name == "gadre":
+        return lambda row: row["dataset"] == "c4_original" and row["tok_mult"] == 20
+    last = porian.STEPS[-1][1]
+    return lambda row: row["C"] == 2.56e19 and tuple(row[column] for column in porian.SETTING) == last
+
+
+def test_every_figure_of_a_paper_is_drawn_with_words(
+    hoffmann: chinchilla.Chinchilla, routed: clark.Clark, repeated: muennighoff.Muennighoff, over_trained: gadre.Gadre,
+    allocation: porian.Porian,
+) -> None:  # fmt: skip
+    kinds: dict[str, Any] = {
+        "chinchilla": hoffmann, "clark": routed, "muennighoff": repeated, "gadre": over_trained, "porian": allocation,
+        "tinystories": tinystories.build(tinystories.read()),
+    }  # fmt: skip
+    for kind, data in kinds.items():
+        assert len(figures_of(kind)) >= 2
+        assert data.source.startswith("published: ")
+        for figure in figures_of(kind).values():
+            assert figure.has_data(data)
+            assert drawn(figure, data).axes
+            assert len(figure.caption(data)) > 60
+            assert "nan" not in figure.caption(data) + figure.alt(data)
+
+
+def with_rows(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, change: Callable[[list[dict[str, str]]], None]
+) -> None:
+    """Let the shipped table `name` be another file, with changed rows."""
+    with PUBLISHED[name].path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    change(rows)
+    path = folder / PUBLISHED[name].file
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    monkeypatch.setattr(PublishedRuns, "path", property(lambda runs: folder / runs.file))
+
+
+def test_a_page_follows_the_shipped_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With the lowest cell at a jitter of 0, the advice of the study agrees with its table."""
+
+    def change(rows: list[dict[str, str]]) -> None:
+        next(row for row in rows if row["run"] == "all_moe_e8_rj0.0_cf1.5_s10000")["final_val_ppl"] = "6.5"
+
+    before = reproduce("tinystories", tmp_path / "before")
+    assert "lowest cell is jitter 0.05 at capacity 1.5" in before.answer
+    with_rows(monkeypatch, tmp_path, "tinystories_moe", change)
+    after = reproduce("tinystories", tmp_path / "after")
+    assert "lowest cell is jitter 0 at capacity 1.5" in after.answer
+    assert (tmp_path / "after" / "report.html").read_text() != (tmp_path / "before" / "report.html").read_text()
+    summary = json.loads((tmp_path / "after" / "summary.json").read_text())
+    assert summary["best_cell"] == {"jitter": 0.0, "capacity_factor": 1.5, "perplexity": pytest.approx(6.5)}
+
+
+def test_the_tinystories_rows_come_out_again() -> None:
+    data = tinystories.build(tinystories.read())
+    assert len(data.rows) == 13
+    assert data.named("all_moe_e8_s10000").line.improvement == 4.894450588999493
+    assert data.named("baseline_s10000").line.improvement is None
+    assert data.named("all_moe_e8_rj0.0_cf1.0_s10000").line.improvement == pytest.approx(-2.6374, abs=1e-4)
+    best = data.grid.best
+    assert (best.jitter, best.capacity, best.mean) == (0.05, 1.5, pytest.approx(6.885307))
+    assert len(data.grid.cells) == 9
+    assert [claim.verdict for claim in tinystories.claims(data)] == [AGREES, CANNOT]
+
+
+def test_the_page_of_a_paper_has_every_part(tmp_path: Path) -> None:
+    report = reproduce("porian", tmp_path)
+    assert report.complete
+    files = set(report.files)
+    for name in figures_of("porian"):
+        assert {f"figures/{name}.{form}" for form in ("svg", "pdf", "png")} <= files
+    for name in ("claims", "exponents"):
+        assert {f"tables/{name}.{form}" for form in ("csv", "md", "tex")} <= files
+    text = (tmp_path / "report.md").read_text()
+    assert "python -m scaling.report --reproduce porian" in text
+    assert "published: runs and optima of arXiv 2406.19146" in text
+
+
+def test_printed_coefficients_stand_beside_ours(hoffmann: chinchilla.Chinchilla) -> None:
+    table = beside.coefficient_table({"all": hoffmann.fit}, {"all": chinchilla.PRINTED}, note="")
+    rows = {row[0]: dict(zip((column.name for column in table.columns), row, strict=True)) for row in table.rows}
+    assert rows["beta"]["printed_1"] == 0.28
+    assert rows["beta"]["outside"] == "as printed, more digits"
+    assert rows["alpha"]["outside"] == "none"
+    assert "fit" not in [column.name for column in table.heads]  # one fit needs no column of its own
+    two = beside.coefficient_table({"all": hoffmann.fit, "again": hoffmann.fit}, {}, note="")
+    assert "fit" in [column.name for column in two.heads]
+
+
+def test_unknown_papers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no published study is called 'kaplan'; known: li2025, chinchilla"):
+        reproduce("kaplan", tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert isinstance(PUBLISHED, MappingProxyType)
+    assert {"chinchilla", "clark", "muennighoff", "gadre", "porian", "tinystories"} <= set(REPRODUCTIONS)
