@@ -16,7 +16,7 @@ REQUEUE_WAIT_S = 3.0
 
 
 class Notice:
-    """Signals of the end of this job: each calls `stop`, with whether the job comes back; `pass_on` then requeues it."""
+    """Signals of the end of this job: each calls `stop` with whether the job comes back; `pass_on` requeues it then."""
 
     def __init__(self, stop: Callable[[bool], object]):
         self._stop = stop

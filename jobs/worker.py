@@ -21,8 +21,9 @@ from jobs import snapshot
 from jobs.attempts import D_saved, Ending, attempt, read_attempts, retire, spent
 from jobs.execution import Execution
 from jobs.failures import ATTEMPTS, classify, is_interruption
+from jobs.group import task_group
 from jobs.notice import Notice
-from jobs.ranks import GRACE_S, error_told, is_first, is_rank, launch
+from jobs.ranks import GRACE_S, error_told, follow, is_first, is_rank, launch
 from jobs.record import RunRecord, read_record, write_record
 from planners.errors import UsageError
 from planners.files import last_row, read_json, write_text
@@ -102,6 +103,20 @@ class Worker:
         self._set_threads(left)
         notice = Notice(self._stop)
         notice.listen()
+        group = task_group(self.execution.devices)
+        if group and group.rank > 0:
+            follow(study, self.execution, group, stop=lambda: self._stopping)
+            return 0
+        try:
+            ended = self._train_all(study, left)
+        finally:
+            if group:
+                group.tell(None)
+        notice.pass_on()
+        return ended
+
+    def _train_all(self, study: Study, left: list[RunSpec]) -> int:
+        """Train what is free until nothing more ends, and return how many runs did."""
         ended = 0
         while left:
             outcomes = [(spec, self._attempt(study, spec)) for spec in left]
@@ -109,7 +124,6 @@ class Worker:
             ended += sum(outcome == "ended" for _, outcome in outcomes)
             if not any(outcome in ("ended", "again") for _, outcome in outcomes):
                 break  # what is left belongs to others, or waits for them, or this worker was asked to stop
-        notice.pass_on()
         return ended
 
     def checkpoint(self, run_ids: list[str]) -> Any:
@@ -220,7 +234,7 @@ def train_and_record(
 ) -> RunRecord | None:
     """Train a run whose lock is held; return its record, or None where it was interrupted.
 
-    More than one device means as many processes, which are started here unless torchrun started this one.
+    More than one device means as many processes, which are started here unless this is one of them.
 
     Whatever goes wrong becomes the record `failed` with its class and the reason in one line, and the traceback in
     error.txt; except what is no fault of the run: submitit's end of a job, a full disk and the loss of one of several

@@ -1,4 +1,4 @@
-"""The bookkeeping of a disturbed sweep: what its jobs did, and whether every run came out as if nothing had happened."""
+"""The bookkeeping of a disturbed sweep: what its jobs did, and whether each run came out as if undisturbed."""
 
 from collections import Counter
 from dataclasses import dataclass

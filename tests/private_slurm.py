@@ -3,8 +3,8 @@
     python tests/private_slurm.py install      the Debian packages, as root; no service is started
 
 Everything listens on 127.0.0.1 at free ports and lives in one temporary folder, so several can run beside each other
-and beside an installed cluster. A keeper process ends the daemons, the jobs and the folder with the test process, however
-that ends. Neither systemd nor cgroups are needed.
+and beside an installed cluster. A keeper process ends the daemons, the jobs and the folder with the test process,
+however that ends. Neither systemd nor cgroups are needed.
 """
 
 import os

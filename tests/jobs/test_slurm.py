@@ -12,7 +12,7 @@ from private_slurm import PrivateSlurm
 from scaling import cli
 
 
-def until(ready: Callable[[], object], seconds: float = 120) -> None:
+def until(ready: Callable[[], object], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, "it did not happen in time"
