@@ -1,6 +1,8 @@
 """The bookkeeping of a disturbed sweep: what its jobs did, and whether each run came out as if undisturbed."""
 
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +37,10 @@ class Sweep:
         assert {run_id: record.loss if record else None for run_id, record in records.items()} == self.losses
         recorded = Counter(run_id for event, run_id, _ in self.events() if event == "record")
         assert recorded == dict.fromkeys(self.losses, 1)
-        return sum(self._resumptions(run_id, records[run_id].spec.training.steps) for run_id in records)
+        return sum(self.resumptions(run_id, records[run_id].spec.training.steps) for run_id in records)
 
-    def _resumptions(self, run_id: str, steps: int) -> int:
-        """Assert that a run took every step, and again only those after its newest checkpoint."""
+    def resumptions(self, run_id: str, steps: int) -> int:
+        """Assert that a run took every step, and again only those after its newest checkpoint; return how often."""
         due, saved, resumptions = 0, 0, 0
         for event, _, step in (entry for entry in self.events() if entry[1] == run_id):
             if event == "save":
@@ -50,3 +52,11 @@ class Sweep:
                 due = step + 1
         assert due == steps
         return resumptions
+
+
+def until(ready: Callable[[], object], seconds: float = 300) -> None:
+    """Wait for a condition; fail where it does not come true."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)

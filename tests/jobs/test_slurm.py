@@ -2,21 +2,14 @@
 
 import re
 import subprocess
-import time
-from collections.abc import Callable
 
 import pytest
-from disturbed import Sweep
+from disturbed import Sweep, until
 from private_slurm import PrivateSlurm
 
+from jobs.record import read_record
+from planners.files import write_jsonl
 from scaling import cli
-
-
-def until(ready: Callable[[], object], seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def test_twelve_runs_on_two_nodes(slurm: PrivateSlurm, sweep: Sweep, capsys: pytest.CaptureFixture) -> None:
@@ -70,3 +63,21 @@ def test_preempted_jobs_go_on_later(slurm: PrivateSlurm, sweep: Sweep, monkeypat
     subprocess.run(["srun", "--partition=high", "--nodes=2", "--exclusive", "sleep", "1"], check=True)
     assert sweep("--go", "--cluster", "slurm", "--wait") == cli.DONE
     assert sweep.check() >= 2
+
+
+def test_a_task_group_is_one_run(slurm: PrivateSlurm, sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tasks on two nodes, preempted once, train what one process trains, within rounding."""
+    spec = sweep.study.runs()[0]
+    write_jsonl(sweep.study.plan_path, [spec.to_line()])
+    monkeypatch.setenv("STEP_S", "0.5")
+    flags = ("--go", "--cluster", "slurm", "--devices", "2", "--nodes", "2")
+    assert sweep(*flags) == cli.DONE
+    until(lambda: begun(sweep))
+    subprocess.run(["srun", "--partition=high", "--nodes=2", "--exclusive", "sleep", "1"], check=True)
+    assert sweep(*flags, "--wait") == cli.DONE
+    record = read_record(sweep.study, spec)
+    assert record is not None
+    assert record.execution is not None
+    assert record.execution.devices == 2
+    assert record.loss == pytest.approx(sweep.losses[spec.run_id], rel=2e-5)
+    assert sweep.resumptions(spec.run_id, spec.training.steps) == 1

@@ -26,7 +26,7 @@ def change_loop(loop: ModuleType) -> None:
     take, save, write_record = loop.Stepper.take, loop.checkpoint.save, loop.write_record
 
     def slow_take(self: Any, step: int, *args: Any, **kwargs: Any) -> Any:
-        if os.environ.get("RANK", "0") == "0":
+        if os.environ.get("RANK", "0") == "0" and not os.environ.get("NO_STEP"):
             trace("step", self.run_id, step)
         if "SLURM_RESTART_COUNT" not in os.environ:
             time.sleep(float(os.environ.get("STEP_S", "0")))
