@@ -75,7 +75,7 @@ def launch(
     record = read_record(study, spec)
     if record is None and not stopped:
         codes = ", ".join(str(process.returncode) for process in processes)
-        raise RuntimeError(error_told(folder) or f"the processes of the run ended with exit code {codes}")
+        raise RuntimeError(error_told(folder) or f"the processes of the run ended without a word (exit codes {codes})")
     return record
 
 
