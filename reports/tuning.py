@@ -128,8 +128,8 @@ def tuned(evidence: Evidence) -> Table | None:
     note = (
         "The rule loses what its pair ends above the best of the pairs; the best of several is also the luckiest, so "
         "with one seed a loss of the size of the seed noise is none. The parabola in ln lr goes through the best rate "
-        "at the rule's batch and its two neighbours. Bracketed: at the rule's batch (at the rule's rate) a value between "
-        "others did best; below a batch of one sequence there is none."
+        "at the rule's batch and its two neighbours. Bracketed: at the rule's batch (at the rule's rate) a value "
+        "between others did best; below a batch of one sequence there is none."
     )
     title = "Learning rate and batch: the rule against the best pair"
     return Table(name="tuned", title=title, note=note, columns=columns, rows=tuple(rows)) if rows else None
