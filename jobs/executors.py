@@ -163,7 +163,8 @@ def _taken_all_the_same(submission: Submission, reason: str) -> list[str]:
 
 
 def slurm_parameters(submission: Submission, cluster: Cluster, needs: Needs) -> dict[str, Any]:
-    """Return the parameters of submitit for an array of a submission."""
+    """Return the parameters of submitit for an array of a submission; its tasks share a run, or a device."""
+    devices, nodes = cluster.execution.devices, cluster.nodes or 1
     own: dict[str, Any] = {"requeue": True}
     if needs.after:
         own["dependency"] = "afterany:" + ":".join(needs.after)
@@ -176,14 +177,15 @@ def slurm_parameters(submission: Submission, cluster: Cluster, needs: Needs) -> 
         "slurm_signal_delay_s": cluster.warn_s,
         "slurm_array_parallelism": cluster.parallel,
         "slurm_setup": list(cluster.setup) or None,
-        "gpus_per_node": cluster.gpus_per_run or None,
+        "gpus_per_node": -(-cluster.gpus_per_run // nodes) if cluster.gpus_per_run else None,
         "nodes": cluster.nodes,
+        "slurm_srun_args": ["--kill-on-bad-exit=1"] if devices > 1 else None,
     }
     return {
         "name": submission.name,
         "timeout_min": cluster.limit_min,
-        "cpus_per_task": needs.threads * (cluster.execution.devices if cluster.runs_per_gpu == 1 else 1),
-        "tasks_per_node": cluster.runs_per_gpu,
+        "cpus_per_task": needs.threads,
+        "tasks_per_node": devices // nodes if devices > 1 else cluster.runs_per_gpu,
         "slurm_additional_parameters": own,
         **{name: value for name, value in given.items() if value is not None},
     }

@@ -61,6 +61,8 @@ class Environment:
     """Version of this toolkit."""
     commit: str | None
     """Commit of its sources, with + where they were changed; null where unknown."""
+    code: str | None = None
+    """Hash of the sources that it ran (`jobs.snapshot`); null in records of before it was kept."""
     python: str
     """Version of Python."""
     torch: str

@@ -43,9 +43,9 @@ class Search:
 
     @property
     def lr_closed(self) -> bool:
-        """Whether a lower and a higher learning rate did worse at the best batch."""
-        at = [arm for arm in self.tried if _batch(arm) == _batch(self.best)]
-        return _is_inside(_lr(self.best), [_lr(arm) for arm in at])
+        """Whether at the rule's batch a learning rate between others did best."""
+        at = [arm for arm in self.tried if _batch(arm) == _batch(self.rule)]
+        return bool(at) and _is_inside(_lr(min(at, key=_loss)), [_lr(arm) for arm in at])
 
     @property
     def vertex(self) -> float | None:
@@ -64,10 +64,12 @@ class Search:
 
     @property
     def batch_closed(self) -> bool:
-        """Whether a smaller and a larger batch did worse, or the best one is a single sequence, which none is below."""
-        batches = [_batch(arm) for arm in self.tried]
-        smallest = _batch(self.best) == self.rule.spec.training.seq_len
-        return _is_inside(_batch(self.best), batches) or (smallest and max(batches) > smallest)
+        """Whether at the rule's rate a batch between others did best, or one sequence, below which there is none."""
+        at = [arm for arm in self.tried if _lr(arm) == _lr(self.rule)]
+        if not at:
+            return False
+        best, batches = _batch(min(at, key=_loss)), [_batch(arm) for arm in at]
+        return _is_inside(best, batches) or (best == self.rule.spec.training.seq_len < max(batches))
 
 
 def searches(evidence: Evidence) -> list[Search]:
@@ -126,8 +128,8 @@ def tuned(evidence: Evidence) -> Table | None:
     note = (
         "The rule loses what its pair ends above the best of the pairs; the best of several is also the luckiest, so "
         "with one seed a loss of the size of the seed noise is none. The parabola in ln lr goes through the best rate "
-        "at the rule's batch and its two neighbours. Bracketed: a lower and a higher value did worse; below a batch of "
-        "one sequence there is none."
+        "at the rule's batch and its two neighbours. Bracketed: at the rule's batch (at the rule's rate) a value "
+        "between others did best; below a batch of one sequence there is none."
     )
     title = "Learning rate and batch: the rule against the best pair"
     return Table(name="tuned", title=title, note=note, columns=columns, rows=tuple(rows)) if rows else None
