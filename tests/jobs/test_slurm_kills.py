@@ -15,7 +15,7 @@ from jobs.ledger import Ledger
 from scaling import cli
 
 pytestmark = [pytest.mark.soak, pytest.mark.parametrize("slurm", ["plain", "accounting"], indirect=True)]
-GO = ("--go", "--cluster", "slurm", "--parallel", "4", "--pack", "0")
+GO = ("--go", "--cluster", "slurm", "--parallel", "4")
 KILLED_AT = """
 import os, signal, sys
 from jobs import executors, ledger
