@@ -20,6 +20,7 @@ from planners.errors import UsageError
 MONTH_MIN = 60 * 24 * 30
 STOP_S = 30.0
 """Seconds that workers of this machine are given to write their checkpoints when they are asked to end."""
+LEAVE_S = 5.0
 ASK_S = 0.5
 """Seconds between two such requests: one that comes while a worker starts is lost."""
 
@@ -79,6 +80,17 @@ def stop(submissions: Sequence[Submission], seconds: float = STOP_S) -> bool:
                 os.kill(pid, signal.SIGTERM)
         time.sleep(ASK_S)
     return True
+
+
+def leave(submissions: Sequence[Submission]) -> None:
+    """Wait until workers of this machine that have nothing left to train are gone, so that nobody takes them for busy.
+
+    Those that are not after `LEAVE_S` have something to train.
+    """
+    deadline = time.monotonic() + LEAVE_S
+    here = [one for one in submissions if one.executor == "local"]
+    while any(processes_of(one) for one in here) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _start_local(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: Needs) -> Started:

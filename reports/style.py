@@ -6,7 +6,9 @@ A figure is a function `draw(data, axes)`. One with several panels cuts its axes
 import io
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -116,6 +118,11 @@ MOE = SERIES[0]
 """All MoE arms where their rate tells them apart."""
 
 
+def columns_of(count: int) -> int:
+    """Return in how many columns `count` panels of one kind stand: one above the other while a page holds them."""
+    return 1 if count <= 3 else 2 if count <= 12 else 3
+
+
 def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, **shared: Any) -> "list[Axes]":
     """Cut `axes` into `count` panels of `height` inches, in rows of `columns`; the canvas grows to hold them.
 
@@ -147,9 +154,7 @@ def key(cut: "Sequence[Axes]", columns: int = 2) -> None:
 
 def render(figure: Figure[Data_contra], data: Data_contra, formats: Sequence[str] = tuple(FORMATS)) -> dict[str, bytes]:
     """Draw `figure` and return its bytes by extension; the same data give the same bytes."""
-    import matplotlib
-
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC}):
+    with _style():
         canvas = drawn(figure, data)
         files = {}
         for extension in formats:
@@ -164,12 +169,20 @@ def drawn(figure: Figure[Data_contra], data: Data_contra) -> "Canvas":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    canvas = Canvas(figsize=figure.size)
-    FigureCanvasAgg(canvas)
-    canvas.supxlabel(data.source, x=0.995, ha="right", fontsize=7, color=QUIET)
-    figure.draw(data, canvas.add_subplot())
-    settle(canvas)
+    with _style():
+        canvas = Canvas(figsize=figure.size)
+        FigureCanvasAgg(canvas)
+        canvas.supxlabel(data.source, x=0.995, ha="right", fontsize=7, color=QUIET)
+        figure.draw(data, canvas.add_subplot())
+        settle(canvas)
     return canvas
+
+
+def _style() -> AbstractContextManager[None]:
+    """Return the style, whatever the settings of the machine, for as long as something is drawn or saved."""
+    import matplotlib
+
+    return matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC})
 
 
 def settle(canvas: "Canvas") -> None:
@@ -181,6 +194,17 @@ def settle(canvas: "Canvas") -> None:
             text.set_text(spelled(text.get_text()))
         canvas.draw_without_rendering()
         canvas.set_layout_engine("none")
+
+
+def _unique(svg: str) -> str:
+    """Return an SVG in which no two elements share an id: the second `fit` of several panels is `fit_2`."""
+    seen: Counter[str] = Counter()
+
+    def numbered(found: re.Match[str]) -> str:
+        seen[found[1]] += 1
+        return found[0] if seen[found[1]] == 1 else f'id="{found[1]}_{seen[found[1]]}"'
+
+    return re.sub(r'\bid="([^"]*)"', numbered, svg)
 
 
 def spelled(text: str) -> str:
@@ -208,6 +232,6 @@ def inline(svg: bytes, name: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", _unique(text))
     head, rest = text.split(">", 1)
     return re.sub(r' (width|height)="[^"]*"', "", head) + ">" + rest

@@ -84,8 +84,8 @@ class Transformer(nn.Module):
 
         Matrices have standard deviation 1 / sqrt(inputs), those that write to the residual stream
         1 / sqrt(2 n_layers) of that. A row of the embedding is looked up, one input, so it has 1, unless the head
-        shares it. With 0.02 instead the first layers drown the token, which cost 0.2 nats at 0.3M parameters (LOG.md).
-        Norms are 1 and biases 0.
+        shares it. With 0.02 instead the first layers drown the token: that cost 0.2 nats at 0.3M parameters and
+        C = 1e11, and nothing that could be seen at 1e12 (LOG.md). Norms are 1 and biases 0.
         """
         with torch.no_grad():
             for name, weight in self.named_parameters():

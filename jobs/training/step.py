@@ -12,7 +12,8 @@ from jobs.training.distributed import Ranks
 from jobs.training.experts import Experts
 from jobs.training.loss import linear_cross_entropy
 from jobs.training.metrics import Part, Window
-from jobs.training.model import Transformer, is_matrix
+from jobs.training.model import Transformer
+from jobs.training.optimizer import adamw
 from jobs.training.precision import autocast
 from jobs.training.routing import Routing
 from jobs.training.schedule import learning_rate
@@ -160,8 +161,9 @@ def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, co
     """Recompute, compile and divide the blocks of `model` as asked; their weights keep their names."""
     from torch.utils.checkpoint import checkpoint
 
-    if compiled:  # one per kind of block, mode and batch; beyond the limit, 8, torch gives up
-        torch._dynamo.config.recompile_limit = 64
+    if compiled:
+        torch.compiler.reset()  # else sizes in which this run differs from the last one are compiled as unknown
+        torch._dynamo.config.recompile_limit = 64  # one per kind of block, mode and batch; beyond it torch gives up
     for layer in model.layers:
         if execution.recompute:
             kept = layer.forward
@@ -170,16 +172,3 @@ def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, co
             layer.compile(fullgraph=True)
     if execution.shard:
         distributed.shard(model, model.layers, ("hidden",))
-
-
-def adamw(model: Transformer, spec: RunSpec) -> torch.optim.Optimizer:
-    """Return fused AdamW with weight decay on matrices and none on norms and biases."""
-    training, named = spec.training, list(model.named_parameters())
-    decayed = [weight for name, weight in named if is_matrix(name, weight)]
-    others = [weight for name, weight in named if not is_matrix(name, weight)]
-    groups = [
-        {"params": decayed, "weight_decay": training.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    first, second = training.betas
-    return torch.optim.AdamW(groups, lr=training.lr, betas=(first, second), fused=True)

@@ -1,0 +1,59 @@
+"""The gallery: every figure of the registry on one page, to see what a report can show and to judge its style.
+
+Figures of a study are drawn from simulated studies, the others from the published numbers that are shipped.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from reports.evidence import read_evidence
+from reports.figures import FIGURES, figures_of
+from reports.files import write_page
+from reports.numerals import counted
+from reports.page import Page, Section
+from reports.paper import REPRODUCTIONS, Reproduction
+from reports.picture import Picture, pictures
+from reports.report import Report
+from reports.sample import SAMPLES, write_sample
+
+QUESTION = "What does each figure of a report look like?"
+STATE = "The figures of a study are simulated: they show a style and no finding."
+
+
+def write_gallery(folder: Path, reproductions: Mapping[str, Callable[[], Reproduction]] = REPRODUCTIONS) -> Report:
+    """Write the page of all figures to `folder`; those of the published studies are of `reproductions`."""
+    sections = (*_studies(), *_published(reproductions))
+    count = sum(len(section.pictures) for section in sections)
+    answer = f"{counted(count, 'figure')} in one style, each readable in grey and by colour-blind readers."
+    page = Page(
+        kind="Gallery", title="Figures", question=QUESTION, answer=answer, state=(STATE,), sections=sections,
+        footer="Simulated where a figure says so; else drawn from the published numbers that it names.",
+    )  # fmt: skip
+    files = write_page(folder, page, {"figures": list(page.pictures)})
+    return Report(answer=answer, checks=(), complete=True, gaps=(), folder=folder, files=files)
+
+
+def _studies() -> Iterator[Section]:
+    """Yield the figures of simulated studies; each is shown for the first study that has data for it."""
+    shown: set[str] = set()
+    for title, question in SAMPLES.items():
+        with TemporaryDirectory() as folder:
+            evidence = read_evidence(write_sample(Path(folder) / question.study, question))
+            wanted = {name: figure for name, figure in figures_of("study").items() if name not in shown}
+            found = pictures(wanted, evidence)
+        shown |= set(found)
+        yield _section(title, found)
+
+
+def _published(reproductions: Mapping[str, Callable[[], Reproduction]]) -> Iterator[Section]:
+    for name in dict.fromkeys(figure.of for figure in FIGURES.values()):
+        if name in reproductions:
+            made = reproductions[name]()
+            yield _section(
+                f"Published: {made.data.source.removeprefix('published: ')}", pictures(figures_of(name), made.data)
+            )
+
+
+def _section(title: str, found: dict[str, Picture]) -> Section:
+    return Section(title=title, pictures=tuple(found.values()))
