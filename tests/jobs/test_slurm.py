@@ -42,7 +42,7 @@ def begun(sweep: Sweep) -> set[str]:
 
 def queue(slurm: PrivateSlurm) -> list[str]:
     """Return the ids of the jobs in the queue."""
-    return slurm.ask("squeue", "-h", "-r", "-o", "%A").split()
+    return slurm.ask("squeue", "-h", "-r", "-o", "%i").split()
 
 
 def set_limit(slurm: PrivateSlurm, minutes: int) -> None:
