@@ -143,9 +143,10 @@ def _write(file: int, content: dict[str, object]) -> None:
 def _read(path: Path) -> dict[str, object]:
     """Return what the file says, nothing where it is empty or unreadable; opened anew, past a network's cache."""
     try:
-        return dict(json.loads(path.read_bytes()))
+        content = json.loads(path.read_bytes()[:SIZE])
     except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _name(holder: dict[str, object]) -> str:

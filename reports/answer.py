@@ -9,7 +9,7 @@ from reports.advice import steps
 from reports.contrasts import CLEAR, SUGGESTIVE, UNSAMPLED, Lead, Side, all_leads, sides
 from reports.evidence import Evidence
 from reports.findings import moves
-from reports.numerals import counted, flops, listed, nats, percent, sentence
+from reports.numerals import counted, flops, listed, nats, percent, sentence, span
 from reports.page import Step
 from reports.series import Series, heading
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 RIVALS = {
     ("matched", False): "the dense arm of equal N",
-    ("matched", True): "the dense arm of equal N, the lowest dense one",
+    ("matched", True): "the dense arm of equal N (the lowest)",
     ("best", True): "the lowest dense arm",
 }
 """Which dense arm a lead is over: (Lead.over, Lead.is_best) -> words."""
 LEADS = (
-    "The MoE arm with the lowest loss, and by how many nats/token it ends below the dense arms of that budget "
-    "(95 % interval, seeds as blocks, widened for the choice among arms):"
+    "By series, the rate at which the fitted loss is lowest, and by how many nats/token the lowest MoE arm ends below "
+    "dense arms of that budget (95 % intervals; of leads with seeds as blocks, widened for the choice among arms):"
 )
-"""What precedes the leads of several series."""
+"""What precedes the verdicts and leads of several series."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Answer:
     lead: str
     """What MoE and dense differ by at equal C, with n; with several series, what their points say."""
     points: tuple[str, ...]
-    """The lead of each of several series."""
+    """The verdict and the leads of each of several series."""
     leads: tuple[Lead, ...]
     """The numbers of that sentence."""
     steps: tuple[Step, ...]
@@ -59,7 +59,7 @@ def answer(evidence: Evidence) -> Answer:
         optimum=optimum_sentence(evidence),
         details=tuple(_details(evidence)),
         lead=lead_sentence(evidence, leads),
-        points=lead_points(evidence, leads),
+        points=series_points(evidence, leads),
         leads=leads,
         steps=steps(evidence),
     )
@@ -85,8 +85,22 @@ def optimum_sentence(evidence: Evidence) -> str:
         return "Unresolved. No optimum is claimed: no MoE run is done."
     if not evidence.answering:
         return f"Unresolved. No optimum is claimed: {_unfitted(evidence)}."
-    each = ", ".join(f"{_brief(one)} ({heading(one, evidence.series)})" for one in evidence.series)
-    return f"The loss is lowest at r_a = {each}. {moves(evidence) or ''}".strip()
+    return f"{_overall(evidence)} {moves(evidence) or ''}".strip()
+
+
+def _overall(evidence: Evidence) -> str:
+    """Return in how many of several series the optimum is placed, and where."""
+    found, n = [placed for one in evidence.series if (placed := _placed(one)) is not None], len(evidence.series)
+    if not found:
+        return f"Unresolved. No optimum is claimed in any of {n} series of runs."
+    if len(found) == n:
+        return f"The fitted loss is lowest at r_a = {span(found, percent)} over {n} series of runs."
+    return f"An optimum is placed in {len(found)} of {n} series of runs, at r_a = {span(found, percent)}."
+
+
+def _placed(series: Series) -> float | None:
+    optimum = series.fit.result.optimum if series.fit else None
+    return optimum.value if optimum and optimum.status == "converged" else None
 
 
 def verdict(series: Series, evidence: Evidence) -> str:
@@ -134,12 +148,12 @@ def _region(fit: "FitResult", optimum: "Optimum") -> str:
 def _edge(fit: "FitResult", optimum: "Optimum") -> str:
     low, high = fit.domain["r_a"]
     where = f"low end (r_a {percent(low)})" if optimum.edge == "low" else f"high end (r_a {percent(high)})"
-    return f"the fitted loss still falls at its {where}, so the rate at which it is lowest is {_bound(optimum)}"
+    return f"the fitted loss still falls at its {where}, so it is lowest at a rate of {_bound(optimum)} (95 % interval)"
 
 
 def _bound(optimum: "Optimum") -> str:
     end, words = (optimum.hi, "at most") if optimum.edge == "low" else (optimum.lo, "at least")
-    return "without a bound" if end is None else f"{words} {percent(end)} (95 % interval)"
+    return "without a bound" if end is None else f"{words} {percent(end)}"
 
 
 def _side(flank: Side) -> str:
@@ -159,10 +173,9 @@ def _brief(series: Series) -> str:
     if fit is None or optimum is None or optimum.status not in ("converged", "edge"):
         return "unresolved"
     if optimum.status == "edge" or optimum.value is None:
-        end, words = (optimum.hi, "at most") if optimum.edge == "low" else (optimum.lo, "at least")
-        return "an end of the grid" if end is None else f"{words} {percent(end)}"
+        return f"lowest {_bound(optimum)}, an end of the grid"
     low, high = (percent(end) if end is not None else "open" for end in (optimum.lo, optimum.hi))
-    return f"{percent(optimum.value)}, 95 % {low} to {high}"
+    return f"lowest at {percent(optimum.value)} ({low} to {high})"
 
 
 def ends(low: float | None, high: float | None, sampled: tuple[float, ...]) -> str:
@@ -203,7 +216,7 @@ def lead_sentence(evidence: Evidence, leads: tuple[Lead, ...]) -> str:
     """Return the measured lead of the best MoE arm over the dense arms in words, with n."""
     if leads:
         led = [series for series in evidence.series if _of(series, leads)]
-        return _lead(led[0], leads) if len(led) == 1 else LEADS
+        return _lead(led[0], leads) if len(evidence.series) == 1 else LEADS
     for kind, arms in (("dense", evidence.dense), ("MoE", evidence.moe)):
         if not any(arm.done for arm in arms):
             why = "is done" if arms else "was planned"
@@ -261,16 +274,17 @@ def _interval(lead: Lead) -> str:
     return f", {nats(low)} to {nats(high)}{inside}"
 
 
-def lead_points(evidence: Evidence, leads: tuple[Lead, ...]) -> tuple[str, ...]:
-    """Return the leads of several series in a few words each; nothing where there is one."""
-    led = [series for series in evidence.series if _of(series, leads)]
-    return tuple(_point(series, led, leads) for series in led) if len(led) > 1 else ()
+def series_points(evidence: Evidence, leads: tuple[Lead, ...]) -> tuple[str, ...]:
+    """Return the verdict and the leads of several series in a few words each; nothing where there is one."""
+    several = len(evidence.series) > 1
+    return tuple(_point(series, evidence, leads) for series in evidence.series) if several else ()
 
 
-def _point(series: Series, led: list[Series], leads: tuple[Lead, ...]) -> str:
+def _point(series: Series, evidence: Evidence, leads: tuple[Lead, ...]) -> str:
     found = _of(series, leads)
-    over = [f"{_signed(lead)} over {RIVALS[lead.over, lead.is_best]}" for lead in found]
-    return f"{heading(series, led)}: {found[0].moe.name}, {' and '.join(over)}"
+    over = [f"{_signed(lead)} below {RIVALS[lead.over, lead.is_best]}" for lead in found]
+    said = f"{heading(series, evidence.series)}: {_brief(series)}"
+    return f"{said}; {found[0].moe.name} ends {' and '.join(over)}" if found else said
 
 
 def _signed(lead: Lead) -> str:

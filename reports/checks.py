@@ -19,6 +19,8 @@ from reports.series import heading
 if TYPE_CHECKING:
     from fits.result import FitResult
 
+MOST = 3
+"""Series of which a check gives the numbers; the others are counted."""
 C_TOLERANCE = 0.01
 """Relative residual of C above which arms are not said to have equal compute."""
 
@@ -54,7 +56,12 @@ def _table_checks(evidence: Evidence) -> Iterator[Check]:
         fired = [(where, check) for where, check in said if check.verdict != "ok"]
         several = len(said) > 1 and len({check.evidence for _, check in said}) > 1
         texts = [f"{where}: {check.evidence}" if several else check.evidence for where, check in fired or said]
-        yield Check(name=name, verdict="warn" if fired else "ok", evidence=" ".join(dict.fromkeys(texts)))
+        yield Check(name=name, verdict="warn" if fired else "ok", evidence=_together(list(dict.fromkeys(texts))))
+
+
+def _together(texts: list[str]) -> str:
+    rest = len(texts) - MOST
+    return " ".join(texts[:MOST]) + (f" Likewise {rest} more series." if rest > 0 else "")
 
 
 def gaps(evidence: Evidence) -> list[str]:

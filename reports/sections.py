@@ -22,10 +22,10 @@ FIRST = "activation"
 """The figure beside the answer."""
 SECTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Ledger of equality": (("ledger",), ("ledger", "training", "refused")),
-    "Results": ((), ("results", "runs")),
     "Loss curves": (("training",), ()),
+    "Results": ((), ("results", "runs")),
     "Optimum": (("curves",), ("fit", "curves")),
-    "r_a* over budgets and sizes": (("optimum", "surface"), ("constancy",)),
+    "r_a* over N and C": (("optimum", "surface"), ("constancy",)),
     "MoE against dense": (("crossing",), ("contrasts", "crossings")),
     "Repeated data": (("reuse",), ("reuse", "reuse-cost")),
     "Equal device-time": (("devicetime",), ("time",)),
@@ -99,7 +99,7 @@ def _said(evidence: Evidence, answer: Answer) -> dict[str, tuple[str, ...]]:
     moved = (moves(evidence), movement(constant) if constant else None, common(constant) if constant else None)
     return {
         "Optimum": answer.details,
-        "r_a* over budgets and sizes": tuple(text for text in moved if text),
+        "r_a* over N and C": tuple(text for text in moved if text),
         "Repeated data": reuse_sentences(evidence),
     }
 

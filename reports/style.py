@@ -6,6 +6,7 @@ A figure is a function `draw(data, axes)`. One with several panels cuts its axes
 import io
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -195,6 +196,17 @@ def settle(canvas: "Canvas") -> None:
         canvas.set_layout_engine("none")
 
 
+def _unique(svg: str) -> str:
+    """Return an SVG in which no two elements share an id: the second `fit` of several panels is `fit_2`."""
+    seen: Counter[str] = Counter()
+
+    def numbered(found: re.Match[str]) -> str:
+        seen[found[1]] += 1
+        return found[0] if seen[found[1]] == 1 else f'id="{found[1]}_{seen[found[1]]}"'
+
+    return re.sub(r'\bid="([^"]*)"', numbered, svg)
+
+
 def spelled(text: str) -> str:
     """Return `text` as this font can draw it: a sign that it lacks, such as an emoji, as its number in brackets.
 
@@ -220,6 +232,6 @@ def inline(svg: bytes, name: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", _unique(text))
     head, rest = text.split(">", 1)
     return re.sub(r' (width|height)="[^"]*"', "", head) + ">" + rest

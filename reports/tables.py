@@ -166,6 +166,39 @@ def cost(evidence: Evidence) -> Table:
     return Table(name="cost", title="Cost", note=note, columns=columns, rows=tuple(rows))
 
 
+def device_time(evidence: Evidence) -> Table | None:
+    """Return what each arm took of the device beside the dense arm of its budget, and its loss at that arm's time."""
+    from reports.figures.cost import hours
+    from reports.figures.devicetime import equal
+
+    chosen = equal(evidence)
+    at_time = chosen.found if chosen else {}
+    columns = (
+        ARM, RATE, Column(name="C", head="C", unit="FLOPs", show=flops),
+        Column(name="device_hours", head="device-hours", show=general(3)),
+        Column(name="times_dense", head="over dense", show=fixed(2)), LOSS,
+        Column(name="loss_at_time", head="at equal time", unit="nats/token", show=fixed(4)),
+        Column(name="less_dense", head="less dense", unit="at equal C", show=fixed(4)),
+        Column(name="less_dense_at_time", head="less dense", unit="at equal time", show=fixed(4)),
+    )  # fmt: skip
+    rows: list[tuple[Cell, ...]] = []
+    for series in (one for one in evidence.series if one.dense and not one.repeats):
+        dense, here = series.dense[0], chosen is not None and series is chosen.series[chosen.at]
+        base, level = mean_of(map(hours, dense.done)), dense.mean("loss")
+        for arm in [dense, *series.moe] if base and level is not None else []:
+            taken, loss = mean_of(map(hours, arm.done)), arm.mean("loss")
+            then = level if arm is dense else mean_of(at_time[arm.name][1]) if here and arm.name in at_time else None
+            gaps = (None if one is None or level is None else one - level for one in (loss, then))
+            ratio = None if taken is None or base is None else taken / base
+            rows.append((arm.label, arm.spec.r_a, series.C, taken, ratio, loss, then if here else None, *gaps))
+    note = (
+        "Device-hours: wall time with evaluation × devices × CPU threads, mean over seeds, where it was trained. At "
+        "equal time: the loss at the device-hours of the dense arm, interpolated seed by seed between an arm's runs of "
+        "neighbouring budgets, where these span it; one budget alone cannot tell it."
+    )
+    return Table(name="time", title="Equal device-time", note=note, columns=columns, rows=tuple(rows)) if rows else None
+
+
 def refused(evidence: Evidence) -> Table | None:
     """Return the cells that could not be planned."""
     columns = (Column(name="cell", head="cell", text=True), Column(name="reason", head="reason", text=True))
@@ -210,6 +243,7 @@ TABLES: dict[str, Build] = {
     "tuned": tuned,
     "tuning": tuning,
     **FITTED,
+    "time": device_time,
     "refused": refused,
     "environment": environment,
 }

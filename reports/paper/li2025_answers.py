@@ -158,8 +158,7 @@ def one_optimum_table(paper: Li2025) -> Table:
             Column(name="p_quadratic", head="p, parabolas", show=lambda p: f"{p:.2g}"),
             Column(name="would_show", head="would show", unit="factor", show=fixed(2)),
             Column(name="tenfold", head="tenfold C", unit="factor", show=fixed(2)),
-            Column(name="tenfold_lo", head="95 % low", show=fixed(2)),
-            Column(name="tenfold_hi", head="95 % high", show=fixed(2)),
+            *_ends("tenfold", "95 %", fixed(2)),
         ),
         rows=tuple(rows),
     )

@@ -14,6 +14,7 @@ from jobs.record import Environment, RoutingHealth, RunRecord, collect, write_re
 from planners import Corpus, Data, Question, RunSpec, Study, make_plan, preset
 from planners.geometry import Geometry
 from planners.presets import PRESETS
+from reports import Report, write_report
 
 Loss = Callable[[RunSpec], float]
 Change = Callable[[RunSpec, RunRecord], RunRecord | None]
@@ -79,11 +80,12 @@ def build(
     change: Change | None = None,
     fit: bool = True,
     data: str = "stdlib",
+    fingerprint: str = "0" * 16,
 ) -> Study:
     """Write a study with a record and a loss curve for each run, and the quadratic fitted to them."""
     study = Study(folder)
     corpus = Corpus(
-        data=Data(name=data, fingerprint="0" * 16), vocab_size=256, train_tokens=10**11, validation_tokens=10**7
+        data=Data(name=data, fingerprint=fingerprint), vocab_size=256, train_tokens=10**11, validation_tokens=10**7
     )
     plan = make_plan(question, corpus)
     known = question.study in PRESETS and question == PRESETS[question.study]
@@ -109,6 +111,19 @@ def smoke_loss(spec: RunSpec) -> float:
 def make() -> Callable[..., Study]:
     """The builder of studies."""
     return build
+
+
+@pytest.fixture
+def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures that are not drawn, for tests of what stands around them: drawing takes seconds."""
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path id="a" d="M0 0h9"/><use href="#a"/></svg>'
+    monkeypatch.setattr("reports.style.render", lambda figure, data: {"svg": svg, "pdf": b"%PDF", "png": b"PNG"})
+
+
+@pytest.fixture(scope="session")
+def smoke_report(smoke: Study, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """The report of `smoke`, with its figures. Read only."""
+    return write_report(smoke, tmp_path_factory.mktemp("reports") / "smoke")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from planners import Study, preset
-from reports import write_report
+from reports import Report, write_report
 
 Make = Callable[..., Study]
 NASTY = "<script>alert(1)</script>|\"'🙂"
@@ -49,12 +49,12 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def html(smoke: Study) -> Page:
-    return Page((write_report(smoke).folder / "report.html").read_text())
+def html(smoke_report: Report) -> Page:
+    return Page((smoke_report.folder / "report.html").read_text())
 
 
-def test_second_report_is_byte_identical(smoke: Study, tmp_path: Path) -> None:
-    first, second = write_report(smoke, tmp_path / "a"), write_report(smoke, tmp_path / "b")
+def test_second_report_is_byte_identical(smoke: Study, smoke_report: Report, tmp_path: Path) -> None:
+    first, second = smoke_report, write_report(smoke, tmp_path)
     assert snapshot(first.folder) == snapshot(second.folder)
     assert set(first.files) == set(snapshot(first.folder))
     assert first.files[0] == "report.html"
@@ -82,7 +82,7 @@ def test_ids_are_unique_and_references_resolve(html: Page) -> None:
 
 def test_every_figure_has_words(html: Page) -> None:
     drawings = [attributes for _, attributes in html.tags if attributes.get("role") == "img"]
-    assert len(drawings) == sum(tag == "figure" for tag, _ in html.tags) == 2
+    assert len(drawings) == sum(tag == "figure" for tag, _ in html.tags) >= 2
     assert all(
         "nats" in (attributes["aria-label"] or "") or "loss" in (attributes["aria-label"] or "")
         for attributes in drawings
@@ -105,6 +105,7 @@ def test_answer_comes_before_everything_else(html: Page) -> None:
     assert "python -m scaling.study smoke" in html.text
 
 
+@pytest.mark.usefixtures("sketched")
 def test_names_come_out_inert_and_intact(make: Make, tmp_path: Path) -> None:
     study = make(
         tmp_path / "nasty", replace(preset("smoke"), study=NASTY), lambda spec: 3.0, data=f"text:{NASTY}",
@@ -120,16 +121,17 @@ def test_names_come_out_inert_and_intact(make: Make, tmp_path: Path) -> None:
     assert "🙂" in text
 
 
-def test_markdown_points_to_files_that_are_there(smoke: Study, tmp_path: Path) -> None:
-    report = write_report(smoke, tmp_path)
-    links = re.findall(r"\]\(([^)]+)\)", (tmp_path / "report.md").read_text())
+def test_markdown_points_to_files_that_are_there(smoke_report: Report) -> None:
+    report, folder = smoke_report, smoke_report.folder
+    links = re.findall(r"\]\(([^)]+)\)", (folder / "report.md").read_text())
     assert links
     assert set(links) <= set(report.files)
-    hrefs = re.findall(r'href="((?:figures|tables|summary)[^"]*)"', (tmp_path / "report.html").read_text())
+    hrefs = re.findall(r'href="((?:figures|tables|summary)[^"]*)"', (folder / "report.html").read_text())
     assert len(hrefs) > 10
     assert set(hrefs) <= set(report.files)
 
 
+@pytest.mark.usefixtures("sketched")
 def test_summary_holds_the_key_numbers(wide: Study, tmp_path: Path) -> None:
     report = write_report(wide, tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -142,6 +144,7 @@ def test_summary_holds_the_key_numbers(wide: Study, tmp_path: Path) -> None:
     assert [check["name"] for check in summary["checks"]] == [check.name for check in report.checks]
 
 
+@pytest.mark.usefixtures("sketched")
 def test_files_of_an_earlier_report_do_not_stay(make: Make, tmp_path: Path) -> None:
     study = make(tmp_path / "stale", preset("smoke"), lambda spec: 3.0)
     assert "tables/fit.csv" in write_report(study).files
@@ -152,11 +155,10 @@ def test_files_of_an_earlier_report_do_not_stay(make: Make, tmp_path: Path) -> N
     assert (study.report / "mine.txt").exists()
 
 
-def test_no_path_of_this_machine_is_written(smoke: Study, tmp_path: Path) -> None:
-    write_report(smoke, tmp_path / "out")
-    for name, content in snapshot(tmp_path / "out").items():
+def test_no_path_of_this_machine_is_written(smoke: Study, smoke_report: Report) -> None:
+    for name, content in snapshot(smoke_report.folder).items():
         assert str(smoke.folder.parent).encode() not in content, name
-        assert str(tmp_path).encode() not in content, name
+        assert str(smoke_report.folder.parent).encode() not in content, name
 
 
 def test_import_is_light() -> None:

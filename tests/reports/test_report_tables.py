@@ -26,6 +26,7 @@ def table_of(cell: str) -> Table:
     return Table(name="t", title="t", note="", columns=(column,), rows=((cell,),))
 
 
+@pytest.mark.usefixtures("sketched")
 def test_numbers_are_those_of_runs_csv(wide: Study, tmp_path: Path) -> None:
     write_report(wide, tmp_path)
     source = read(wide.runs_csv)

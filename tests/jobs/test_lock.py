@@ -1,0 +1,117 @@
+"""The lock of a study: what each kind of leftover does to the next sweep."""
+
+import fcntl
+import json
+import os
+import platform
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from jobs import lock
+from jobs.lock import Times, study_lock
+from planners import UsageError
+
+QUICK = Times(beat=0.05, stale=0.3, wait=0.6)
+NEVER_PID = 2**22 + 1
+
+
+def left_by(path: Path, host: str, pid: int, beat: int = 3) -> None:
+    path.touch()
+    with path.open("r+") as file:  # in place, as a holder does: the file is never empty meanwhile
+        file.write(json.dumps({"token": "old", "host": host, "pid": pid, "beat": beat}).ljust(lock.SIZE))
+
+
+def test_one_at_a_time_and_the_next_one_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    path = tmp_path / "sweep.lock"
+    with study_lock(path, times=QUICK):
+        with pytest.raises(UsageError, match="another sweep has held"), study_lock(path, times=QUICK, say=told.append):
+            pass
+        assert f"process {os.getpid()} on {platform.node()}" in told[0]
+    with study_lock(path, times=QUICK, say=told.append):
+        assert len(told) == 1
+    assert path.read_bytes().strip() == b""  # a holder that ended well leaves nothing to wonder about
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff" * 300, b"[1]", b'{"host": 3}'])
+def test_a_torn_or_foreign_file_is_no_holder(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "sweep.lock"
+    path.write_bytes(content)
+    with study_lock(path, times=QUICK):
+        assert json.loads(path.read_bytes()[: lock.SIZE])["pid"] == os.getpid()
+
+
+def test_what_a_dead_process_of_this_machine_left_is_taken_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.lock"
+    left_by(path, platform.node(), NEVER_PID)
+    start = time.monotonic()
+    with study_lock(path, times=Times(stale=30.0)):
+        assert time.monotonic() - start < 15
+
+
+def test_another_machine_is_judged_by_change_and_not_by_the_clock(tmp_path: Path) -> None:
+    """A dead one is taken over, however new its file looks; a living one is waited for, however old."""
+    path = tmp_path / "sweep.lock"
+    left_by(path, "elsewhere", 7)
+    ahead = time.time() + 10**8
+    os.utime(path, (ahead, ahead))
+    with study_lock(path, times=QUICK):
+        pass
+    left_by(path, "elsewhere", 7)
+    stop = threading.Event()
+
+    def beat() -> None:
+        count = 0
+        while not stop.wait(0.05):
+            count += 1
+            left_by(path, "elsewhere", 7, count)
+            os.utime(path, (1, 1))
+
+    living = threading.Thread(target=beat)
+    living.start()
+    try:
+        with pytest.raises(UsageError, match="process 7 on elsewhere"):
+            study_lock(path, times=Times(stale=1.5, wait=0.1)).__enter__()
+    finally:
+        stop.set()
+        living.join()
+    with study_lock(path, times=QUICK):
+        pass
+
+
+def test_without_flock_the_heartbeat_alone_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    monkeypatch.setattr(lock, "SETTLE_S", 0.05)
+    path = tmp_path / "sweep.lock"
+    inside, most = [], []
+
+    def hold() -> None:
+        with study_lock(path, times=Times(beat=0.05, stale=0.5, wait=60)):
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.1)
+            inside.pop()
+
+    with study_lock(path, times=QUICK), pytest.raises(UsageError), study_lock(path, times=QUICK):
+        pass
+    threads = [threading.Thread(target=hold) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1]
+
+
+def test_who_slept_through_a_takeover_no_longer_beats(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.lock"
+    with study_lock(path, times=QUICK):
+        left_by(path, "elsewhere", 7)
+        time.sleep(0.3)
+        assert json.loads(path.read_text())["host"] == "elsewhere"
+    assert json.loads(path.read_text())["host"] == "elsewhere"
