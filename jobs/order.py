@@ -51,7 +51,8 @@ class Order:
     @property
     def device_s(self) -> float:
         """Device-seconds that they are expected to take."""
-        return sum(self.seconds(run) * self.devices for run in self.statuses if run.spec.run_id in set(self.run_ids))
+        chosen = set(self.run_ids)
+        return sum(self.seconds(run) * self.devices for run in self.statuses if run.spec.run_id in chosen)
 
     @property
     def device_s_used(self) -> float:
