@@ -80,17 +80,19 @@ def position_table(shape: Shape, T: int, device: torch.device, dtype: torch.dtyp
 
 
 def rotary_table(head_dim: int, T: int) -> Table:
-    """Return cosine and sine of the rotary angles, each (T, head_dim) (arXiv 2104.09864)."""
+    """Return cosine and sine of the rotary angles, each (T, head_dim) (arXiv 2104.09864).
+
+    The sines of the first half are negative: so the other dimension of a pair is added in both halves.
+    """
     half = torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim
-    angles = torch.outer(torch.arange(T, dtype=torch.float64), ROTARY_BASE**-half).repeat(1, 2)
-    return angles.cos(), angles.sin()
+    angles = torch.outer(torch.arange(T, dtype=torch.float64), ROTARY_BASE**-half)
+    return angles.cos().repeat(1, 2), torch.cat((-angles.sin(), angles.sin()), dim=1)
 
 
 def rotate(x: Tensor, table: Table) -> Tensor:
     """Return x (batch, heads, T, head_dim) with each pair of dimensions (i, i + head_dim / 2) turned by position."""
     cosine, sine = table
-    first, second = x.chunk(2, dim=-1)
-    return (x * cosine + torch.cat((-second, first), dim=-1) * sine).to(x.dtype)
+    return (x * cosine + x.roll(x.shape[-1] // 2, -1) * sine).to(x.dtype)
 
 
 def alibi_table(n_heads: int, head_dim: int, T: int) -> Table:

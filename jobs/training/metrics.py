@@ -76,7 +76,8 @@ class Window:
         if not pending:
             return
         losses = torch.stack([part.loss for part in pending])
-        weights = torch.tensor([part.sequences for part in pending], dtype=torch.float64, device=losses.device)
+        counts = torch.tensor([part.sequences for part in pending], dtype=torch.float64)
+        weights = counts.to(losses.device, non_blocking=True)
         self._add("loss", losses.double() @ weights)
         columns = list(zip(*(layer for part in pending for layer in part.layers), strict=True))
         if columns:

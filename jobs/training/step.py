@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from jobs.execution import Execution, check_shares
-from jobs.training import distributed, memory
+from jobs.training import by_hand, distributed, memory
 from jobs.training.distributed import Ranks
 from jobs.training.experts import Experts
 from jobs.training.loss import linear_cross_entropy
 from jobs.training.metrics import Part, Window
-from jobs.training.model import Transformer, is_matrix
+from jobs.training.model import Transformer
+from jobs.training.optimizer import adamw
 from jobs.training.precision import autocast
 from jobs.training.routing import Routing
 from jobs.training.schedule import learning_rate
@@ -52,6 +53,8 @@ class Stepper:
         self.compiled = compiles(execution, spec, ranks.device)
         prepare_blocks(model, execution, ranks, compiled=self.compiled)
         self.objective = ranks.wrap(Objective(model, spec.router, compiled=self.compiled))
+        eager = not (self.compiled or execution.recompute) and ranks.size == 1
+        self.by_hand = eager and by_hand.suits(spec, ranks.device)
         self.optimizer = adamw(model, spec)
         self.weights = list(model.parameters())
         self.experts = [module for module in model.modules() if isinstance(module, Experts)]
@@ -98,6 +101,9 @@ class Stepper:
         parts = []
         try:
             for windows in (split := torch.split(batch, self.micro_batch)):
+                if self.by_hand and len(split) == 1:
+                    entropy, routings = by_hand.gradients(self.model, windows, self.spec.router.balance)
+                    return [Part.of(len(windows), entropy, routings, detailed=detailed)]
                 with self.ranks.accumulate(self.objective, last=windows is split[-1]):
                     with autocast(self.spec.training.precision, self.ranks.device):
                         loss, entropy, routings = self.objective(windows)
@@ -160,8 +166,9 @@ def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, co
     """Recompute, compile and divide the blocks of `model` as asked; their weights keep their names."""
     from torch.utils.checkpoint import checkpoint
 
-    if compiled:  # one per kind of block, mode and batch; beyond the limit, 8, torch gives up
-        torch._dynamo.config.recompile_limit = 64
+    if compiled:
+        torch.compiler.reset()  # else sizes in which this run differs from the last one are compiled as unknown
+        torch._dynamo.config.recompile_limit = 64  # one per kind of block, mode and batch; beyond it torch gives up
     for layer in model.layers:
         if execution.recompute:
             kept = layer.forward
@@ -170,16 +177,3 @@ def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, co
             layer.compile(fullgraph=True)
     if execution.shard:
         distributed.shard(model, model.layers, ("hidden",))
-
-
-def adamw(model: Transformer, spec: RunSpec) -> torch.optim.Optimizer:
-    """Return fused AdamW with weight decay on matrices and none on norms and biases."""
-    training, named = spec.training, list(model.named_parameters())
-    decayed = [weight for name, weight in named if is_matrix(name, weight)]
-    others = [weight for name, weight in named if not is_matrix(name, weight)]
-    groups = [
-        {"params": decayed, "weight_decay": training.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    first, second = training.betas
-    return torch.optim.AdamW(groups, lr=training.lr, betas=(first, second), fused=True)

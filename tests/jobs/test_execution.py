@@ -11,9 +11,10 @@ import torch
 
 from jobs.execution import Execution
 from jobs.record import RunRecord, flatten, read_record
-from jobs.training import checkpoint, loop, memory
+from jobs.training import by_hand, checkpoint, loop, memory
 from jobs.training.memory import OutOfMemory
 from jobs.training.model import Transformer
+from jobs.training.optimizer import AdamW
 from jobs.training.step import Objective
 from jobs.worker import train_and_record
 from planners import Question, RunSpec, Study, UsageError
@@ -91,6 +92,7 @@ def exhausted(monkeypatch: pytest.MonkeyPatch, fitting: int, error: Exception, a
         return forward(self, windows)
 
     monkeypatch.setattr(Objective, "forward", limited)
+    monkeypatch.setattr(by_hand, "suits", lambda *_: False)
     return sizes
 
 
@@ -148,19 +150,19 @@ def test_an_optimizer_that_does_not_fit_is_a_failure_that_says_what_to_do(
     tiny_study: Study, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     """No micro-batch is small enough then, so none is tried; the first step is where the moments are made."""
-    spec, step, taken = wider(tiny_study), torch.optim.AdamW.step, []
+    spec, step, taken = wider(tiny_study), AdamW.step, []
 
-    def limited(self: torch.optim.AdamW) -> object:
+    def limited(self: AdamW) -> object:
         taken.append(1)
         if len(taken) > (where == "a later step") * 5:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return step(self)
+        step(self)
 
     owners = {"clipping": (torch.nn.utils, "clip_grad_norm_"), "the weights": (Transformer, "to")}
     if where in owners:
         always_fails(*owners[where], monkeypatch)
     else:
-        monkeypatch.setattr(torch.optim.AdamW, "step", limited)
+        monkeypatch.setattr(AdamW, "step", limited)
     record = train_and_record(tiny_study, spec)
     assert record is not None
     assert (record.state, record.loss) == ("failed", None)
@@ -169,7 +171,7 @@ def test_an_optimizer_that_does_not_fit_is_a_failure_that_says_what_to_do(
     assert len(taken) == {"the first step": 1, "a later step": 6}.get(where, 0)
     assert read_record(tiny_study, spec) == record
     if where == "a later step":  # it goes on where memory suffices
-        monkeypatch.setattr(torch.optim.AdamW, "step", step)
+        monkeypatch.setattr(AdamW, "step", step)
         assert loop.train(tiny_study, spec).state == "done"
 
 

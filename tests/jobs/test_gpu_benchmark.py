@@ -1,8 +1,12 @@
 """benchmarks/gpu.py runs: its numbers need a GPU, its code does not."""
 
+import importlib
+import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -14,6 +18,13 @@ def benchmark(*flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(SCRIPT), *flags], capture_output=True, text=True)
 
 
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script as a module."""
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    return importlib.import_module("gpu")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so() -> None:
     done = benchmark()
@@ -21,13 +32,68 @@ def test_without_a_gpu_it_says_so() -> None:
     assert done.stderr == "there is no GPU on this machine; run this on one that has\n"
 
 
-def test_all_of_it_runs_at_a_tiny_size() -> None:
-    done = benchmark("--tiny", "--device", "cpu")
+def test_all_of_it_runs_at_a_tiny_size(tmp_path: Path) -> None:
+    done = benchmark("--tiny", "--device", "cpu", "-o", str(tmp_path / "rows.jsonl"))
     assert done.returncode == 0, done.stderr
-    assert "tiny sizes, which only show that it runs" in done.stdout.splitlines()[0]
-    tables = [block.splitlines() for block in done.stdout.split("\n\n")[1:]]
-    assert [len({line.count("|") for line in table}) for table in tables] == [1, 1, 1]
-    layers, models, repeats = ([line.split(" | ") for line in table[2:]] for table in tables)
-    assert {"grouped", "looped", "grouped, even load"} <= {row[1] for row in layers}
-    assert len(models) == 3
-    assert [row[1] for row in repeats] == ["0 nats", "0 nats"]  # on a CPU every run repeats
+    first, *blocks = done.stdout.strip().split("\n\n")
+    assert "tiny sizes, which only show that it runs" in first
+    tables = [block.splitlines() for block in blocks]
+    assert [len({line.count("|") for line in table}) for table in tables] == [1] * 4
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert len(rows) == 1 + sum(len(table) - 2 for table in tables)  # the same rows twice
+    assert [row["kind"] for row in rows] == ["machine", *["layer"] * 4, *["model"] * 2, *["repeat"] * 2]
+    by_variant = {row["variant"]: row for row in rows if row["kind"] == "layer"}
+    assert set(by_variant) == {"dense, d_ff 32", "grouped", "looped", "grouped, even load"}
+    assert by_variant["grouped"]["met"]
+    dense, twin = (row for row in rows if row["kind"] == "model")
+    assert (dense["case"], twin["case"]) == ("tiny dense", "tiny E8 K2")
+    assert twin["ratio_95"][0] <= twin["ratio"] <= twin["ratio_95"][1]
+    assert twin["max_load"] >= 1
+    assert dense["micro_batch"] == twin["micro_batch"] == 8
+    assert [row["largest_difference"] for row in rows[-2:]] == [0, 0]  # on a CPU every run repeats
+
+
+def test_a_case_without_memory_ends_no_other_and_nothing_begins_late(
+    gpu: ModuleType, capsys: pytest.CaptureFixture, tmp_path: Path
+) -> None:
+    def measured() -> Iterator[dict]:
+        yield {"kind": "repeat", "steps": 3, "largest_difference": 0.25, "ms": 1234.5, "ms_95": [1.0, 2000.0]}
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nsecond line")
+
+    with open(tmp_path / "rows.jsonl", "w") as file:
+        rows = gpu.Rows(file)
+        gpu.run_case("a", measured, rows, end=float("inf"))
+        assert rows.missed
+        gpu.run_case("b", measured, rows, end=float("inf"))
+        gpu.run_case("c", measured, rows, end=0.0)
+    written = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [(row["case"], row["kind"]) for row in written] == [
+        ("a", "repeat"), ("a", "failed"), ("b", "repeat"), ("b", "failed"), ("c", "left out"),
+    ]  # fmt: skip
+    out = capsys.readouterr().out
+    assert "| a | 3 | 0.25 | 1,234 (1 to 2e+03) |" in out
+    assert "a: failed, OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB\n" in out
+    assert "c: left out, the time was up" in out
+
+
+def test_real_sizes_are_what_their_names_say(gpu: ModuleType) -> None:
+    steps = importlib.import_module("gpu_steps")
+    for name, model in gpu.REAL.models.items():
+        dense = steps.spec_of(steps.shape_of_model(model), model[-1], gpu.REAL)
+        assert dense.shape.total / 1e6 == pytest.approx(float(name[:-1]), rel=0.1)
+        for n_experts, top_k in gpu.REAL.twins:
+            twin = steps.spec_of(steps.shape_of_model(model, n_experts, top_k), model[-1], gpu.REAL)
+            router = 6 * model[1] * model[0] * n_experts
+            assert twin.flops_per_token["exact"] - router == dense.flops_per_token["exact"]
+            assert twin.shape.d_expert % 64 == 0  # whole tiles of the grouped product
+    assert {*gpu.REAL.targets} <= {name for name, _ in gpu.cases(gpu.REAL, torch.device("cpu"), deterministic=False)}
+
+
+def test_a_missed_target_is_told(gpu: ModuleType, capsys: pytest.CaptureFixture) -> None:
+    rows = gpu.Rows(None)
+    rows.write({"kind": "layer", "case": "x", "variant": "grouped", "ms": 2.0, "target": 0.85, "met": True})
+    assert not rows.missed
+    rows.write({"kind": "layer", "case": "x", "variant": "grouped", "ms": 2.0, "target": 0.85, "met": False})
+    assert rows.missed
+    assert "0.85, met" in (out := capsys.readouterr().out)
+    assert "0.85, missed" in out
