@@ -1,13 +1,13 @@
 # Two commands on a fresh machine: make study, make test. Nothing has to be set up before them.
 PYTHON ?= python3
-PRESET ?= smoke
+PRESET ?= laptop
 BIN := .venv/bin
 
 .PHONY: env study test soak bench lint clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make study [PRESET=smoke]  plan, train, fit and report a study on the embedded corpus"
+	@echo "make study [PRESET=laptop]  plan, train, fit and report a study on the embedded corpus"
 	@echo "make test                  run the tests"
 	@echo "make lint                  ruff and mypy"
 	@echo "make soak                  longer tests: killed and interrupted sweeps, calibration of intervals"

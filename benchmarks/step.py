@@ -1,8 +1,10 @@
 """python benchmarks/step.py
 
-What a training step costs outside the model (reading data, schedule, metrics, bookkeeping, files) at the size of the
-embedded study, found in two ways: `outside` is the time of a run's steps that is not spent in forward, backward,
-clipping and optimizer; `against bare` compares blocks of steps with interleaved blocks of nothing but those.
+How fast a training step is at the size of the embedded study, and what it costs outside the model (reading data,
+schedule, metrics, bookkeeping, files). `peak` is the share of the speed of a product of two 512 x 512 matrices in the
+same process; `operations` are torch's, of a step of ours and of one by autograd and torch's own AdamW; `outside` is the
+time that is not spent in forward, backward, clipping and optimizer; `autograd / ours` is the time of that other step
+over ours (above 1: ours is faster), from interleaved blocks of steps.
 One process, one thread, processor time: what other processes take does not count.
 """
 
@@ -12,13 +14,16 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from jobs.corpora import describe, open_store
 from jobs.execution import Execution
@@ -26,7 +31,7 @@ from jobs.training import distributed
 from jobs.training.environment import keep_freed_memory
 from jobs.training.loop import Interrupted, Loop
 from jobs.training.step import Stepper
-from planners import RunSpec, Study, make_plan, preset
+from planners import Study, make_plan, preset
 
 BLOCK = 20
 """Steps of one kind in a row."""
@@ -52,23 +57,59 @@ class Inside:
         setattr(owner, name, timed)
 
 
-def bare_step(stepper: Stepper, batch: torch.Tensor) -> None:
-    """Take a step with nothing around the model."""
-    loss, _, _ = stepper.objective(batch)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(stepper.model.parameters(), 1.0)
-    stepper.optimizer.step()
-    stepper.optimizer.zero_grad(set_to_none=True)
+class Operations(TorchDispatchMode):
+    """Counts the operations of torch, as they are after autograd."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count one."""
+        self.count += 1
+        return func(*args, **(kwargs or {}))
 
 
-def blocks(study: Study, spec: RunSpec, count: int, inside: Inside) -> list[tuple[float, float, float]]:
-    """Return the seconds of `count` pairs of blocks: of the engine, thereof inside the model, of the bare model."""
-    ranks = distributed.join()
-    loop = Loop(study, spec, open_store(spec.data), ranks, Execution())
+class Plain:
+    """The same model with torch's own gradient and optimizer, and nothing around it."""
+
+    def __init__(self, stepper: Stepper) -> None:
+        self.stepper = stepper
+        self.optimizer = torch.optim.AdamW(stepper.model.parameters(), lr=0.0, weight_decay=0.1, fused=True)
+
+    def step(self, batch: torch.Tensor) -> None:
+        """Take a step that changes nothing."""
+        loss, _, _ = self.stepper.objective(batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.stepper.weights, 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+
+def operations(take: Callable[[], object]) -> int:
+    """Return how many operations of torch something takes, the second time that it is done."""
+    take()
+    with Operations() as seen:
+        take()
+    return seen.count
+
+
+def peak() -> float:
+    """Return the FLOP/s of a matrix product in this process."""
+    x, elapsed = torch.randn(512, 512), []
+    for _ in range(40):
+        start = time.process_time()
+        torch.mm(x, x)
+        elapsed.append(time.process_time() - start)
+    return float(2 * 512**3 / statistics.median(elapsed))
+
+
+def blocks(loop: Loop, count: int, inside: Inside) -> list[tuple[float, float, float]]:
+    """Return the seconds of `count` pairs of blocks: of the engine, thereof inside the model, of the plain model."""
     inside.watch(loop.stepper, "gradients")
     inside.watch(loop.stepper.optimizer, "step")
     inside.watch(loop.stepper.optimizer, "zero_grad")
-    batches, found = [loop.batch(step) for step in range(BLOCK)], []
+    plain, batches, found = Plain(loop.stepper), [loop.batch(step) for step in range(BLOCK)], []
     inside.seconds, clock = 0.0, time.process_time()
 
     def pause(step: int) -> bool:
@@ -77,7 +118,7 @@ def blocks(study: Study, spec: RunSpec, count: int, inside: Inside) -> list[tupl
             engine, within = time.process_time() - clock, inside.seconds
             start = time.process_time()
             for batch in batches:
-                bare_step(loop.stepper, batch)
+                plain.step(batch)
             found.append((engine, within, time.process_time() - start))
             inside.seconds, clock = 0.0, time.process_time()
         return len(found) == count + 2
@@ -101,22 +142,37 @@ def main() -> int:
     os.environ["SCALING_CHECKPOINT_S"] = "1e9"  # a checkpoint every 30 s is the user's choice
     question = replace(preset("smoke"), budgets=(parser.parse_args().budget,), unique_tokens=1_000_000)
     planned = make_plan(question, describe(str(question.data)))
-    print(f"torch {torch.__version__}, one thread, fp32, {count} pairs of {BLOCK} steps, engine against bare model")
-    print(f"{'arm':8} {'tokens/step':>11} {'ms/step':>8} {'tokens/s':>9} {'outside':>8}  against bare (quartiles)")
+    print(
+        f"torch {torch.__version__}, one thread, fp32, {count} pairs of {BLOCK} steps, {peak() / 1e9:.0f} GFLOP/s peak"
+    )
+    print(
+        f"{'arm':14} {'tokens':>6} {'ms':>6} {'tokens/s':>9} {'GFLOP/s':>8} {'peak':>5} {'operations':>13}"
+        f" {'outside':>8}  autograd / ours (quartiles)"
+    )
     inside = Inside()
     inside.watch(torch.nn.utils, "clip_grad_norm_")
     with tempfile.TemporaryDirectory() as folder:
         for spec in planned.runs:
-            tokens = spec.training.batch_tokens
-            found = blocks(Study(Path(folder)), spec, count, inside)
-            low, middle, high = statistics.quantiles([100 * (engine / bare - 1) for engine, _, bare in found], n=4)
-            outside = statistics.median(100 * (engine / within - 1) for engine, within, _ in found)
-            step = statistics.median(engine for engine, _, _ in found) / BLOCK
-            print(
-                f"{spec.arm:8} {tokens:11d} {1e3 * step:8.2f} {tokens / step:9.0f} {outside:7.2f}%"
-                f"  {middle:.2f}% ({low:.2f}% to {high:.2f}%)"
-            )
+            loop = Loop(Study(Path(folder)), spec, open_store(spec.data), distributed.join(), Execution())
+            print(line(loop, count, inside), flush=True)
     return 0
+
+
+def line(loop: Loop, count: int, inside: Inside) -> str:
+    """Return the line of one arm."""
+    stepper, batch, window, spec = loop.stepper, loop.batch(0), loop.new_window(), loop.spec
+    ours = operations(lambda: stepper.take(0, batch, window, detailed=False))
+    plain = Plain(stepper)
+    theirs = operations(lambda: plain.step(batch))
+    found, tokens = blocks(loop, count, inside), spec.training.batch_tokens
+    outside = statistics.median(100 * (engine / within - 1) for engine, within, _ in found)
+    low, middle, high = statistics.quantiles([other / engine for engine, _, other in found], n=4)
+    step = statistics.median(engine for engine, _, _ in found) / BLOCK
+    speed = spec.flops_per_token["exact"] * tokens / step
+    return (
+        f"{spec.arm:14} {tokens:6d} {1e3 * step:6.2f} {tokens / step:9.0f} {speed / 1e9:8.1f}"
+        f" {100 * speed / peak():4.0f}% {ours:5d} ({theirs:5d}) {outside:7.2f}%  {middle:.2f} ({low:.2f} to {high:.2f})"
+    )
 
 
 if __name__ == "__main__":

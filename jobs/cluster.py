@@ -68,6 +68,8 @@ class Cluster:
             raise UsageError(f"flops_per_s {self.flops_per_s} must be above 0")
         if self.runs_per_gpu > 1 and self.execution.devices > 1:
             raise UsageError("a run on several devices shares none of them; give --devices or --runs-per-gpu")
+        if self.nodes and self.execution.devices % self.nodes:
+            raise UsageError(f"{self.execution.devices} devices cannot be spread evenly over {self.nodes} nodes")
 
     @property
     def limit_min(self) -> int:

@@ -20,6 +20,7 @@ from planners.errors import UsageError
 MONTH_MIN = 60 * 24 * 30
 STOP_S = 30.0
 """Seconds that workers of this machine are given to write their checkpoints when they are asked to end."""
+LEAVE_S = 5.0
 ASK_S = 0.5
 """Seconds between two such requests: one that comes while a worker starts is lost."""
 
@@ -79,6 +80,17 @@ def stop(submissions: Sequence[Submission], seconds: float = STOP_S) -> bool:
                 os.kill(pid, signal.SIGTERM)
         time.sleep(ASK_S)
     return True
+
+
+def leave(submissions: Sequence[Submission]) -> None:
+    """Wait until workers of this machine that have nothing left to train are gone, so that nobody takes them for busy.
+
+    Those that are not after `LEAVE_S` have something to train.
+    """
+    deadline = time.monotonic() + LEAVE_S
+    here = [one for one in submissions if one.executor == "local"]
+    while any(processes_of(one) for one in here) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _start_local(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: Needs) -> Started:
@@ -151,7 +163,8 @@ def _taken_all_the_same(submission: Submission, reason: str) -> list[str]:
 
 
 def slurm_parameters(submission: Submission, cluster: Cluster, needs: Needs) -> dict[str, Any]:
-    """Return the parameters of submitit for an array of a submission."""
+    """Return the parameters of submitit for an array of a submission; its tasks share a run, or a device."""
+    devices, nodes = cluster.execution.devices, cluster.nodes or 1
     own: dict[str, Any] = {"requeue": True}
     if needs.after:
         own["dependency"] = "afterany:" + ":".join(needs.after)
@@ -164,14 +177,15 @@ def slurm_parameters(submission: Submission, cluster: Cluster, needs: Needs) -> 
         "slurm_signal_delay_s": cluster.warn_s,
         "slurm_array_parallelism": cluster.parallel,
         "slurm_setup": list(cluster.setup) or None,
-        "gpus_per_node": cluster.gpus_per_run or None,
+        "gpus_per_node": -(-cluster.gpus_per_run // nodes) if cluster.gpus_per_run else None,
         "nodes": cluster.nodes,
+        "slurm_srun_args": ["--kill-on-bad-exit=1"] if devices > 1 else None,
     }
     return {
         "name": submission.name,
         "timeout_min": cluster.limit_min,
-        "cpus_per_task": needs.threads * (cluster.execution.devices if cluster.runs_per_gpu == 1 else 1),
-        "tasks_per_node": cluster.runs_per_gpu,
+        "cpus_per_task": needs.threads,
+        "tasks_per_node": devices // nodes if devices > 1 else cluster.runs_per_gpu,
         "slurm_additional_parameters": own,
         **{name: value for name, value in given.items() if value is not None},
     }

@@ -38,7 +38,7 @@ FAILURES: dict[str, Failure] = {
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory|bad_alloc", re.IGNORECASE)
 PEER = re.compile(
-    r"connection (was )?(closed|reset|refused)|closed by peer|broken pipe|torchrun ended|ChildFailed"
+    r"connection (was )?(closed|reset|refused)|closed by peer|broken pipe|ended without a word|ChildFailed"
     r"|exit code:? -?(9|15|137|143)\b|signal (9|15)\b|SIGKILL|SIGTERM|watchdog|remote process|NCCL",
     re.IGNORECASE,
 )

@@ -51,7 +51,8 @@ class Order:
     @property
     def device_s(self) -> float:
         """Device-seconds that they are expected to take."""
-        return sum(self.seconds(run) * self.devices for run in self.statuses if run.spec.run_id in set(self.run_ids))
+        chosen = set(self.run_ids)
+        return sum(self.seconds(run) * self.devices for run in self.statuses if run.spec.run_id in chosen)
 
     @property
     def device_s_used(self) -> float:
@@ -103,8 +104,8 @@ def decide(study: Study, cluster: Cluster, *, retry: bool = False) -> Order:
     )
     withheld: list[str] = []
     runs = wanted(statuses, retry=retry)
-    runs = _with_parents(runs, statuses, withheld)
     runs = _with_attempts(runs, cluster, withheld)
+    runs = _with_parents(runs, statuses, withheld)
     runs = _affordable(runs, statuses, clock, cluster, withheld)
     arrays, workers = _arranged(runs, flight, clock, cluster, withheld)
     return Order(
@@ -119,7 +120,7 @@ def decide(study: Study, cluster: Cluster, *, retry: bool = False) -> Order:
 
 
 def _with_parents(runs: list[RunStatus], statuses: Sequence[RunStatus], withheld: list[str]) -> list[RunStatus]:
-    """Leave out runs whose parent is neither done nor about to be."""
+    """Return the runs, parents first, without those whose parent is neither done nor about to be."""
     by_id = {run.spec.run_id: run for run in statuses}
     coming = {run.spec.run_id for run in statuses if run.state in FINAL or run.state == "running" or run.in_flight}
     kept: list[RunStatus] = []
@@ -130,7 +131,7 @@ def _with_parents(runs: list[RunStatus], statuses: Sequence[RunStatus], withheld
                 kept.append(by_id[spec.run_id])
                 coming.add(spec.run_id)
     if len(kept) < len(runs):
-        withheld.append(f"{len(runs) - len(kept)} runs start from a run that failed or is not in the plan")
+        withheld.append(f"{len(runs) - len(kept)} runs start from a run that failed, is withheld or is not in the plan")
     return kept
 
 
@@ -148,7 +149,7 @@ def _with_attempts(runs: list[RunStatus], cluster: Cluster, withheld: list[str])
 def _affordable(
     runs: list[RunStatus], statuses: Sequence[RunStatus], clock: Clock, cluster: Cluster, withheld: list[str]
 ) -> list[RunStatus]:
-    """Leave out what the cap on device-hours does not allow, in the order of the plan."""
+    """Leave out what the cap on device-hours does not allow: from the first run on that it does not."""
     if cluster.max_device_hours is None:
         return runs
     devices = cluster.execution.devices

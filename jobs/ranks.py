@@ -1,7 +1,9 @@
-"""python -m jobs.ranks FOLDER RUN_ID EXECUTION, which torchrun starts once a device
+"""python -m jobs.ranks FOLDER RUN_ID EXECUTION, started once a device with the environment of torch.distributed
 
-One run on several devices of this machine: `launch` starts torchrun, each of its processes trains its share, the first
-one writes. Whoever launches holds the lock of the run; torchrun inherits it, so it holds as long as either lives.
+One run on several devices: `launch` starts a process for each device of this machine, and they train it together; the
+first one writes. In a task group of Slurm each task starts one of the processes: the first task owns the run and tells
+the others where to meet, and they `follow`. Processes of a run are new for each run, so that one that breaks takes no
+other with it. The owner holds the lock of the run; its process inherits it, so it holds as long as either lives.
 """
 
 import json
@@ -14,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jobs.execution import Execution, check_shares
+from jobs.group import Group, Meeting, free_port, task_group
 from jobs.machine import check_devices
 from jobs.record import RunRecord, read_record
 from planners.errors import UsageError
@@ -25,11 +28,11 @@ from planners.study import Study
 POLL_S = 0.2
 """Seconds between looks at the processes."""
 GRACE_S = 5.0
-"""Seconds that a failing process leaves the first one to write its record, before torchrun ends them all."""
+"""Seconds that a failing process leaves the first one to write its record, before all of them are ended."""
 
 
 def is_rank() -> bool:
-    """Whether torchrun started this process."""
+    """Whether this process is one of those that torch.distributed connects."""
     return "WORLD_SIZE" in os.environ and "RANK" in os.environ
 
 
@@ -41,42 +44,96 @@ def is_first() -> bool:
 def check_processes(execution: Execution, training: Training) -> None:
     """Raise UsageError where the processes of a run are more than this machine's devices, or cannot share its batch.
 
-    They are those that torchrun started, or those that `launch` would.
+    They are those that were started with this one, or those that `launch` would start.
     """
-    check_devices(int(os.environ.get("LOCAL_WORLD_SIZE", execution.devices)))
+    if task_group(execution.devices) is None:
+        check_devices(int(os.environ.get("LOCAL_WORLD_SIZE", execution.devices)))
     check_shares(int(os.environ.get("WORLD_SIZE", execution.devices)), training)
 
 
 def launch(
     study: Study, spec: RunSpec, execution: Execution, *, stop: Callable[[int], bool] = lambda step: False
 ) -> RunRecord | None:
-    """Train a run on `execution.devices` processes and return its record, or None where it was stopped.
+    """Train a run on `execution.devices` processes and return its record, or None where it was asked to stop.
 
-    `stop` is asked now and then, with the steps of the last metrics line. Raises UsageError where this machine has too
-    few devices or the batch cannot be shared, and RuntimeError where a process died without leaving a record.
+    Raises UsageError where that cannot be, and RuntimeError where a process was lost and none left a record.
     """
     check_processes(execution, spec.training)
     folder = study.run_folder(spec.run_id)
     forget_error(folder)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={execution.devices}"]
-    mine = ["-m", "jobs.ranks", str(study.folder), spec.run_id, json.dumps(to_json(execution))]
-    # the lock's file is inherited; Ctrl-C reaches only this process, which asks torchrun to stop
-    process = subprocess.Popen([*torchrun, *mine], close_fds=False, start_new_session=True)
-    stopped = False
-    try:
-        while process.poll() is None:
-            if not stopped and stop(last_row(folder / "metrics.jsonl").get("step", 0)):
-                process.terminate()
-                stopped = True
-            time.sleep(POLL_S)
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
+    group = task_group(execution.devices)
+    meeting = Meeting(run_id=spec.run_id, host=group.host if group else "127.0.0.1", port=free_port())
+    if group:
+        group.tell(meeting)
+    places = [group] if group else [Group.here(rank, execution.devices) for rank in range(execution.devices)]
+    processes = [start(study, meeting, execution, place) for place in places]
+    stopped = watch(
+        processes,
+        stop=lambda: stop(last_row(folder / "metrics.jsonl").get("step", 0)),
+        broken=lambda: group is not None and group.is_broken(meeting),
+    )
     record = read_record(study, spec)
     if record is None and not stopped:
-        raise RuntimeError(error_told(folder) or f"torchrun ended with exit code {process.returncode}")
+        codes = ", ".join(str(process.returncode) for process in processes)
+        raise RuntimeError(error_told(folder) or f"the processes of the run ended without a word (exit codes {codes})")
     return record
+
+
+def follow(study: Study, execution: Execution, group: Group, stop: Callable[[], bool]) -> None:
+    """Start this task's process of each run that the first task tells of, until that one has no more."""
+    for meeting in group.meetings():
+        process = start(study, meeting, execution, group)
+        watch([process], stop=stop, broken=lambda: False)
+        if process.returncode != 0:
+            group.tell_broken(meeting)
+
+
+def start(study: Study, meeting: Meeting, execution: Execution, place: Group) -> subprocess.Popen[bytes]:
+    """Start one process of a run."""
+    mine = [sys.executable, "-m", "jobs.ranks", str(study.folder), meeting.run_id, json.dumps(to_json(execution))]
+    connected = {
+        "MASTER_ADDR": meeting.host,
+        "MASTER_PORT": meeting.port,
+        "RANK": place.rank,
+        "WORLD_SIZE": place.size,
+        "LOCAL_RANK": place.local_rank,
+        "LOCAL_WORLD_SIZE": place.local_size,
+    }
+    # the lock's file is inherited; Ctrl-C reaches only this process, which asks its processes to stop
+    return subprocess.Popen(
+        mine,
+        env={**os.environ, **{name: str(value) for name, value in connected.items()}},
+        close_fds=False,
+        start_new_session=True,
+        preexec_fn=_ignore_notices,
+    )
+
+
+def watch(processes: list[subprocess.Popen[bytes]], stop: Callable[[], bool], broken: Callable[[], bool]) -> bool:
+    """Wait for the processes, and return whether they were asked to stop; where one breaks, the others are ended."""
+    stopped, deadline = False, float("inf")
+    try:
+        while any(process.poll() is None for process in processes):
+            if not stopped and stop():
+                stopped = True
+                signal_all(processes, signal.SIGTERM)
+            if deadline == float("inf") and (broken() or any(process.poll() for process in processes)):
+                deadline = time.monotonic() + 2 * GRACE_S
+            if time.monotonic() > deadline:
+                signal_all(processes, signal.SIGKILL)
+            time.sleep(POLL_S)
+    except BaseException:
+        signal_all(processes, signal.SIGTERM)
+        for process in processes:
+            process.wait()
+        raise
+    return stopped
+
+
+def signal_all(processes: list[subprocess.Popen[bytes]], number: signal.Signals) -> None:
+    """Send a signal to those that live."""
+    for process in processes:
+        process.send_signal(number)
 
 
 def forget_error(folder: Path) -> None:
@@ -92,8 +149,14 @@ def error_told(folder: Path) -> str | None:
         return None
 
 
+def _ignore_notices() -> None:
+    """A scheduler tells every process of a job of its end; the tasks pass it on to theirs as SIGTERM."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+
+
 def main() -> int:
-    """Train as one of the processes of a run, and return 1 where it failed, so that torchrun ends the others."""
+    """Train as one of the processes of a run, and return 1 where it failed, so that the others are ended."""
     from jobs.worker import train_and_record
 
     folder, run_id, settings = sys.argv[1:]

@@ -61,6 +61,8 @@ class Environment:
     """Version of this toolkit."""
     commit: str | None
     """Commit of its sources, with + where they were changed; null where unknown."""
+    code: str | None = None
+    """Hash of the sources that it ran (`jobs.snapshot`); null in records of before it was kept."""
     python: str
     """Version of Python."""
     torch: str
@@ -153,14 +155,19 @@ def read_records(study: Study) -> list[tuple[RunSpec, RunRecord | None]]:
 def collect(study: Study) -> list[dict[str, Any]]:
     """Write `runs.csv` from the records and return its rows, one for each run that has a record."""
     records = [record for _, record in read_records(study) if record is not None]
-    if records:
-        write_text(study.runs_csv, runs_csv(records))
-    return [flatten(record) for record in records]
+    rows = [flatten(record) for record in records]
+    if rows:
+        write_text(study.runs_csv, as_csv(rows))
+    return rows
 
 
 def runs_csv(records: list[RunRecord]) -> str:
-    """Return the text of `runs.csv`; a column that a record has no number for is empty in its row."""
-    rows = [flatten(record) for record in records]
+    """Return the text of `runs.csv`."""
+    return as_csv([flatten(record) for record in records])
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    """Return rows as CSV; a column that a row has no number for is empty in it."""
     text = io.StringIO()
     columns = dict.fromkeys(name for row in rows for name in row)
     writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")

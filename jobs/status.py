@@ -113,7 +113,7 @@ def _open_status(
     running = is_running(folder) or (at_work and is_begun)
     past = attempts[:-1] if running and is_begun else attempts
     resting = "queued" if in_flight else "waiting"
-    seconds = [line.get("wall_s") or 0.0, sum(attempt.wall_s for attempt in attempts)]
+    told = record.wall_s if record else line.get("wall_s") or 0.0
     return RunStatus(
         spec=spec,
         state="running" if running else "failed" if record else resting,
@@ -123,7 +123,7 @@ def _open_status(
         tokens_per_s=line.get("tokens_per_s"),
         in_flight=in_flight,
         eta_s=line.get("eta_s") if record is None else None,
-        wall_s=max(seconds),
+        wall_s=max(told, sum(attempt.wall_s for attempt in attempts)),
         attempts=tuple(attempts),
         spent=spent(past, D_saved(folder, spec)) if past else 0,
         failure=_last_failure(record, past, job_states),

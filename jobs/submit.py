@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from jobs import executors, scheduler
+from jobs import executors, scheduler, snapshot
 from jobs.cluster import Cluster
 from jobs.execution import check_shares
 from jobs.executors import Needs, Refused, Started
@@ -78,7 +78,8 @@ def _submit(
     if not runs:
         return [], []
     check(study, runs, cluster)
-    worker = _worker(study, runs, cluster, retry)
+    code = snapshot.take(study.cluster.absolute() / "code")
+    worker = _worker(study, runs, cluster, retry, code.name)
     threads = max(run.spec.training.threads for run in runs)
     submissions: list[Submission] = []
     works = []
@@ -88,7 +89,8 @@ def _submit(
         waits = (*after, *(job.id for one in before for job in one.jobs or ()))
         arrays_before = tuple(dict.fromkeys(id.split("_")[0] for id in waits))
         needs = Needs(threads=threads, workers=order.workers, after=arrays_before)
-        submission, started = _submit_one(study, array, worker, cluster, needs, len(submissions))
+        with snapshot.used(code):
+            submission, started = _submit_one(study, array, worker, cluster, needs, len(submissions))
         submissions.append(submission)
         works.append(started.work)
     return submissions, works
@@ -139,7 +141,7 @@ def check(study: Study, runs: Sequence[RunStatus], cluster: Cluster) -> None:
         check_shares(cluster.execution.devices, run.spec.training)
 
 
-def _worker(study: Study, runs: Sequence[RunStatus], cluster: Cluster, retry: bool) -> Worker:
+def _worker(study: Study, runs: Sequence[RunStatus], cluster: Cluster, retry: bool, code: str) -> Worker:
     again = {run.spec.run_id: len(run.attempts) for run in runs if retry and run.state == "failed"}
     warned = cluster.limit_min * 60 - (cluster.warn_s or 90)
     return Worker(
@@ -148,6 +150,7 @@ def _worker(study: Study, runs: Sequence[RunStatus], cluster: Cluster, retry: bo
         attempts=cluster.attempts,
         retry=again,
         limit_s=warned if cluster.kind == "slurm" else None,
+        code=code,
     )
 
 

@@ -9,7 +9,6 @@ import fcntl
 import json
 import os
 import platform
-import signal
 import sys
 import time
 import traceback
@@ -18,10 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jobs import snapshot
 from jobs.attempts import D_saved, Ending, attempt, read_attempts, retire, spent
 from jobs.execution import Execution
 from jobs.failures import ATTEMPTS, classify, is_interruption
-from jobs.ranks import GRACE_S, error_told, is_first, is_rank, launch
+from jobs.group import task_group
+from jobs.notice import Notice
+from jobs.ranks import GRACE_S, error_told, follow, is_first, is_rank, launch
 from jobs.record import RunRecord, read_record, write_record
 from planners.errors import UsageError
 from planners.files import last_row, read_json, write_text
@@ -72,7 +74,8 @@ class Worker:
     """What submitit runs: `Worker(folder)(run_ids)` trains what is free among `run_ids`, the first ones first.
 
     `attempts` bounds what a run is given; `retry` names the failed runs to train again, with the attempts they had, so
-    that a run that fails again is left; `limit_s` is when the scheduler's warning before a time limit is due.
+    that a run that fails again is left; `limit_s` is when the scheduler's warning before a time limit is due;
+    `code` names the sources that it must find.
     """
 
     def __init__(
@@ -83,18 +86,37 @@ class Worker:
         attempts: int = ATTEMPTS,
         retry: dict[str, int] | None = None,
         limit_s: float | None = None,
+        code: str | None = None,
     ):
         self.folder, self.execution = folder, execution or Execution()
         self.attempts, self.retry, self.limit_s = attempts, retry or {}, limit_s
+        self.code = code
         self._begin()
 
     def __call__(self, run_ids: list[str]) -> int:
         """Return how many runs this worker ended. A failing run is recorded and does not stop the others."""
         self._begin()
+        snapshot.check(self.code)
         study = Study(self.folder)
         place = {run_id: index for index, run_id in enumerate(run_ids)}
         left = sorted((spec for spec in study.runs() if spec.run_id in place), key=lambda spec: place[spec.run_id])
-        self._listen(left)
+        self._set_threads(left)
+        notice = Notice(self._stop)
+        notice.listen()
+        group = task_group(self.execution.devices)
+        if group and group.rank > 0:
+            follow(study, self.execution, group, stop=lambda: self._stopping)
+            return 0
+        try:
+            ended = self._train_all(study, left)
+        finally:
+            if group:
+                group.tell(None)
+        notice.pass_on()
+        return ended
+
+    def _train_all(self, study: Study, left: list[RunSpec]) -> int:
+        """Train what is free until nothing more ends, and return how many runs did."""
         ended = 0
         while left:
             outcomes = [(spec, self._attempt(study, spec)) for spec in left]
@@ -108,12 +130,11 @@ class Worker:
         """Return what submitit requeues after a time limit or a preemption; every run has its own checkpoint."""
         from submitit.helpers import DelayedSubmission
 
-        timed_out = self.limit_s is not None and time.monotonic() - self._started >= 0.9 * self.limit_s
-        self._ending.failure = "timeout" if timed_out else "preempted"
         return DelayedSubmission(self, run_ids)
 
     def _begin(self) -> None:
         self._stopping, self._started, self._ending = False, time.monotonic(), Ending()
+        self._interrupted: str | None = None
 
     def _attempt(self, study: Study, spec: RunSpec) -> str:
         """Train one run if it is free.
@@ -162,22 +183,22 @@ class Worker:
                 print(f"run {spec.run_id} is left: {first_line(error)}", file=sys.stderr)
                 return "again" if self._ending.failure == "node_lost" and not self._stopping else "left"
             if record is None:
+                self._ending.failure = self._interrupted
                 return "left"
             self._ending.failure, self._ending.error = record.failure, record.error
             return "ended"
 
-    def _listen(self, specs: list[RunSpec]) -> None:
-        """Set the thread count before torch is loaded, and finish the step when asked to stop on this machine.
-
-        On a cluster submitit has its own handlers: a time limit or preemption calls `checkpoint` and requeues.
-        """
+    def _set_threads(self, specs: list[RunSpec]) -> None:
+        """Set the thread count before torch is loaded."""
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(max((spec.training.threads for spec in specs), default=1))
-        if os.environ.get("SUBMITIT_EXECUTOR") == "local":
-            signal.signal(signal.SIGTERM, self._stop)
 
-    def _stop(self, *_: object) -> None:
+    def _stop(self, comes_back: bool) -> None:
+        """End the present run after its step, with a checkpoint; a job that is requeued says why."""
         self._stopping = True
+        if comes_back:
+            timed_out = self.limit_s is not None and time.monotonic() - self._started >= 0.9 * self.limit_s
+            self._interrupted = "timeout" if timed_out else "preempted"
 
 
 def parent_is_ready(study: Study, spec: RunSpec) -> bool:
@@ -213,7 +234,7 @@ def train_and_record(
 ) -> RunRecord | None:
     """Train a run whose lock is held; return its record, or None where it was interrupted.
 
-    More than one device means as many processes, which are started here unless torchrun started this one.
+    More than one device means as many processes, which are started here unless this is one of them.
 
     Whatever goes wrong becomes the record `failed` with its class and the reason in one line, and the traceback in
     error.txt; except what is no fault of the run: submitit's end of a job, a full disk and the loss of one of several
@@ -224,6 +245,7 @@ def train_and_record(
     from jobs.training.loop import Interrupted, train
 
     started = now()
+    snapshot.remember()
     try:
         if execution is not None and execution.devices > 1 and not is_rank():
             return launch(study, spec, execution, stop=stop)

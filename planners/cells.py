@@ -265,14 +265,14 @@ def _other_rates(cell: Cell) -> Iterator[Cell]:
 
 
 def _tuning(cell: Cell) -> Iterator[Cell]:
-    """Return the cell at half and twice its learning rate, and at half and twice its batch.
+    """Return the cell at half, twice and four times its learning rate, and at half and twice its batch.
 
-    Five runs with itself whatever the arm, so that all are tuned with equal effort. Where half a batch is less than a
+    Six runs with itself whatever the arm, so that all are tuned with equal effort. Where half a batch is less than a
     sequence, the other batches are twice and four times it.
     """
     rule, window = cell.numbers, cell.variant.question.seq_len
     batches = (0.5, 2.0) if rule.batch_tokens >= 2 * window else (2.0, 4.0)
-    for rate, share in ((0.5, 1.0), (2.0, 1.0), *((1.0, share) for share in batches)):
+    for rate, share in ((0.5, 1.0), (2.0, 1.0), (4.0, 1.0), *((1.0, share) for share in batches)):
         tokens = window * max(1, round(share * rule.batch_tokens / window))
         name = f"lr{rate:g} b{tokens}"
         arm = replace(cell.arm, label=f"{cell.arm.label} {name}", lr=rule.lr * rate, batch_tokens=tokens)

@@ -99,7 +99,7 @@ class Question:
     repeat: tuple[str, ...] = ()
     """Arms that are also planned on as many unique tokens as the dense arm consumes (strict reuse); all: every one."""
     tune: tuple[str, ...] = ()
-    """Arms that are also planned at half and twice their learning rate or batch, five runs each; all: every one."""
+    """Arms that are also planned at 1/2, 2 and 4 times their learning rate and at 1/2 and 2 times their batch."""
     loss_slope: float | None = None
     """Nats that the loss falls per unit of ln C, by which the residual of C is told in nats."""
     seq_len: int = 128

@@ -40,6 +40,7 @@ def place(
     settle(canvas)
     renderer = canvas.canvas.get_renderer()  # type: ignore[attr-defined]
     taken = [_around(axes, x, y) for x, y in [*((x, y) for x, y, _ in named), *avoid]]
+    taken += [text.get_window_extent(renderer) for text in axes.texts]
     frame, found = axes.get_window_extent(renderer), []
     for x, y, name in named:
         text = axes.annotate(spelled(name), (x, y), zorder=6, path_effects=_halo(), **_at(where[0]))

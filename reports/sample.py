@@ -8,11 +8,13 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from jobs.record import Environment, RoutingHealth, RunRecord, collect, planned, write_record
 from planners import Corpus, Data, Question, RunSpec, Study, make_plan, preset
 from planners.files import write_jsonl
 from planners.records import to_json
+from planners.vary import Varied
 
 BUDGETS = replace(
     preset("smoke"), study="sample", budgets=(5e11, 1e12, 2e12), top_ks=(0, 1, 2, 4, 8, 16), seeds=(0, 1, 2),
@@ -20,13 +22,21 @@ BUDGETS = replace(
 )  # fmt: skip
 """Three budgets, six arms, three seeds, fresh and repeated data, two dense controls."""
 SIZES = replace(
-    BUDGETS, study="sample-sizes", total_params=(296e3, 600e3), unique_tokens="fresh", controls=(),
+    BUDGETS, study="sample-sizes", budgets=(5e11, 2e12), total_params=(296e3, 600e3),
+    unique_tokens="fresh", controls=(),
     moe=replace(BUDGETS.moe, d_expert=16), dense=replace(BUDGETS.dense, d_model=None, n_layers=None, n_heads=None),
 )  # fmt: skip
-"""Two sizes at three budgets."""
+"""Two sizes at two budgets."""
+ROUTERS = replace(
+    preset("smoke"), study="sample-routers", budgets=(5e11,), top_ks=(0, 2),
+    vary=(Varied(field="router.jitter", values=(0.0, 0.01, 0.05)),
+          Varied(field="router.capacity_factor", values=(1.0, 1.25, 1.5))),
+)  # fmt: skip
+"""A grid of router settings."""
 SAMPLES = {
     "A study of three budgets, fresh and repeated data": BUDGETS,
-    "A study of two sizes at three budgets": SIZES,
+    "A study of two sizes at two budgets": SIZES,
+    "A study of router settings": ROUTERS,
 }
 """What a gallery calls a study -> its question."""
 TRUTH = {"best": 0.19, "bend": 0.08, "skew": -0.02, "move": -0.15, "dense": 0.03}
@@ -109,14 +119,16 @@ def _fit(study: Study) -> None:
     from fits.series import series
     from planners.files import write_json
 
-    table, margin = read_table(study.runs_csv), study.asked().question.margin
+    table, question = read_table(study.runs_csv), study.asked().question
     for name, part in series(table).items():
-        write_fit(study.fits, fit_law(part, "cubic", margin=margin), name="-".join(filter(None, ("cubic", name))))
-    fresh = series(table.only(~repeats(table)))
-    found = {
-        "constancy": constancy(fresh),
-        "comparison": comparisons(table.only(~repeats(table)), ["cubic", "quadratic", "spline"]),
-    }
-    found |= {"reuse": reuse(table, margin=margin)} if has_pairs(table) else {}
+        write_fit(
+            study.fits, fit_law(part, "cubic", margin=question.margin), name="-".join(filter(None, ("cubic", name)))
+        )
+    fresh = table.only(~repeats(table))
+    found: dict[str, Any] = {"comparison": comparisons(fresh, ["cubic", "quadratic", "spline"])}
+    if len(question.budgets) > 1:
+        found["constancy"] = constancy(series(fresh))
+    if has_pairs(table):
+        found["reuse"] = reuse(table, margin=question.margin)
     for name, value in found.items():
         write_json(study.fits / f"{name}.json", to_json(value))

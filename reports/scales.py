@@ -1,11 +1,12 @@
 """Axes as the field writes them: logarithmic with few round ticks, 10 %, 1e12, 100M."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 STEPS = (
     (1.0,),
@@ -55,3 +56,16 @@ def log_axis(
     axis.set_major_locator(FixedLocator(log_ticks(low, min(high, last))))
     axis.set_major_formatter(FuncFormatter(lambda tick, _: write(tick)))
     axis.set_minor_locator(NullLocator())
+
+
+def log_scale(axis: "Axis", write: Callable[[float], str], ticks: Sequence[float] | None = None) -> None:
+    """Make `axis` logarithmic within the limits that it has; `ticks` replace those of the decades."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+    axes = axis.axes
+    (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
+    axis.set_major_formatter(FuncFormatter(lambda tick, _: write(tick)))
+    axis.set_minor_formatter(NullFormatter())
+    if ticks is not None:
+        axis.set_major_locator(FixedLocator(list(ticks)))
+        axis.set_minor_locator(NullLocator())

@@ -88,10 +88,19 @@ def read_series(evidence: Evidence) -> list[Series]:
     for name, table in series(evidence.table).items():
         ids = set(table.frame["run_id"])
         arms = [arm for arm in evidence.arms if any(record.spec.run_id in ids for record in arm.done)]
-        compared = tuple(arm for arm in arms if arm.is_compared)
+        compared = _with_dense(tuple(arm for arm in arms if arm.is_compared), evidence)
         if any(not arm.is_dense for arm in compared):
             found.append(Series(name=name, arms=compared, controls=_controls(compared, arms), fit=_fit(evidence, name)))
     return found
+
+
+def _with_dense(arms: tuple[Arm, ...], evidence: Evidence) -> tuple[Arm, ...]:
+    """Return the arms with the dense arm of their budget and size where what was varied does not concern it."""
+    if not arms or any(arm.is_dense for arm in arms):
+        return arms
+    C, N = arms[0].spec.budget, arms[0].spec.target.get("N")
+    dense = (arm for arm in evidence.at(C) if arm.is_dense and arm.done and not arm.spec.series)
+    return (*(arm for arm in dense if arm.spec.target.get("N") == N), *arms)
 
 
 def _controls(compared: tuple[Arm, ...], arms: list[Arm]) -> tuple[Arm, ...]:

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -117,6 +118,11 @@ MOE = SERIES[0]
 """All MoE arms where their rate tells them apart."""
 
 
+def columns_of(count: int) -> int:
+    """Return in how many columns `count` panels of one kind stand: one above the other while a page holds them."""
+    return 1 if count <= 3 else 2 if count <= 12 else 3
+
+
 def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, **shared: Any) -> "list[Axes]":
     """Cut `axes` into `count` panels of `height` inches, in rows of `columns`; the canvas grows to hold them.
 
@@ -148,9 +154,7 @@ def key(cut: "Sequence[Axes]", columns: int = 2) -> None:
 
 def render(figure: Figure[Data_contra], data: Data_contra, formats: Sequence[str] = tuple(FORMATS)) -> dict[str, bytes]:
     """Draw `figure` and return its bytes by extension; the same data give the same bytes."""
-    import matplotlib
-
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC}):
+    with _style():
         canvas = drawn(figure, data)
         files = {}
         for extension in formats:
@@ -165,12 +169,20 @@ def drawn(figure: Figure[Data_contra], data: Data_contra) -> "Canvas":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    canvas = Canvas(figsize=figure.size)
-    FigureCanvasAgg(canvas)
-    canvas.supxlabel(data.source, x=0.995, ha="right", fontsize=7, color=QUIET)
-    figure.draw(data, canvas.add_subplot())
-    settle(canvas)
+    with _style():
+        canvas = Canvas(figsize=figure.size)
+        FigureCanvasAgg(canvas)
+        canvas.supxlabel(data.source, x=0.995, ha="right", fontsize=7, color=QUIET)
+        figure.draw(data, canvas.add_subplot())
+        settle(canvas)
     return canvas
+
+
+def _style() -> AbstractContextManager[None]:
+    """Return the style, whatever the settings of the machine, for as long as something is drawn or saved."""
+    import matplotlib
+
+    return matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC})
 
 
 def settle(canvas: "Canvas") -> None:

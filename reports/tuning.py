@@ -4,6 +4,7 @@ Equal effort for every arm is what makes a comparison of arms fair; a best pair 
 the search is not closed there.
 """
 
+import math
 from dataclasses import dataclass
 
 from planners.quantity import format_quantity
@@ -42,16 +43,33 @@ class Search:
 
     @property
     def lr_closed(self) -> bool:
-        """Whether a lower and a higher learning rate did worse at the best batch."""
-        at = [arm for arm in self.tried if _batch(arm) == _batch(self.best)]
-        return _is_inside(_lr(self.best), [_lr(arm) for arm in at])
+        """Whether at the rule's batch a learning rate between others did best."""
+        at = [arm for arm in self.tried if _batch(arm) == _batch(self.rule)]
+        return bool(at) and _is_inside(_lr(min(at, key=_loss)), [_lr(arm) for arm in at])
+
+    @property
+    def vertex(self) -> float | None:
+        """Learning rate at which a parabola in ln lr is lowest; null where the best rate has only one beside it.
+
+        It goes through the best rate at the rule's batch and the two beside it.
+        """
+        points = sorted((math.log(_lr(arm)), _loss(arm)) for arm in self.tried if _batch(arm) == _batch(self.rule))
+        at = min(range(len(points)), key=lambda i: points[i][1])
+        if not 0 < at < len(points) - 1:
+            return None
+        (a, x), (b, y), (c, z) = points[at - 1 : at + 2]
+        bend = (x - y) / (b - a) + (z - y) / (c - b)
+        slope = (x - y) / (b - a) * (b + c) + (z - y) / (c - b) * (a + b)
+        return math.exp(slope / bend / 2) if bend > 0 else None
 
     @property
     def batch_closed(self) -> bool:
-        """Whether a smaller and a larger batch did worse, or the best one is a single sequence, which none is below."""
-        batches = [_batch(arm) for arm in self.tried]
-        smallest = _batch(self.best) == self.rule.spec.training.seq_len
-        return _is_inside(_batch(self.best), batches) or (smallest and max(batches) > smallest)
+        """Whether at the rule's rate a batch between others did best, or one sequence, below which there is none."""
+        at = [arm for arm in self.tried if _lr(arm) == _lr(self.rule)]
+        if not at:
+            return False
+        best, batches = _batch(min(at, key=_loss)), [_batch(arm) for arm in at]
+        return _is_inside(best, batches) or (best == self.rule.spec.training.seq_len < max(batches))
 
 
 def searches(evidence: Evidence) -> list[Search]:
@@ -96,6 +114,7 @@ def tuned(evidence: Evidence) -> Table | None:
         Column(name="batch_tokens", head="rule's batch", unit="tokens", show=format_quantity),
         Column(name="best_lr", head="best lr", show=general(3)),
         Column(name="best_batch_tokens", head="best batch", unit="tokens", show=format_quantity),
+        Column(name="parabola_lr", head="lr by parabola", show=general(3)),
         Column(name="rule_loses", head="rule loses", unit="nats/token", show=fixed(4)),
         Column(name="lr_closed", head="lr bracketed", text=True),
         Column(name="batch_closed", head="batch bracketed", text=True), Column(name="pairs", head="pairs"),
@@ -104,12 +123,13 @@ def tuned(evidence: Evidence) -> Table | None:
     for search in searches(evidence):
         rule, best = search.rule, search.best
         closed = ("yes" if search.lr_closed else "no", "yes" if search.batch_closed else "no")
-        numbers = (_lr(rule), _batch(rule), _lr(best), _batch(best), search.loses)
+        numbers = (_lr(rule), _batch(rule), _lr(best), _batch(best), search.vertex, search.loses)
         rows.append((rule.label, *numbers, *closed, len(search.tried)))
     note = (
         "The rule loses what its pair ends above the best of the pairs; the best of several is also the luckiest, so "
-        "with one seed a loss of the size of the seed noise is none. Bracketed: a lower and a higher value did worse; "
-        "below a batch of one sequence there is none."
+        "with one seed a loss of the size of the seed noise is none. The parabola in ln lr goes through the best rate "
+        "at the rule's batch and its two neighbours. Bracketed: at the rule's batch (at the rule's rate) a value "
+        "between others did best; below a batch of one sequence there is none."
     )
     title = "Learning rate and batch: the rule against the best pair"
     return Table(name="tuned", title=title, note=note, columns=columns, rows=tuple(rows)) if rows else None

@@ -68,7 +68,8 @@ def show_order(study: Study, order: Order, cluster: Cluster, flags: cli.Flags) -
         ]
         print(cli.table(("job", "runs", "predicted", "starts"), rows))
         print(f"… and {len(packs) - JOBS_SHOWN} more\n" if len(packs) > JOBS_SHOWN else "")
-    cost = sum(run.spec.C for run in order.statuses if run.spec.run_id in set(order.run_ids))
+    chosen = set(order.run_ids)
+    cost = sum(run.spec.C for run in order.statuses if run.spec.run_id in chosen)
     print(
         f"{len(order.run_ids)} of {len(order.statuses)} runs to train in {order.workers} jobs ({cluster.kind}),"
         f" {cost:.3g} FLOPs, {_hours(order.device_s)} predicted ({order.clock.source}),"
@@ -118,7 +119,7 @@ def show_trained(study: Study, order: Order, trained: Trained, flags: cli.Flags)
     n_runs = len({run_id for one in trained.submitted for run_id in one.run_ids})
     n_jobs = sum(len(one.jobs or ()) for one in trained.submitted)
     failed = [run for run in left if run.state == "failed"]
-    if order.flight.alive:
+    if any(run.record is None and (run.in_flight or run.state == "running") for run in left):
         already = f"; {trained.followed} were in flight already" if trained.followed else ""
         print(f"submitted {n_runs} runs in {n_jobs} jobs{already}")
         _show_withheld(trained.withheld)

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from jobs.execution import Execution
+from jobs.failures import FAILURES, classify, is_interruption
 from jobs.ranks import check_processes, forget_error, is_first, is_rank
 from jobs.record import RunRecord, collect, read_record
-from jobs.worker import run_lock, train_and_record
+from jobs.worker import first_line, run_lock, train_and_record
 from planners import RunSpec, Study, UsageError
 from planners.records import to_json
 from scaling import cli
@@ -51,7 +52,14 @@ def act(flags: cli.Flags) -> int:
     with held_lock(study, spec):
         record = read_record(study, spec)
         if record is None or record.state == "failed":
-            record = train_with_progress(study, spec, execution, quiet=flags.json or not is_first())
+            try:
+                record = train_with_progress(study, spec, execution, quiet=flags.json or not is_first())
+            except (RuntimeError, ConnectionError) as error:
+                failure = classify(error)
+                if not is_interruption(failure):
+                    raise
+                print(f"{failure}: {first_line(error)}; {FAILURES[failure].advice}", file=sys.stderr)
+                return cli.FAILED
     if record is None:
         raise KeyboardInterrupt
     if is_first():

@@ -50,6 +50,7 @@ def train(
                 return trained
             room_for = cluster.max_jobs if order.withheld else None
             follow(study, flying, Watch(quiet=quiet), executor=_slowest(order, cluster), room_for=room_for)
+            executors.leave(new)
             if _progress(status(study)) == _progress(order.statuses) or _is_cancelled(study, submitted):
                 return trained
             first = False

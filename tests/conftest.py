@@ -58,3 +58,14 @@ def tiny_study(tiny_question: Question, tmp_path: Path) -> Study:
     assert tiny_question.data is not None
     assert study.write(make_plan(tiny_question, describe(tiny_question.data)))
     return study
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in large letters that the tests of the cluster did not run, and why."""
+    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", [])]
+    reasons = [reason[2] for reason in skipped if isinstance(reason, tuple) and "no Slurm: " in reason[2]]
+    if reasons:
+        terminalreporter.section("SLURM IS NOT TESTED", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{len(reasons)} tests of sweeps on a real Slurm were skipped.", red=True)
+        for reason in sorted(set(reasons)):
+            terminalreporter.line(reason, red=True)

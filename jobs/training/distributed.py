@@ -1,7 +1,7 @@
 """One run on several devices: each process takes its share of every batch (DDP), and of the weights if asked (FSDP2).
 
-Processes are started by torchrun, which tells each its rank in the environment; one process alone needs nothing of
-this. Which windows a step reads does not depend on how many processes there are.
+Processes are started by `jobs.ranks` or torchrun, which tell each its rank in the environment; one process alone needs
+nothing of this. Which windows a step reads does not depend on how many processes there are.
 """
 
 import os
@@ -81,15 +81,16 @@ class Ranks:
 
 
 def join() -> Ranks:
-    """Return the processes of this run: those that torchrun started, or this one alone.
+    """Return the processes of this run: those that were started together, or this one alone.
 
     Raises UsageError where there are more of them on this machine than it has GPUs, or cores without one.
     """
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     here, count = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    check_devices(count)
-    device = torch.device("cuda", here) if gpus else torch.device("cpu")
+    if os.environ.get("SUBMITIT_EXECUTOR") != "slurm":  # which may show each task its own device only
+        check_devices(count)
+    device = torch.device("cuda", here % gpus) if gpus else torch.device("cpu")
     if gpus:
         torch.cuda.set_device(device)
     if size > 1 and not dist.is_initialized():

@@ -3,7 +3,6 @@
 import ctypes
 import gc
 import platform
-import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from jobs import snapshot
 from jobs.record import Environment
 from planners.devices import peak_bf16
 
@@ -33,7 +33,8 @@ def environment(device: torch.device, started: str) -> Environment:
     """Return where this process runs."""
     return Environment(
         version=_version(),
-        commit=_commit(),
+        commit=snapshot.commit(),
+        code=snapshot.code(),
         python=platform.python_version(),
         torch=torch.__version__,
         device=device_name(device),
@@ -108,19 +109,3 @@ def _version() -> str:
         return version("scaling")
     except PackageNotFoundError:
         return "0"
-
-
-@cache
-def _commit() -> str | None:
-    """Return the commit of our sources, with + where files were changed; None where they are no checkout."""
-    git = ["git", "-C", str(Path(__file__).parent)]
-    known = [*git, "ls-files", "--error-unmatch", Path(__file__).name]  # not the checkout of somebody's .venv
-    describe = [*git, "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
-    try:
-        for command in (known, describe):
-            done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-            if done.returncode != 0:
-                return None
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None

@@ -27,13 +27,15 @@ class Slots(NamedTuple):
     """(tokens, K) where each token's slots stand in that order."""
     load: Tensor
     """(n_experts,) slots of each expert."""
+    ends: Tensor
+    """(n_experts,) where the slots of each expert end, int32."""
 
     @classmethod
     def sorted(cls, experts: Tensor, load: Tensor) -> "Slots":
         """Return the order for the chosen `experts` (tokens, K), without waiting for the device."""
         order = experts.flatten().argsort(stable=True)
         place = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
-        return cls(order // experts.shape[1], place.view_as(experts), load)
+        return cls(order // experts.shape[1], place.view_as(experts), load, ends_of(load))
 
     @classmethod
     def padded(cls, experts: Tensor, load: Tensor) -> "Slots":
@@ -42,7 +44,13 @@ class Slots(NamedTuple):
         place = experts * rows + rank_in_expert(experts, load)
         tokens = torch.arange(experts.numel(), device=place.device) // experts.shape[1]
         token = tokens.new_zeros(len(load) * rows).scatter_(0, place.flatten(), tokens)
-        return cls(token, place, torch.full_like(load, rows))
+        even = torch.full_like(load, rows)
+        return cls(token, place, even, ends_of(even))
+
+
+def ends_of(load: Tensor) -> Tensor:
+    """Return where the slots of each expert end, as the grouped product wants to know it."""
+    return load.cumsum(0).to(torch.int32)
 
 
 def padded_rows(load: Tensor) -> int:
@@ -80,11 +88,15 @@ class Combine(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """Return the gradients of rows and gates."""
-        rows, gates, token, place = ctx.saved_tensors
-        spread = gradients[0].index_select(0, token)
-        of_gates = (spread * rows).sum(-1).index_select(0, place.flatten()).view_as(gates)
-        in_order = gates.new_zeros(len(rows)).scatter_(0, place.flatten(), gates.flatten())  # 0 where a slot only pads
-        return spread.mul_(in_order.unsqueeze(-1)), of_gates, None, None
+        return *combine_gradients(gradients[0], *ctx.saved_tensors), None, None
+
+
+def combine_gradients(g: Tensor, rows: Tensor, gates: Tensor, token: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradients of rows and gates of `Combine` for that of its output, g (tokens, width)."""
+    spread = g.index_select(0, token)
+    of_gates = (spread * rows).sum(-1).index_select(0, place.flatten()).view_as(gates)
+    in_order = gates.new_zeros(len(rows)).scatter_(0, place.flatten(), gates.flatten())  # 0 where a slot only pads
+    return spread.mul_(in_order.unsqueeze(-1)), of_gates
 
 
 def gather_sum(rows: Tensor, place: Tensor, gates: Tensor | None = None) -> Tensor:
@@ -120,34 +132,49 @@ def add_bias(x: Tensor, bias: Tensor | None, load: Tensor) -> Tensor:
     return y
 
 
-def grouped_product(x: Tensor, weights: Tensor, load: Tensor) -> Tensor:
+def grouped_product(x: Tensor, weights: Tensor, slots: Slots) -> Tensor:
     """Return x[rows of expert e] @ weights[e] for every expert, in one product.
 
-    x: (slots, inner), sorted by expert; weights: (n_experts, inner, outer); load: (n_experts,) rows of each, which
-    sum to slots: rows beyond would be undefined. Strides must be multiples of 16 bytes; not for float64.
+    x: (slots, inner), sorted by expert; weights: (n_experts, inner, outer). The loads sum to the rows of x: rows beyond
+    would be undefined. Strides must be multiples of 16 bytes; not for float64.
     """
-    return F.grouped_mm(x, weights, offs=load.cumsum(0).to(torch.int32))
+    return F.grouped_mm(x, weights, offs=slots.ends)
 
 
-def looped_product(x: Tensor, weights: Tensor, load: Tensor) -> Tensor:
+def looped_product(x: Tensor, weights: Tensor, slots: Slots) -> Tensor:
     """Return the same as `grouped_product`, one expert after the other.
 
     Rows and weights are taken apart once: indexing them would make a whole zero gradient per expert.
     """
-    pairs = zip(torch.split(x, load.tolist()), weights.unbind(0), strict=True)
+    pairs = zip(torch.split(x, slots.load.tolist()), weights.unbind(0), strict=True)
     return torch.cat([rows @ weight for rows, weight in pairs])
 
 
-def padded_product(x: Tensor, weights: Tensor, load: Tensor) -> Tensor:
+def padded_product(x: Tensor, weights: Tensor, slots: Slots) -> Tensor:
     """Return the same for x in which all experts have the same number of rows."""
     return torch.bmm(x.view(len(weights), -1, x.shape[1]), weights).flatten(0, 1)
 
 
-PRODUCTS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+def grouped_gradients(g: Tensor, x: Tensor, weights: Tensor, slots: Slots) -> tuple[Tensor, Tensor]:
+    """Return the gradients of x and weights of `grouped_product` for that of its output, g."""
+    return grouped_product(g, weights.transpose(1, 2), slots), F.grouped_mm(x.t(), g, offs=slots.ends)
+
+
+def padded_gradients(g: Tensor, x: Tensor, weights: Tensor, slots: Slots) -> tuple[Tensor, Tensor]:
+    """Return the gradients of x and weights of `padded_product` for that of its output, g."""
+    rows = x.view(len(weights), -1, x.shape[1]).transpose(1, 2)
+    of_weights = torch.bmm(rows, g.view(len(weights), -1, g.shape[1]))
+    return padded_product(g, weights.transpose(1, 2), slots), of_weights
+
+
+PRODUCTS: dict[str, Callable[[Tensor, Tensor, Slots], Tensor]] = {
     "grouped": grouped_product,
     "looped": looped_product,
     "padded": padded_product,
 }
+
+PRODUCT_GRADIENTS = {"grouped": grouped_gradients, "padded": padded_gradients}
+"""The gradients of two of `PRODUCTS`, where autograd does not find them."""
 PADDING_WORTH = {torch.float32: 10_000, torch.float64: 10_000, torch.bfloat16: 60_000}
 """Padding rows * d_model * d_expert that cost as much as calling an expert's products one by one (measured); a call in
 bf16 costs several times one in fp32, as oneDNN prepares each new size."""
@@ -199,8 +226,8 @@ class Experts(nn.Module):
         product = PRODUCTS[path]
         slots = (Slots.padded if path == "padded" else Slots.sorted)(routing.experts, routing.load)
         rows = Dispatch.apply(tokens, slots.token, slots.place)  # type: ignore[no-untyped-call]
-        hidden = activate(add_bias(product(rows, rise, slots.load), self.rise_bias, slots.load), self.gated)
-        rows = add_bias(product(hidden, fall, slots.load), self.fall_bias, slots.load)
+        hidden = activate(add_bias(product(rows, rise, slots), self.rise_bias, slots.load), self.gated)
+        rows = add_bias(product(hidden, fall, slots), self.fall_bias, slots.load)
         y: Tensor = Combine.apply(rows, routing.gates.to(rows.dtype), slots.token, slots.place)  # type: ignore[no-untyped-call]
         return y
 

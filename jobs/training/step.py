@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from jobs.execution import Execution, check_shares
-from jobs.training import distributed, memory
+from jobs.training import by_hand, distributed, memory
 from jobs.training.distributed import Ranks
 from jobs.training.experts import Experts
 from jobs.training.loss import linear_cross_entropy
@@ -53,6 +53,8 @@ class Stepper:
         self.compiled = compiles(execution, spec, ranks.device)
         prepare_blocks(model, execution, ranks, compiled=self.compiled)
         self.objective = ranks.wrap(Objective(model, spec.router, compiled=self.compiled))
+        eager = not (self.compiled or execution.recompute) and ranks.size == 1
+        self.by_hand = eager and by_hand.suits(spec, ranks.device)
         self.optimizer = adamw(model, spec)
         self.weights = list(model.parameters())
         self.experts = [module for module in model.modules() if isinstance(module, Experts)]
@@ -99,6 +101,9 @@ class Stepper:
         parts = []
         try:
             for windows in (split := torch.split(batch, self.micro_batch)):
+                if self.by_hand and len(split) == 1:
+                    entropy, routings = by_hand.gradients(self.model, windows, self.spec.router.balance)
+                    return [Part.of(len(windows), entropy, routings, detailed=detailed)]
                 with self.ranks.accumulate(self.objective, last=windows is split[-1]):
                     with autocast(self.spec.training.precision, self.ranks.device):
                         loss, entropy, routings = self.objective(windows)

@@ -59,7 +59,7 @@ def laptop_grid() -> Question:
 
 
 def laptop_tuning() -> Question:
-    """Return every arm of `laptop` at five pairs of learning rate and batch, around the pilot's: equal effort for each.
+    """Return every arm of `laptop` at six pairs of learning rate and batch, around the pilot's: equal effort for each.
 
     What it found is the recipe small-scale.
     """

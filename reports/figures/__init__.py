@@ -27,6 +27,7 @@ from reports.figures import (
     surface,
     tinystories,
     training,
+    versus,
 )
 from reports.style import Figure
 
@@ -60,6 +61,7 @@ FIGURES: dict[str, Figure[Any]] = {
     **gadre.FIGURES,
     **porian.FIGURES,
     **tinystories.FIGURES,
+    **versus.FIGURES,
 }
 """Name of its files -> figure."""
 

@@ -11,7 +11,7 @@ from reports.labels import place
 from reports.numerals import counted, flops, listed, nats, percent
 from reports.scales import log_axis
 from reports.series import Series, heading
-from reports.style import BAND, EDGE, FAINT, INK, MOE, QUIET, REGION, Figure, key, panels
+from reports.style import BAND, EDGE, FAINT, INK, MOE, QUIET, REGION, Figure, columns_of, key, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from fits.result import FitResult, Optimum
 
 POINTS = 200
-STACKED = 3
-"""Panels that stand one above the other; more stand in two columns."""
 FOOT = 0.06
 """Height at which the interval of the minimum is drawn, as a share of the axes: below the curve, where nothing is."""
 CONTROL = 1.5
@@ -32,7 +30,7 @@ ROOM = {"below": 0.30, "above": 0.22}
 def draw(evidence: Evidence, axes: "Axes") -> None:
     """Draw loss against r_a: open markers are runs, bars their means, the dense arms a line across."""
     groups = groups_of(evidence)
-    columns = 1 if len(groups) <= STACKED else 2
+    columns = columns_of(len(groups))
     cut = panels(axes, len(groups), columns=columns, sharex=True)
     heights = [_reach(group) for group in groups]
     for group, panel, (low, high) in zip(groups, cut, heights, strict=True):
@@ -74,7 +72,7 @@ def _panel(group: Series, axes: "Axes") -> None:
     if group.controls:
         sizes = listed(format_quantity(arm.spec.N) for arm in group.controls)
         axes.text(
-            0.995, 0.03, f"controls: N\n{sizes}", transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5,
+            0.995, 0.13, f"controls: N\n{sizes}", transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5,
             linespacing=1.1,
         )  # fmt: skip
 

@@ -33,6 +33,8 @@ def _mark(at: int) -> Mark:
 
 
 def groups_of(evidence: Evidence) -> list[Series]:
-    """Return the series, or each budget as it stands where there is no MoE run."""
+    """Return the series, or each budget as it stands where no series has two rates to compare."""
+    if any(len({arm.spec.r_a for arm in group.moe}) > 1 for group in evidence.series):
+        return evidence.series
     done = {C: tuple(arm for arm in evidence.at(C) if arm.done) for C in evidence.budgets}
-    return evidence.series or [Series(name="", arms=a, controls=(), fit=None) for a in done.values() if a]
+    return [Series(name="", arms=a, controls=(), fit=None) for a in done.values() if a]

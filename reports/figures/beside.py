@@ -1,13 +1,11 @@
-"""What the figures of published laws share: how our curve and printed ones are drawn, and a logarithmic axis."""
+"""What the figures of published laws share: how our curve and printed ones are drawn."""
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.style import INK, SERIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
 
 OURS: dict[str, Any] = {"color": INK, "linestyle": "-", "linewidth": 1.5, "zorder": 3}
 """Our fit: a black line."""
@@ -26,19 +24,6 @@ def shades(count: int) -> list[str]:
 
     scale = colormaps["viridis_r"]
     return [to_hex(scale(0.12 + 0.86 * i / max(count - 1, 1))) for i in range(count)]
-
-
-def log_axis(axis: "Axis", write: Callable[[float], str], ticks: Sequence[float] | None = None) -> None:
-    """Make `axis` logarithmic with labels as the field writes them; `ticks` replace those of the decades."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
-
-    axes = axis.axes
-    (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
-    axis.set_major_formatter(FuncFormatter(lambda tick, _: write(tick)))
-    axis.set_minor_formatter(NullFormatter())
-    if ticks is not None:
-        axis.set_major_locator(FixedLocator(list(ticks)))
-        axis.set_minor_locator(FixedLocator([]))
 
 
 def beside_line(axes: "Axes", text: str, end: tuple[float, float]) -> None:

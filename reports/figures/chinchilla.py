@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planners.quantity import format_quantity
-from reports.figures.beside import OURS, beside_line, legend_above, log_axis, printed_line, shades
+from reports.figures.beside import OURS, beside_line, legend_above, printed_line, shades
 from reports.numerals import flops, general
 from reports.paper.chinchilla import (
     BUDGETS,
@@ -17,6 +17,7 @@ from reports.paper.chinchilla import (
     optimal_size,
     tokens_per_parameter,
 )
+from reports.scales import log_scale
 from reports.style import BAND, FAINT, INK, Figure
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def draw_isoflop(data: Chinchilla, axes: "Axes") -> None:
         beside_line(axes, flops(C), (N[-1], ours[-1]))
     axes.plot([], [], color=INK, linewidth=1.3, marker="o", markersize=4, label="runs and our fit, by C (FLOPs)")
     axes.plot([], [], color=FAINT, linestyle=(0, (3, 1.5)), linewidth=1, label="coefficients as printed")
-    log_axis(axes.xaxis, format_quantity)
+    log_scale(axes.xaxis, format_quantity)
     axes.margins(x=0.09)
     axes.set_xlabel("parameters  N")
     axes.set_ylabel("loss  (nats/token)")
@@ -60,8 +61,8 @@ def draw_surface(data: Chinchilla, axes: "Axes") -> None:
     for i, (name, params) in enumerate(data.coefficients.items()):
         style = printed_line(i - 1) if i else OURS
         axes.plot(C, optimal_size(params, C), label=f"least loss, {name}", **style)
-    log_axis(axes.xaxis, flops)
-    log_axis(axes.yaxis, format_quantity)
+    log_scale(axes.xaxis, flops)
+    log_scale(axes.yaxis, format_quantity)
     axes.set_xlim(C[0], C[-1])
     axes.set_ylim(N[0], N[-1])
     axes.set_xlabel("training compute  C  (FLOPs)")
@@ -78,8 +79,8 @@ def draw_allocation(data: Chinchilla, axes: "Axes") -> None:
         axes.plot(C, tokens_per_parameter(params, C), label=name, **(printed_line(i - 1) if i else OURS))
     axes.plot([CHINCHILLA], [20], marker="*", markersize=12, color=INK, linestyle="none", label="70B on 1.4T tokens")
     axes.axvspan(data.C.min(), data.C.max(), ymax=0.02, color=INK, linewidth=0, zorder=4)
-    log_axis(axes.xaxis, flops)
-    log_axis(axes.yaxis, general(4), (5, 10, 20, 50, 100, 200))
+    log_scale(axes.xaxis, flops)
+    log_scale(axes.yaxis, general(4), (5, 10, 20, 50, 100, 200))
     axes.set_xlabel("training compute  C  (FLOPs)")
     axes.set_ylabel("tokens per parameter  D / N")
     legend_above(axes)

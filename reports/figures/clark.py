@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from planners.quantity import format_quantity
-from reports.figures.beside import beside_line, legend_above, log_axis, shades
+from reports.figures.beside import beside_line, legend_above, shades
 from reports.numerals import counted, listed
 from reports.paper.clark import CUTOFFS, PRINTED, Clark, Router, cutoff, law
+from reports.scales import log_scale
 from reports.style import FAINT, INK, SERIES, Figure
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def draw_router(data: Clark, axes: "Axes", name: str) -> None:
         beside_line(axes, format_quantity(float(size)), (experts[-1], ours[-1]))
     axes.plot([], [], color=INK, linewidth=1.3, marker="o", markersize=4.5, label="runs and our fit, by dense size")
     axes.plot([], [], color=FAINT, linestyle=(0, (3, 1.5)), linewidth=1.1, label="coefficients as printed")
-    log_axis(axes.xaxis, "{:.0f}".format, [2.0**i for i in range(0, 10)])
+    log_scale(axes.xaxis, "{:.0f}".format, [2.0**i for i in range(0, 10)])
     axes.margins(x=0.1)
     axes.set_xlabel("experts a layer (1: dense)")
     axes.set_ylabel("loss  (nats/token)")
@@ -58,7 +59,7 @@ def draw_cutoffs(data: Clark, axes: "Axes") -> None:
             )
     axes.set_yticks(range(len(data.routers)), [one.name for one in data.routers])
     axes.set_ylim(len(data.routers) - 0.5, -0.5)
-    log_axis(axes.xaxis, format_quantity)
+    log_scale(axes.xaxis, format_quantity)
     axes.set_xlabel("dense size at which more experts stop helping  (parameters)")
     legend_above(axes)
 

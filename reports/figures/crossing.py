@@ -9,7 +9,7 @@ from reports.labels import place
 from reports.numerals import counted, percent
 from reports.scales import log_axis
 from reports.series import Series, heading
-from reports.style import BAND, FAINT, INK, MOE, Figure, key, panels
+from reports.style import BAND, FAINT, INK, MOE, Figure, columns_of, key, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def draw(evidence: Evidence, axes: "Axes") -> None:
     """Draw the difference of each MoE run to the dense run of its seed, and the fitted curve less the dense mean."""
     groups = compared(evidence)
-    columns = 1 if len(groups) <= 3 else 2
+    columns = columns_of(len(groups))
     cut = panels(axes, len(groups), columns=columns, sharex=True, sharey=True)
     for group, panel in zip(groups, cut, strict=True):
         _panel(group, panel)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planners.quantity import format_quantity
-from reports.figures.beside import beside_line, legend_above, log_axis, shades
+from reports.figures.beside import beside_line, legend_above, shades
 from reports.numerals import flops, general, listed
 from reports.paper.gadre import DATASETS, PUBLISHED_ERRORS, USUAL, Gadre, Trained, law
+from reports.scales import log_scale
 from reports.style import FAINT, INK, SERIES, Figure
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def draw_compute(data: Gadre, axes: "Axes", name: str) -> None:
         "color": INK,
     }
     axes.plot(C[one.fitted], one.loss[one.fitted], label="fitted", zorder=4, gid="fitted", **ring)
-    log_axis(axes.xaxis, flops)
-    log_axis(axes.yaxis, general(3), (2.5, 3, 4, 5, 6))
+    log_scale(axes.xaxis, flops)
+    log_scale(axes.yaxis, general(3), (2.5, 3, 4, 5, 6))
     axes.set_xlabel("training compute  C = 6 N D  (FLOPs)")
     axes.set_ylabel("loss on C4  (nats/token)")
     legend_above(axes, columns=5, title="tokens per parameter D / N; lines: our fit of the ringed runs")
@@ -69,7 +70,7 @@ def draw_errors(data: Gadre, axes: "Axes") -> None:
         text = format_quantity(float(found.N[at]))
         axes.plot([M], [error], marker="x", color=INK, linestyle="none", zorder=4, label="the paper's two predictions")
         beside_line(axes, text, (M, error))
-    log_axis(axes.xaxis, general(4), (5, 10, 20, 40, 80, 160, 320, 640))
+    log_scale(axes.xaxis, general(4), (5, 10, 20, 40, 80, 160, 320, 640))
     axes.margins(x=0.12)
     axes.set_xlabel("tokens per parameter  D / N")
     axes.set_ylabel("foretold over measured loss − 1  (%)")

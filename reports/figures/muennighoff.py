@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from fits.laws.muennighoff import PUBLISHED
 from planners.quantity import format_quantity
-from reports.figures.beside import OURS, legend_above, log_axis, printed_line
+from reports.figures.beside import OURS, legend_above, printed_line
 from reports.numerals import general, listed, percent
 from reports.paper.muennighoff import PLACES, Muennighoff, half_worth, law, worth
+from reports.scales import log_scale
 from reports.style import BAND, FAINT, INK, SERIES, Figure
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def draw_epochs(data: Muennighoff, axes: "Axes") -> None:
         )  # fmt: skip
     for (label, _), style in zip(curves(data), STYLES, strict=True):
         axes.plot([], [], color=INK, label=label, **style)
-    log_axis(axes.xaxis, general(3), (1, 2, 4, 8, 16))
+    log_scale(axes.xaxis, general(3), (1, 2, 4, 8, 16))
     axes.set_xlabel("epochs  D / U")
     axes.set_ylabel("loss  (nats/token)")
     legend_above(axes)
@@ -74,8 +75,8 @@ def draw_worth(data: Muennighoff, axes: "Axes") -> None:
     axes.plot(epochs, worth(ours, epochs), label=f"our fit of R_D and R_N, R_D {ours:.3g}", **OURS)
     axes.plot(epochs, worth(free, epochs), label=f"our fit, all free, R_D {free:.3g}", **printed_line(1))
     axes.plot(epochs, worth(published, epochs), label=f"as published, R_D {published:.3g}", **printed_line(0))
-    log_axis(axes.xaxis, general(3), (1, 2, 4, 8, 16, 32, 64))
-    log_axis(axes.yaxis, general(3), (1, 2, 4, 8, 16, 32, 64))
+    log_scale(axes.xaxis, general(3), (1, 2, 4, 8, 16, 32, 64))
+    log_scale(axes.yaxis, general(3), (1, 2, 4, 8, 16, 32, 64))
     axes.set_xlabel("epochs  D / U")
     axes.set_ylabel("worth in unique tokens  D' / U")
     legend_above(axes, columns=1)
@@ -94,7 +95,7 @@ def draw_profile(data: Muennighoff, axes: "Axes") -> None:
     style: dict[str, Any] = {"marker": mark.marker, "color": mark.color, "linestyle": "none", "zorder": 5}
     axes.plot([published], [100 * data.excess], label="as published", **style)
     axes.set_ylim(-0.05, 1.0)
-    log_axis(axes.xaxis, general(4), (5, 10, 20, 50, 100, 200, 500, 1000))
+    log_scale(axes.xaxis, general(4), (5, 10, 20, 50, 100, 200, 500, 1000))
     axes.set_xlabel("R_D  (passes after which repeated data fade)")
     axes.set_ylabel("objective over the best  (%)")
     legend_above(axes)

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planners.quantity import format_quantity
-from reports.figures.beside import beside_line, legend_above, log_axis, shades
+from reports.figures.beside import beside_line, legend_above, shades
 from reports.numerals import counted, flops, general
 from reports.paper.porian import HOFFMANN, KAPLAN, NEAR, STEPS, Porian, Setting
+from reports.scales import log_scale
 from reports.style import FAINT, INK, QUIET, SERIES, Figure
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def draw_sizes(data: Porian, axes: "Axes") -> None:
         axes.plot(C, line, linestyle=mark.line, linewidth=1.3, **style)
         entry: dict[str, Any] = {"linestyle": mark.line, "marker": mark.marker, "markersize": 5, "color": mark.color}
         axes.plot([], [], label=f"{label}: {step.plain.value:.3f}", **entry)
-    log_axis(axes.xaxis, flops)
-    log_axis(axes.yaxis, format_quantity)
+    log_scale(axes.xaxis, flops)
+    log_scale(axes.yaxis, format_quantity)
     axes.set_xlabel("training compute  C  (FLOPs)")
     axes.set_ylabel("parameters of least loss  N")
     legend_above(axes, columns=1)
@@ -86,7 +87,7 @@ def draw_isoflop(data: Porian, axes: "Axes") -> None:
     published = np.array([step.minima[2][np.argmin(np.abs(step.minima[0] / each - 1))] for each in step.C])
     axes.plot(step.N, published, marker="|", color=SERIES[1].color, markersize=13, markeredgewidth=2, linestyle="none",
               zorder=5, label="published optimum (size)")  # fmt: skip
-    log_axis(axes.xaxis, format_quantity)
+    log_scale(axes.xaxis, format_quantity)
     axes.set_ylim(step.minima[2].min() - 0.1, top)
     axes.margins(x=0.14)
     axes.set_xlabel("parameters  N")

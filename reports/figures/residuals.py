@@ -7,7 +7,7 @@ from reports.figures.activation import drawable
 from reports.numerals import counted, percent
 from reports.scales import log_axis
 from reports.series import Series, heading
-from reports.style import INK, REGION, SERIES, Figure, key, panels
+from reports.style import INK, REGION, SERIES, Figure, columns_of, key, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def draw(evidence: Evidence, axes: "Axes") -> None:
     """Draw loss less the fitted curve; a line joins the runs of a seed, so that its block is seen as a whole."""
     groups = fitted(evidence)
-    columns = 1 if len(groups) <= 3 else 2
+    columns = columns_of(len(groups))
     cut = panels(axes, len(groups), columns=columns, height=1.5, sharex=True, sharey=True)
     seeds = sorted({seed for group in groups for seed, _, _ in residuals(group)})
     for group, panel in zip(groups, cut, strict=True):

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 
 from planners.quantity import format_quantity
-from reports.figures.beside import legend_above, log_axis
+from reports.figures.beside import legend_above
 from reports.figures.router_grid import alt_of, caption_of, draw_grid
 from reports.paper.tinystories import BASELINE, Row, TinyStories
+from reports.scales import log_scale
 from reports.style import DENSE, SERIES, Figure, Mark
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def draw_speed(data: TinyStories, axes: "Axes") -> None:
                 f"{row.experts} experts" if row.experts else "dense", (row.speed, row.ppl), xytext=(-7, 0),
                 textcoords="offset points", ha="right", va="center", fontsize=8,
             )  # fmt: skip
-    log_axis(axes.xaxis, format_quantity, (2e4, 5e4, 1e5, 2e5))
+    log_scale(axes.xaxis, format_quantity, (2e4, 5e4, 1e5, 2e5))
     axes.margins(x=0.2)
     axes.set_xlabel("highest speed  (tokens/s)")
     axes.set_ylabel("final validation perplexity")

@@ -12,7 +12,7 @@ from reports.figures.arms import marks, names_of
 from reports.numerals import counted, listed, nats, percent
 from reports.scales import log_axis
 from reports.series import Series, heading
-from reports.style import Figure, Mark, key, panels
+from reports.style import Figure, Mark, columns_of, key, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ START = 0.03
 def draw(evidence: Evidence, axes: "Axes") -> None:
     """Draw the curves of every series in a panel of its own; arms differ by colour, dashes and marker."""
     groups = _groups(evidence)
-    columns = 1 if len(groups) <= 2 else 2
+    columns = columns_of(len(groups))
     cut = panels(axes, len(groups), columns=columns, height=2.2)
     for group, panel in zip(groups, cut, strict=True):
         _panel(group, panel)
@@ -121,7 +121,8 @@ def smooth(losses: Sequence[float]) -> Floats:
 
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source, and which curves are absent."""
-    curves = [run for run in evidence.runs if run.tokens]
+    arms = [arm for group in _groups(evidence) for arm in group.arms]
+    drawn = {run.spec.run_id for arm in arms for run in arm.runs if run.tokens}
     absent = [f"{arm.label} ({run.gap})" for arm in evidence.arms for run in arm.runs if run.record and run.gap]
     gaps = f" Not whole: {listed(absent, 6)}." if absent else ""
     planned = counted(len(evidence.runs), "planned run")
@@ -129,7 +130,7 @@ def caption(evidence: Evidence) -> str:
         f"Training loss against tokens consumed (log axis, from {percent(START)} of the longest run): a running mean "
         f"of up to {2 * REACH + 1} points, mean over the seeds of an arm with a band from lowest to highest; markers "
         "are the final validation loss, a cross the end of a run that failed or diverged. Arms have equal C, so those "
-        f"with fewer active parameters see more tokens. n = {counted(len(curves), 'curve')} of {planned}, "
+        f"with fewer active parameters see more tokens. n = {counted(len(drawn), 'curve')} of {planned}, "
         f"{evidence.source}.{gaps}"
     )
 

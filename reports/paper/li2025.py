@@ -25,10 +25,16 @@ from reports.paper.li2025_sections import (
 )  # fmt: skip
 from reports.paper.li2025_tables import ablation_tables, benchmark_table, run_tables
 from reports.paper.reproduction import Reproduction
-from reports.paper.words import around, joined, rate
+from reports.paper.words import around, between, joined, rate
 from reports.picture import Picture
 
-COMMAND = "python -m scaling.report --reproduce li2025 -o li2025"
+REUSED = {
+    "3B, 114B tokens": "3B on 114B tokens",
+    "7B, 68B tokens": "7B on 68B tokens",
+    "7B, two epochs": "7B on two epochs",
+}
+"""Series on repeated data beside those that answer, and what a sentence calls them."""
+COMMAND = "python -m scaling.report --reproduce li2025"
 
 
 def reproduction(folder: Path = FOLDER) -> Reproduction:
@@ -110,10 +116,16 @@ def _ahead(series: Series, dense: int) -> bool:
 def _more(paper: Li2025) -> Iterable[str]:
     """Yield the paper's answer, the size of the lead, and what is not settled."""
     yield "The paper answers: yes, at about 20 % whatever the size; and where data are equal too, they can be repeated."
+    regions = {scale: series.optimum.region for scale, series in paper.main.items()}
+    near = [f"{between(*region)} at {scale}" for scale, region in regions.items() if region]
+    if near:
+        yield f"As low, within what 5 % of C is worth, are rates of {joined(near)}."
     leads = [f"{around((-value, half))} at {scale}" for scale, (value, half) in _leads(paper, 0).items()]
     beaten = [scale for scale, series in paper.main.items() if _ahead(series, 1)]
-    twice = f"At {joined(beaten)} MoE is below" if beaten else "At no size do they show MoE below"
-    yield f"MoE less dense, in bits per character: {joined(leads)}. {twice} dense of about twice the compute."
+    twice = f"MoE at {joined(beaten)} is" if beaten else "None of these is shown to be"
+    reused = [words for name, words in REUSED.items() if _ahead(paper.series[name], 1)]
+    also = f"; on repeated data {joined(reused)} is" if reused else ""
+    yield f"MoE less dense, in bits per character: {joined(leads)}. {twice} below dense of about twice C{also}."
     found = paper.one_optimum["all runs"]
     factor = "no factor" if found.detectable is None else f"a factor of less than {math.exp(found.detectable):.2f}"
     yield (

@@ -11,7 +11,7 @@ import torch
 
 from jobs.execution import Execution
 from jobs.record import RunRecord, flatten, read_record
-from jobs.training import checkpoint, loop, memory
+from jobs.training import by_hand, checkpoint, loop, memory
 from jobs.training.memory import OutOfMemory
 from jobs.training.model import Transformer
 from jobs.training.optimizer import AdamW
@@ -92,6 +92,7 @@ def exhausted(monkeypatch: pytest.MonkeyPatch, fitting: int, error: Exception, a
         return forward(self, windows)
 
     monkeypatch.setattr(Objective, "forward", limited)
+    monkeypatch.setattr(by_hand, "suits", lambda *_: False)
     return sizes
 
 

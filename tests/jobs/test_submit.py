@@ -366,3 +366,53 @@ def test_a_half_written_record_counts_as_none(study: Study, capsys: pytest.Captu
     assert "counts as not trained" in shown.err
     assert shown.out.count(" waiting ") == 12
     assert len(decide(study, Cluster()).run_ids) == 12
+
+
+def test_ctrl_c_of_wait_leaves_the_jobs_running_and_says_so(
+    study: Study, slurm_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    from scaling import training
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "follow", interrupted)
+    assert cli.main(["sweep", str(study.folder), "--go", "--wait", "--cluster", "slurm"]) == 130
+    assert "the jobs go on" in capsys.readouterr().err
+    assert len(slurm_stand_in.queue) == 1
+    assert cli.main(["sweep", str(study.folder), "--go", "--wait", "--cluster", "slurm"]) == 130  # it attached to them
+    assert len(slurm_stand_in.queue) == 1
+
+
+def test_waiting_shows_a_table_and_ends_with_the_jobs(
+    study: Study, slurm_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """All runs come out, three at a time, while a sweep waits; their job is in the queue a little longer."""
+    from jobs import follow as following
+
+    specs = study.runs()
+    monkeypatch.setattr(following, "POLL_S", 0.01)
+    monkeypatch.setitem(following.LOOK_S, "slurm", 0.02)
+    left = list(specs)
+
+    def look(*arguments: object) -> object:
+        if left:
+            for spec in left[:3]:
+                write_record(study, record_of(spec, "failed" if spec is specs[4] else "done"))
+            del left[:3]
+        elif (slurm_stand_in.folder / "queue").exists():
+            slurm_stand_in.unset("queue")
+        return real(*arguments)  # type: ignore[arg-type]
+
+    real = following._look_at
+    monkeypatch.setattr(following, "_look_at", look)
+    monkeypatch.setattr("scaling.watch.LOGGED_S", 0.0)
+    assert cli.main(["sweep", str(study.folder), "--go", "--wait", "--cluster", "slurm"]) == cli.GAPS
+    shown = capsys.readouterr()
+    assert "12/12 runs ended, 1 failed" in shown.err
+    assert "1 of 12 runs failed" in shown.out
+    assert "--retry" in shown.out
+    assert cli.main(["sweep", str(study.folder), "--status", "--json"]) == cli.GAPS
+    totals = json.loads(capsys.readouterr().out)["totals"]
+    assert (totals["done"], totals["failed"], totals["failures"]) == (11, 1, {"exception": 1})
+    assert totals["device_hours_used"] == pytest.approx(12 / 3600)

@@ -15,7 +15,7 @@ from planners.presets.tinystories import shape
 from planners.published.li2025 import Li2025Run, li2025_runs
 
 RUNS = {
-    "smoke": 4, "laptop": 27, "laptop-grid": 108, "laptop-tuning": 40, "gpu-day": 90, "tinystories-moe": 12,
+    "smoke": 4, "laptop": 27, "laptop-grid": 108, "laptop-tuning": 48, "gpu-day": 90, "tinystories-moe": 12,
     "li2025-2b": 27, "li2025-3b": 20, "li2025-7b": 27,
 }  # fmt: skip
 OURS = ("smoke", "laptop", "laptop-grid", "laptop-tuning")
@@ -148,11 +148,12 @@ def test_every_arm_is_tuned_with_equal_effort_and_its_rule_is_in_the_middle() ->
     for shape_ in arms:
         own = [run for run in runs if run.shape == shape_]
         (rule,) = (run.training for run in own if run.role != "tuning")
-        assert len(own) == 5
+        assert len(own) == 6
         assert {run.training.lr / rule.lr for run in own if run.training.batch_tokens == rule.batch_tokens} == {
             0.5,
             1,
             2,
+            4,
         }
         batches = sorted(run.training.batch_tokens for run in own if run.training.lr == rule.lr)
         assert len(set(batches)) == 3

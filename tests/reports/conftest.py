@@ -80,11 +80,12 @@ def build(
     change: Change | None = None,
     fit: bool = True,
     data: str = "stdlib",
+    fingerprint: str = "0" * 16,
 ) -> Study:
     """Write a study with a record and a loss curve for each run, and the quadratic fitted to them."""
     study = Study(folder)
     corpus = Corpus(
-        data=Data(name=data, fingerprint="0" * 16), vocab_size=256, train_tokens=10**11, validation_tokens=10**7
+        data=Data(name=data, fingerprint=fingerprint), vocab_size=256, train_tokens=10**11, validation_tokens=10**7
     )
     plan = make_plan(question, corpus)
     known = question.study in PRESETS and question == PRESETS[question.study]

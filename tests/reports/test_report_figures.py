@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
 
 from jobs.record import read_records, write_record
 from planners import Study, preset
 from reports.evidence import Evidence, read_evidence
-from reports.figures import FIGURES
+from reports.figures import FIGURES, figures_of
 from reports.figures.arms import marks
 from reports.figures.training import smooth
-from reports.style import drawn, inline, render
+from reports.style import Figure, drawn, inline, render
 
 Make = Callable[..., Study]
 
@@ -24,8 +25,16 @@ def drawing(name: str, evidence: Evidence) -> Canvas:
     return drawn(FIGURES[name], evidence)
 
 
+def shown(evidence: Evidence) -> list[Figure[Evidence]]:
+    return [figure for figure in figures_of("study").values() if figure.has_data(evidence)]
+
+
+def points_of(canvas: Canvas, gid: str) -> list[Line2D]:
+    return [line for axes in canvas.axes for line in axes.get_lines() if line.get_gid() == gid]
+
+
 def points(canvas: Canvas, gid: str) -> tuple[list[float], list[float]]:
-    lines = [line for axes in canvas.axes for line in axes.get_lines() if line.get_gid() == gid]
+    lines = points_of(canvas, gid)
     assert len(lines) == 1, f"{gid}: {len(lines)} lines"
     return list(map(float, lines[0].get_xdata())), list(map(float, lines[0].get_ydata()))
 
@@ -88,26 +97,34 @@ def test_training_plots_metrics_and_tolerates_a_torn_line(make: Make, tmp_path: 
     assert "K1 (it has no metrics.jsonl), K4 (its metrics.jsonl cannot be read)" in caption
 
 
+def test_a_run_that_broke_off_has_its_own_line_and_a_cross(broken: Study) -> None:
+    canvas = drawing("training", read_evidence(broken))
+    assert len(points_of(canvas, "broken K4")) == 1
+    crosses = [line for line in canvas.axes[0].get_lines() if line.get_marker() == "x"]
+    assert len(crosses) == 2
+
+
 def test_smoothing_averages_neighbours_and_never_ends_on_one_point() -> None:
-    assert smooth([]) == []
-    assert smooth([3.0, 1.0, 2.0]) == [3.0, 1.0, 2.0]
-    assert smooth([float(i) for i in range(40)])[:35] == pytest.approx(list(range(35)))
+    assert smooth([]).tolist() == []
+    assert smooth([3.0, 1.0, 2.0]).tolist() == [3.0, 1.0, 2.0]
+    assert smooth([float(i) for i in range(40)])[:35].tolist() == pytest.approx(list(range(35)))
     assert smooth([1.0] * 39 + [7.0])[-1] == 2.0
 
 
 def test_arms_are_told_apart_without_colour(wide: Study) -> None:
-    used = marks(read_evidence(wide)).values()
+    used = marks(read_evidence(wide).arms).values()
     assert len({mark.marker for mark in used}) == len({(mark.line, mark.marker) for mark in used}) == 6
 
 
 def test_captions_carry_n_convention_and_source(smoke: Study) -> None:
     evidence = read_evidence(smoke)
-    assert all("n = 4" in figure.caption(evidence) for figure in FIGURES.values())
-    assert all("measured here" in figure.caption(evidence) for figure in FIGURES.values())
+    assert all("n = " in figure.caption(evidence) for figure in shown(evidence))
+    assert all("n = 4" in FIGURES[name].caption(evidence) for name in ("activation", "training", "ledger", "cost"))
+    assert all("measured here" in figure.caption(evidence) for figure in shown(evidence))
     assert "exact convention" in FIGURES["activation"].caption(evidence)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", ["activation", "training", "ledger"])
 def test_same_evidence_same_bytes(smoke: Study, name: str) -> None:
     first, second = (render(FIGURES[name], read_evidence(smoke)) for _ in range(2))
     assert first == second

@@ -37,25 +37,30 @@ def test_a_rule_that_is_best_loses_nothing_and_is_bracketed(make: Make, tmp_path
     assert list(rows) == ["dense", "K1", "K2", "K4", "K8", "K16", "dense optimal", "dense N_a of K4"]
     for arm in ("K1", "K2", "K4", "K8"):
         assert (rows[arm]["rule_loses"], rows[arm]["lr_closed"], rows[arm]["batch_closed"]) == (0, "yes", "yes")
-        assert rows[arm]["pairs"] == 5
+        assert rows[arm]["pairs"] == 6
 
 
 def test_a_best_pair_at_the_end_is_not_bracketed_and_a_batch_of_one_sequence_is(make: Make, tmp_path: Path) -> None:
-    rows = by_arm(make(tmp_path / "s", ASKED, bowl(2.0, 64), fit=False))
+    rows = by_arm(make(tmp_path / "s", ASKED, bowl(4.0, 64), fit=False))
     assert rows["dense"]["best_batch_tokens"] == 128
     assert (rows["dense"]["lr_closed"], rows["dense"]["batch_closed"]) == ("no", "yes")
-    assert rows["K4"]["best_lr"] == pytest.approx(2 * 0.14 / 32)
-    assert rows["K4"]["rule_loses"] == pytest.approx(math.log(2) ** 2)
-    assert (rows["K4"]["lr_closed"], rows["K4"]["batch_closed"]) == ("no", "yes")
+    assert rows["K4"]["best_lr"] == pytest.approx(4 * 0.14 / 32)
+    assert rows["K4"]["parabola_lr"] is None
+    assert rows["K4"]["rule_loses"] == pytest.approx(math.log(4) ** 2)
+
+
+def test_the_parabola_finds_a_rate_between_those_that_were_tried(make: Make, tmp_path: Path) -> None:
+    rows = by_arm(make(tmp_path / "s", ASKED, bowl(1.5, 400), fit=False))
+    assert rows["K4"]["parabola_lr"] == pytest.approx(1.5 * 0.14 / 32)
 
 
 def test_all_pairs_are_listed_with_the_rule_s_own(make: Make, tmp_path: Path) -> None:
     evidence = read_evidence(make(tmp_path / "s", ASKED, bowl(1.0, 400), fit=False))
     table = tuning(evidence)
     assert table is not None
-    assert len(table.rows) == 40
+    assert len(table.rows) == 48
     assert sum(row[6] == "yes" for row in table.rows) == 8
-    assert all(len(search.tried) == 5 for search in searches(evidence))
+    assert all(len(search.tried) == 6 for search in searches(evidence))
 
 
 def test_a_study_without_tuning_has_no_such_table(smoke: Study) -> None:

@@ -1,0 +1,113 @@
+"""Reports of what is hardly a study: they say what is missing, in one sentence, and never end in a traceback."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobs.record import RunRecord
+from planners import Question, RunSpec, Study, preset
+from scaling import cli, report
+
+Make = Callable[..., Study]
+pytestmark = pytest.mark.usefixtures("sketched")
+
+
+def lost(state: str) -> Callable[[RunSpec, RunRecord], RunRecord]:
+    """Return a change that ends every run in `state`."""
+
+    def change(spec: RunSpec, made: RunRecord) -> RunRecord:
+        return replace(made, state=state, loss=None, bpb=None, routing=None, error="why <it> ended")
+
+    return change
+
+
+def asked(*top_ks: int, **changes: object) -> Question:
+    return replace(preset("smoke"), top_ks=top_ks, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("state", ["failed", "diverged"])
+def test_a_study_without_a_finished_run_names_them_all(make: Make, tmp_path: Path, state: str) -> None:
+    study = make(tmp_path / "lost", preset("smoke"), lambda spec: 3.0, change=lost(state))
+    assert report.main([str(study.folder)]) == cli.GAPS
+    text = (study.report / "report.html").read_text()
+    assert "Partial: 0 of 4 planned runs done." in text
+    assert text.count(f"{state}: why &lt;it&gt; ended") == 4
+    assert "No optimum is claimed: no MoE run is done." in text
+
+
+@pytest.mark.parametrize(("top_ks", "words"), [((0,), "no MoE run was planned"), ((4,), "no dense run was planned")])
+def test_a_study_with_one_arm(make: Make, tmp_path: Path, top_ks: tuple[int, ...], words: str) -> None:
+    study = make(tmp_path / "one", asked(*top_ks), lambda spec: 3.0, fit=False)
+    assert report.main([str(study.folder)]) == cli.DONE
+    text = (study.report / "report.md").read_text()
+    assert f"No lead of MoE over dense can be stated: {words}." in text
+    assert "No optimum is claimed" in text
+
+
+def test_two_rates_have_no_sides(make: Make, tmp_path: Path) -> None:
+    study = make(tmp_path / "two", asked(0, 1, 4), lambda spec: 3.0, fit=False)
+    assert report.main([str(study.folder)]) == cli.DONE
+    assert "side" not in (study.report / "report.md").read_text().split("## ")[0].replace("outside", "").replace(
+        "beside", ""
+    )
+
+
+def test_an_empty_study_says_so(make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = make(tmp_path / "empty", preset("smoke"), lambda spec: 3.0, change=lambda spec, made: None)
+    assert report.main([str(study.folder)]) == cli.USAGE
+    assert "no run of" in capsys.readouterr().err
+    assert not study.report.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["study.json", "plan.jsonl", "record", "fits/quadratic.json", "fits/constancy.json", "fits/reuse.json"]
+)
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"state": "done"}', '"text"', "\x00"])
+def test_a_corrupt_file_is_named(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: str
+) -> None:
+    study = make(tmp_path / "corrupt", preset("smoke"), lambda spec: 3.0 + spec.r_a)
+    first = study.runs()[1].run_id
+    path = study.run_folder(first) / "record.json" if name == "record" else study.folder / name
+    path.write_text(content)
+    code = report.main([str(study.folder)])
+    said = capsys.readouterr().err
+    if content == "[]" and name in ("fits/constancy.json", "fits/reuse.json"):
+        assert code == cli.DONE  # nothing was found
+    else:
+        assert code == cli.USAGE
+        assert said.startswith("error: ")
+        assert path.name in said
+        assert len(said.splitlines()) == 1
+
+
+def test_garbage_among_the_metrics_is_left_out(make: Make, tmp_path: Path) -> None:
+    study = make(tmp_path / "garbage", preset("smoke"), lambda spec: 3.0)
+    lines = [
+        1,
+        None,
+        [],
+        {"D": "x", "loss": 1},
+        {"D": -1, "loss": 2},
+        {"D": 128, "loss": None},
+        {"D": 128, "loss": 5.0},
+    ]
+    for spec in study.runs():
+        text = "\n".join(map(json.dumps, lines)) + '\n{"D": 1e999, "loss": NaN}\n'
+        (study.run_folder(spec.run_id) / "metrics.jsonl").write_text(text)
+    assert report.main([str(study.folder)]) == cli.DONE
+
+
+@pytest.mark.parametrize("words", [[], ["x", "--gallery"], ["--reproduce", "li2025", "--gallery"]])
+def test_one_report_at_a_time(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.main(words) == cli.USAGE
+    assert "give one of" in capsys.readouterr().err
+
+
+def test_an_unknown_reproduction_lists_the_known(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert report.main(["--reproduce", "nobody", "-o", str(tmp_path / "x")]) == cli.USAGE
+    assert "li2025" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,258 @@
+"""The figures of a study: drawn from its records, legible, and saying no more than these do."""
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure as Canvas
+from matplotlib.text import Text
+
+from jobs.record import RunRecord
+from reports.evidence import Arm, Evidence, read_evidence
+from reports.figures import devicetime, figures_of
+from reports.figures.crossing import differences
+from reports.figures.training import POINTS, thinned, together
+from reports.labels import place, shortened
+from reports.sample import BUDGETS, write_sample
+from reports.scales import log_ticks
+from reports.style import DENSE, SERIES, drawn, spelled
+
+Change = Callable[[RunRecord], RunRecord]
+STUDY = {name: figure for name, figure in figures_of("study").items() if name not in ("surface", "router_grid")}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    """Three budgets, fresh and repeated data, controls, times and loads; simulated. Read only."""
+    return read_evidence(write_sample(tmp_path_factory.mktemp("samples") / "sample", BUDGETS))
+
+
+@pytest.fixture(scope="module")
+def canvases(sample: Evidence) -> dict[str, Canvas]:
+    return {name: drawn(figure, sample) for name, figure in STUDY.items() if figure.has_data(sample)}
+
+
+def numbers(canvas: Canvas) -> list[float]:
+    """Return every number that the lines and bands of a canvas are drawn from."""
+    lines = [np.asarray(line.get_xydata(), float).ravel() for axes in canvas.axes for line in axes.get_lines()]
+    bands = [
+        np.asarray(path.vertices, float).ravel()
+        for axes in canvas.axes
+        for c in axes.collections
+        for path in c.get_paths()
+    ]
+    return [float(x) for values in (*lines, *bands) for x in values]
+
+
+def changed(evidence: Evidence, change: Change) -> Evidence:
+    """Return the evidence with every record of the arm K4 at the second budget, on fresh data, changed."""
+
+    def of(arm: Arm) -> Arm:
+        if arm.name != "K4 U=fresh" or arm.spec.budget != BUDGETS.budgets[1]:
+            return arm
+        return replace(arm, runs=tuple(replace(run, record=change(run.record)) for run in arm.runs if run.record))
+
+    return replace(evidence, arms=tuple(map(of, evidence.arms)))
+
+
+def higher(record: RunRecord) -> RunRecord:
+    assert record.loss is not None
+    return replace(record, loss=record.loss + 0.05)
+
+
+def slower(record: RunRecord) -> RunRecord:
+    return replace(record, wall_s=record.wall_s * 1.4)
+
+
+def shorter(record: RunRecord) -> RunRecord:
+    return replace(record, D_seen=record.D_seen // 2)
+
+
+def lopsided(record: RunRecord) -> RunRecord:
+    assert record.routing is not None
+    return replace(record, routing=replace(record.routing, max_load=9.0))
+
+
+CHANGES: dict[str, Change] = {
+    "activation": higher, "crossing": higher, "reuse": higher, "devicetime": slower, "residuals": higher,
+    "ledger": shorter, "training": higher, "routing": lopsided, "cost": slower,
+}  # fmt: skip
+
+
+def test_every_figure_is_drawn_and_says_what_it_is(sample: Evidence, canvases: dict[str, Canvas]) -> None:
+    assert set(canvases) == set(STUDY)
+    for name, canvas in canvases.items():
+        figure = STUDY[name]
+        assert any(text.get_text() == "simulated" for text in canvas.texts), f"{name} has no source in its footer"
+        assert "simulated" in figure.caption(sample)
+        assert "n = " in figure.caption(sample)
+        assert len(figure.alt(sample)) > 40
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_record_changes_the_figure(name: str, sample: Evidence, canvases: dict[str, Canvas]) -> None:
+    assert numbers(drawn(STUDY[name], changed(sample, CHANGES[name]))) != numbers(canvases[name])
+
+
+@pytest.mark.parametrize("name", ["optimum", "curves", "comparison"])
+def test_a_changed_fit_changes_the_figure(name: str, sample: Evidence, canvases: dict[str, Canvas]) -> None:
+    def moved(result: Any) -> Any:
+        rows = tuple(replace(row, value=row.value and row.value * 1.01) for row in result.sensitivity)
+        return replace(result, optimum=replace(result.optimum, value=result.optimum.value * 1.01), sensitivity=rows)
+
+    fits = tuple(replace(fit, result=moved(fit.result)) for fit in sample.fits)
+    first, *rest = sample.comparisons
+    scores = tuple(replace(score, error=(score.error or 0) + 0.001) for score in first.scores)
+    other = replace(sample, fits=fits, comparisons=(replace(first, scores=scores), *rest))
+    assert numbers(drawn(STUDY[name], other)) != numbers(canvases[name])
+
+
+def legible(canvas: Canvas) -> list[tuple[str, Any]]:
+    """Return the texts of a canvas that are seen, with their boxes in pixels, a little smaller than they are."""
+    renderer = canvas.canvas.get_renderer()  # type: ignore[attr-defined]
+    seen = [
+        text
+        for text in canvas.findobj(Text)
+        if isinstance(text, Text) and text.get_visible() and text.get_text().strip()
+    ]
+    ticks = {id(label) for axes in canvas.axes for axis in (axes.xaxis, axes.yaxis) for label in _hidden(axis)}
+    return [(t.get_text(), t.get_window_extent(renderer).padded(-1.5)) for t in seen if id(t) not in ticks]
+
+
+def _hidden(axis: Any) -> list[Text]:
+    """Return the labels of ticks outside the limits, which are not drawn."""
+    low, high = sorted(axis.get_view_interval())
+    return [tick.label1 for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high]
+
+
+@pytest.mark.parametrize("name", STUDY)
+def test_no_text_leaves_the_canvas_or_covers_another(name: str, canvases: dict[str, Canvas]) -> None:
+    canvas = canvases[name]
+    texts, whole = legible(canvas), canvas.bbox
+    for said, box in texts:
+        assert box.x0 >= whole.x0 - 1, f"{said!r} leaves the canvas"
+        assert box.y0 >= whole.y0 - 1, f"{said!r} leaves the canvas"
+        assert box.x1 <= whole.x1 + 1, f"{said!r} leaves the canvas"
+        assert box.y1 <= whole.y1 + 1, f"{said!r} leaves the canvas"
+    pairs = [(a, b) for i, (a, one) in enumerate(texts) for b, other in texts[i + 1 :] if one.overlaps(other)]
+    assert pairs == []
+
+
+def test_signs_that_the_font_lacks_are_spelled(sample: Evidence) -> None:
+    assert spelled("K4 🙂 日") == "K4 [U+1F642] [U+65E5]"
+    assert spelled("א × −\n½") == "א × −\n½"
+    assert spelled("a\u202eb\ud800") == "a[U+202E]b[U+D800]"
+    named = replace(sample, arms=tuple(replace(arm, name=f"🙂{arm.name}") for arm in sample.arms))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        texts = [said for said, _ in legible(drawn(STUDY["ledger"], named))]
+    assert any("[U+1F642]" in said for said in texts)
+
+
+def lightness(color: str) -> float:
+    """Return L* of CIELAB, which is what grey print keeps of a colour."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
+    Y = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return 116 * Y ** (1 / 3) - 16 if Y > 0.008856 else 903.3 * Y
+
+
+def test_neighbouring_series_differ_in_grey_and_all_stand_out_from_paper() -> None:
+    order = (DENSE, *SERIES, SERIES[0])
+    steps = [abs(lightness(a.color) - lightness(b.color)) for a, b in pairwise(order)]
+    assert min(steps) > 10
+    assert all(lightness(mark.color) < 62 for mark in SERIES)  # 3:1 against white
+    assert len({mark.marker for mark in (DENSE, *SERIES)}) == len({str(mark.line) for mark in SERIES}) + 1 == 7
+
+
+@given(st.floats(-4, 20), st.floats(0.25, 8))
+def test_log_axes_have_a_few_round_ticks_in_their_limits(exponent: float, decades: float) -> None:
+    low, high = 10**exponent, 10 ** (exponent + decades)
+    ticks = log_ticks(low, high)
+    assert 2 <= len(ticks) <= 16
+    assert all(low <= tick <= high for tick in ticks)
+    assert all(float(f"{tick:.1e}") == pytest.approx(tick, rel=1e-12) for tick in ticks)
+
+
+def test_crossing_pairs_runs_by_seed(sample: Evidence) -> None:
+    group = sample.series[0]
+    arm, dense = group.moe[0], group.dense[0]
+    kept = replace(dense, runs=dense.runs[1:])
+    losses = [(a.loss, b.loss) for a, b in zip(arm.done, dense.done, strict=True)]
+    assert differences(arm, dense) == [a - b for a, b in losses if a is not None and b is not None]
+    assert differences(arm, kept) == differences(arm, dense)[1:]
+
+
+def test_equal_time_is_interpolated_between_budgets_and_never_beyond(sample: Evidence) -> None:
+    def in_time(record: RunRecord) -> RunRecord:
+        return replace(record, loss=5 - 0.1 * math.log(record.wall_s))
+
+    def of(arm: Arm, change: Change) -> Arm:
+        return replace(arm, runs=tuple(replace(run, record=change(run.record)) for run in arm.runs if run.record))
+
+    straight = replace(sample, arms=tuple(of(arm, in_time) for arm in sample.arms))
+    chosen = devicetime.equal(straight)
+    assert chosen is not None
+    assert not chosen.left_out
+    for _, losses in chosen.found.values():
+        assert losses == pytest.approx([5 - 0.1 * math.log(3600 * chosen.hours)] * 3)
+    assert chosen.hours == pytest.approx(fmean(r.wall_s for r in chosen.dense.done) / 3600)
+    fast = [
+        of(arm, lambda r: replace(r, wall_s=r.wall_s / 100)) if arm.name == "K4 U=fresh" else arm
+        for arm in straight.arms
+    ]
+    beyond = devicetime.equal(replace(straight, arms=tuple(fast)))
+    assert beyond is not None
+    assert beyond.left_out == ["K4 U=fresh"]
+    timeless = replace(sample, arms=tuple(of(arm, lambda r: replace(r, wall_s=0.0)) for arm in sample.arms))
+    assert not STUDY["devicetime"].has_data(timeless)
+    assert not STUDY["cost"].has_data(timeless)
+
+
+def test_long_curves_are_thinned_to_their_last_point(sample: Evidence) -> None:
+    tokens = tuple(float(i) for i in range(1, 2001))
+    run = replace(sample.runs[0], tokens=tokens, losses=tuple(3 + 100 / (i + 10) for i in tokens))
+    D, loss = thinned(run)
+    assert len(D) <= POINTS
+    assert D[-1] == 2000
+    assert loss[-1] == pytest.approx(3 + 100 / 2010, abs=2e-3)
+    mean = together([(D, loss), (D[5:], loss[5:] + 1)])
+    assert mean[0][0] == D[5]
+    assert mean[1][1] - mean[1][0] == pytest.approx(1)
+
+
+def test_names_stand_where_they_cover_nothing() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = Canvas(figsize=(3, 2), layout="constrained")
+    FigureCanvasAgg(canvas)
+    axes = canvas.add_subplot()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    crowd = [(0.5 + 0.002 * i, 0.5, f"arm {i}") for i in range(9)]
+    written = place(axes, crowd)
+    boxes = [text.get_window_extent(canvas.canvas.get_renderer()) for text in written]  # type: ignore[attr-defined]
+    assert 2 <= len(written) < 9
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
+    assert shortened(["K1 U=fresh", "K4 U=fresh"]) == ["K1", "K4"]
+    assert shortened(["dense U=fresh"]) == ["dense U=fresh"]
+
+
+@pytest.mark.soak
+def test_gallery_shows_every_figure(tmp_path: Path) -> None:
+    from reports.figures import FIGURES
+    from reports.gallery import write_gallery
+    from reports.paper import REPRODUCTIONS
+
+    report = write_gallery(tmp_path)
+    shown = {Path(name).stem for name in report.files if name.startswith("figures/")}
+    assert shown == {name for name, figure in FIGURES.items() if figure.of == "study" or figure.of in REPRODUCTIONS}
+    assert "simulated" in (tmp_path / "report.html").read_text()
