@@ -20,12 +20,12 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from importlib.util import find_spec
-from itertools import islice
+from itertools import islice, product
 from typing import IO
 
 import torch
 from experts import dense_width, shape_of, variants
-from gpu_steps import Row, Sizes, compared, duration, in_turns, maximum, models, release, repeats
+from gpu_steps import Row, Sizes, compared, dense_model, duration, in_turns, maximum, release, repeats, twin_model
 from torch import Tensor, nn
 
 from jobs.training.environment import device_name, peak_flops
@@ -55,7 +55,7 @@ REAL = Sizes(
         "350M": (1024, 24, 2560, 50304, 2048),
     },
     twins=((8, 1), (64, 8)),
-    targets={"layer E8 K1": 0.85, "layer E64 K8": 0.65, "50M": 0.30, "124M": 0.40, "350M": 0.45},
+    targets={"layer E8 K1": 0.85, "layer E64 K8": 0.65, "50M dense": 0.30, "124M dense": 0.40, "350M dense": 0.45},
     tokens=65536,
     rounds=21,
     repeated=50,
@@ -97,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("-o", "--out", metavar="FILE", help="append the rows to this file, a line of JSON each")
     made.add_argument("--minutes", type=float, default=7.5, help="nothing is begun later than this (default 7.5)")
-    made.add_argument("--only", metavar="CASE,…", help="these cases alone, such as 'layer E8 K1,50M,repeat'")
+    made.add_argument("--only", metavar="CASE,…", help="these cases alone, such as 'layer E8 K1,50M dense,repeat'")
     made.add_argument("--deterministic", action="store_true", help="the repeated steps under --deterministic alone")
     made.add_argument("--tiny", action="store_true", help="sizes that run in seconds anywhere and say nothing")
     made.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="where (default cuda)")
@@ -145,14 +145,16 @@ def cell(row: Row, name: str) -> str:
 def cases(
     sizes: Sizes, device: torch.device, *, deterministic: bool
 ) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
-    """Yield what is measured, by name."""
+    """Yield what is measured, by name; what has a target comes first."""
     if deterministic:
         yield "repeat --deterministic", partial(repeats, sizes, device, deterministic=True)
         return
     for name, layer in sizes.layers.items():
         yield name, partial(layers, shape_of(*layer), sizes, device, sizes.targets.get(name))
     for name, model in sizes.models.items():
-        yield name, partial(models, model, sizes, device, sizes.targets.get(name))
+        yield f"{name} dense", partial(dense_model, model, sizes, device, sizes.targets.get(f"{name} dense"))
+    for (name, model), twin in product(sizes.models.items(), sizes.twins):
+        yield f"{name} E{twin[0]} K{twin[1]}", partial(twin_model, model, *twin, sizes, device)
     yield "repeat", partial(repeats, sizes, device, deterministic=False)
 
 
@@ -163,9 +165,7 @@ def run_case(name: str, measure: Callable[[], Iterator[Row]], rows: Rows, end: f
         return
     try:
         for row in measure():
-            rows.write({**row, "case": f"{name} {row.get('case', '')}".strip()})
-            if time.monotonic() > end:
-                break
+            rows.write({**row, "case": name})
     except Exception as error:  # whatever it is, such as no memory: the other cases can be measured
         reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
         rows.write({"kind": "failed", "case": name, "text": f"{name}: failed, {reason}"})

@@ -136,25 +136,29 @@ class Trained:
         return sum("synchronizing" in str(warning.message) for warning in told)
 
 
-def models(model: Model, sizes: Sizes, device: torch.device, target: float | None) -> Iterator[Row]:
-    """Yield a dense model alone, then each twin, in turns with the dense one."""
+def dense_model(model: Model, sizes: Sizes, device: torch.device, target: float | None) -> Iterator[Row]:
+    """Yield the row of a dense model, alone on the device."""
     release(device)
     dense = Trained(spec_of(shape_of_model(model), model[-1], sizes), device)
     row = described(dense, in_turns({"dense": dense.take}, sizes.rounds, device)["dense"], 0)
     if target is not None and row["mfu"] is not None:
         row |= {"target": target, "met": row["mfu"] >= target}
-    yield {**row, "case": "dense"}
-    for n_experts, top_k in sizes.twins:
-        release(device)
-        resident = torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
-        twin = Trained(spec_of(shape_of_model(model, n_experts, top_k), model[-1], sizes), device)
-        fitting = min(dense.stepper.micro_batch, twin.stepper.micro_batch)  # beside each other, and cut alike
-        dense.stepper.micro_batch = twin.stepper.micro_batch = fitting
-        found = in_turns({"dense": dense.take, "twin": twin.take}, sizes.rounds, device)
-        work = twin.spec.flops_per_token["exact"] / dense.spec.flops_per_token["exact"]
-        row = {**described(twin, found["twin"], resident), **compared(found["dense"], found["twin"], work)}
-        yield {**row, "case": f"E{n_experts} K{top_k}"}
-        del twin
+    yield row
+
+
+def twin_model(model: Model, n_experts: int, top_k: int, sizes: Sizes, device: torch.device) -> Iterator[Row]:
+    """Yield the row of a model with experts, whose steps and those of its dense twin take turns."""
+    release(device)
+    dense = Trained(spec_of(shape_of_model(model), model[-1], sizes), device)
+    dense.take()  # so that its optimizer is there
+    release(device)
+    resident = torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
+    twin = Trained(spec_of(shape_of_model(model, n_experts, top_k), model[-1], sizes), device)
+    fitting = min(dense.stepper.micro_batch, twin.stepper.micro_batch)  # beside each other, and cut alike
+    dense.stepper.micro_batch = twin.stepper.micro_batch = fitting
+    found = in_turns({"dense": dense.take, "twin": twin.take}, sizes.rounds, device)
+    work = twin.spec.flops_per_token["exact"] / dense.spec.flops_per_token["exact"]
+    yield {**described(twin, found["twin"], resident), **compared(found["dense"], found["twin"], work)}
 
 
 def described(trained: Trained, spent: list[float], resident: int) -> Row:

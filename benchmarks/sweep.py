@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,8 @@ from pathlib import Path
 from jobs.corpora import describe
 from jobs.machine import core_count
 from jobs.record import read_records
-from planners import Study, make_plan, preset
+from planners import Question, Study, make_plan
+from planners.presets import preset
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def by_processes(study: Study, parallel: int) -> None:
         list(pool.map(lambda spec: call("scaling.train", str(study.folder), spec.run_id, "--json"), study.runs()))
 
 
-def measured(way, question, folder: Path, parallel: int) -> Trained:
+def measured(way: Callable[[Study, int], None], question: Question, folder: Path, parallel: int) -> Trained:
     """Plan a study and train it in one of the ways."""
     study = Study(folder)
     study.write(make_plan(question, describe(question.data)))

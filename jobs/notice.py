@@ -6,6 +6,8 @@ checkpoint: a limit shorter than the time between checkpoints would then repeat 
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -36,7 +38,7 @@ class Notice:
             signal.signal(self._number, self._come_back)
 
     def pass_on(self) -> None:
-        """Requeue the job if it was asked to come back; does not return then.
+        """Requeue the job if it was asked to come back, which ends this process.
 
         Of preemption Slurm tells with SIGTERM and the job's own signal, in either order, so the second is waited for.
         """
@@ -46,7 +48,10 @@ class Notice:
         while self._asked_to_end and not self._asked_to_come_back and time.monotonic() < deadline:
             time.sleep(0.05)
         if self._asked_to_come_back:
-            self._requeue(self._number, None)
+            try:
+                self._requeue(self._number, None)
+            except subprocess.SubprocessError as error:  # a scheduler out of patience has requeued the job by itself
+                print(f"this job did not requeue itself: {error}", file=sys.stderr)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._asked_to_end = True

@@ -147,7 +147,7 @@ def _part(section: Section) -> Iterator[str]:
     for table in section.tables:
         yield _titled(table.title, section)
         yield f"{table.markdown()}\n{plain(table.note)}"
-    yield "\n".join(f"    {command}" for command in section.commands)
+    yield "\n".join(_code(command, "    ") for command in section.commands)
 
 
 def _titled(title: str, section: Section) -> str:
@@ -159,7 +159,12 @@ def _drawn(picture: Picture) -> str:
 
 
 def _step(step: Step) -> str:
-    return f"- {plain(step.why)}" + (f"\n\n      {step.command}\n" if step.command else "")
+    return f"- {plain(step.why)}" + (f"\n\n{_code(step.command, '      ')}\n" if step.command else "")
+
+
+def _code(command: str, indent: str) -> str:
+    """Return a command as indented code; a name in it that holds a line break must not end the block."""
+    return "\n".join(f"{indent}{line}" for line in command.splitlines())
 
 
 def _bullets(lines: Sequence[str]) -> str:

@@ -31,27 +31,31 @@ class Sweep:
     def check(self) -> int:
         """Assert that every run was trained once, from each checkpoint on, to the loss it should have.
 
-        Returns how often a run went on after an interruption.
+        Returns how many steps were taken twice, all of them after the newest checkpoint of then.
         """
         records = {spec.run_id: record for spec, record in read_records(self.study)}
         assert {run_id: record.loss if record else None for run_id, record in records.items()} == self.losses
         recorded = Counter(run_id for event, run_id, _ in self.events() if event == "record")
         assert recorded == dict.fromkeys(self.losses, 1)
-        return sum(self.resumptions(run_id, records[run_id].spec.training.steps) for run_id in records)
+        return sum(self.repeated(run_id, records[run_id].spec.training.steps) for run_id in records)
 
-    def resumptions(self, run_id: str, steps: int) -> int:
-        """Assert that a run took every step, and again only those after its newest checkpoint; return how often."""
-        due, saved, resumptions = 0, 0, 0
+    def repeated(self, run_id: str, steps: int) -> int:
+        """Return how many steps a run took twice; assert that it took all, and none twice that a checkpoint held."""
+        due, saved, repeated = 0, 0, 0
         for event, _, step in (entry for entry in self.events() if entry[1] == run_id):
             if event == "save":
                 saved = step
             elif event == "step":
                 if step != due:
                     assert step == saved, f"{run_id} took step {step} again, with a checkpoint of step {saved}"
-                    resumptions += 1
+                    repeated += due - step
                 due = step + 1
         assert due == steps
-        return resumptions
+        return repeated
+
+    def resumed(self) -> int:
+        """Return how many runs went on after an interruption."""
+        return sum(record is not None and "resumed" in record.flags for _, record in read_records(self.study))
 
 
 def until(ready: Callable[[], object], seconds: float = 300) -> None:

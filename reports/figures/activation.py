@@ -72,7 +72,7 @@ def _panel(group: Series, axes: "Axes") -> None:
     if group.controls:
         sizes = listed(format_quantity(arm.spec.N) for arm in group.controls)
         axes.text(
-            0.995, 0.03, f"controls: N\n{sizes}", transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5,
+            0.995, 0.13, f"controls: N\n{sizes}", transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5,
             linespacing=1.1,
         )  # fmt: skip
 

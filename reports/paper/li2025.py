@@ -28,8 +28,12 @@ from reports.paper.reproduction import Reproduction
 from reports.paper.words import around, between, joined, rate
 from reports.picture import Picture
 
-REUSED = ("3B, 114B tokens", "7B, 68B tokens", "7B, two epochs")
-"""Series on repeated data beside those that answer."""
+REUSED = {
+    "3B, 114B tokens": "3B on 114B tokens",
+    "7B, 68B tokens": "7B on 68B tokens",
+    "7B, two epochs": "7B on two epochs",
+}
+"""Series on repeated data beside those that answer, and what a sentence calls them."""
 COMMAND = "python -m scaling.report --reproduce li2025"
 
 
@@ -119,8 +123,8 @@ def _more(paper: Li2025) -> Iterable[str]:
     leads = [f"{around((-value, half))} at {scale}" for scale, (value, half) in _leads(paper, 0).items()]
     beaten = [scale for scale, series in paper.main.items() if _ahead(series, 1)]
     twice = f"MoE at {joined(beaten)} is" if beaten else "None of these is shown to be"
-    reused = [name for name in REUSED if _ahead(paper.series[name], 1)]
-    also = f"; of those on repeated data, {joined(reused)} is" if reused else ""
+    reused = [words for name, words in REUSED.items() if _ahead(paper.series[name], 1)]
+    also = f"; on repeated data {joined(reused)} is" if reused else ""
     yield f"MoE less dense, in bits per character: {joined(leads)}. {twice} below dense of about twice C{also}."
     found = paper.one_optimum["all runs"]
     factor = "no factor" if found.detectable is None else f"a factor of less than {math.exp(found.detectable):.2f}"

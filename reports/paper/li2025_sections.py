@@ -181,7 +181,10 @@ def _half_life(cost: Cost) -> str:
     if cost.half_life is None:
         return "no R_D*, because it is not positive"
     ends = "" if cost.half_life_lo is None else f" ({cost.half_life_lo:.0f} to {cost.half_life_hi or math.inf:.0f})"
-    return f"R_D* = {cost.half_life:.0f}{ends}, where arXiv 2305.16264 has 15.4 for dense models"
+    return (
+        f"R_D* = {cost.half_life:.0f}{ends}, to first order in (epochs − 1) / R_D* and so rather large, where arXiv "
+        "2305.16264 has 15.4 for dense models"
+    )
 
 
 def _twins(paper: Li2025) -> str:
@@ -202,7 +205,7 @@ def assumptions(paper: Li2025) -> Iterable[str]:
     yield (
         (
             "Enough runs: with two degrees of freedom left the scatter itself is hardly known and can be small by "
-            f"luck, as in {joined(few)}."
+            f"luck, as in {'; '.join(few)}."
         )
         if few
         else "Enough runs to know the scatter: every set has more than two degrees of freedom left."

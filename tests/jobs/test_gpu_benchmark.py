@@ -86,7 +86,7 @@ def test_real_sizes_are_what_their_names_say(gpu: ModuleType) -> None:
             router = 6 * model[1] * model[0] * n_experts
             assert twin.flops_per_token["exact"] - router == dense.flops_per_token["exact"]
             assert twin.shape.d_expert % 64 == 0  # whole tiles of the grouped product
-    assert {*gpu.REAL.targets} == {*gpu.REAL.layers, *gpu.REAL.models}
+    assert {*gpu.REAL.targets} <= {name for name, _ in gpu.cases(gpu.REAL, torch.device("cpu"), deterministic=False)}
 
 
 def test_a_missed_target_is_told(gpu: ModuleType, capsys: pytest.CaptureFixture) -> None:

@@ -14,7 +14,7 @@ from scaling import cli
 
 def test_twelve_runs_on_two_nodes(slurm: PrivateSlurm, sweep: Sweep, capsys: pytest.CaptureFixture) -> None:
     assert sweep("--go", "--cluster", "slurm", "--parallel", "4", "--wait") == cli.DONE
-    assert sweep.check() == 0
+    assert (sweep.check(), sweep.resumed()) == (0, 0)
     nodes = slurm.ask("scontrol", "show", "job", "-o")
     assert "NodeList=n1" in nodes
     assert "NodeList=n2" in nodes
@@ -31,7 +31,8 @@ def test_a_time_limit_is_a_pause(slurm: PrivateSlurm, sweep: Sweep, monkeypatch:
     until(lambda: len(restarts(slurm)) == 2 and min(restarts(slurm)) > 0)
     set_limit(slurm, minutes=60)
     assert sweep("--go", "--cluster", "slurm", "--wait") == cli.DONE
-    assert sweep.check() >= 2
+    assert sweep.check() == 0
+    assert sweep.resumed() >= 2
 
 
 def begun(sweep: Sweep) -> set[str]:
@@ -41,7 +42,7 @@ def begun(sweep: Sweep) -> set[str]:
 
 def queue(slurm: PrivateSlurm) -> list[str]:
     """Return the ids of the jobs in the queue."""
-    return slurm.ask("squeue", "-h", "-r", "-o", "%A").split()
+    return slurm.ask("squeue", "-h", "-r", "-o", "%i").split()
 
 
 def set_limit(slurm: PrivateSlurm, minutes: int) -> None:
@@ -62,7 +63,8 @@ def test_preempted_jobs_go_on_later(slurm: PrivateSlurm, sweep: Sweep, monkeypat
     until(lambda: len(begun(sweep)) == 2)
     subprocess.run(["srun", "--partition=high", "--nodes=2", "--exclusive", "sleep", "1"], check=True)
     assert sweep("--go", "--cluster", "slurm", "--wait") == cli.DONE
-    assert sweep.check() >= 2
+    assert sweep.check() == 0
+    assert sweep.resumed() >= 2
 
 
 def test_a_task_group_is_one_run(slurm: PrivateSlurm, sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,4 +82,5 @@ def test_a_task_group_is_one_run(slurm: PrivateSlurm, sweep: Sweep, monkeypatch:
     assert record.execution is not None
     assert record.execution.devices == 2
     assert record.loss == pytest.approx(sweep.losses[spec.run_id], rel=2e-5)
-    assert sweep.resumptions(spec.run_id, spec.training.steps) == 1
+    assert "resumed" in record.flags
+    assert sweep.repeated(spec.run_id, spec.training.steps) == 0

@@ -15,7 +15,7 @@ from jobs.ledger import Ledger
 from scaling import cli
 
 pytestmark = [pytest.mark.soak, pytest.mark.parametrize("slurm", ["plain", "accounting"], indirect=True)]
-GO = ("--go", "--cluster", "slurm", "--parallel", "4", "--pack", "0")
+GO = ("--go", "--cluster", "slurm", "--parallel", "4")
 KILLED_AT = """
 import os, signal, sys
 from jobs import executors, ledger
@@ -62,7 +62,8 @@ def test_a_worker_is_killed(slurm: PrivateSlurm, sweep: Sweep) -> None:
     begin(sweep)
     for pid in workers_of(sweep.study.folder)[:2]:
         os.kill(pid, signal.SIGKILL)
-    assert end(sweep) >= 1
+    end(sweep)
+    assert sweep.resumed() >= 1
 
 
 def test_the_controller_is_killed(slurm: PrivateSlurm, sweep: Sweep, capsys: pytest.CaptureFixture) -> None:

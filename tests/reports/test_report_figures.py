@@ -118,7 +118,8 @@ def test_arms_are_told_apart_without_colour(wide: Study) -> None:
 
 def test_captions_carry_n_convention_and_source(smoke: Study) -> None:
     evidence = read_evidence(smoke)
-    assert all("n = 4" in figure.caption(evidence) for figure in shown(evidence))
+    assert all("n = " in figure.caption(evidence) for figure in shown(evidence))
+    assert all("n = 4" in FIGURES[name].caption(evidence) for name in ("activation", "training", "ledger", "cost"))
     assert all("measured here" in figure.caption(evidence) for figure in shown(evidence))
     assert "exact convention" in FIGURES["activation"].caption(evidence)
 
