@@ -23,7 +23,7 @@ VERBS = {
     "train": "train one run, here",
     "simulate": "fill a plan with losses from a known law: will it answer the question?",
     "fit": "fit a curve or a law to a study or to any CSV",
-    "report": "write the report of a study",
+    "report": "write the report of a study, of two side by side, or of a published one",
     "count": "count the parameters and FLOPs of a model by part",
     "study": "plan, sweep, fit and report a preset",
 }

@@ -17,8 +17,9 @@ from reports.table import Column, Table
 
 NASTY = (
     "<script>alert(1)</script>", "</style><img src=x onerror=alert(1)>", "{{ page }}{% raw %}", "'\"`&amp;",
-    r"\input{/etc/passwd} 50% of_$x^2$ #1 {a} ~ ^", "=cmd|' /C calc'!A0", "*[*] a -- b --- ''c'' ,,d``", "مرحبا K4 שלום", "a | b\n# head\n- item",
-    "\u202eevil\u202c \u2066x", "🙂👩\u200d🔬", "a | b\n# heading\n- item", "![x](http://x.invalid/y.png) <http://x>",
+    r"\input{/etc/passwd} 50% of_$x^2$ #1 {a} ~ ^", "=cmd|' /C calc'!A0", "*[*] a -- b --- ''c'' ,,d``",
+    "مرحبا K4 שלום", "\u202eevil\u202c \u2066x", "🙂👩\u200d🔬", "a | b\n# heading\n- item",
+    "![x](http://x.invalid/y.png) <http://x.invalid>",
 )  # fmt: skip
 BACK = {
     r"\textbackslash{}": "\\", r"\textasciitilde{}": "~", r"\textasciicircum{}": "^", r"\textless{}": "<",
