@@ -36,6 +36,8 @@ bench: env
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/fits.py
 	$(BIN)/python benchmarks/plan.py
+	$(BIN)/python benchmarks/sweep.py
+	$(BIN)/python benchmarks/report.py
 
 lint: env
 	$(BIN)/ruff check .

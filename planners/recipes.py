@@ -77,7 +77,7 @@ def small_scale_pilot(shape: Shape, D: float, C: float = 0.0) -> tuple[float, fl
 
 
 def _small_batch(D: float) -> float:
-    return min(480 * (D / 2e6) ** 0.7, 512)
+    return float(min(480 * (D / 2e6) ** 0.7, 512))
 
 
 def step_law(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:

@@ -5,6 +5,7 @@ the search is not closed there.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planners.quantity import format_quantity
@@ -142,7 +143,7 @@ def _is_of(arm: Arm, rule: Arm) -> bool:
     return a.role in ("tuning", "lr_check") and alike and arm.label.startswith(rule.label)
 
 
-def _is_inside(value: float, values: list[float]) -> bool:
+def _is_inside(value: float, values: Sequence[float]) -> bool:
     return min(values) < value < max(values)
 
 

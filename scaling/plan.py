@@ -143,7 +143,7 @@ def arguments() -> cli.Parser:
     add = parser.add_argument
     add("--preset", help=f"start from a named question: {', '.join(PRESETS)}; flags override it")
     for flag in FLAGS:
-        shown = {} if flag.metavar is None else {"metavar": flag.metavar}
+        shown: dict[str, Any] = {} if flag.metavar is None else {"metavar": flag.metavar}
         add(f"--{flag.name}", help=flag.help, **shown, **flag.extra)
     for arm, who in (("", "the MoE backbone"), ("dense-", "the dense arm")):
         add(f"--{arm}d-model", metavar="D", help=f"width of {who} (default: matched)")

@@ -109,8 +109,9 @@ def linear(x: Tensor, weight: Tensor) -> tuple[Tensor, Back]:
     return x @ weight.t(), back
 
 
-def rms_norm(x: Tensor, norm: nn.Module) -> tuple[Tensor, Callable[[Tensor, Tensor | None], Tensor]]:
+def rms_norm(x: Tensor, norm: nn.RMSNorm | nn.LayerNorm) -> tuple[Tensor, Callable[[Tensor, Tensor | None], Tensor]]:
     """Return x (tokens, d_model) normed (arXiv 1910.07467); the gradient of x is added to a known one, if any."""
+    assert norm.eps is not None
     scale = x.square().mean(-1, keepdim=True).add_(norm.eps).rsqrt_()
     shrunk = x * scale
 

@@ -30,7 +30,7 @@ class AdamW(torch.optim.AdamW):
             return
         for group, (weights, firsts, seconds, steps) in self._kept:
             steps[0].add_(1)  # one count for the whole group, until someone asks for the state
-            gradients = [weight.grad for weight in weights]
+            gradients = [weight.grad for weight in weights if weight.grad is not None]
             first, second = group["betas"]
             torch._fused_adamw_(
                 weights, gradients, firsts, seconds, [], steps, amsgrad=False, maximize=False,

@@ -182,7 +182,7 @@ def _half_life(cost: Cost) -> str:
         return "no R_D*, because it is not positive"
     ends = "" if cost.half_life_lo is None else f" ({cost.half_life_lo:.0f} to {cost.half_life_hi or math.inf:.0f})"
     return (
-        f"R_D* = {cost.half_life:.0f}{ends}, to first order in (epochs − 1) / R_D* and so rather too large, where arXiv "
+        f"R_D* = {cost.half_life:.0f}{ends}, to first order in (epochs − 1) / R_D* and so rather large, where arXiv "
         "2305.16264 has 15.4 for dense models"
     )
 

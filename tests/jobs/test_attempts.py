@@ -163,8 +163,11 @@ def test_a_half_written_record_is_put_aside_by_who_trains(
 def test_why_a_job_was_requeued_is_told_by_its_time(tiny_study: Study) -> None:
     early, late = Worker("x", limit_s=3600.0), Worker("x", limit_s=0.0)
     for one, failure in ((early, "preempted"), (late, "timeout"), (Worker("x"), "preempted")):
-        one.checkpoint([])
-        assert one._ending.failure == failure
+        one._stop(True)
+        assert one._interrupted == failure
+    asked_to_end = Worker("x", limit_s=0.0)
+    asked_to_end._stop(False)
+    assert asked_to_end._interrupted is None
 
 
 def test_the_log_of_one_run_is_its_part_of_the_worker_s(tiny_study: Study, capsys: pytest.CaptureFixture) -> None:

@@ -259,14 +259,12 @@ def test_a_page_follows_the_shipped_file(monkeypatch: pytest.MonkeyPatch, tmp_pa
     def change(rows: list[dict[str, str]]) -> None:
         next(row for row in rows if row["run"] == "all_moe_e8_rj0.0_cf1.5_s10000")["final_val_ppl"] = "6.5"
 
-    before = reproduce("tinystories", tmp_path / "before")
-    assert "lowest cell is jitter 0.05 at capacity 1.5" in before.answer
+    before = REPRODUCTIONS["tinystories"]()
     with_rows(monkeypatch, tmp_path, "tinystories_moe", change)
-    after = reproduce("tinystories", tmp_path / "after")
-    assert "lowest cell is jitter 0 at capacity 1.5" in after.answer
-    assert (tmp_path / "after" / "report.html").read_text() != (tmp_path / "before" / "report.html").read_text()
-    summary = json.loads((tmp_path / "after" / "summary.json").read_text())
-    assert summary["best_cell"] == {"jitter": 0.0, "capacity_factor": 1.5, "perplexity": pytest.approx(6.5)}
+    after = REPRODUCTIONS["tinystories"]()
+    assert "lowest cell is jitter 0.05 at capacity 1.5" in before.page({}).answer
+    assert "lowest cell is jitter 0 at capacity 1.5" in after.page({}).answer
+    assert after.summary["best_cell"] == {"jitter": 0.0, "capacity_factor": 1.5, "perplexity": pytest.approx(6.5)}
 
 
 def test_the_tinystories_rows_come_out_again() -> None:
@@ -282,16 +280,31 @@ def test_the_tinystories_rows_come_out_again() -> None:
 
 
 def test_the_page_of_a_paper_has_every_part(tmp_path: Path) -> None:
-    report = reproduce("porian", tmp_path)
+    report = reproduce("tinystories", tmp_path)
     assert report.complete
     files = set(report.files)
-    for name in figures_of("porian"):
+    for name in figures_of("tinystories"):
         assert {f"figures/{name}.{form}" for form in ("svg", "pdf", "png")} <= files
-    for name in ("claims", "exponents"):
+    for name in ("claims", "small_study", "router_grid", "cost"):
         assert {f"tables/{name}.{form}" for form in ("csv", "md", "tex")} <= files
     text = (tmp_path / "report.md").read_text()
-    assert "python -m scaling.report --reproduce porian" in text
-    assert "published: runs and optima of arXiv 2406.19146" in text
+    assert "python -m scaling.report --reproduce tinystories" in text
+    assert "published: 13 runs of a small TinyStories study" in text
+    assert json.loads((tmp_path / "summary.json").read_text())["improvement_per_cent"] == 4.894450588999493
+
+
+def test_every_page_is_made_of_its_own_numbers(
+    hoffmann: chinchilla.Chinchilla, over_trained: gadre.Gadre, allocation: porian.Porian,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for module, data in ((chinchilla, hoffmann), (gadre, over_trained), (porian, allocation)):
+        monkeypatch.setattr(module, "build", lambda _, data=data: data)
+        made = REPRODUCTIONS[module.__name__.rpartition(".")[2]]()
+        page = made.page({})
+        assert page.answer[0].isupper()
+        assert {"claims"} < set(page.tables)
+        assert "nan" not in page.answer
+        assert json.loads(json.dumps(made.summary)) == made.summary
 
 
 def test_printed_coefficients_stand_beside_ours(hoffmann: chinchilla.Chinchilla) -> None:

@@ -1,0 +1,62 @@
+"""No step waits for its device: tensors without values, of a device that is no processor, are all that it needs."""
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+
+from jobs.training.experts import Experts
+from jobs.training.metrics import PENDING, Part, Window
+from jobs.training.model import Transformer
+from jobs.training.step import Objective
+from planners import Router, Shape
+
+SHAPE = Shape(
+    d_model=64, n_layers=2, n_dense_layers=1, n_heads=2, n_kv_heads=2, head_dim=32, d_ff=176, n_experts=16, top_k=4,
+    d_expert=64, d_shared=64, vocab_size=70_000,
+)  # fmt: skip
+ROUTERS = [
+    Router(),
+    Router(capacity_factor=1.25, jitter=0.01, z_loss=1e-3, bias_rate=1e-3),
+    Router(score="sigmoid", renormalise=True, balance_form="entropy"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _bf16_weights_instead_of_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """autocast does not know the device `meta`, on which reading a value is an error."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
+
+
+def model(router: Router) -> Transformer:
+    with torch.device("meta"):
+        return Transformer(SHAPE, router).bfloat16().train()
+
+
+@pytest.mark.parametrize("router", ROUTERS)
+def test_a_step_asks_for_no_value(router: Router) -> None:
+    """Model, loss in parts of the head, gradients, clipping, biases, and what a metrics line sums."""
+    made = model(router)
+    objective, window = Objective(made, router), Window(8)
+    windows = torch.zeros(8, 65, dtype=torch.int64, device="meta")
+    loss, entropy, routings = objective(windows)
+    part = Part.of(8, entropy, routings, detailed=True)
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(made.parameters(), 1.0)
+    for _ in range(PENDING):
+        window.add([part], norm)
+    for routing, layer in zip(routings, (layer for layer in made.modules() if isinstance(layer, Experts)), strict=True):
+        layer.router.update_bias(routing.load)
+    assert {*window.sums} == {"loss", "load", "dropped", "balance", "entropy"}
+    assert all(weight.grad is not None for weight in made.parameters())
+
+
+def test_the_reference_path_asks_for_one() -> None:
+    """So the check sees a wait where there is one."""
+    made = model(Router())
+    for layer in made.modules():
+        if isinstance(layer, Experts):
+            layer.path = "looped"
+    with pytest.raises((NotImplementedError, RuntimeError), match="meta"):
+        made(torch.zeros(8, 64, dtype=torch.int64, device="meta"))
