@@ -78,12 +78,6 @@ PUBLISHED = MappingProxyType(
                 source="optima of arXiv 2406.19146, formll/resolving-scaling-law-discrepancies 0dc60d91, MIT",
             ),
             PublishedRuns(
-                name="tinystories_moe",
-                file="tinystories_moe.csv",
-                columns=MappingProxyType({}),
-                source="13 runs of a small TinyStories study, every FFN a top-1 mixture, one seed each",
-            ),
-            PublishedRuns(
                 name="li2025",
                 file="li2025_runs.csv",
                 columns=MappingProxyType({"loss": "bpc"}),

