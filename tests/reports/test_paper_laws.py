@@ -13,7 +13,7 @@ import pytest
 
 from fits import RunTable
 from planners import UsageError
-from planners.published import PUBLISHED, PublishedRuns
+from planners.published import PUBLISHED
 from reports.figures import FIGURES, figures_of
 from reports.paper import REPRODUCTIONS, beside, chinchilla, clark, gadre, muennighoff, porian, reproduce, tinystories
 from reports.paper.claim import AGREES, CANNOT, DIFFERS
@@ -238,29 +238,19 @@ def test_every_figure_of_a_paper_is_drawn_with_words(
             assert "nan" not in figure.caption(data) + figure.alt(data)
 
 
-def with_rows(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, change: Callable[[list[dict[str, str]]], None]
-) -> None:
-    """Let the shipped table `name` be another file, with changed rows."""
-    with PUBLISHED[name].path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    change(rows)
-    path = folder / PUBLISHED[name].file
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    monkeypatch.setattr(PublishedRuns, "path", property(lambda runs: folder / runs.file))
-
-
 def test_a_page_follows_the_shipped_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With the lowest cell at a jitter of 0, the advice of the study agrees with its table."""
 
     def change(rows: list[dict[str, str]]) -> None:
         next(row for row in rows if row["run"] == "all_moe_e8_rj0.0_cf1.5_s10000")["final_val_ppl"] = "6.5"
 
-    before = REPRODUCTIONS["tinystories"]()
-    with_rows(monkeypatch, tmp_path, "tinystories_moe", change)
+    before, rows = REPRODUCTIONS["tinystories"](), tinystories.read()
+    change(rows)
+    with (tmp_path / "tinystories_moe.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    monkeypatch.setattr(tinystories, "FOLDER", tmp_path)
     after = REPRODUCTIONS["tinystories"]()
     assert "lowest cell is jitter 0.05 at capacity 1.5" in before.page({}).answer
     assert "lowest cell is jitter 0 at capacity 1.5" in after.page({}).answer
