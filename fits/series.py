@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from fits.table import BUDGET_TOLERANCE, Floats, RunTable, groups_of
 
+CURVE = 3
+"""Rates that a curve needs."""
 TUNING = ("lr_check", "tuning")
 """Roles of runs at another learning rate or batch than the rule's."""
 Part = tuple[str, RunTable]
@@ -21,8 +23,8 @@ def series(table: RunTable) -> dict[str, RunTable]:
 
     By the column `series` where the plan gave one, by C (or by D, where that is what the arms share), by N, and by
     whether data is fresh, repeated to one U (strict) or for one number of epochs (loose). The fresh dense arm belongs
-    to every reuse of its budget, since each is compared with it. A series without MoE runs is no curve and is left out,
-    unless there is no other. Runs that only check or tune a learning rate or a batch are in none.
+    to every reuse of its budget, since each is compared with it. A series of fewer than three MoE rates is no curve and
+    is left out, unless there is no other. Runs that only check or tune a learning rate or a batch are in none.
     """
     parts: list[Part] = [("", _without_tuning(table))]
     for split in (_by_label, _by_amount, _by_total, _by_reuse):
@@ -31,8 +33,20 @@ def series(table: RunTable) -> dict[str, RunTable]:
             for name, part in parts
             for added, found in _named(split(part))
         ]
-    routed = {name: part for name, part in parts if part.routed().any()}
-    return routed or dict(parts[:1])
+    rates = {name: _rates(part) for name, part in parts}
+    for least in (CURVE, 1):
+        found = {name: part for name, part in parts if rates[name] >= least}
+        if found:
+            return found
+    return dict(parts[:1])
+
+
+def _rates(table: RunTable) -> int:
+    """Return how many MoE rates there are; where the table has none, three stand for its MoE runs."""
+    routed = table.routed()
+    if "r_a" not in table.frame:
+        return CURVE * bool(routed.any())
+    return len(np.unique(table.rates()[routed].round(6)))
 
 
 def _without_tuning(table: RunTable) -> RunTable:
