@@ -5,7 +5,7 @@ Fit a curve of loss against r_a, or a law of N and D, to a study or to any CSV, 
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,24 +110,50 @@ def act(flags: cli.Flags) -> int:
         seed=parse_count(flags.seed, "--seed", least=0),
     )
     slope = None if flags.slope is None else parse_quantity(flags.slope, "--slope")
-    least = min(margins(table).values(), default=None) if margin is None else margin
-    repeated = reuse(table, margin=least, slope=slope) if has_pairs(table) else ()
-    compared, still = comparisons(table, laws), constancy_of(table, laws, flags.over)
-    _keep(out, {"reuse": repeated, "comparison": compared, "constancy": still})
+    found = findings(table, laws, out, margin=margin, slope=slope, of=flags.over)
     checks = {
         name: check_table(part, need(LAWS[law], flags.over))
         for law in laws
         for name, part in _parts(table, law).items()
     }
     if flags.json:
-        found = {"fits": results, "comparison": compared, "constancy": still, "reuse": repeated, "checks": checks}
-        cli.print_json({name: to_json(value) for name, value in found.items()})
-    said = (*map(summary, results), *map(comparison_summary, compared), *map(reuse_summary, repeated))
-    for text in (*said, *([constancy_summary(still)] if still else ()), checks_summary(checks)):
+        cli.print_json({name: to_json(value) for name, value in {"fits": results, **found, "checks": checks}.items()})
+    for text in (*map(summary, results), *told(found), checks_summary(checks)):
         cli.say(text + "\n", flags)
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)
     return cli.DONE if all(result.n for result in results) else cli.GAPS
+
+
+def findings(
+    table: RunTable,
+    laws: list[str],
+    out: Path | None,
+    *,
+    margin: float | None,
+    slope: float | None = None,
+    of: str = "r_a",
+) -> dict[str, Any]:
+    """Return what is found beside the fits (comparison, constancy, reuse), written to the folder `out` if there is one.
+
+    `slope` is the local slope of the loss in ln C that reuse is judged by; null takes that of several budgets.
+    """
+    least = min(margins(table).values(), default=None) if margin is None else margin
+    found = {
+        "comparison": comparisons(table, laws),
+        "constancy": constancy_of(table, laws, of),
+        "reuse": reuse(table, margin=least, slope=slope) if has_pairs(table) else (),
+    }
+    _keep(out, found)
+    return found
+
+
+def told(found: dict[str, Any]) -> Iterator[str]:
+    """Return what is found beside the fits, for a person."""
+    yield from map(comparison_summary, found["comparison"])
+    yield from map(reuse_summary, found["reuse"])
+    if found["constancy"]:
+        yield constancy_summary(found["constancy"])
 
 
 def _keep(out: Path | None, findings: dict[str, Any]) -> None:

@@ -65,8 +65,11 @@ def act(flags: cli.Flags) -> int:
         progress.show(study, status(study))
         print()
     table = fit.runs_of(study)
-    for result in fit.fit_and_write(table, [usual_law(table)], study.fits, margin=asked.margin):
-        cli.say(summary(result) + "\n", flags)
+    laws = [usual_law(table)]
+    results = fit.fit_and_write(table, laws, study.fits, margin=asked.margin)
+    found = fit.findings(table, laws, study.fits, margin=asked.margin)
+    for text in (*map(summary, results), *fit.told(found)):
+        cli.say(text + "\n", flags)
     return report.write(study, study.report, flags)
 
 
