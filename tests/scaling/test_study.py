@@ -98,8 +98,9 @@ def test_an_interrupt_stops_at_a_checkpoint_and_the_next_call_continues(tmp_path
     folder = tmp_path / "smoke"
     command = [sys.executable, "-m", "scaling.study", "smoke", "-o", str(folder)]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # tests may run with it ignored
+    )  # fmt: skip
     deadline = time.monotonic() + 120
     while not list(folder.glob("runs/*/metrics.jsonl")) and time.monotonic() < deadline:
         time.sleep(0.1)
