@@ -13,7 +13,7 @@ from jobs import scheduler
 from jobs.cluster import Cluster
 from jobs.flight import jobs_of, processes_of
 from jobs.ledger import Job, Submission
-from jobs.machine import core_count, visible_gpus
+from jobs.machine import places, visible_gpus
 from jobs.scheduler import Unreachable, clean_environment
 from planners.errors import UsageError
 
@@ -64,9 +64,8 @@ def local_workers(cluster: Cluster, n_runs: int, threads: int) -> int:
     """Return how many workers this machine has devices for: one per GPU or core unless told otherwise."""
     if cluster.kind == "debug":
         return 1
-    devices, gpus = cluster.execution.devices, visible_gpus()
-    places = max(1, len(gpus) // devices if gpus else core_count() // (threads * devices))
-    return min(n_runs, cluster.parallel or places * cluster.runs_per_gpu)
+    here = places(threads, cluster.execution.devices) * cluster.runs_per_gpu
+    return min(n_runs, cluster.parallel or here)
 
 
 def stop(submissions: Sequence[Submission], seconds: float = STOP_S) -> bool:

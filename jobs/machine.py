@@ -30,6 +30,12 @@ def core_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def places(threads: int, devices: int = 1) -> int:
+    """Return how many runs this machine trains at once: one on each `devices` GPUs, else on cores for its threads."""
+    gpus = len(visible_gpus())
+    return max(1, gpus // devices if gpus else core_count() // (threads * devices))
+
+
 def check_devices(count: int) -> None:
     """Raise UsageError where this machine has fewer GPUs than `count` processes, or fewer cores and no GPU."""
     if count == 1:

@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 from statistics import fmean
 
-from jobs.machine import core_count, visible_gpus
 from planners.errors import UsageError
 from planners.files import write_json
 from planners.spec import RunSpec
@@ -15,11 +14,6 @@ PROBE_S = 3.0
 """Seconds of training that a probe takes."""
 LIMIT_S = 120.0
 """Seconds after which a probe has failed: loading torch from a cold disk takes some."""
-
-
-def places(threads: int) -> int:
-    """Return how many runs of so many threads this machine trains at once: one a GPU, else one on its cores."""
-    return len(visible_gpus()) or max(1, core_count() // threads)
 
 
 def measured_speed(spec: RunSpec, count: int) -> float:

@@ -6,7 +6,8 @@ C is one of a few fixed values, so that two machines on one rung train the same 
 import math
 from dataclasses import replace
 
-from jobs.speed import measured_speed, places
+from jobs.machine import places
+from jobs.speed import measured_speed
 from planners import RunSpec, Study, make_plan
 from planners.presets.laptop import LADDER, REFERENCE_ARM, REFERENCE_SPEED, RUNG_S, TUNED_AT, laptop
 from planners.quantity import format_quantity

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobs import speed
+from jobs import machine, speed
 from planners import UsageError, make_plan, preset
 
 
@@ -22,8 +22,8 @@ def test_a_probe_that_cannot_train_says_why(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_places_are_gpus_or_cores_by_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "core_count", lambda: 8)
-    monkeypatch.setattr(speed, "visible_gpus", lambda: [])
-    assert (speed.places(1), speed.places(4), speed.places(16)) == (8, 2, 1)
-    monkeypatch.setattr(speed, "visible_gpus", lambda: [0, 1, 2])
-    assert speed.places(1) == 3
+    monkeypatch.setattr(machine, "core_count", lambda: 8)
+    monkeypatch.setattr(machine, "visible_gpus", lambda: [])
+    assert (machine.places(1), machine.places(4), machine.places(16)) == (8, 2, 1)
+    monkeypatch.setattr(machine, "visible_gpus", lambda: [0, 1, 2])
+    assert (machine.places(1), machine.places(1, devices=2)) == (3, 1)
