@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent.parent
 def many(tiny_question: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """2,001 runs that take a millisecond a step."""
     study = Study(tmp_path / "many")
-    question = replace(tiny_question, seeds=tuple(range(667)), eval_windows=1, batch_tokens=512)
+    question = replace(tiny_question, seeds=tuple(range(667)), eval_windows=1)
     study.write(make_plan(question, describe(str(question.data))))
     assert len(study.runs()) == 2001
     for name, value in {"TRACE": str(tmp_path / "trace"), "STEP_S": "0.001", "NO_STEP": "1"}.items():

@@ -167,7 +167,7 @@ def test_an_amount_takes_the_place_of_those_of_given_arms(
     flags = ["--preset", "tinystories-moe", "--data", "none", flag, str(amount), "--json"]
     assert cli.main(["plan", *flags]) == cli.DONE
     runs = json.loads(capsys.readouterr().out)["runs"]
-    assert len(runs) == 12
+    assert len(runs) == 13
     for run in runs:
         assert run["target"] == {name: amount}
         assert run[name] == pytest.approx(amount, rel=0.05)
