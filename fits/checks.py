@@ -152,7 +152,8 @@ def _granularity(table: RunTable, need: Need) -> Verdict:
     if len(arms) < 2:
         return None
     widths = arms.numbers("d_expert")
-    text = f"the width of an expert runs from {widths.min():.0f} to {widths.max():.0f}"
+    low, high = widths.min(), widths.max()
+    text = f"the width of an expert {f'is {low:.0f}' if low == high else f'runs from {low:.0f} to {high:.0f}'}"
     if _spread(widths) <= DRIFT:
         return True, f"In the MoE arms {text}."
     return False, f"In the MoE arms {text}: granularity moves with r_a, and its effect cannot be told from that of r_a."

@@ -10,6 +10,9 @@ from reports.escape import inert, latex, markdown
 
 Cell = str | int | float | bool | None
 
+SENTENCE = 60
+"""Characters above which a cell is a sentence."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -55,6 +58,11 @@ class Table:
     def heads(self) -> list[Column]:
         """The columns that people see."""
         return [self.columns[i] for i in self.visible]
+
+    @property
+    def is_prose(self) -> bool:
+        """Whether it has sentences, which a narrow page sets below each other."""
+        return any(len(cell) > SENTENCE for row in self.shown for cell in row)
 
     @property
     def shown(self) -> list[list[str]]:

@@ -1,9 +1,10 @@
 """Two studies side by side: the difference of each matched arm with its interval, and both losses against r_a."""
 
+import math
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from reports.against import SAME, UNITS, Versus
+from reports.against import BUDGET, SAME, UNITS, Versus
 from reports.evidence import Evidence
 from reports.labels import shortened
 from reports.numerals import counted, percent
@@ -44,21 +45,20 @@ def draw_arms(found: Versus, axes: "Axes") -> None:
 
 
 def draw_losses(found: Versus, axes: "Axes") -> None:
-    """Draw the finished runs of both studies against r_a: MoE arms joined, dense arms as lines."""
+    """Draw the finished runs of both studies against r_a: MoE arms of a budget joined, dense arms as lines."""
     unit = found.unit or "loss"
     rates: list[float] = []
     for name, each, mark in (("A", found.a, SERIES[0]), ("B", found.b, SERIES[1])):
-        points = _points(each, unit)
-        moe = sorted((rate, fmean(values)) for rate, values, dense in points if not dense)
         style: dict[str, Any] = {"color": mark.color, "linestyle": mark.line, "linewidth": 1.2}
-        if len(each.budgets) == 1:
+        dots = {"marker": mark.marker, "markersize": 5.5, "linestyle": "none", "color": mark.color}
+        for points in _curves(found, each, unit):
+            moe = sorted((rate, fmean(values)) for rate, values, dense in points if not dense)
             axes.plot([x for x, _ in moe], [y for _, y in moe], zorder=2, **style)
-        for rate, values, dense in points:
-            rates.append(rate)
-            dots = {"marker": mark.marker, "markersize": 5.5, "linestyle": "none", "color": mark.color}
-            axes.plot([rate] * len(values), values, markerfacecolor="none", zorder=3, **dots)  # type: ignore[arg-type]
-            if dense and len(each.budgets) == 1:
-                axes.axhline(fmean(values), zorder=1, alpha=0.6, **style)
+            for rate, values, dense in points:
+                rates.append(rate)
+                axes.plot([rate] * len(values), values, markerfacecolor="none", zorder=3, **dots)  # type: ignore[arg-type]
+                if dense:
+                    axes.axhline(fmean(values), zorder=1, alpha=0.6, **style)
         axes.plot([], [], marker=mark.marker, markerfacecolor="none", label=f"{name}: {_cut(each)}", **style)
     log_axis(axes, "x", rates, percent)
     axes.set_xlabel("activation rate  r_a = N_a / N")
@@ -72,14 +72,24 @@ def _cut(evidence: Evidence, most: int = 40) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
-def _points(evidence: Evidence, unit: str) -> list[tuple[float, list[float], bool]]:
-    """Return r_a, the values over seeds, and whether it is dense, of each arm that is compared and has any."""
-    found = []
+def _curves(found: Versus, evidence: Evidence, unit: str) -> list[list[tuple[float, list[float], bool]]]:
+    """Return r_a, the values over seeds, and whether it is dense, of each arm that is compared and has any, by line.
+
+    Where the studies share budgets only those are kept, because the loss of another says nothing here.
+    """
+    shared = [pair.a.spec.budget for pair in found.compared]
+    curves: dict[tuple[float, str, bool], list[tuple[float, list[float], bool]]] = {}
     for arm in (arm for arm in evidence.arms if arm.is_compared):
         values = [float(value) for record in arm.done if (value := getattr(record, unit)) is not None]
-        if values:
-            found.append((arm.spec.r_a, values, arm.is_dense))
-    return found
+        if values and (not shared or any(math.isclose(arm.spec.budget, C, rel_tol=BUDGET) for C in shared)):
+            line = (arm.spec.budget, arm.spec.series, arm.spec.training.U < arm.spec.training.D)
+            curves.setdefault(line, []).append((arm.spec.r_a, values, arm.is_dense))
+    return list(curves.values())
+
+
+def _points(found: Versus, evidence: Evidence) -> list[tuple[float, list[float], bool]]:
+    """Return the same of all budgets."""
+    return [point for curve in _curves(found, evidence, found.unit or "loss") for point in curve]
 
 
 def has_arms(found: Versus) -> bool:
@@ -89,7 +99,7 @@ def has_arms(found: Versus) -> bool:
 
 def has_losses(found: Versus) -> bool:
     """Whether both have finished runs in one unit."""
-    return found.unit is not None and all(_points(each, found.unit) for each in (found.a, found.b))
+    return found.unit is not None and all(_points(found, each) for each in (found.a, found.b))
 
 
 def _caption_arms(found: Versus) -> str:
@@ -98,8 +108,7 @@ def _caption_arms(found: Versus) -> str:
     more = f" The first {MOST} arms; {rest} more are in the table." if rest > 0 else ""
     return (
         f"Difference of each matched arm, mean of B less mean of A, with its 95 % interval ({', '.join(ways)}); an "
-        "open "
-        f"marker has none. n = {counted(len(found.compared), 'arm')}, {found.source}.{more}"
+        f"open marker has none. n = {counted(len(found.compared), 'arm')}, {found.source}.{more}"
     )
 
 
@@ -109,17 +118,17 @@ def _alt_arms(found: Versus) -> str:
 
 
 def _caption_losses(found: Versus) -> str:
-    n = [sum(len(values) for _, values, _ in _points(each, found.unit or "loss")) for each in (found.a, found.b)]
+    n = [sum(len(values) for _, values, _ in _points(found, each)) for each in (found.a, found.b)]
     return (
-        "Final losses of both studies against activation rate (log axis), one open marker a run; lines join the "
-        "means of "
-        f"the MoE arms, horizontal lines are dense arms. n = {n[0]} and {n[1]} runs, {found.source}."
+        "Final losses of both studies against activation rate (log axis) at the budgets that they share, one open "
+        "marker a run; lines join the means of the MoE arms, horizontal lines are dense arms. "
+        f"n = {n[0]} and {n[1]} runs, {found.source}."
     )
 
 
 def _alt_losses(found: Versus) -> str:
     def said(each: Evidence) -> str:
-        points = _points(each, found.unit or "loss")
+        points = _points(found, each)
         return ", ".join(f"{percent(rate)} {fmean(values):.4f}" for rate, values, _ in sorted(points))
 
     return f"Mean loss by activation rate. A: {said(found.a)}. B: {said(found.b)}."
