@@ -134,16 +134,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=int, default=40, help="pairs of blocks an arm (default 40)")
     parser.add_argument("--budget", type=float, default=1e12, help="C, which sets batch and steps (default 1e12)")
+    parser.add_argument("--batch-tokens", type=int, help="tokens a step of every arm (default: by the rule)")
     parser.add_argument("--plain-malloc", action="store_true", help="do not keep freed memory, which runs do")
-    count = parser.parse_args().blocks
+    flags = parser.parse_args()
     torch.set_num_threads(1)
-    if not parser.parse_args().plain_malloc:
+    if not flags.plain_malloc:
         keep_freed_memory()
     os.environ["SCALING_CHECKPOINT_S"] = "1e9"  # a checkpoint every 30 s is the user's choice
-    question = replace(preset("smoke"), budgets=(parser.parse_args().budget,), unique_tokens=1_000_000)
+    question = replace(
+        preset("smoke"), budgets=(flags.budget,), batch_tokens=flags.batch_tokens, unique_tokens=1_000_000
+    )
     planned = make_plan(question, describe(str(question.data)))
     print(
-        f"torch {torch.__version__}, one thread, fp32, {count} pairs of {BLOCK} steps, {peak() / 1e9:.0f} GFLOP/s peak"
+        f"torch {torch.__version__}, one thread, fp32, {flags.blocks} pairs of {BLOCK} steps, peak"
+        f" {peak() / 1e9:.0f} GFLOP/s"
     )
     print(
         f"{'arm':14} {'tokens':>6} {'ms':>6} {'tokens/s':>9} {'GFLOP/s':>8} {'peak':>5} {'operations':>13}"
@@ -154,7 +158,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for spec in planned.runs:
             loop = Loop(Study(Path(folder)), spec, open_store(spec.data), distributed.join(), Execution())
-            print(line(loop, count, inside), flush=True)
+            print(line(loop, flags.blocks, inside), flush=True)
     return 0
 
 

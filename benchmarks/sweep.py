@@ -1,8 +1,8 @@
 """The share of a sweep that is not spent in training, against one process per run.
 
-python benchmarks/sweep.py [--preset smoke] [--seeds 6] [--parallel 2]
+python benchmarks/sweep.py [--preset laptop] [--seeds 1] [--parallel 2]
 
-The runs of the preset on the embedded corpus, with more seeds, are trained twice: by scaling.sweep, whose workers train
+The runs of the preset on the embedded corpus are trained twice: by scaling.sweep, whose workers train
 many runs each, and by one call of scaling.train per run, as many at once. What a run records as its time (training and
 evaluation) is training; the rest of the workers' time on the clock, from the command's start to its end, is overhead.
 Both read a corpus that has been prepared. Losses are compared: they must be equal.
@@ -73,8 +73,8 @@ def measured(way: Callable[[Study, int], None], question: Question, folder: Path
 def main() -> None:
     """Print both shares and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="smoke")
-    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--preset", default="laptop")
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--parallel", type=int, default=core_count())
     flags = parser.parse_args()
     question = replace(preset(flags.preset), seeds=tuple(range(flags.seeds)))

@@ -265,15 +265,17 @@ def _other_rates(cell: Cell) -> Iterator[Cell]:
 
 
 def _tuning(cell: Cell) -> Iterator[Cell]:
-    """Return the cell at half, twice and four times its learning rate, and at half and twice its batch.
+    """Return the cell at half and twice its learning rate, and at a quarter, half and twice its batch.
 
-    Six runs with itself whatever the arm, so that all are tuned with equal effort. Where half a batch is less than a
-    sequence, the other batches are twice and four times it.
+    Six runs with itself whatever the arm, so that all are tuned with equal effort. A batch is at least one sequence:
+    four and eight times the batch take the place of those below it.
     """
     rule, window = cell.numbers, cell.variant.question.seq_len
-    batches = (0.5, 2.0) if rule.batch_tokens >= 2 * window else (2.0, 4.0)
-    for rate, share in ((0.5, 1.0), (2.0, 1.0), (4.0, 1.0), *((1.0, share) for share in batches)):
-        tokens = window * max(1, round(share * rule.batch_tokens / window))
+    own = max(1, round(rule.batch_tokens / window))
+    others = dict.fromkeys(max(1, round(share * own)) for share in (0.25, 0.5, 2.0, 4.0, 8.0))
+    batches = [windows for windows in others if windows != own][:3]
+    for rate, windows in ((0.5, own), (2.0, own), *((1.0, windows) for windows in batches)):
+        tokens = window * windows
         name = f"lr{rate:g} b{tokens}"
         arm = replace(cell.arm, label=f"{cell.arm.label} {name}", lr=rule.lr * rate, batch_tokens=tokens)
         yield replace(cell, arm=arm, role="tuning", series=f"{cell.series} {name}".strip())

@@ -68,16 +68,7 @@ def small_scale(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
     0.14 and 0.28 / d_model is lowest at 0.16 to 0.25 / d_model, and at 0.2 no arm is 0.005 nats above that. One batch
     for all arms would starve those with few tokens of steps.
     """
-    return 0.2 / shape.d_model, _small_batch(D)
-
-
-def small_scale_pilot(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
-    """Return the rule of a pilot, which the tuning began with: 0.14 / d_model, and the batch of `small_scale`."""
-    return 0.14 / shape.d_model, _small_batch(D)
-
-
-def _small_batch(D: float) -> float:
-    return float(min(480 * (D / 2e6) ** 0.7, 512))
+    return 0.2 / shape.d_model, float(min(480 * (D / 2e6) ** 0.7, 512))
 
 
 def step_law(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
@@ -152,7 +143,6 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "small-scale": Recipe(rule=small_scale, warmup=five_percent, floor_share=0.1),
-    "small-scale-pilot": Recipe(rule=small_scale_pilot, warmup=five_percent, floor_share=0.1),
     "step-law": Recipe(rule=step_law),
     "li2025": Recipe(rule=li2025),
     "joint-moe": Recipe(rule=joint_moe, warmup=by_tokens, schedule="wsd"),

@@ -16,12 +16,6 @@ from reports.series import Series, heading
 if TYPE_CHECKING:
     from fits.result import FitResult, Optimum
 
-RIVALS = {
-    ("matched", False): "the dense arm of equal N",
-    ("matched", True): "the dense arm of equal N (the lowest)",
-    ("best", True): "the lowest dense arm",
-}
-"""Which dense arm a lead is over: (Lead.over, Lead.is_best) -> words."""
 LEADS = (
     "By series, the rate at which the fitted loss is lowest, and by how many nats/token the lowest MoE arm ends below "
     "dense arms of that budget (95 % intervals; of leads with seeds as blocks, widened for the choice among arms):"
@@ -255,12 +249,11 @@ def _over(lead: Lead) -> str:
     bpb = "" if lead.bpb is None else f" ({nats(abs(lead.bpb))} bits per byte)"
     side = "below" if value >= 0 else "above"
     N = f"N {format_quantity(dense.spec.N, 3)}"
-    rivals = len([arm for arm in (*lead.series.dense, *lead.series.controls) if arm.done])
     which = f"the dense arm of equal N and C ({N})"
     if lead.over == "best":
-        which = f"the lowest of {rivals} dense arms ({dense.name}, {N})"
-    elif lead.is_best and rivals > 1:
-        which += f", which is the lowest of {rivals} dense arms"
+        which = f"the lowest of {lead.n_dense} dense arms ({dense.name}, {N})"
+    elif lead.is_best and lead.n_dense > 1:
+        which += f", which is the lowest of {lead.n_dense} dense arms"
     return f"{nats(abs(value))} nats/token{bpb} {side} {which}{_interval(lead)}"
 
 
@@ -282,9 +275,16 @@ def series_points(evidence: Evidence, leads: tuple[Lead, ...]) -> tuple[str, ...
 
 def _point(series: Series, evidence: Evidence, leads: tuple[Lead, ...]) -> str:
     found = _of(series, leads)
-    over = [f"{_signed(lead)} below {RIVALS[lead.over, lead.is_best]}" for lead in found]
+    over = [f"{_signed(lead)} below {_rival(lead)}" for lead in found]
     said = f"{heading(series, evidence.series)}: {_brief(series)}"
     return f"{said}; {found[0].moe.name} ends {' and '.join(over)}" if found else said
+
+
+def _rival(lead: Lead) -> str:
+    """Return the dense arm of one lead in a few words."""
+    if lead.over == "best":
+        return "the lowest dense arm"
+    return "the dense arm of equal N" + (" (the lowest)" if lead.is_best and lead.n_dense > 1 else "")
 
 
 def _signed(lead: Lead) -> str:

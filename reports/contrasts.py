@@ -96,6 +96,11 @@ class Lead:
     """Whether no dense arm of the series, controls included, has a lower mean loss than this one."""
 
     @property
+    def n_dense(self) -> int:
+        """Dense arms of the series with finished runs, controls included."""
+        return sum(bool(arm.done) for arm in (*self.series.dense, *self.series.controls))
+
+    @property
     def ends(self) -> tuple[float, float] | None:
         """Ends of the 95 % interval in nats, widened for the choice among `tried`; null for one seed."""
         half = self.difference.half(self.tried)

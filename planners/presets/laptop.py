@@ -59,11 +59,5 @@ def laptop_grid() -> Question:
 
 
 def laptop_tuning() -> Question:
-    """Return every arm of `laptop` at six pairs of learning rate and batch, around the pilot's: equal effort for each.
-
-    What it found is the recipe small-scale.
-    """
-    return replace(
-        laptop(), study="laptop-tuning", recipe="small-scale-pilot", tune=("all",), repeat=(), seeds=(TUNING_SEED,),
-        margin=None,
-    )  # fmt: skip
+    """Return every arm of `laptop` at six pairs of learning rate and batch, around its recipe's: equal effort."""
+    return replace(laptop(), study="laptop-tuning", tune=("all",), repeat=(), seeds=(TUNING_SEED,), margin=None)

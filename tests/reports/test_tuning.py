@@ -19,7 +19,7 @@ def bowl(lr: float, batch: float) -> Callable[[RunSpec], float]:
     """Return losses that are lowest at that share of the rule's learning rate, and at that many tokens."""
 
     def loss(spec: RunSpec) -> float:
-        rule = 0.14 / spec.shape.d_model
+        rule = 0.2 / spec.shape.d_model
         return 2 + math.log(spec.training.lr / rule / lr) ** 2 + 0.1 * math.log(spec.training.batch_tokens / batch) ** 2
 
     return loss
@@ -41,17 +41,17 @@ def test_a_rule_that_is_best_loses_nothing_and_is_bracketed(make: Make, tmp_path
 
 
 def test_a_best_pair_at_the_end_is_not_bracketed_and_a_batch_of_one_sequence_is(make: Make, tmp_path: Path) -> None:
-    rows = by_arm(make(tmp_path / "s", ASKED, bowl(4.0, 64), fit=False))
+    rows = by_arm(make(tmp_path / "s", ASKED, bowl(2.0, 64), fit=False))
     assert rows["dense"]["best_batch_tokens"] == 128
     assert (rows["dense"]["lr_closed"], rows["dense"]["batch_closed"]) == ("no", "yes")
-    assert rows["K4"]["best_lr"] == pytest.approx(4 * 0.14 / 32)
+    assert rows["K4"]["best_lr"] == pytest.approx(2 * 0.2 / 32)
     assert rows["K4"]["parabola_lr"] is None
-    assert rows["K4"]["rule_loses"] == pytest.approx(math.log(4) ** 2)
+    assert rows["K4"]["rule_loses"] == pytest.approx(math.log(2) ** 2)
 
 
 def test_the_parabola_finds_a_rate_between_those_that_were_tried(make: Make, tmp_path: Path) -> None:
-    rows = by_arm(make(tmp_path / "s", ASKED, bowl(1.5, 400), fit=False))
-    assert rows["K4"]["parabola_lr"] == pytest.approx(1.5 * 0.14 / 32)
+    rows = by_arm(make(tmp_path / "s", ASKED, bowl(1.2, 400), fit=False))
+    assert rows["K4"]["parabola_lr"] == pytest.approx(1.2 * 0.2 / 32)
 
 
 def test_all_pairs_are_listed_with_the_rule_s_own(make: Make, tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from scipy.stats import ttest_ind, ttest_rel
 
 from jobs.record import DomainLoss, RunRecord
 from planners import Question, RunSpec, Study, UsageError
 from reports.against import NONE, PAIRED, SAME, WELCH, Versus, against, match, ratio
 from reports.evidence import Arm, read_evidence
+from reports.figures.versus import draw_losses
 from reports.page import to_html
 from reports.versus import answer, names, page_of, verdict, write_versus
 
@@ -231,3 +233,16 @@ def test_names_of_studies_are_inert(make: Make, wide: Study, tmp_path: Path) -> 
     found = compared(wide, evil)
     assert names(found) == ("wide", name)
     assert "<script>alert" not in to_html(page_of(found, {}))
+
+
+def test_only_shared_budgets_are_drawn_and_repeated_data_apart(make: Make, wide: Study, tmp_path: Path) -> None:
+    question = like(wide, study="grid", budgets=(3e13, 6e13), repeat=("K4",))
+    grid = make(tmp_path / "grid", question, parabola(0.2), fit=False)
+    figure = Figure()
+    axes = figure.subplots()
+    draw_losses(compared(wide, grid), axes)
+    lines = [line for line in axes.lines if line.get_linestyle() != "None" and len(line.get_xdata()) == 5]
+    assert len(lines) == 2, "a line of five rates for each study"
+    drawn = sum(len(line.get_ydata()) for line in axes.lines if line.get_linestyle() == "None")
+    here = [arm for arm in read_evidence(grid).arms if arm.is_compared and arm.spec.budget == 3e13]
+    assert drawn == len(read_evidence(wide).runs) + sum(len(arm.done) for arm in here)
