@@ -41,21 +41,27 @@ def resident_bytes(pid: int) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def sweep(study: Study, *flags: str) -> list[int]:
-    """Sweep to the end in a process of its own; return its memory at every second."""
+def n_recorded(trace: Path) -> Counter[str]:
+    """Return how often each run wrote its record."""
+    lines = trace.read_text().splitlines() if trace.is_file() else []
+    return Counter(line.split()[1] for line in lines if line.startswith("record"))
+
+
+def sweep(study: Study, trace: Path, *flags: str) -> list[int]:
+    """Sweep to the end in a process of its own; return its memory at every second until all runs have a record."""
     command = [sys.executable, "-m", "scaling.sweep", str(study.folder), "--go", "--wait", "--json", *flags]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    memory = []
+    memory, n = [], len(study.runs())
     while process.poll() is None:
-        memory.append(resident_bytes(process.pid))
+        if len(n_recorded(trace)) < n:
+            memory.append(resident_bytes(process.pid))
         time.sleep(1)
     assert process.returncode == cli.DONE
     return [size for size in memory if size]
 
 
 def check(study: Study, memory: list[int], trace: Path) -> None:
-    recorded = Counter(line.split()[1] for line in trace.read_text().splitlines() if line.startswith("record"))
-    assert recorded == {spec.run_id: 1 for spec in study.runs()}
+    assert n_recorded(trace) == {spec.run_id: 1 for spec in study.runs()}
     third = len(memory) // 3
     assert max(memory[2 * third :]) < 1.1 * max(memory[third : 2 * third]), "the sweep grows"
     for act in (lambda: cli.main(["sweep", str(study.folder), "--status", "--json"]), lambda: collect(study)):
@@ -65,8 +71,8 @@ def check(study: Study, memory: list[int], trace: Path) -> None:
 
 
 def test_two_thousand_runs_here(many: Study, tmp_path: Path) -> None:
-    check(many, sweep(many), tmp_path / "trace")
+    check(many, sweep(many, tmp_path / "trace"), tmp_path / "trace")
 
 
 def test_two_thousand_runs_on_slurm(many: Study, slurm: PrivateSlurm, tmp_path: Path) -> None:
-    check(many, sweep(many, "--cluster", "slurm"), tmp_path / "trace")
+    check(many, sweep(many, tmp_path / "trace", "--cluster", "slurm"), tmp_path / "trace")
