@@ -16,7 +16,7 @@ from scaling.training import Trained
 from scaling.watch import duration
 
 JOBS_SHOWN = 12
-"""Jobs of a dry run that are listed at most."""
+"""Jobs of a dry run that are listed at most, and reasons of runs that did not end well."""
 
 
 def show(study: Study, statuses: Sequence[RunStatus]) -> None:
@@ -25,10 +25,12 @@ def show(study: Study, statuses: Sequence[RunStatus]) -> None:
     rows = [_row(run) for run in statuses]
     used = [i for i in range(len(header)) if i < 9 or any(row[i] is not None for row in rows)]
     print(cli.table([header[i] for i in used], [[row[i] for i in used] for row in rows]))
-    for run in statuses:
-        if run.record is not None and run.record.error:
-            where = study.run_folder(run.spec.run_id)
-            print(f"{run.state}: {run.spec.arm} seed {run.spec.training.seed}: {run.record.error} ({where})")
+    bad = [(run, run.record.error) for run in statuses if run.record is not None and run.record.error]
+    for run, error in bad[:JOBS_SHOWN]:
+        where = study.run_folder(run.spec.run_id)
+        print(f"{run.state}: {run.spec.arm} seed {run.spec.training.seed}: {error} ({where})")
+    if len(bad) > JOBS_SHOWN:
+        print(f"… and {len(bad) - JOBS_SHOWN} more; --json has all")
 
 
 def _row(run: RunStatus) -> list[Any]:

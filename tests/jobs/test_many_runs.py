@@ -41,7 +41,7 @@ def resident_bytes(pid: int) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def n_recorded(trace: Path) -> Counter[str]:
+def recorded_in(trace: Path) -> Counter[str]:
     """Return how often each run wrote its record."""
     lines = trace.read_text().splitlines() if trace.is_file() else []
     return Counter(line.split()[1] for line in lines if line.startswith("record"))
@@ -53,7 +53,7 @@ def sweep(study: Study, trace: Path, *flags: str) -> list[int]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     memory, n = [], len(study.runs())
     while process.poll() is None:
-        if len(n_recorded(trace)) < n:
+        if len(recorded_in(trace)) < n:
             memory.append(resident_bytes(process.pid))
         time.sleep(1)
     assert process.returncode == cli.DONE
@@ -61,7 +61,7 @@ def sweep(study: Study, trace: Path, *flags: str) -> list[int]:
 
 
 def check(study: Study, memory: list[int], trace: Path) -> None:
-    assert n_recorded(trace) == {spec.run_id: 1 for spec in study.runs()}
+    assert recorded_in(trace) == {spec.run_id: 1 for spec in study.runs()}
     third = len(memory) // 3
     assert max(memory[2 * third :]) < 1.1 * max(memory[third : 2 * third]), "the sweep grows"
     for act in (lambda: cli.main(["sweep", str(study.folder), "--status", "--json"]), lambda: collect(study)):
