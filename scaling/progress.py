@@ -15,7 +15,7 @@ from scaling import cli
 from scaling.training import Trained
 from scaling.watch import duration
 
-JOBS_SHOWN = 12
+SHOWN = 12
 """Jobs of a dry run that are listed at most, and reasons of runs that did not end well."""
 
 
@@ -26,11 +26,11 @@ def show(study: Study, statuses: Sequence[RunStatus]) -> None:
     used = [i for i in range(len(header)) if i < 9 or any(row[i] is not None for row in rows)]
     print(cli.table([header[i] for i in used], [[row[i] for i in used] for row in rows]))
     bad = [(run, run.record.error) for run in statuses if run.record is not None and run.record.error]
-    for run, error in bad[:JOBS_SHOWN]:
+    for run, error in bad[:SHOWN]:
         where = study.run_folder(run.spec.run_id)
         print(f"{run.state}: {run.spec.arm} seed {run.spec.training.seed}: {error} ({where})")
-    if len(bad) > JOBS_SHOWN:
-        print(f"… and {len(bad) - JOBS_SHOWN} more; --json has all")
+    if len(bad) > SHOWN:
+        print(f"… and {len(bad) - SHOWN} more; --json has all")
 
 
 def _row(run: RunStatus) -> list[Any]:
@@ -66,10 +66,10 @@ def show_order(study: Study, order: Order, cluster: Cluster, flags: cli.Flags) -
     if cluster.kind == "slurm" and packs:
         rows = [
             (number, len(one), duration(seconds), "after its parents" if array.generation else None)
-            for number, (one, seconds, array) in enumerate(packs[:JOBS_SHOWN], 1)
+            for number, (one, seconds, array) in enumerate(packs[:SHOWN], 1)
         ]
         print(cli.table(("job", "runs", "predicted", "starts"), rows))
-        print(f"… and {len(packs) - JOBS_SHOWN} more\n" if len(packs) > JOBS_SHOWN else "")
+        print(f"… and {len(packs) - SHOWN} more\n" if len(packs) > SHOWN else "")
     chosen = set(order.run_ids)
     cost = sum(run.spec.C for run in order.statuses if run.spec.run_id in chosen)
     print(
