@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from planners.records import to_json
 from planners.spec import RunSpec
-from reports.evidence import Arm, Evidence
+from reports.evidence import BUDGET, Arm, Evidence
 
 if TYPE_CHECKING:
     from jobs.record import RunRecord
 
-BUDGET = 0.05
-"""Relative difference of C below which two arms have one budget, as in fits/table.py."""
 RATE = 0.02
 """Relative difference of r_a, and of N, below which two arms are the same cell under another name."""
 LABELS = frozenset({"run_id", "study", "arm", "seed", "target", "series"})
@@ -188,7 +186,7 @@ def match(ones: Sequence[Arm], others: Sequence[Arm]) -> list[tuple[Arm, Arm, st
         for one in (one for one in ones if id(one) not in known):
             fitting = [other for other in left if rule(one, other)]
             if fitting:
-                other = min(fitting, key=lambda other: abs(math.log(other.spec.budget / one.spec.budget)))
+                other = min(fitting, key=lambda other: abs(math.log(other.budget / one.budget)))
                 left.remove(other)
                 found.append((one, other, by))
     order = {id(arm): at for at, arm in enumerate(ones)}
@@ -196,7 +194,7 @@ def match(ones: Sequence[Arm], others: Sequence[Arm]) -> list[tuple[Arm, Arm, st
 
 
 def _near(one: Arm, other: Arm) -> bool:
-    return abs(math.log(other.spec.budget / one.spec.budget)) < BUDGET
+    return abs(math.log(other.budget / one.budget)) < BUDGET
 
 
 def _alike(one: Arm, other: Arm) -> bool:

@@ -63,11 +63,14 @@ def question_sentence(evidence: Evidence) -> str:
     """Return the question in words, with N, C, convention and corpus."""
     question = evidence.question
     N = listed(map(format_quantity, evidence.totals))
-    C = listed(map(flops, question.budgets or evidence.budgets))
+    equal = f"training compute C = {listed(map(flops, question.budgets or evidence.budgets))}"
+    asked = [arm.spec.target for arm in evidence.arms]
+    if asked and all("D" in target and "C" not in target for target in asked):
+        equal = f"D = {listed(dict.fromkeys(format_quantity(target['D']) for target in asked))} training tokens"
     return (
-        f"At N = {N} parameters (vocabulary apart) and C = {C} training FLOPs "
-        f"({question.flops_convention}) on {evidence.corpus}: at which activation rate r_a = N_a / N is the validation "
-        "loss lowest, and how wide is the range of rates that do as well?"
+        f"At N = {N} parameters (vocabulary apart) and {equal} ({question.flops_convention} FLOPs) on "
+        f"{evidence.corpus}: at which activation rate r_a = N_a / N is the validation loss lowest, and how wide is the "
+        "range of rates that do as well?"
     )
 
 
@@ -275,7 +278,7 @@ def series_points(evidence: Evidence, leads: tuple[Lead, ...]) -> tuple[str, ...
 
 def _point(series: Series, evidence: Evidence, leads: tuple[Lead, ...]) -> str:
     found = _of(series, leads)
-    over = [f"{_signed(lead)} below {_rival(lead)}" for lead in found]
+    over = [f"{_signed(lead)} {_rival(lead)}" for lead in found]
     said = f"{heading(series, evidence.series)}: {_brief(series)}"
     return f"{said}; {found[0].moe.name} ends {' and '.join(over)}" if found else said
 
@@ -288,5 +291,9 @@ def _rival(lead: Lead) -> str:
 
 
 def _signed(lead: Lead) -> str:
-    ends = "" if lead.ends is None else f" ({nats(lead.ends[0])} to {nats(lead.ends[1])})"
-    return f"{nats(lead.difference.value)}{ends}"
+    """Return a lead as a distance, with its interval turned to the side that it is told from."""
+    value, ends = lead.difference.value, ""
+    if lead.ends is not None:
+        low, high = lead.ends if value >= 0 else (-lead.ends[1], -lead.ends[0])
+        ends = f" ({nats(low)} to {nats(high)})"
+    return f"{nats(abs(value))}{ends} {'below' if value >= 0 else 'above'}"

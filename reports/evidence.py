@@ -18,6 +18,9 @@ from planners.spec import RunSpec
 from planners.study import Study
 from reports.numerals import flops
 
+BUDGET = 0.05
+"""Relative difference of C below which two arms have one budget, as in fits/table.py."""
+
 if TYPE_CHECKING:
     from fits.compare import Comparison
     from fits.constancy import Constancy
@@ -64,9 +67,11 @@ class Arm:
     name: str
     """Unique among the arms of a budget: dense, K4."""
     label: str
-    """Unique in the study: the name, and the budget where there are several."""
+    """Unique in the study: the name, and the budget where an arm has several."""
     runs: tuple[Run, ...]
     """One run for each seed, in the order of the plan."""
+    budget: float
+    """C that stands for the budget of this arm, FLOPs; arms within 5 % share one."""
 
     @property
     def spec(self) -> RunSpec:
@@ -168,7 +173,7 @@ class Evidence:
 
     def at(self, C: float) -> list[Arm]:
         """Return the arms that are compared at budget C."""
-        return [arm for arm in self.arms if arm.spec.budget == C and arm.is_compared]
+        return [arm for arm in self.arms if arm.budget == C and arm.is_compared]
 
     @property
     def dense(self) -> list[Arm]:
@@ -183,7 +188,7 @@ class Evidence:
     @property
     def budgets(self) -> list[float]:
         """Budgets C that were asked for, in their order, of the arms that are planned."""
-        return list(dict.fromkeys(arm.spec.budget for arm in self.arms))
+        return list(dict.fromkeys(arm.budget for arm in self.arms))
 
     @property
     def totals(self) -> list[float]:
@@ -285,13 +290,28 @@ def _arms(runs: list[Run]) -> Iterator[Arm]:
         spec = run.spec
         key = (spec.arm, spec.shape, spec.router, replace(spec.training, seed=0), spec.budget)
         cells.setdefault(key, []).append(run)
-    several = len({run.spec.budget for run in runs}) > 1
+    stands_for = _budgets(run.spec.budget for run in runs)
+    several = len({(run.spec.arm, stands_for[run.spec.budget]) for run in runs}) > len({run.spec.arm for run in runs})
     used: set[tuple[str, float]] = set()
     for members in cells.values():
-        spec, C = members[0].spec, members[0].spec.budget
+        spec, C = members[0].spec, stands_for[members[0].spec.budget]
         name = f"{spec.arm} ({spec.run_id[:6]})" if (spec.arm, C) in used else spec.arm
         used.add((spec.arm, C))
-        yield Arm(name=name, label=f"{name} at C {flops(C)}" if several else name, runs=tuple(members))
+        yield Arm(name=name, label=f"{name} at C {flops(C)}" if several else name, runs=tuple(members), budget=C)
+
+
+def _budgets(budgets: Iterable[float]) -> dict[float, float]:
+    """Return for each C the smallest one of its budget.
+
+    Where D was given C differs a little between arms; another budget begins where the next C is more than 5 % above
+    the one before it, as in fits/table.py.
+    """
+    found: dict[float, float] = {}
+    before = first = 0.0
+    for C in sorted(set(budgets)):
+        first = C if before * (1 + BUDGET) < C else first
+        found[C], before = first, C
+    return found
 
 
 def _fits(study: Study) -> list[Fitted]:

@@ -3,14 +3,18 @@
 Two of one budget differ in N, in how data is repeated, or in what else was varied.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planners.quantity import format_quantity
+from planners.spec import RunSpec
 from reports.evidence import Arm, Evidence, Fitted
 from reports.numerals import flops
 
+SIZE = 0.05
+"""Relative difference of N below which arms that were given have one size, as in fits/table.py."""
 AMOUNT = {"C": ("C = {} FLOPs", flops), "D": ("D = {} tokens", format_quantity), "N": ("N = {}", format_quantity)}
 """Letter of a quantity in the name of a series -> how a heading writes it."""
 
@@ -41,7 +45,7 @@ class Series:
     @property
     def C(self) -> float:
         """The budget, FLOPs."""
-        return self.arms[0].spec.budget
+        return self.arms[0].budget
 
     @property
     def N(self) -> float:
@@ -90,7 +94,9 @@ def read_series(evidence: Evidence) -> list[Series]:
         arms = [arm for arm in evidence.arms if any(record.spec.run_id in ids for record in arm.done)]
         compared = _with_dense(tuple(arm for arm in arms if arm.is_compared), evidence)
         if any(not arm.is_dense for arm in compared):
-            found.append(Series(name=name, arms=compared, controls=_controls(compared, arms), fit=_fit(evidence, name)))
+            found.append(
+                Series(name=name, arms=compared, controls=_controls(compared, arms, evidence), fit=_fit(evidence, name))
+            )
     return found
 
 
@@ -98,15 +104,25 @@ def _with_dense(arms: tuple[Arm, ...], evidence: Evidence) -> tuple[Arm, ...]:
     """Return the arms with the dense arm of their budget and size where what was varied does not concern it."""
     if not arms or any(arm.is_dense for arm in arms):
         return arms
-    C, N = arms[0].spec.budget, arms[0].spec.target.get("N")
-    dense = (arm for arm in evidence.at(C) if arm.is_dense and arm.done and not arm.spec.series)
-    return (*(arm for arm in dense if arm.spec.target.get("N") == N), *arms)
+    dense = (arm for arm in evidence.at(arms[0].budget) if arm.is_dense and arm.done and not arm.spec.series)
+    return (*(arm for arm in dense if _same_size(arm.spec, arms[0].spec)), *arms)
 
 
-def _controls(compared: tuple[Arm, ...], arms: list[Arm]) -> tuple[Arm, ...]:
-    """Return the controls that repeat their data as the MoE arms do, since each reuse has its own."""
+def _same_size(one: RunSpec, other: RunSpec) -> bool:
+    """Return whether two arms have one N: the one that was asked for, or where none was, theirs to 5 %."""
+    asked = (one.target.get("N"), other.target.get("N"))
+    return asked[0] == asked[1] if any(asked) else math.isclose(one.N, other.N, rel_tol=SIZE)
+
+
+def _controls(compared: tuple[Arm, ...], arms: list[Arm], evidence: Evidence) -> tuple[Arm, ...]:
+    """Return the controls that repeat their data as the MoE arms do, since each reuse has its own.
+
+    A dense arm that was given, of another N and the same budget, is one too.
+    """
     repeats = any(arm.spec.epochs > 1 for arm in compared)
-    return tuple(arm for arm in arms if arm.spec.role == "control" and (arm.spec.epochs > 1) == repeats)
+    own = [arm for arm in arms if arm.spec.role == "control"]
+    own += [arm for arm in evidence.at(compared[0].budget) if arm.is_dense and arm.spec.role == "given"]
+    return tuple(arm for arm in own if (arm.spec.epochs > 1) == repeats and arm not in compared)
 
 
 def _fit(evidence: Evidence, name: str) -> Fitted | None:

@@ -184,7 +184,7 @@ def grids(evidence: Evidence) -> tuple[Grid, ...]:
     families: dict[object, list[Arm]] = {}
     for arm in evidence.moe:
         plain = replace(arm.spec.router, jitter=0.0, capacity_factor=None)
-        key = (arm.spec.shape, plain, replace(arm.spec.training, seed=0), arm.spec.budget)
+        key = (arm.spec.shape, plain, replace(arm.spec.training, seed=0), arm.budget)
         families.setdefault(key, []).append(arm)
     found = [_grid(evidence, arms) for arms in families.values() if len({_setting(arm) for arm in arms}) > 1]
     return tuple(sorted((grid for grid in found if grid.cells), key=lambda grid: -len(grid.cells)))
@@ -199,7 +199,7 @@ def _grid(evidence: Evidence, arms: list[Arm]) -> Grid:
         if _comparable(arm.spec, arms[0].spec) and (perplexities := _perplexities(arm))
     ]
     return Grid(
-        of=f"{counted(shape.n_experts, 'expert')}, K {shape.top_k}, C {arms[0].spec.budget:.3g}".replace("e+", "e"),
+        of=f"{counted(shape.n_experts, 'expert')}, K {shape.top_k}, C {arms[0].budget:.3g}".replace("e+", "e"),
         cells=tuple(Cell(jitter=j, capacity=c, perplexities=values) for (j, c), values in cells if values),
         lines=tuple(dense),
         source=evidence.source,

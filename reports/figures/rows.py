@@ -39,7 +39,7 @@ def draw_rows(arms: Sequence[Arm], quantities: Sequence[Quantity], axes: "Axes")
     """Draw the finished runs of `arms`, in their order from above, by those quantities that any run has."""
     shown = [q for q in quantities if any(q.value(record) is not None for arm in arms for record in arm.done)]
     names = list(dict.fromkeys(arm.name for arm in arms))
-    budgets = sorted({arm.spec.budget for arm in arms})
+    budgets = sorted({arm.budget for arm in arms})
     cut = panels(axes, len(shown), columns=len(shown), height=len(names) * ROW, sharey=True)
     for quantity, panel in zip(shown, cut, strict=True):
         _column(arms, names, budgets, quantity, panel)
@@ -65,7 +65,7 @@ def _column(arms: Sequence[Arm], names: list[str], budgets: list[float], quantit
         dodge = SPREAD * ((at + 0.5) / len(budgets) - 0.5)
         found = [
             (value, names.index(arm.name) + dodge)
-            for arm in arms if arm.spec.budget == C
+            for arm in arms if arm.budget == C
             for record in arm.done if (value := quantity.value(record)) is not None
         ]  # fmt: skip
         axes.plot(

@@ -4,8 +4,8 @@ import math
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from reports.against import BUDGET, SAME, UNITS, Versus
-from reports.evidence import Evidence
+from reports.against import SAME, UNITS, Versus
+from reports.evidence import BUDGET, Evidence
 from reports.labels import shortened
 from reports.numerals import counted, percent
 from reports.scales import log_axis
@@ -77,12 +77,12 @@ def _curves(found: Versus, evidence: Evidence, unit: str) -> list[list[tuple[flo
 
     Where the studies share budgets only those are kept, because the loss of another says nothing here.
     """
-    shared = [pair.a.spec.budget for pair in found.compared]
+    shared = [pair.a.budget for pair in found.compared]
     curves: dict[tuple[float, str, bool], list[tuple[float, list[float], bool]]] = {}
     for arm in (arm for arm in evidence.arms if arm.is_compared):
         values = [float(value) for record in arm.done if (value := getattr(record, unit)) is not None]
-        if values and (not shared or any(math.isclose(arm.spec.budget, C, rel_tol=BUDGET) for C in shared)):
-            line = (arm.spec.budget, arm.spec.series, arm.spec.training.U < arm.spec.training.D)
+        if values and (not shared or any(math.isclose(arm.budget, C, rel_tol=BUDGET) for C in shared)):
+            line = (arm.budget, arm.spec.series, arm.spec.training.U < arm.spec.training.D)
             curves.setdefault(line, []).append((arm.spec.r_a, values, arm.is_dense))
     return list(curves.values())
 

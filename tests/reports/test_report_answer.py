@@ -12,9 +12,9 @@ from fits.files import read_fit
 from jobs.record import RoutingHealth, RunRecord, read_records, write_record
 from planners import Question, RunSpec, Study, UsageError, preset
 from reports import write_report
-from reports.answer import answer, ends
+from reports.answer import answer, ends, question_sentence
 from reports.checks import run_checks
-from reports.contrasts import leads, sides
+from reports.contrasts import all_leads, leads, sides
 from reports.evidence import read_evidence
 from reports.numerals import flops, nats, percent, residual
 
@@ -288,3 +288,24 @@ def test_numerals() -> None:
     ]
     assert [nats(0.123), nats(4.2e-4), nats(0)] == ["0.1230", "4.20e-04", "0.0000"]
     assert ends(None, 0.2, (0.1, 0.5)) == "below the lowest sampled rate (10 %) to 20 %"
+
+
+def test_given_arms_of_equal_tokens_share_a_budget_and_dense_of_another_n_is_no_match(
+    make: Callable[..., Study], tmp_path: Path
+) -> None:
+    """C of the arms of such a plan differs by a thousandth: that makes no budgets of their own."""
+    given = tuple(
+        replace(arm, D=98_304) for arm in preset("tinystories-moe").arms if arm.label in ("dense", "E4", "E8")
+    )
+    question = replace(preset("tinystories-moe"), study="given", arms=given, eval_windows=16, seeds=(0, 1))
+    evidence = read_evidence(make(tmp_path / "given", question, lambda spec: 8 + spec.N / 1e9, fit=False))
+    assert [arm.label for arm in evidence.arms] == ["dense", "E4", "E8"]
+    assert len({run.spec.C for run in evidence.runs}) == 3
+    assert len(evidence.budgets) == 1
+    assert "D = 98.3k training tokens" in question_sentence(evidence)
+    found = all_leads(evidence)
+    assert {(lead.over, lead.moe.name, lead.dense.name) for lead in found} == {
+        ("best", "E4", "dense"),
+        ("best", "E8", "dense"),
+    }
+    assert all(" above the lowest dense arm" in point for point in answer(evidence).points)
