@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from reports.against import against
 from reports.evidence import read_evidence
 from reports.figures import FIGURES, figures_of
 from reports.files import write_page
@@ -15,7 +16,7 @@ from reports.page import Page, Section
 from reports.paper import REPRODUCTIONS, Reproduction
 from reports.picture import Picture, pictures
 from reports.report import Report
-from reports.sample import SAMPLES, write_sample
+from reports.sample import PAIR, SAMPLES, write_sample
 
 QUESTION = "What does each figure of a report look like?"
 STATE = "The figures of a study are simulated: they show a style and no finding."
@@ -35,7 +36,7 @@ def write_gallery(folder: Path, reproductions: Mapping[str, Callable[[], Reprodu
 
 
 def _studies() -> Iterator[Section]:
-    """Yield the figures of simulated studies; each is shown for the first study that has data for it."""
+    """Yield the figures of simulated studies, each for the first that has data for it, and of two side by side."""
     shown: set[str] = set()
     for title, question in SAMPLES.items():
         with TemporaryDirectory() as folder:
@@ -44,6 +45,9 @@ def _studies() -> Iterator[Section]:
             found = pictures(wanted, evidence)
         shown |= set(found)
         yield _section(title, found)
+    with TemporaryDirectory() as folder:
+        a, b = (read_evidence(write_sample(Path(folder) / question.study, question)) for question in PAIR)
+        yield _section("Two studies side by side", pictures(figures_of("versus"), against(a, b)))
 
 
 def _published(reproductions: Mapping[str, Callable[[], Reproduction]]) -> Iterator[Section]:

@@ -33,6 +33,9 @@ ROUTERS = replace(
           Varied(field="router.capacity_factor", values=(1.0, 1.25, 1.5))),
 )  # fmt: skip
 """A grid of router settings."""
+ALONE = replace(BUDGETS, study="sample-a", budgets=(1e12,), unique_tokens="fresh", controls=())
+PAIR = (ALONE, replace(ALONE, study="sample-b", seeds=(3, 4, 5, 6)))
+"""Two studies of the same arms with other seeds."""
 SAMPLES = {
     "A study of three budgets, fresh and repeated data": BUDGETS,
     "A study of two sizes at two budgets": SIZES,
