@@ -8,7 +8,7 @@ from planners.quantity import format_quantity
 from reports.advice import steps
 from reports.contrasts import CLEAR, SUGGESTIVE, UNSAMPLED, Lead, Side, all_leads, sides
 from reports.evidence import Evidence
-from reports.findings import moves
+from reports.findings import in_equal_time, moves
 from reports.numerals import counted, flops, listed, nats, percent, sentence, span
 from reports.page import Step
 from reports.series import Series, heading
@@ -271,9 +271,14 @@ def _interval(lead: Lead) -> str:
 
 
 def series_points(evidence: Evidence, leads: tuple[Lead, ...]) -> tuple[str, ...]:
-    """Return the verdict and the leads of several series in a few words each; nothing where there is one."""
-    several = len(evidence.series) > 1
-    return tuple(_point(series, evidence, leads) for series in evidence.series) if several else ()
+    """Return the verdict and the leads of several series in a few words each, then what equal time makes of them.
+
+    Nothing where there is one series.
+    """
+    if len(evidence.series) < 2:
+        return ()
+    in_time = in_equal_time(evidence)
+    return (*(_point(series, evidence, leads) for series in evidence.series), *([in_time] if in_time else []))
 
 
 def _point(series: Series, evidence: Evidence, leads: tuple[Lead, ...]) -> str:

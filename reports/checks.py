@@ -12,8 +12,9 @@ from jobs.record import IMBALANCED, RunRecord
 from planners.check import Check
 from planners.equality import R_A_TOLERANCE, n_tolerance
 from reports.advice import stale
+from reports.device_time import hours
 from reports.evidence import Arm, Evidence, Run
-from reports.numerals import counted, general, listed, percent, residual, span
+from reports.numerals import counted, fixed, general, listed, percent, residual, sentence, span
 from reports.series import heading
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ MOST = 3
 """Series of which a check gives the numbers; the others are counted."""
 C_TOLERANCE = 0.01
 """Relative residual of C above which arms are not said to have equal compute."""
-
+UNSTEADY = 1.25
+"""Ratio of the longest to the shortest time of the seeds of an arm above which its times are said to be disturbed."""
 
 Verdict = tuple[bool, str] | None
 """(whether all is well, the evidence)."""
@@ -177,12 +179,30 @@ def _reuse(evidence: Evidence) -> Verdict:
 
 
 def _environment(evidence: Evidence) -> Verdict:
-    names = ("version", "commit", "torch", "device")
+    """Compare where the runs were trained; `code` hashes the files that trained, commit may stand for changed ones."""
+    names = ("version", "commit", "code", "torch", "device")
     seen = {name: {getattr(record.environment, name) for record in evidence.records} for name in names}
     mixed = [f"{len(values)} values of {name}" for name, values in seen.items() if len(values) > 1]
     if mixed:
         return False, f"The runs differ in where they were trained: {listed(mixed)} (table environment)."
-    return True, f"All {counted(len(evidence.records), 'run')} share code, torch and device."
+    runs = counted(len(evidence.records), "run")
+    if None in seen["code"]:
+        return False, f"All {runs} share version, commit, torch and device; which code trained them is not recorded."
+    return True, f"All {runs} share code, torch and device."
+
+
+def _timings(evidence: Evidence) -> Verdict:
+    """Compare the times of the seeds of an arm, which do the same work: where they differ, something else took time."""
+    taken = [(arm.label, [r.wall_s for r in arm.done if hours(r)]) for arm in evidence.arms]
+    ratios = [(max(times) / min(times), label, times) for label, times in taken if len(times) > 1]
+    if not ratios:
+        return None
+    most, label, times = max(ratios)
+    found = span(times, fixed(1))
+    text = f"seconds of one arm differ up to {most:.2g}-fold between seeds (most: {label}, {found} s)"
+    if most <= UNSTEADY:
+        return True, f"{sentence(text)}"
+    return False, f"{sentence(text)} The seeds do the same work, so something else took time; times say little."
 
 
 CHECKS: dict[str, Callable[[Evidence], Verdict]] = {
@@ -196,5 +216,6 @@ CHECKS: dict[str, Callable[[Evidence], Verdict]] = {
     "routing health": _routing,
     "data reuse": _reuse,
     "environment": _environment,
+    "timings": _timings,
 }
 """Name -> check."""

@@ -3,9 +3,10 @@
 import math
 from typing import TYPE_CHECKING
 
+from reports.device_time import equal
 from reports.evidence import Evidence
 from reports.fit_tables import seen
-from reports.numerals import counted, general, nats, percent, span
+from reports.numerals import counted, flops, general, listed, nats, percent, span
 
 if TYPE_CHECKING:
     from fits.constancy import Constancy, Slope
@@ -52,6 +53,26 @@ def common(found: "Constancy") -> str:
     """Return what the rate would be, were it one number."""
     ends = [percent(end) if end is not None else "open" for end in (found.lo, found.hi)]
     return f"Were it one number, it would be {percent(found.value)} (95 % interval {ends[0]} to {ends[1]})."
+
+
+def in_equal_time(evidence: Evidence) -> str | None:
+    """Return what the MoE arms end at in the time that dense takes; None where no two can be compared so."""
+    found = equal(evidence)
+    if found is None:
+        return None
+    ends = ", ".join(f"{name} {_beside(*each.less_dense)}" for name, each in found.found.items())
+    left = f"; no two budgets of {listed(found.left_out)} span that time" if found.left_out else ""
+    return (
+        f"In the device-time that the dense arm takes for C = {flops(found.here.C)} FLOPs ({found.hours:.3g} "
+        f"device-hours), interpolated between budgets, MoE ends beside it, in nats/token: {ends}{left}"
+    )
+
+
+def _beside(value: float, half: float | None) -> str:
+    """Return a difference as a distance, with its interval turned to the side that it is told from."""
+    low, high = (abs(value) - (half or 0.0), abs(value) + (half or 0.0))
+    interval = "" if half is None else f" ({nats(low)} to {nats(high)})"
+    return f"{nats(abs(value))}{interval} {'above' if value >= 0 else 'below'}"
 
 
 def reuse_sentences(evidence: Evidence) -> tuple[str, ...]:

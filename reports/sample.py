@@ -50,7 +50,8 @@ CORPUS = Corpus(
     validation_tokens=10**7,
 )  # fmt: skip
 NOWHERE = Environment(
-    version="simulated", commit=None, python="none", torch="none", device="simulated", host="simulated",
+    version="simulated", commit=None, code="simulated", python="none", torch="none", device="simulated",
+    host="simulated",
     started="2000-01-01T00:00:00Z", ended="2000-01-01T00:00:00Z",
 )  # fmt: skip
 REPEATED = 0.008

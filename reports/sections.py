@@ -7,7 +7,7 @@ from planners.check import Check
 from reports.answer import Answer, question_sentence
 from reports.checks import gaps
 from reports.evidence import Evidence
-from reports.findings import common, movement, moves, reuse_sentences
+from reports.findings import common, in_equal_time, movement, moves, reuse_sentences
 from reports.numerals import counted, listed, sentence
 from reports.page import Page, Section
 from reports.picture import Picture
@@ -95,12 +95,13 @@ def _sections(
 
 def _said(evidence: Evidence, answer: Answer) -> dict[str, tuple[str, ...]]:
     """Return the sentences of each section, by its heading."""
-    constant = evidence.constancy
+    constant, in_time = evidence.constancy, in_equal_time(evidence)
     moved = (moves(evidence), movement(constant) if constant else None, common(constant) if constant else None)
     return {
         "Optimum": answer.details,
         "r_a* over N and C": tuple(text for text in moved if text),
         "Repeated data": reuse_sentences(evidence),
+        "Equal device-time": (f"{in_time}.",) if in_time else (),
     }
 
 

@@ -4,13 +4,14 @@ Every number comes from the records at report time, the same from which `runs.cs
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from planners.quantity import format_quantity
 from reports import small_study
 from reports.checks import actual_C
+from reports.device_time import Equal, at_each, hours_of
 from reports.evidence import Arm, Evidence, mean_of
 from reports.fit_tables import FITTED
 from reports.numerals import fixed, flops, general, percent, residual, whole
@@ -168,11 +169,6 @@ def cost(evidence: Evidence) -> Table:
 
 def device_time(evidence: Evidence) -> Table | None:
     """Return what each arm took of the device beside the dense arm of its budget, and its loss at that arm's time."""
-    from reports.figures.cost import hours
-    from reports.figures.devicetime import equal
-
-    chosen = equal(evidence)
-    at_time = chosen.found if chosen else {}
     columns = (
         ARM, RATE, Column(name="C", head="C", unit="FLOPs", show=flops),
         Column(name="device_hours", head="device-hours", show=general(3)),
@@ -180,23 +176,33 @@ def device_time(evidence: Evidence) -> Table | None:
         Column(name="loss_at_time", head="at equal time", unit="nats/token", show=fixed(4)),
         Column(name="less_dense", head="less dense", unit="at equal C", show=fixed(4)),
         Column(name="less_dense_at_time", head="less dense", unit="at equal time", show=fixed(4)),
+        Column(name="lo", head="95 % low", show=fixed(4)), Column(name="hi", head="95 % high", show=fixed(4)),
     )  # fmt: skip
-    rows: list[tuple[Cell, ...]] = []
-    for series in (one for one in evidence.series if one.dense and not one.repeats):
-        dense, here = series.dense[0], chosen is not None and series is chosen.series[chosen.at]
-        base, level = mean_of(map(hours, dense.done)), dense.mean("loss")
-        for arm in [dense, *series.moe] if base and level is not None else []:
-            taken, loss = mean_of(map(hours, arm.done)), arm.mean("loss")
-            then = level if arm is dense else mean_of(at_time[arm.name][1]) if here and arm.name in at_time else None
-            gaps = (None if one is None or level is None else one - level for one in (loss, then))
-            ratio = None if taken is None or base is None else taken / base
-            rows.append((arm.label, arm.spec.r_a, series.C, taken, ratio, loss, then if here else None, *gaps))
+    rows = [row for each in at_each(evidence) if not each.here.repeats for row in _in_time(each)]
     note = (
         "Device-hours: wall time with evaluation × devices × CPU threads, mean over seeds, where it was trained. At "
-        "equal time: the loss at the device-hours of the dense arm, interpolated seed by seed between an arm's runs of "
-        "neighbouring budgets, where these span it; one budget alone cannot tell it."
+        "equal time: the mean loss of an arm at the device-hours of the dense arm, interpolated, linear in ln time, "
+        "between the means of its runs of neighbouring budgets; a dash where none of these take longer, or none less. "
+        "Its interval pairs runs by seed where budgets share their seeds; it is that of the losses, the times are "
+        "taken as they are."
     )
     return Table(name="time", title="Equal device-time", note=note, columns=columns, rows=tuple(rows)) if rows else None
+
+
+def _in_time(each: Equal) -> Iterator[tuple[Cell, ...]]:
+    """Yield the dense arm of a budget and its MoE arms."""
+    level = each.dense.mean("loss")
+    for arm in [each.dense, *each.here.moe]:
+        taken, loss, then = hours_of(arm), arm.mean("loss"), each.found.get(arm.name)
+        at_time: tuple[Cell, ...] = (None, None, None, None)
+        if then is not None:
+            (value, half), found = then.less_dense, then.loss[0]
+            at_time = (found, value, *((None, None) if half is None else (value - half, value + half)))
+        elif arm is each.dense:
+            at_time = (level, 0.0, None, None)
+        gap = None if loss is None or level is None else loss - level
+        ratio = None if taken is None else taken / each.hours
+        yield arm.label, arm.spec.r_a, each.here.C, taken, ratio, loss, at_time[0], gap, *at_time[1:]
 
 
 def refused(evidence: Evidence) -> Table | None:

@@ -217,6 +217,7 @@ def _write(study: Study, specs: list[RunSpec], losses: list[float]) -> None:
     where = Environment(
         version=toolkit,
         commit=None,
+        code=SIMULATED,
         python=platform.python_version(),
         torch="none",
         device=SIMULATED,

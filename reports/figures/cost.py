@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from jobs.record import RunRecord
 from reports.checks import actual_C
+from reports.device_time import hours
 from reports.evidence import Evidence
 from reports.figures.rows import Quantity, arms_of, draw_rows
 from reports.numerals import counted, flops, percent
@@ -11,12 +12,6 @@ from reports.style import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-def hours(record: RunRecord) -> float | None:
-    """Return the device-hours of a run: wall time times its devices, or its CPU threads; None without a time."""
-    devices = record.execution.devices if record.execution else 1
-    return record.wall_s * devices * record.spec.training.threads / 3600 if record.wall_s > 0 else None
 
 
 def _speed(record: RunRecord) -> float | None:

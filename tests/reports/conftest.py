@@ -36,7 +36,8 @@ WIDE = Question(
 """Five MoE rates and three seeds: enough to place an optimum."""
 
 ENVIRONMENT = Environment(
-    version="0.1", commit="0123456789ab", python="3.11", torch="2.13", device="a processor", host="here",
+    version="0.1", commit="0123456789ab", code="0123456789ab", python="3.11", torch="2.13", device="a processor",
+    host="here",
     started="2026-01-01T00:00:00Z", ended="2026-01-01T00:01:00Z",
 )  # fmt: skip
 

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 from fits.files import read_fit
+from fits.intervals import half_width
 from jobs.record import RoutingHealth, RunRecord, read_records, write_record
 from planners import Question, RunSpec, Study, UsageError, preset
 from reports import write_report
 from reports.answer import answer, ends, question_sentence
 from reports.checks import run_checks
 from reports.contrasts import all_leads, leads, sides
+from reports.device_time import equal
 from reports.evidence import read_evidence
 from reports.numerals import flops, nats, percent, residual
+from reports.tables import make_tables
 
 Make = Callable[..., Study]
 NONE: dict[str, object] = {"value": None, "lo": None, "hi": None, "region": None}
@@ -234,6 +237,59 @@ def test_sick_routing_is_named(make: Make, tmp_path: Path) -> None:
     assert verdicts(study)["routing health"] == "warn"
     assert "7.5" in evidence_of(study, "routing health")
     assert evidence_of(study, "routing health").endswith("limits: K4.")
+
+
+@pytest.fixture
+def own_seeds(make: Make, tmp_path: Path) -> Study:
+    """Three budgets with seeds of their own; MoE takes 2.5 times as long as dense, and 1.5 times that of a seed."""
+    asked = replace(preset("smoke"), budgets=(1e11, 2e11, 4e11), seeds=(0, 1), own_seeds=True)
+
+    def timed(spec: RunSpec, made: RunRecord) -> RunRecord:
+        slow = (1.0 if spec.shape.is_dense else 2.5) * (1.5 if spec.arm == "K4" and spec.training.seed % 2 else 1.0)
+        return replace(made, wall_s=slow * spec.budget / 1e9, environment=replace(made.environment, code=None))
+
+    def loss(spec: RunSpec) -> float:
+        fall = 0.1 * math.log2(spec.budget / 1e11)
+        return (3.0 if spec.shape.is_dense else 2.95) - fall + 0.01 * (spec.training.seed % 2)
+
+    return make(tmp_path / "own", asked, loss, change=timed, fit=False)
+
+
+def test_equal_time_is_told_where_budgets_share_no_seed(own_seeds: Study) -> None:
+    evidence = read_evidence(own_seeds)
+    assert not {r.spec.training.seed for r in evidence.at(1e11)[0].done} & {
+        r.spec.training.seed for r in evidence.at(2e11)[0].done
+    }
+    found = equal(evidence)
+    assert found is not None
+    assert found.here.C == 4e11
+    share = math.log2(4 / 2.5)  # of the way from 1e11 to 2e11, at 2.5 and 5 times 100 s
+    value, half = found.found["K1"].less_dense
+    assert value == pytest.approx(2.95 - 0.1 * share - 2.8)
+    errors = [0.01**2 / 2 / 2 * weight**2 for weight in (1 - share, share, 1)]
+    assert half == pytest.approx(half_width(*((error, 1) for error in errors)))
+    table = make_tables(evidence)["time"]
+    rows = [dict(zip((column.name for column in table.columns), row, strict=True)) for row in table.rows]
+    k1 = next(row for row in rows if row["arm"] == "K1 at C 4e11")
+    assert (k1["less_dense_at_time"], k1["lo"]) == (pytest.approx(value), pytest.approx(value - half))
+    said = answer(evidence).points[-1]
+    assert said.startswith("In the device-time that the dense arm takes for C = 4e11 FLOPs (0.111 device-hours)")
+    assert f"K1 {nats(value)} ({nats(value - half)} to {nats(value + half)}) above" in said
+
+
+def test_times_that_differ_between_seeds_and_a_code_that_is_not_recorded_are_said(own_seeds: Study) -> None:
+    assert verdicts(own_seeds)["timings"] == verdicts(own_seeds)["environment"] == "warn"
+    assert "up to 1.5-fold between seeds (most: K4 at C 4e11, 1000.0 to 1500.0 s)" in evidence_of(own_seeds, "timings")
+    assert evidence_of(own_seeds, "environment").endswith("which code trained them is not recorded.")
+
+
+def test_runs_of_two_codes_are_warned_of(make: Make, tmp_path: Path) -> None:
+    def change(spec: RunSpec, made: RunRecord) -> RunRecord:
+        return replace(made, environment=replace(made.environment, code="another")) if spec.arm == "K4" else made
+
+    study = make(tmp_path / "codes", preset("smoke"), lambda spec: 3.0, change=change)
+    assert verdicts(study)["environment"] == "warn"
+    assert "2 values of code" in evidence_of(study, "environment")
 
 
 def test_unequal_compute_is_warned_of(make: Make, tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 
 from jobs.record import RunRecord
+from reports.device_time import equal
 from reports.evidence import Arm, Evidence, read_evidence
-from reports.figures import devicetime, figures_of
+from reports.figures import figures_of
 from reports.figures.crossing import differences
 from reports.figures.training import POINTS, thinned, together
 from reports.labels import place, shortened
@@ -200,17 +201,17 @@ def test_equal_time_is_interpolated_between_budgets_and_never_beyond(sample: Evi
         return replace(arm, runs=tuple(replace(run, record=change(run.record)) for run in arm.runs if run.record))
 
     straight = replace(sample, arms=tuple(of(arm, in_time) for arm in sample.arms))
-    chosen = devicetime.equal(straight)
+    chosen = equal(straight)
     assert chosen is not None
     assert not chosen.left_out
-    for _, losses in chosen.found.values():
-        assert losses == pytest.approx([5 - 0.1 * math.log(3600 * chosen.hours)] * 3)
+    for each in chosen.found.values():  # times of seeds differ by some percent, and their mean is not that of ln
+        assert each.loss[0] == pytest.approx(5 - 0.1 * math.log(3600 * chosen.hours), abs=1e-4)
     assert chosen.hours == pytest.approx(fmean(r.wall_s for r in chosen.dense.done) / 3600)
     fast = [
         of(arm, lambda r: replace(r, wall_s=r.wall_s / 100)) if arm.name == "K4 U=fresh" else arm
         for arm in straight.arms
     ]
-    beyond = devicetime.equal(replace(straight, arms=tuple(fast)))
+    beyond = equal(replace(straight, arms=tuple(fast)))
     assert beyond is not None
     assert beyond.left_out == ["K4 U=fresh"]
     timeless = replace(sample, arms=tuple(of(arm, lambda r: replace(r, wall_s=0.0)) for arm in sample.arms))
