@@ -1,8 +1,8 @@
 """Where a fitted curve is lowest, with everything that can go wrong said.
 
 The estimate is the law's. The interval is that of reference curves (`fits.references`), wider than most laws, and is
-stretched to hold the estimate: it does not assume the shape that the law assumes. A number is given only where the
-references bound it from at least one side within the sampled range.
+stretched to hold the estimate. It assumes the shape of that reference: where the law is the reference, its own. A
+number is given only where the references bound it from at least one side within the sampled range.
 """
 
 import math

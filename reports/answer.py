@@ -14,13 +14,7 @@ from reports.page import Step
 from reports.series import Series, heading
 
 if TYPE_CHECKING:
-    from fits.result import FitResult, Optimum
-
-LEADS = (
-    "By series, the rate at which the fitted loss is lowest, and by how many nats/token the lowest MoE arm ends below "
-    "dense arms of that budget (95 % intervals; of leads with seeds as blocks, widened for the choice among arms):"
-)
-"""What precedes the verdicts and leads of several series."""
+    from fits.result import Ends, FitResult, Optimum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +132,19 @@ def _converged(fit: "FitResult", optimum: "Optimum", value: float, flanks: tuple
 def _region(fit: "FitResult", optimum: "Optimum") -> str:
     if optimum.region is None or optimum.margin is None:
         return ""
-    region = ends(*optimum.region, fit.domain["r_a"])
+    between = ((None, None), (None, None)) if optimum.region_ends is None else optimum.region_ends
+    region = ends(*optimum.region, fit.domain["r_a"], *map(_of_end, between))
     return f"; rates from {region} are within the margin of {optimum.margin:.2g} nats/token of it"
+
+
+def _of_end(between: "Ends") -> str:
+    """Write the 95 % interval of an end of the region; nothing where it has none within the sampled rates."""
+    low, high = between
+    if low is None and high is None:
+        return ""
+    if low is None or high is None:
+        return f" (95 %: {f'below {percent(high)}' if high is not None else f'above {percent(low or 0)}'})"
+    return f" (95 %: {percent(low)} to {percent(high)})"
 
 
 def _edge(fit: "FitResult", optimum: "Optimum") -> str:
@@ -171,15 +176,14 @@ def _brief(series: Series) -> str:
         return "unresolved"
     if optimum.status == "edge" or optimum.value is None:
         return f"lowest {_bound(optimum)}, an end of the grid"
-    low, high = (percent(end) if end is not None else "open" for end in (optimum.lo, optimum.hi))
-    return f"lowest at {percent(optimum.value)} ({low} to {high})"
+    return f"lowest at {percent(optimum.value)} ({_short(optimum.lo)} to {_short(optimum.hi)})"
 
 
-def ends(low: float | None, high: float | None, sampled: tuple[float, ...]) -> str:
-    """Write an interval of rates; an open end is said to lie beyond the sampled rates."""
+def ends(low: float | None, high: float | None, sampled: tuple[float, ...], of_low: str = "", of_high: str = "") -> str:
+    """Write an interval of rates, each end with what is said of it; an open one lies beyond the sampled rates."""
     left = percent(low) if low is not None else f"below the lowest sampled rate ({percent(min(sampled))})"
     right = percent(high) if high is not None else f"beyond the highest sampled rate ({percent(max(sampled))})"
-    return f"{left} to {right}"
+    return f"{left}{of_low} to {right}{of_high}"
 
 
 def _details(evidence: Evidence) -> Iterable[str]:
@@ -196,29 +200,58 @@ def _basis(fit: "FitResult") -> str:
     """Say what was fitted, what gave the interval, and what other curves and the seeds without blocks say."""
     optimum = fit.optimum
     said = f"By a {fit.law} in ln r_a of {counted(fit.n, 'MoE run')} ({fit.dof} degrees of freedom)"
-    said += f", its interval by {optimum.basis}." if optimum and optimum.basis not in (None, fit.law) else "."
-    others = [f"{row.law} {percent(row.value)}" for row in fit.sensitivity if row.value and row.law != fit.law]
-    said += f" Other curves of the same runs put it at: {', '.join(others)}." if others else ""
+    said += f"; the answer's interval is that of a {optimum.basis}." if optimum and optimum.basis else "."
+    said += _other_curves(fit)
     if fit.blocks is None:
         return said
     plain = fit.blocks.plain
-    at = percent(plain.value) if plain.value is not None else plain.status.replace("_", " ")
+    at = plain.status.replace("_", " ")
+    if plain.value is not None:
+        at = f"{percent(plain.value)} (95 % interval {ends(plain.lo, plain.hi, fit.domain['r_a'])})"
     return (
         f"{said} Residual SD {fit.blocks.sd:.2g} nats with the {fit.blocks.n} seeds as blocks, "
         f"{fit.blocks.plain_sd:.2g} without, and then the minimum is at: {at}."
     )
 
 
+def _other_curves(fit: "FitResult") -> str:
+    """Say where other curves are lowest, each with its own interval, and which of these lie outside the answer's."""
+    others = [row for row in fit.sensitivity if row.value and row.law != fit.law]
+    if not others:
+        return ""
+    found = [f"{row.law} {percent(row.value or 0)} ({_short(row.lo)} to {_short(row.hi)})" for row in others]
+    optimum = fit.optimum
+    low, high = (optimum.lo or 0, optimum.hi or 1) if optimum and optimum.basis else (0, 1)
+    outside = [row.law for row in others if not low <= (row.value or 0) <= high]
+    said = f" Other curves of the same runs put it at: {', '.join(found)}, each interval assuming its curve."
+    return f"{said} Outside the answer's interval: {listed(outside)}." if outside else said
+
+
+def _short(end: float | None) -> str:
+    return "open" if end is None else percent(end)
+
+
 def lead_sentence(evidence: Evidence, leads: tuple[Lead, ...]) -> str:
     """Return the measured lead of the best MoE arm over the dense arms in words, with n."""
+    if leads and len(evidence.series) > 1:
+        return _before_points(evidence)
     if leads:
-        led = [series for series in evidence.series if _of(series, leads)]
-        return _lead(led[0], leads) if len(evidence.series) == 1 else LEADS
+        return _lead(next(series for series in evidence.series if _of(series, leads)), leads)
     for kind, arms in (("dense", evidence.dense), ("MoE", evidence.moe)):
         if not any(arm.done for arm in arms):
             why = "is done" if arms else "was planned"
             return f"No lead of MoE over dense can be stated: no {kind} run {why}."
     return "No lead of MoE over dense can be stated: no dense run is done at the budget of an MoE run."
+
+
+def _before_points(evidence: Evidence) -> str:
+    """Return what precedes the verdicts and leads of several series."""
+    of_rates = f"of rates that of {evidence.interval_of}, " if evidence.interval_of else ""
+    return (
+        "By series, the rate at which the fitted loss is lowest, and by how many nats/token the lowest MoE arm ends "
+        f"below dense arms of that budget (95 % intervals; {of_rates}of leads with seeds as blocks, widened for the "
+        "choice among arms):"
+    )
 
 
 def _of(series: Series, leads: tuple[Lead, ...]) -> list[Lead]:

@@ -186,6 +186,13 @@ class Evidence:
         return [fit for fit in self.fits if fit.result.optimum and fit.result.law == self.fits[0].result.law]
 
     @property
+    def interval_of(self) -> str | None:
+        """The curve whose interval the answers give, with an article: a cubic; null where none has an interval."""
+        optima = (fit.result.optimum for fit in self.answering)
+        found = dict.fromkeys(optimum.basis for optimum in optima if optimum is not None and optimum.basis)
+        return " or ".join(f"a {basis}" for basis in found) or None
+
+    @property
     def budgets(self) -> list[float]:
         """Budgets C that were asked for, in their order, of the arms that are planned."""
         return list(dict.fromkeys(arm.budget for arm in self.arms))

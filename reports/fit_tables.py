@@ -1,11 +1,11 @@
 """The tables of what was fitted, each one function of the evidence and one line of FITTED. None: nothing to say."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from planners.quantity import format_quantity
 from reports.contrasts import OPEN, Side, leads, sides
-from reports.evidence import Evidence
+from reports.evidence import Evidence, Fitted
 from reports.numerals import fixed, flops, general, percent
 from reports.series import Series, heading
 from reports.table import Cell, Column, Table
@@ -28,28 +28,33 @@ def fit(evidence: Evidence) -> Table | None:
         Column(name="objective", head="objective", show=general(4)),
         Column(name="residual_sd", head="residual SD", show=general(3)),
     )  # fmt: skip
-    rows: list[tuple[Cell, ...]] = []
-    for fitted in evidence.fits:
-        result = fitted.result
-        whole_fit = (result.n, result.dof, result.objective, result.residual_sd)
-        found: list[tuple[str, Param | Optimum]] = list(result.params.items())
-        best = result.optimum
-        found += [(f"optimum {best.of}", best)] if best else []
-        for name, item in found:
-            rows.append((fitted.name, name, item.value, item.lo, item.hi, item.status.replace("_", " "), *whole_fit))
-        if result.blocks is not None:
-            plain, name = result.blocks.plain, "optimum, seeds not as blocks"
-            without = (plain.value, plain.lo, plain.hi, plain.status.replace("_", " "))
-            rows.append((fitted.name, name, *without, *whole_fit[:-1], result.blocks.plain_sd))
-        if best is not None and best.loss is not None:
-            ends = (best.loss, best.loss_lo, best.loss_hi)
-            rows.append((fitted.name, "lowest loss", *ends, best.status, *whole_fit))
+    rows = [row for fitted in evidence.fits for row in _numbers(fitted)]
     said = [
         f"{fit.law}: {fit.formula}; minimised: {fit.objective_name}; intervals: {fit.interval}."
         for fit in (fitted.result for fitted in evidence.fits)
     ]
     note = " ".join(dict.fromkeys(said))
     return Table(name="fit", title="Fits", note=note, columns=columns, rows=tuple(rows)) if rows else None
+
+
+def _numbers(fitted: Fitted) -> Iterator[tuple[Cell, ...]]:
+    """Yield the coefficients of a fit, its optimum, that without blocks, the rates that do as well, the lowest loss."""
+    result, best = fitted.result, fitted.result.optimum
+    whole_fit = (result.n, result.dof, result.objective, result.residual_sd)
+    found: list[tuple[str, Param | Optimum]] = list(result.params.items())
+    found += [(f"optimum {best.of}", best)] if best else []
+    for name, item in found:
+        yield fitted.name, name, item.value, item.lo, item.hi, item.status.replace("_", " "), *whole_fit
+    if result.blocks is not None:
+        plain = result.blocks.plain
+        without = (plain.value, plain.lo, plain.hi, plain.status.replace("_", " "))
+        yield fitted.name, "optimum, seeds not as blocks", *without, *whole_fit[:-1], result.blocks.plain_sd
+    if best is not None and best.region is not None and best.region_ends is not None:
+        for side, end, between in zip(("low", "high"), best.region, best.region_ends, strict=True):
+            status = "converged" if end is not None else "beyond the sampled rates"
+            yield fitted.name, f"{side} end of rates within {best.margin:.2g}", end, *between, status, *whole_fit
+    if best is not None and best.loss is not None:
+        yield fitted.name, "lowest loss", best.loss, best.loss_lo, best.loss_hi, best.status, *whole_fit
 
 
 def curves(evidence: Evidence) -> Table | None:
@@ -66,7 +71,8 @@ def curves(evidence: Evidence) -> Table | None:
         for fitted in evidence.answering
         for row in fitted.result.sensitivity
     ]
-    note = "Each interval here assumes the shape of its curve; the answer's own does not assume the law's."
+    whose = f"; the answer's interval is that of {evidence.interval_of}" if evidence.interval_of else ""
+    note = f"Each interval here assumes the shape of its curve{whose}."
     return Table(name="curves", title="Other curves", note=note, columns=columns, rows=tuple(rows)) if rows else None
 
 

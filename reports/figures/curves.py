@@ -72,9 +72,10 @@ def has_data(evidence: Evidence) -> bool:
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     n = sum(group.fit.result.n for group in told(evidence) if group.fit)
+    whose = f"; the answer's interval is that of {evidence.interval_of}" if evidence.interval_of else ""
     return (
         "Rate of the lowest fitted loss with its 95 % interval, by curve, on the same runs (log axis). The interval "
-        "of a curve assumes that its shape is true, that of the answer does not. An arrow is an end that the data "
+        f"of a curve assumes that its shape is true{whose}. An arrow is an end that the data "
         f"leave open. n = {counted(n, 'run')}, {evidence.source}."
     )
 

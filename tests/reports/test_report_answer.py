@@ -2,12 +2,14 @@
 
 import math
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fits import fit_law
 from fits.files import read_fit
 from fits.intervals import half_width
 from jobs.record import RoutingHealth, RunRecord, read_records, write_record
@@ -18,6 +20,7 @@ from reports.checks import run_checks
 from reports.contrasts import all_leads, leads, sides
 from reports.device_time import equal
 from reports.evidence import read_evidence
+from reports.figures import figures_of
 from reports.numerals import flops, nats, percent, residual
 from reports.tables import make_tables
 
@@ -63,8 +66,8 @@ def test_converged_optimum_has_interval_n_region_and_both_sides(wide: Study) -> 
     assert "right side clear" in said.optimum
     (basis,) = said.details
     assert "15 MoE runs" in basis
-    assert "its interval by cubic." in basis
-    assert "Other curves of the same runs put it at: cubic " in basis
+    assert "; the answer's interval is that of a cubic." in basis
+    assert re.search(r"Other curves of the same runs put it at: cubic [\d.]+ % \([\d.]+ % to [\d.]+ %\), ", basis)
     assert "nats with the 3 seeds as blocks" in basis
     assert "widened for the choice among arms, n = 3 seeds" in said.lead
 
@@ -87,6 +90,40 @@ def test_each_status_has_its_words(wide: Study, changes: dict[str, object], word
     text = with_optimum(wide, **changes)
     assert words in text
     assert never not in text
+
+
+def test_rates_that_do_as_well_and_the_optimum_without_blocks_have_intervals(wide: Study) -> None:
+    between = ((None, 0.19), (0.24, 0.26))
+    said = with_optimum(wide, region=(0.18, 0.25), region_ends=between)
+    assert "; rates from 18 % (95 %: below 19 %) to 25 % (95 %: 24 % to 26 %) are within the margin of 0.005" in said
+    evidence = read_evidence(wide)
+    result = evidence.fits[0].result
+    assert result.blocks is not None
+    plain = replace(result.blocks.plain, value=0.2, lo=None, hi=0.3)
+    other = replace(result, blocks=replace(result.blocks, plain=plain))
+    (basis,) = answer(replace(evidence, fits=(replace(evidence.fits[0], result=other),))).details
+    assert "the minimum is at: 20 % (95 % interval below the lowest sampled rate (12.5 %) to 30 %)." in basis
+    rows = {row[1]: row for row in make_tables(evidence)["fit"].rows}
+    assert result.optimum is not None
+    assert result.optimum.region_ends is not None
+    assert rows["low end of rates within 0.005"][3:5] == result.optimum.region_ends[0]
+
+
+def test_the_interval_of_a_cubic_is_said_to_be_that_of_a_cubic(wide: Study) -> None:
+    """Where the law is the reference, its interval assumes its shape; another curve's rate may lie outside it."""
+    evidence = read_evidence(wide)
+    result = fit_law(evidence.table, "cubic", margin=0.005)
+    assert result.optimum is not None
+    rows = tuple(replace(row, value=0.3) if row.law == "quadratic" else row for row in result.sensitivity)
+    cubic = replace(evidence.fits[0], name="cubic", result=replace(result, sensitivity=rows))
+    found = replace(evidence, fits=(cubic,))
+    (basis,) = answer(found).details
+    assert "; the answer's interval is that of a cubic." in basis
+    assert "each interval assuming its curve. Outside the answer's interval: quadratic." in basis
+    note, caption = make_tables(found)["curves"].note, figures_of("study")["curves"].caption(found)
+    assert note.endswith("; the answer's interval is that of a cubic.")
+    assert "; the answer's interval is that of a cubic. An arrow" in caption
+    assert "does not" not in note + caption
 
 
 def test_no_fit_is_said_with_the_command(make: Make, tmp_path: Path) -> None:
