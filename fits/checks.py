@@ -17,6 +17,7 @@ from fits.law import Law
 from fits.table import BUDGET_TOLERANCE, Floats, RunTable, groups_of
 from planners.check import Check
 from planners.errors import UsageError
+from planners.quantity import format_flops, format_quantity
 
 COLLINEAR = 0.95
 """Correlation of ln N and ln D above which their exponents are hardly told apart (variance inflated tenfold)."""
@@ -181,7 +182,10 @@ def _dense_baseline(table: RunTable, need: Need) -> Verdict:
     dense, N = table.only(~routed), float(np.median(table.only(routed).numbers("N")))
     matched = np.abs(dense.numbers("N") / N - 1) <= SAME_N
     if not matched.any():
-        return False, f"No dense arm has the N of the MoE arms ({N:.3g}): a lead over it is not at equal N."
+        return (
+            False,
+            f"No dense arm has the N of the MoE arms ({format_quantity(N)}): a lead over it is not at equal N.",
+        )
     per_parameter = float((dense.numbers("D") / dense.numbers("N"))[matched].min())
     best = _better_dense(dense, matched)
     if best:
@@ -204,7 +208,8 @@ def _better_dense(dense: RunTable, matched: NDArray[np.bool_]) -> str | None:
         best = min(means, key=lambda size: means[size])
         if means[best] < means[sizes[at]]:
             lead, other = means[sizes[at]] - means[best], float(np.median(N[here & (sizes == best)]))
-            return f"At C {C[at]:.3g} a dense arm of N {other:.3g} ends {lead:.3g} below the N-matched one: give both."
+            where = f"At C = {format_flops(C[at])} a dense arm of N {format_quantity(other)}"
+            return f"{where} ends {lead:.3g} nats below the N-matched one: give both."
     return None
 
 
@@ -215,12 +220,13 @@ def _bracketed(table: RunTable, need: Need) -> Verdict:
     arms = table.only(table.routed())
     budgets = arms.by_budget() if arms.has("C") and len(arms) else {0.0: arms}
     ends = [(C, _end(part, of)) for C, part in budgets.items() if len(part)]
-    bad = [f"at C {C:.3g} at the {end} end" if C else f"at the {end} end" for C, end in ends if end]
+    bad = [f"at C = {format_flops(C)} at the {end} end" if C else f"at the {end} end" for C, end in ends if end]
     if not ends:
         return None
     if bad:
         return False, f"The lowest mean loss is {', '.join(bad)} of the sampled {of}; add some there."
-    return True, f"The lowest mean loss lies between sampled {of} at {len(ends)} of {len(ends)} budgets."
+    at = f" at each of {len(ends)} budgets" if len(ends) > 1 else ""
+    return True, f"The lowest mean loss lies between sampled {of}{at}."
 
 
 def _end(arms: RunTable, of: str) -> str | None:
@@ -247,10 +253,10 @@ def _embeddings(table: RunTable, need: Need) -> Verdict:
         return True, "N leaves the vocabulary out; N_vocab stands beside it."
     if table.has("embeddings"):
         return True, f"N is stated with embeddings {table.frame['embeddings'].iloc[0]}."
-    smallest = float(table.numbers("N").min())
+    smallest = format_quantity(float(table.numbers("N").min()))
     return (
         False,
-        f"Nothing says whether N counts the embeddings; for N {smallest:.3g} and above they can be a large share,"
+        f"Nothing says whether N counts the embeddings; for N {smallest} and above they can be a large share,"
         " and exponents move with the choice (arXiv 2406.19146). Say so with --embeddings included or excluded.",
     )
 

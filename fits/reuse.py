@@ -20,7 +20,7 @@ import numpy as np
 
 from fits.equivalence import LEVEL, equivalence_power, smallest_margin, tost
 from fits.intervals import t_quantile
-from fits.pairs import Pair, knows_epochs, pairs_of
+from fits.pairs import TOLERANCE, Pair, knows_epochs, pairs_of
 from fits.series import schemes
 from fits.table import RunTable
 from planners.errors import UsageError
@@ -65,6 +65,15 @@ class Equivalence:
     verdict: str
     """equivalent (p < .05), worse or better (the whole interval lies beyond the margin), else undecided."""
 
+    @property
+    def words(self) -> str:
+        """The verdict with the margin; of what is undecided at it, on which side of zero the interval lies."""
+        side = None if self.lo is None or self.hi is None else "worse" if self.lo > 0 else "better"
+        if side is None or (side == "better" and (self.hi or 0) >= 0) or self.verdict != "undecided":
+            return self.verdict if self.margin is None else f"{self.verdict} at the margin of {self.margin:.2g}"
+        beyond = "" if self.margin is None else f"; whether by more than {self.margin:.2g} is undecided"
+        return f"{side} than fresh{beyond}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
@@ -81,7 +90,10 @@ class Cost:
     hi: float | None
     """Upper end."""
     free_epochs: float | None
-    """Epochs at which the excess reaches the margin; null where that lies beyond the epochs that were run."""
+    """Epochs at which the excess reaches the margin; null where that lies beyond the epochs that were run.
+
+    Null too where the pairs have one number of epochs: they show nothing of how the excess grows.
+    """
     free_lo: float | None
     """Lower end of its 95 % interval; the largest number of epochs run where it lies beyond them."""
     free_hi: float | None
@@ -113,7 +125,10 @@ class Reuse:
     """What a table says about data that was repeated by one scheme."""
 
     scheme: str
-    """strict (one U for several D) or loose (one number of epochs), with the U or epochs where there are several."""
+    """strict (one U for several D) or loose (one number of epochs), with the U or epochs where there are several.
+
+    repeated where one arm repeats its data: then nothing tells these apart.
+    """
     pairs: tuple[Pair, ...]
     """The pairs, in the order of the table."""
     equivalences: tuple[Equivalence, ...]
@@ -182,6 +197,8 @@ def _of_scheme(scheme: str, pairs: list[Pair], alone: int, margin: float | None,
         notes.append("no margin was given, so nothing is called equal")
     if len({pair.seed for pair in pairs}) == 1:
         notes.append("one seed: the subset of the data that was repeated is one draw, and its luck is in every number")
+    if not several_epochs(pairs):
+        notes.append("all pairs have one number of epochs, so how the excess grows with epochs is not tested")
     groups = _groups(pairs)
     if len(groups) > 2:
         notes.append(f"{len(groups)} groups are tested, each at its own 5 %")
@@ -283,11 +300,11 @@ def _least_squares(pairs: Sequence[Pair]) -> _Estimate:
 
 
 def _cost(of: str, pairs: Sequence[Pair], margin: float | None, slope: float | None) -> Cost:
-    cost, most = _estimated_cost(pairs), max(pair.epochs for pair in pairs)
+    cost, most, grows = _estimated_cost(pairs), max(pair.epochs for pair in pairs), several_epochs(pairs)
     lo, hi = cost.ends()
 
     def free(cost: float | None) -> float | None:
-        epochs = None if margin is None or cost is None or cost <= 0 else _free_epochs(margin / cost)
+        epochs = None if margin is None or cost is None or cost <= 0 or not grows else _free_epochs(margin / cost)
         return epochs if epochs is not None and epochs <= most else None
 
     def half_life(cost: float | None) -> float | None:
@@ -300,12 +317,18 @@ def _cost(of: str, pairs: Sequence[Pair], margin: float | None, slope: float | N
         lo=lo,
         hi=hi,
         free_epochs=free(cost.value),
-        free_lo=None if margin is None or hi is None else free(hi) or most,
+        free_lo=None if margin is None or hi is None or not grows else free(hi) or most,
         free_hi=free(lo),
         half_life=half_life(cost.value),
         half_life_lo=half_life(hi),
         half_life_hi=half_life(lo),
     )
+
+
+def several_epochs(pairs: Sequence[Pair]) -> bool:
+    """Return whether the pairs have two numbers of epochs or more, which differ by more than a table's digits."""
+    epochs = [pair.epochs for pair in pairs]
+    return max(epochs) > min(epochs) * (1 + TOLERANCE)
 
 
 def _free_epochs(ratio: float) -> float:

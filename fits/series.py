@@ -117,8 +117,11 @@ def _by_reuse(table: RunTable) -> Iterator[Part]:
 
 def schemes(D: Floats, U: Floats, repeated: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Return the runs on repeated data, shape (n,), scheme by scheme: of each U that several D share (strict), then of
-    each number of epochs among those left (loose).
+    each number of epochs among those left (loose). Where all share one D and one U nothing tells the two apart.
     """
+    if repeated.any() and max(np.ptp(np.log(D[repeated])), np.ptp(np.log(U[repeated]))) <= BUDGET_TOLERANCE:
+        yield "repeated", repeated
+        return
     groups = np.where(repeated, groups_of(U), -1)
     shared = [groups == g for g in np.unique(groups[repeated])]
     strict = [chosen for chosen in shared if np.ptp(np.log(D[chosen])) > BUDGET_TOLERANCE]

@@ -53,9 +53,9 @@ def _equivalence(one: Equivalence) -> str:
     excess = f"excess {one.excess:+.4f} nats"
     if one.lo is not None and one.hi is not None:
         excess += f" (95 %: {one.lo:+.4f} to {one.hi:+.4f}, n = {one.n})"
-    verdict = one.verdict
-    if one.margin is not None and one.p is not None and one.power is not None:
-        verdict += f" (margin {one.margin:.3g}): TOST p = {one.p:.2g}, power {one.power:.0%}"
+    verdict = one.words
+    if one.p is not None and one.power is not None:
+        verdict += f": TOST p = {one.p:.2g}, power {one.power:.0%}"
     seen = "" if one.smallest is None else f"; could have shown {one.smallest:.2g}"
     worth = "" if one.worth is None else f"; a token is worth {one.worth:.3g} fresh ones"
     if one.worth is not None and one.worth_lo is not None and one.worth_hi is not None:

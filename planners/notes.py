@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from planners.controls import C_FITTED
 from planners.geometry import ALPHA
-from planners.quantity import format_quantity
+from planners.quantity import format_flops, format_quantity
 from planners.question import Question
 from planners.recipes import STEP_LAW_FROM, disagreements
 from planners.spec import RunSpec
@@ -44,16 +44,16 @@ def _axes(question: Question, matched: Sequence[RunSpec], moe: Sequence[RunSpec]
         return
     elif len(question.budgets) == 1:
         (C,) = question.budgets
-        others = ",".join(f"{C * factor:.2e}".replace(".00", "").replace("e+", "e") for factor in (1 / 3, 1, 3))
+        others = ",".join(format_flops(C * factor) for factor in (1 / 3, 1, 3))
         yield (
             f"One line at a fixed C confounds r_a with tokens per parameter: {span} along it. Several budgets, such as"
-            f" --budget {others}, tell the two apart."
+            f" --budget {others}, could tell the two apart."
         )
     else:
         yield (
             f"A grid of r_a x C with {len(question.budgets)} budgets: along one budget r_a and tokens per parameter"
-            " move together, along one arm tokens per parameter move alone, so that the grid tells the two apart."
-            f" {span}."
+            " move together, along one arm tokens per parameter move alone, so that a law of both could tell the two"
+            f" apart; curves of r_a, one a budget, do not. {span}."
         )
 
 
@@ -88,8 +88,9 @@ def _controls(runs: Sequence[RunSpec]) -> Iterator[str]:
         yield "Compute-optimal N is by Chinchilla's law as arXiv 2404.10102 fits it, whose N counts embeddings."
     out = sorted({C for C in optimal if not C_FITTED[0] <= C <= C_FITTED[1]})
     if out:
-        limits = f"{C_FITTED[0]:.2g} to {C_FITTED[1]:.2g} FLOPs"
-        yield f"That law was fitted from {limits}: at C {', '.join(f'{C:g}' for C in out)} its N is an extrapolation."
+        limits = " to ".join(map(format_flops, C_FITTED))
+        at = ", ".join(map(format_flops, out))
+        yield f"That law was fitted from {limits} FLOPs: at C = {at} its N is an extrapolation."
 
 
 def _extrapolated(question: Question, runs: Sequence[RunSpec]) -> Iterator[str]:

@@ -52,6 +52,12 @@ def parse_count(text: str, name: str = "value", *, least: int = 1) -> int:
     return counts[0]
 
 
+def format_flops(number: float) -> str:
+    """Write compute as the field does: 1e11 -> `1e11`, 30e12 -> `3e13`, with three significant digits."""
+    mantissa, exponent = f"{number:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
 def format_quantity(number: float | None, digits: int = 3) -> str:
     """Write `number` with a suffix and `digits` significant digits (`2.96e5` -> `296k`); beyond 1e15 as `1e18`."""
     if number is None:

@@ -108,7 +108,7 @@ def verdict(series: Series, evidence: Evidence) -> str:
     else:
         reason = sentence(optimum.reason).rstrip(".")
         said = f"Unresolved. No optimum is claimed: {reason[:1].lower()}{reason[1:]}"
-    return f"{said}; measured, {judged}." if judged else f"{said}."
+    return f"{said}. Measured, without a curve: {judged}." if judged else f"{said}."
 
 
 def _unfitted(evidence: Evidence) -> str:

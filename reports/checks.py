@@ -20,6 +20,8 @@ from reports.series import heading
 if TYPE_CHECKING:
     from fits.result import FitResult
 
+OF_ALL = ("checkpoints as runs",)
+"""Checks of tables that look at all finished runs at once: two checkpoints of a run are in two series."""
 MOST = 3
 """Series of which a check gives the numbers; the others are counted."""
 C_TOLERANCE = 0.01
@@ -48,22 +50,27 @@ def _table_checks(evidence: Evidence) -> Iterator[Check]:
     from fits.laws import LAWS
     from fits.series import series
 
-    law = evidence.answering[0].result.law if evidence.answering else "quadratic"
+    asked = need(LAWS[evidence.answering[0].result.law if evidence.answering else "quadratic"])
     by_name: dict[str, list[tuple[str, Check]]] = {}
     parts = series(evidence.table)
     for one in evidence.series:
-        for check in check_table(parts[one.name], need(LAWS[law])):
-            by_name.setdefault(check.name, []).append((heading(one, evidence.series), check))
+        for check in check_table(parts[one.name], asked):
+            if check.name not in OF_ALL:
+                by_name.setdefault(check.name, []).append((heading(one, evidence.series), check))
     for name, said in by_name.items():
         fired = [(where, check) for where, check in said if check.verdict != "ok"]
-        several = len(said) > 1 and len({check.evidence for _, check in said}) > 1
-        texts = [f"{where}: {check.evidence}" if several else check.evidence for where, check in fired or said]
-        yield Check(name=name, verdict="warn" if fired else "ok", evidence=_together(list(dict.fromkeys(texts))))
+        yield Check(name=name, verdict="warn" if fired else "ok", evidence=_together(fired or said, len(said)))
+    yield from (check for check in check_table(evidence.table, asked) if check.name in OF_ALL)
 
 
-def _together(texts: list[str]) -> str:
-    rest = len(texts) - MOST
-    return " ".join(texts[:MOST]) + (f" Likewise {rest} more series." if rest > 0 else "")
+def _together(said: list[tuple[str, Check]], n: int) -> str:
+    """Return what a check says of some of `n` series, each with its heading; once where it says the same of all."""
+    texts = [check.evidence for _, check in said]
+    if len(said) == n and len(set(texts)) == 1:
+        return texts[0] if n == 1 else f"In each of {n} series of runs: {texts[0]}"
+    rest = len(said) - MOST
+    found = " ".join(f"{where}: {check.evidence}" for where, check in said[:MOST])
+    return found + (f" Likewise {rest} more series." if rest > 0 else "")
 
 
 def gaps(evidence: Evidence) -> list[str]:
@@ -167,15 +174,27 @@ def _routing(evidence: Evidence) -> Verdict:
     loads, dead = span((h.max_load for _, h in health), general(3)), sum(h.dead_experts for _, h in health)
     dropped = max(h.dropped for _, h in health)
     text = f"Busiest expert {loads} times the mean load (limit {IMBALANCED:g}), {counted(dead, 'dead expert')}"
-    text += f", at most {percent(dropped)} of slots dropped, over {counted(len(health), 'MoE run')}"
+    text += f", {f'at most {percent(dropped)} of slots' if dropped else 'no slot'} dropped"
+    text += f", over {counted(len(health), 'MoE run')}"
     return not bad, f"{text}; outside the limits: {listed(bad)}." if bad else f"{text}."
 
 
 def _reuse(evidence: Evidence) -> Verdict:
-    epochs = [arm.spec.epochs for arm in evidence.arms]
-    if max(epochs) <= 1:
+    repeated = [arm for arm in evidence.arms if arm.spec.epochs > 1]
+    if not repeated:
         return True, "Every token is seen at most once in every arm."
-    return False, f"Data is repeated: D / U is {span(epochs, general(3))} epochs, which moves with r_a at fixed U."
+    epochs = span((arm.spec.epochs for arm in repeated), general(3))
+    names = f" ({listed(arm.label for arm in repeated)})" if len(repeated) <= MOST else ""
+    text = (
+        f"Data is repeated in {len(repeated)} of {counted(len(evidence.arms), 'arm')}{names}: D / U is {epochs} epochs"
+    )
+    return False, f"{text}, which moves with r_a at fixed U." if _moves_with_rate(evidence) else f"{text}."
+
+
+def _moves_with_rate(evidence: Evidence) -> bool:
+    """Whether MoE arms of one series see their data for different numbers of epochs."""
+    epochs = [[arm.spec.epochs for arm in one.moe] for one in evidence.series if one.repeats]
+    return any(max(of) > min(of) * (1 + C_TOLERANCE) for of in epochs)
 
 
 def _environment(evidence: Evidence) -> Verdict:

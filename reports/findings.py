@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from reports.device_time import equal
 from reports.evidence import Evidence
 from reports.fit_tables import seen
-from reports.numerals import counted, flops, general, listed, nats, percent, span
+from reports.numerals import counted, flops, general, listed, nats, percent, sentence, span
 
 if TYPE_CHECKING:
     from fits.constancy import Constancy, Slope
@@ -78,18 +78,21 @@ def _beside(value: float, half: float | None) -> str:
 def reuse_sentences(evidence: Evidence) -> tuple[str, ...]:
     """Return what repeated data lost against fresh data, scheme by scheme, and what the study could have seen."""
     groups = [(found.scheme, found.equivalences[0]) for found in evidence.reuse if found.equivalences]
-    notes = [f"{found.scheme}: {note}." for found in evidence.reuse for note in found.notes]
+    several = len(evidence.reuse) > 1
+    notes = [
+        sentence(f"{found.scheme}: {note}" if several else note) for found in evidence.reuse for note in found.notes
+    ]
     return (*(_excess(scheme, one) for scheme, one in groups), *notes)
 
 
 def _excess(scheme: str, one: "Equivalence") -> str:
     more = "more" if one.excess >= 0 else "less"
-    said = f"Over {one.of}, data repeated {span(one.epochs, general(3))} times ({scheme}) ends {nats(abs(one.excess))} "
-    said += f"nats/token {more} than fresh data"
+    times = f"repeated {span(one.epochs, general(3))} times"
+    said = f"Data {times}" if scheme == "repeated" else f"Over {one.of}, data {times} ({scheme})"
+    said += f" ends {nats(abs(one.excess))} nats/token {more} than fresh data"
     if one.lo is None or one.hi is None:
         return f"{said} (n = 1: no interval), so nothing is concluded."
-    said += f" (95 % interval {nats(one.lo)} to {nats(one.hi)}, n = {counted(one.n, 'difference')}): {one.verdict}"
-    said += "." if one.margin is None else f" at the margin of {one.margin:.2g}."
+    said += f" (95 % interval {nats(one.lo)} to {nats(one.hi)}, n = {counted(one.n, 'difference')}): {one.words}."
     smallest = seen(one)
     if smallest is None:
         return said

@@ -192,7 +192,7 @@ def reuse(evidence: Evidence) -> Table | None:
     rows: list[tuple[Cell, ...]] = []
     for found in evidence.reuse:
         for one in found.equivalences:
-            tested = (one.margin, one.p, one.power, seen(one), one.smallest, one.verdict)
+            tested = (one.margin, one.p, one.power, seen(one), one.smallest, one.words)
             rows.append((found.scheme, one.of, *one.epochs, one.excess, one.lo, one.hi, one.n, *tested))
     note = (
         "Excess: loss on repeated data less that of the fresh twin of the same arm, tokens and seed; n: independent "
@@ -220,7 +220,8 @@ def reuse_cost(evidence: Evidence) -> Table | None:
     ]
     note = (
         "Excess = cost × (epochs − 1)² / (2 epochs), to first order arXiv 2305.16264. Free epochs: where it reaches "
-        "the margin; a dash lies beyond the epochs that were run. R_D* needs the slope of the loss by ln D."
+        "the margin; a dash where that lies beyond the epochs that were run, or all pairs have one number of epochs. "
+        "R_D* needs the slope of the loss by ln D."
     )
     return _table("reuse-cost", "Cost of repetition", note, columns, rows)
 

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from planners.quantity import format_quantity
+from planners.quantity import format_flops, format_quantity
+
+flops = format_flops
+"""Write compute: 1e11 -> `1e11`, 30e12 -> `3e13`."""
 
 
 def percent(share: float) -> str:
@@ -25,12 +28,6 @@ def nats(loss: float) -> str:
 def whole(number: float) -> str:
     """Write a count in full: 296296 -> `296,296`."""
     return f"{number:,.0f}"
-
-
-def flops(number: float) -> str:
-    """Write compute as the field does: 1e11 -> `1e11`, 30e12 -> `3e13`, with three significant digits."""
-    mantissa, exponent = f"{number:.2e}".split("e")
-    return f"{float(mantissa):g}e{int(exponent)}"
 
 
 def general(digits: int) -> Callable[[Any], str]:

@@ -71,7 +71,8 @@ def written(name: str) -> str:
 def _part(part: str) -> str:
     found = re.fullmatch(r"([CDN])(\d[\d.]*(?:e\d+)?)", part)
     if found is None:
-        return f"{part} reuse" if part.startswith(("strict", "loose")) else part
+        reuse = "data" if part == "repeated" else "reuse"
+        return f"{part} {reuse}" if part.startswith(("strict", "loose", "repeated")) else part
     words, write = AMOUNT[found[1]]
     return words.format(write(float(found[2])))
 

@@ -199,7 +199,8 @@ def _second_axis(evidence: Evidence, cut: "list[Axes]") -> None:
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n, budget, convention and source."""
     question = evidence.question
-    n = sum(len(arm.done) for group in groups_of(evidence) for arm in (*group.arms, *group.controls))
+    arms = [arm for group in groups_of(evidence) for arm in (*group.arms, *group.controls)]
+    n = len({record.spec.run_id for arm in arms for record in arm.done})  # a fresh dense arm may be in two panels
     N, C = listed(map(format_quantity, evidence.totals)), listed(map(flops, question.budgets or evidence.budgets))
     at = f"N ≈ {N} and C ≈ {C} FLOPs"
     seeds = "Open markers are runs, bars their mean. " if len(evidence.seeds) > 1 else "One marker is one run. "

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from reports.evidence import Evidence
-from reports.numerals import counted, percent
+from reports.numerals import counted, general, percent, span
 from reports.scales import log_axis
 from reports.style import BAND, DENSE, EDGE, INK, MOE, REGION, Figure, key, panels
 
@@ -123,12 +123,15 @@ def has_data(evidence: Evidence) -> bool:
 
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
+    from fits.reuse import several_epochs
+
     pairs = pairs_of(evidence)
     seeds = len({pair.seed for pair in pairs})
+    assumed = "" if several_epochs(pairs) else ", whose growth with epochs is assumed and not tested"
     return (
         "Loss of a run on repeated data less that of the fresh run of the same arm, tokens D and seed. Above: by "
         "activation rate (log axis), one small mark a pair, beside them the mean of the arm. Below: against epochs, "
-        f"with the cost fitted to all arms. n = {counted(len(pairs), 'pair')} over {counted(seeds, 'seed')}, "
+        f"with the cost fitted to all arms{assumed}. n = {counted(len(pairs), 'pair')} over {counted(seeds, 'seed')}, "
         f"{evidence.source}."
     )
 
@@ -136,7 +139,7 @@ def caption(evidence: Evidence) -> str:
 def alt(evidence: Evidence) -> str:
     """Return the figure in words: the excess of each group with its verdict."""
     said = [
-        f"{each.of}, {each.epochs[0]:.3g} to {each.epochs[1]:.3g} epochs: {each.excess:+.4f}, {each.verdict}"
+        f"{each.of}, {span(each.epochs, general(3))} epochs: {each.excess:+.4f}, {each.words}"
         for reuse in evidence.reuse
         for each in reuse.equivalences
     ]

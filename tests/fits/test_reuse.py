@@ -1,6 +1,7 @@
 """Repeated against fresh data: pairs, equivalence and its level and power, the cost of epochs, MoE against dense."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from statsmodels.stats.weightstats import ttost_paired
 from fits.equivalence import equivalence_power, smallest_margin, tost
 from fits.reuse import reuse
 from fits.table import RunTable, from_records
+from fits.wording import reuse_summary
 from planners.errors import UsageError
 
 DENSE_U, MARGIN = 1e9, 0.01
@@ -45,8 +47,11 @@ def test_exact_excess_gives_the_cost_and_the_free_epochs_back():
     assert free is not None
     assert 0.002 * (free - 1) ** 2 / (2 * free) == pytest.approx(MARGIN, rel=1e-9)
     assert routed.half_life == pytest.approx(0.03 / 0.002, rel=1e-9)
-    assert dense.free_epochs is None  # beyond the four epochs that the dense arm was run for
-    assert dense.free_lo == pytest.approx(4)
+    assert (dense.free_epochs, dense.free_lo, dense.free_hi) == (
+        None,
+        None,
+        None,
+    )  # the dense arm has four epochs alone
     assert found.interaction is not None
     assert found.interaction.value == pytest.approx(0.001, rel=1e-6)
     assert found.scheme == "strict"
@@ -187,6 +192,43 @@ def test_a_sure_excess_that_may_lie_within_the_margin_is_undecided():
     whole = found.equivalences[0]
     assert 0 < whole.lo < whole.margin < whole.hi
     assert whole.verdict == "undecided"
+
+
+def test_one_repeated_arm_has_no_scheme_and_no_free_epochs():
+    """One number of epochs shows nothing of how the excess grows; an interval beyond zero is no bare `undecided`."""
+    rows = [
+        {"N": 1e8, "r_a": 0.2, "D": 4e9, "U": U, "seed": seed, "loss": 3.0 + (U < 4e9) * (0.019 + 0.007 * (seed - 1))}
+        for seed in range(3)
+        for U in (4e9, 1e9)
+    ]
+    [found] = reuse(from_records(rows), margin=0.01)
+    assert found.scheme == "repeated"
+    assert (found.costs[0].free_epochs, found.costs[0].free_lo, found.costs[0].free_hi) == (None, None, None)
+    assert found.costs[0].value == pytest.approx(0.019 / 1.125)
+    assert found.equivalences[0].verdict == "undecided"
+    assert found.equivalences[0].words == "worse than fresh; whether by more than 0.01 is undecided"
+    assert any("how the excess grows with epochs is not tested" in note for note in found.notes)
+    assert "free epochs" not in reuse_summary(found)
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "margin", "verdict", "words"),
+    [
+        (0.001, 0.03, 0.01, "undecided", "worse than fresh; whether by more than 0.01 is undecided"),
+        (-0.03, -0.001, 0.01, "undecided", "better than fresh; whether by more than 0.01 is undecided"),
+        (-0.03, 0.0, 0.01, "undecided", "undecided at the margin of 0.01"),
+        (-0.001, 0.03, 0.01, "undecided", "undecided at the margin of 0.01"),
+        (0.001, 0.03, None, "undecided", "worse than fresh"),
+        (None, None, 0.01, "undecided", "undecided at the margin of 0.01"),
+        (None, None, None, "undecided", "undecided"),
+        (0.02, 0.03, 0.01, "worse", "worse at the margin of 0.01"),
+        (0.001, 0.003, 0.01, "equivalent", "equivalent at the margin of 0.01"),
+    ],
+)
+def test_the_words_of_a_verdict(lo, hi, margin, verdict, words):
+    [found] = reuse(strict(0.002, 0.01, 3, np.random.default_rng(0)), margin=MARGIN)
+    one = replace(found.equivalences[0], lo=lo, hi=hi, margin=margin, verdict=verdict)
+    assert one.words == words
 
 
 def test_two_budgets_with_one_amount_of_unique_tokens_are_no_strict_design():

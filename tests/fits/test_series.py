@@ -1,9 +1,10 @@
 """Which runs one curve may be drawn through: by budget or tokens, by total, by reuse, by what the plan varied."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from fits.series import series
+from fits.series import schemes, series
 from fits.table import from_records
 from planners.published import published
 
@@ -49,6 +50,13 @@ def test_fresh_and_repeated_data_are_apart_and_the_fresh_dense_arm_is_in_both(re
     found = series(from_records([*rows(), *repeated]))
     assert list(found) == ["", name] or list(found) == [name]
     assert {key: sorted(part.rates()) for key, part in found.items()} == {"": sorted(RATES), name: sorted(RATES)}
+
+
+def test_one_repeated_arm_is_neither_strict_nor_loose():
+    D, one = np.array([4e9, 4e9, 8e9]), np.array([True, True, False])
+    assert [name for name, _ in schemes(D, np.array([1e9, 1e9, 8e9]), one)] == ["repeated"]
+    assert [name for name, _ in schemes(D, np.array([1e9, 1e9, 2e9]), np.ones(3, bool))] == ["loose"]
+    assert [name for name, _ in schemes(D, np.array([1e9, 1e9, 1e9]), np.ones(3, bool))] == ["strict"]
 
 
 def test_the_7B_tables_of_2506_12119():

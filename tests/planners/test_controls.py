@@ -51,7 +51,7 @@ def test_controls_are_dense_at_the_same_C_and_have_another_N() -> None:
 def test_beyond_the_fitted_range_the_plan_says_so() -> None:
     plan = make_plan(replace(ASKED, budgets=(1e23, 1e18), total_params=1e9, controls=("optimal",)))
     (note,) = [note for note in plan.notes if "extrapolation" in note]
-    assert "1e+23" in note
+    assert "C = 1e18, 1e23 its N" in note
 
 
 def test_one_compute_optimal_arm_serves_several_N() -> None:

@@ -12,6 +12,7 @@ import pytest
 from fits import fit_law
 from fits.files import read_fit
 from fits.intervals import half_width
+from fits.reuse import reuse
 from jobs.record import RoutingHealth, RunRecord, read_records, write_record
 from planners import Question, RunSpec, Study, UsageError, preset
 from reports import write_report
@@ -21,6 +22,7 @@ from reports.contrasts import all_leads, leads, sides
 from reports.device_time import equal
 from reports.evidence import read_evidence
 from reports.figures import figures_of
+from reports.findings import reuse_sentences
 from reports.numerals import flops, nats, percent, residual
 from reports.tables import make_tables
 
@@ -75,8 +77,8 @@ def test_converged_optimum_has_interval_n_region_and_both_sides(wide: Study) -> 
 @pytest.mark.parametrize(
     ("changes", "words", "never"),
     [
-        ({**NONE, "status": "no_minimum", "reason": "it bends down"}, "No optimum is claimed: it bends down;", "near"),
-        ({**NONE, "status": "not_identified", "reason": "no bound"}, "No optimum is claimed: no bound;", "near"),
+        ({**NONE, "status": "no_minimum", "reason": "it bends"}, "No optimum is claimed: it bends. M", "near"),
+        ({**NONE, "status": "not_identified", "reason": "no bound"}, "No optimum is claimed: no bound. M", "near"),
         ({**NONE, "status": "edge", "edge": "low", "hi": 0.13}, "still falls at its low end (r_a 12.5 %)", "near"),
         ({**NONE, "status": "edge", "edge": "low", "hi": 0.13}, "at most 13 %", "near"),
         ({**NONE, "status": "edge", "edge": "high", "lo": 0.5}, "at least 50 %", "near"),
@@ -139,7 +141,7 @@ def test_fit_without_optimum_claims_none(wide: Study) -> None:
     evidence = read_evidence(wide)
     bare = replace(evidence.fits[0], result=replace(evidence.fits[0].result, law="chinchilla", optimum=None))
     said = answer(replace(evidence, fits=(bare,))).optimum
-    assert said.startswith("Unresolved. No optimum is claimed: the fitted law (chinchilla) has none;")
+    assert said.startswith("Unresolved. No optimum is claimed: the fitted law (chinchilla) has none. Measured, ")
 
 
 def test_lead_is_the_difference_of_means(wide: Study) -> None:
@@ -318,6 +320,37 @@ def test_times_that_differ_between_seeds_and_a_code_that_is_not_recorded_are_sai
     assert verdicts(own_seeds)["timings"] == verdicts(own_seeds)["environment"] == "warn"
     assert "up to 1.5-fold between seeds (most: K4 at C 4e11, 1000.0 to 1500.0 s)" in evidence_of(own_seeds, "timings")
     assert evidence_of(own_seeds, "environment").endswith("which code trained them is not recorded.")
+
+
+def test_what_is_counted_is_counted_over_the_whole_study(make: Make, question: Question, tmp_path: Path) -> None:
+    """A check says of several series what it says of each, and a run that is in two of them counts once."""
+    asked = replace(question, budgets=(3e13, 6e13), seeds=(0, 1), unique_tokens=("fresh", "strict"))
+    study = make(tmp_path / "counts", asked, lambda spec: 3.0 + math.log(spec.r_a / 0.2) ** 2, fit=False)
+    done, evidence = len(study.runs()), read_evidence(study)
+    assert len(evidence.series) == 4
+    assert evidence_of(study, "checkpoints as runs") == f"Each of {done} runs stands once (run_id)."
+    bracket = evidence_of(study, "grid brackets the minimum")
+    assert bracket == "In each of 4 series of runs: The lowest mean loss lies between sampled r_a."
+    assert f"n = {done} runs" in figures_of("study")["activation"].caption(evidence)
+    assert ", no slot dropped, " in evidence_of(study, "routing health")
+
+
+def test_one_repeated_arm_moves_with_no_rate(make: Make, tmp_path: Path) -> None:
+    """Only several arms of one U have epochs that move with r_a; the one arm's scheme and growth are not told."""
+    said = {}
+    for arms in (("K4",), ("K1", "K4", "K16")):
+        study = make(tmp_path / "".join(arms), replace(preset("smoke"), repeat=arms), lambda spec: 3.0, fit=False)
+        said[arms] = evidence_of(study, "data reuse")
+    assert said["K4",].startswith("Data is repeated in 1 of 5 arms (K4 U=strict): D / U is ")
+    assert said["K4",].endswith(" epochs.")
+    assert said["K1", "K4", "K16"].endswith("which moves with r_a at fixed U.")
+    evidence = read_evidence(Study(tmp_path / "K4"))
+    (found,) = reuse(evidence.table, margin=0.01)
+    assert found.scheme == "repeated"
+    sentences = " ".join(reuse_sentences(replace(evidence, reuse=(found,))))
+    assert "(repeated)" not in sentences
+    assert "loose" not in sentences
+    assert "How the excess grows" in sentences or "how the excess grows with epochs is not tested." in sentences
 
 
 def test_runs_of_two_codes_are_warned_of(make: Make, tmp_path: Path) -> None:
