@@ -40,7 +40,7 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
     axes.set_yticks(range(len(groups)), [heading(group, groups) for group in groups])
     axes.set_ylim(len(groups) - 0.4, -0.6)
     log_axis(axes, "x", ends, percent, room=1.1)
-    axes.set_xlabel("activation rate at which the fitted loss is lowest")
+    axes.set_xlabel("activation rate of the lowest fitted loss")
     key([axes], columns=4)
 
 

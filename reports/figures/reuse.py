@@ -92,6 +92,13 @@ def half_width(values: Sequence[float]) -> float | None:
     return t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values))
 
 
+def grown(found: "Sequence[Reuse]") -> "list[Reuse]":
+    """Return the schemes whose pairs have several numbers of epochs, so that growth with these is seen."""
+    from fits.reuse import several_epochs
+
+    return [reuse for reuse in found if several_epochs(reuse.pairs)]
+
+
 def _by_epochs(found: "Sequence[Reuse]", pairs: "Sequence[Pair]", axes: "Axes") -> None:
     """Draw the pairs against epochs, and the cost that was fitted to all arms of each scheme."""
     import numpy as np
@@ -105,7 +112,7 @@ def _by_epochs(found: "Sequence[Reuse]", pairs: "Sequence[Pair]", axes: "Axes") 
         )  # fmt: skip
     epochs = np.linspace(1, max(pair.epochs for pair in pairs) * 1.05, 100)
     growth = (epochs - 1) ** 2 / (2 * epochs)
-    for reuse in found:
+    for reuse in grown(found):
         cost = reuse.costs[0]
         label = f"{reuse.scheme}: {cost.value:.2g} × (epochs − 1)² / (2 epochs), 95 % band"
         axes.plot(
@@ -123,15 +130,13 @@ def has_data(evidence: Evidence) -> bool:
 
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
-    from fits.reuse import several_epochs
-
     pairs = pairs_of(evidence)
     seeds = len({pair.seed for pair in pairs})
-    assumed = "" if several_epochs(pairs) else ", whose growth with epochs is assumed and not tested"
+    cost = ", with the cost fitted to all arms" if grown(evidence.reuse) else "; one number of them shows no growth"
     return (
         "Loss of a run on repeated data less that of the fresh run of the same arm, tokens D and seed. Above: by "
-        "activation rate (log axis), one small mark a pair, beside them the mean of the arm. Below: against epochs, "
-        f"with the cost fitted to all arms{assumed}. n = {counted(len(pairs), 'pair')} over {counted(seeds, 'seed')}, "
+        "activation rate (log axis), one small mark a pair, beside them the mean of the arm. Below: against "
+        f"epochs{cost}. n = {counted(len(pairs), 'pair')} over {counted(seeds, 'seed')}, "
         f"{evidence.source}."
     )
 

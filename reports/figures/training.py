@@ -49,6 +49,12 @@ def _groups(evidence: Evidence) -> list[Series]:
     return [group for group in kept if any(run.tokens for arm in group.arms for run in arm.runs)]
 
 
+def drawn_arms(evidence: Evidence) -> list[Arm]:
+    """Return the arms that the figure shows, each once; controls of another N and arms that stand alone are none."""
+    groups = _groups(evidence)
+    return [arm for arm in evidence.arms if any(arm in group.arms for group in groups)]
+
+
 def _panel(group: Series, axes: "Axes") -> None:
     arms = sorted(group.arms, key=lambda arm: (not arm.is_dense, arm.spec.r_a))
     used, names = marks(arms), names_of(arms)
@@ -61,8 +67,7 @@ def _panel(group: Series, axes: "Axes") -> None:
 
 
 def _arm(arm: Arm, mark: Mark, label: str, axes: "Axes") -> None:
-    """Draw the mean curve of an arm with a band over its seeds; a run that did not end well has its own, with a "
-    "cross."""
+    """Draw the mean curve of an arm with a band over its seeds; a run that did not end well has its own and a cross."""
     style: dict[str, Any] = {"color": mark.color, "linestyle": mark.line}
     done = [run for run in arm.runs if run.done and run.tokens]
     for run in arm.runs:
@@ -121,17 +126,19 @@ def smooth(losses: Sequence[float]) -> Floats:
 
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source, and which curves are absent."""
-    arms = [arm for group in _groups(evidence) for arm in group.arms]
+    arms = drawn_arms(evidence)
     drawn = {run.spec.run_id for arm in arms for run in arm.runs if run.tokens}
-    absent = [f"{arm.label} ({run.gap})" for arm in evidence.arms for run in arm.runs if run.record and run.gap]
+    absent = [f"{arm.label} ({run.gap})" for arm in arms for run in arm.runs if run.record and run.gap]
     gaps = f" Not whole: {listed(absent, 6)}." if absent else ""
     planned = counted(len(evidence.runs), "planned run")
+    other = list(dict.fromkeys(arm.name for arm in evidence.arms if arm not in arms))
+    left = f" Not drawn, as they are in no series of rates: {listed(other)}." if other else ""
     return (
         f"Training loss against tokens consumed (log axis, from {percent(START)} of the longest run): a running mean "
         f"of up to {2 * REACH + 1} points, mean over the seeds of an arm with a band from lowest to highest; markers "
         "are the final validation loss, a cross the end of a run that failed or diverged. Arms have equal C, so those "
         f"with fewer active parameters see more tokens. n = {counted(len(drawn), 'curve')} of {planned}, "
-        f"{evidence.source}.{gaps}"
+        f"{evidence.source}.{left}{gaps}"
     )
 
 
@@ -139,7 +146,7 @@ def alt(evidence: Evidence) -> str:
     """Return the figure in words, arm by arm."""
     ends = [
         f"{arm.label} ends at {nats(loss)} after {format_quantity(arm.spec.training.D)} tokens"
-        for arm in evidence.arms
+        for arm in drawn_arms(evidence)
         if (loss := arm.mean("loss")) is not None
     ]
     return (
