@@ -78,6 +78,14 @@ def gaps(evidence: Evidence) -> list[str]:
     return [_gap(arm, run) for arm in evidence.arms for run in arm.runs if not run.done]
 
 
+def lacks(evidence: Evidence) -> list[str]:
+    """Return what is missing beside runs, a sentence each: arms to compare, what a file beside the fits should hold."""
+    arms = Counter(arm.budget for arm in evidence.arms)
+    alone = [] if max(arms.values()) > 1 else ["Only one arm was planned, so there is nothing to compare it with."]
+    again = f"holds nothing; fit again with: python -m scaling.fit {evidence.command_folder}"
+    return [*alone, *(f"{name} {again}." for name in evidence.hollow)]
+
+
 def _gap(arm: Arm, run: Run) -> str:
     reason = (run.record.error if run.record else "it has no record yet") or "no reason was recorded"
     return f"{arm.label} seed {run.spec.training.seed} ({run.spec.run_id}) {run.state}: {reason}"

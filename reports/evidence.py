@@ -141,6 +141,8 @@ class Evidence:
     """What repeated data cost, by scheme; empty where no run has a fresh twin."""
     comparisons: "tuple[Comparison, ...]" = ()
     """Laws fitted to the same runs, where several were."""
+    hollow: tuple[str, ...] = ()
+    """Files beside the fits that hold nothing, such as `fits/reuse.json`: a fit writes none like that."""
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -344,11 +346,13 @@ def _findings(study: Study) -> dict[str, Any]:
         data = read_json(paths[name]) if paths[name].is_file() else []
         return tuple(from_json(cls, item, str(paths[name])) for item in (data if isinstance(data, list) else [data]))
 
-    constant = read("constancy", Constancy)
+    kinds: dict[str, Any] = {"constancy": Constancy, "reuse": Reuse, "comparison": Comparison}
+    found = {name: read(name, cls) for name, cls in kinds.items()}
     return {
-        "constancy": constant[0] if constant else None,
-        "reuse": read("reuse", Reuse),
-        "comparisons": read("comparison", Comparison),
+        "constancy": next(iter(found["constancy"]), None),
+        "reuse": found["reuse"],
+        "comparisons": found["comparison"],
+        "hollow": tuple(f"fits/{paths[name].name}" for name in kinds if paths[name].is_file() and not found[name]),
     }
 
 

@@ -10,7 +10,7 @@ from planners.check import Check
 from planners.records import to_json
 from planners.study import Study
 from reports.answer import Answer, answer
-from reports.checks import run_checks
+from reports.checks import lacks, run_checks
 from reports.evidence import Evidence, Fitted, read_evidence
 from reports.files import write_page
 from reports.page import Page
@@ -28,9 +28,9 @@ class Report:
     checks: tuple[Check, ...]
     """What could make it wrong, each with its verdict (ok or warn) and the numbers."""
     complete: bool
-    """Whether every planned run is done."""
+    """Whether nothing is missing."""
     gaps: tuple[str, ...]
-    """The runs that are not, by name, with the reason."""
+    """The runs that are not done, by name, with the reason; and what else is missing, such as arms to compare."""
     folder: Path
     """Where the files are."""
     files: tuple[str, ...]
@@ -40,8 +40,8 @@ class Report:
 def write_report(study: Study, out: Path | None = None) -> Report:
     """Write the report of `study` to `out` (default: its report folder), and `runs.csv` anew.
 
-    A study with missing, failed or diverged runs is reported with `complete` False. The same records give the
-    same bytes. Raises UsageError where there is no study, where no run has a record, and for a corrupt file.
+    A study with missing, failed or diverged runs, or with one arm, is reported with `complete` False. The same records
+    give the same bytes. Raises UsageError where there is no study, where no run has a record, and for a corrupt file.
     """
     folder = Path(out) if out is not None else study.report
     evidence = read_evidence(study)
@@ -54,14 +54,15 @@ def write_report(study: Study, out: Path | None = None) -> Report:
     files = write_page(
         folder, page, {"study": evidence.question.study, "answer": text, **_summary(evidence, said, checks, page)}
     )
-    return Report(answer=text, checks=checks, complete=not page.gaps, gaps=page.gaps, folder=folder, files=files)
+    missing = (*page.gaps, *lacks(evidence))
+    return Report(answer=text, checks=checks, complete=not missing, gaps=missing, folder=folder, files=files)
 
 
 def _summary(evidence: Evidence, said: Answer, checks: tuple[Check, ...], page: Page) -> dict[str, Any]:
     """Return the key numbers for machines."""
     done = sum(1 for run in evidence.runs if run.done)
     return {
-        "complete": not page.gaps,
+        "complete": not (page.gaps or lacks(evidence)),
         "source": evidence.source,
         "runs": {"planned": len(evidence.runs), "done": done, "gaps": list(page.gaps)},
         "fits": [_fit(fitted) for fitted in evidence.answering],

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from planners.check import Check
 from reports.answer import Answer, question_sentence
-from reports.checks import gaps
+from reports.checks import gaps, lacks
 from reports.evidence import Evidence
 from reports.findings import common, in_equal_time, movement, moves, reuse_sentences
 from reports.numerals import counted, listed, sentence
@@ -114,6 +114,7 @@ def _state(evidence: Evidence, done: int) -> list[str]:
     said = []
     if done < len(evidence.runs):
         said.append(f"Partial: {done} of {counted(len(evidence.runs), 'planned run')} done.")
+    said += lacks(evidence)
     if evidence.source == "simulated":
         said.append("Simulated: these losses were drawn from a law, not measured.")
     return said

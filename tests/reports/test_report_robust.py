@@ -39,10 +39,16 @@ def test_a_study_without_a_finished_run_names_them_all(make: Make, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("top_ks", "words"), [((0,), "no MoE run was planned"), ((4,), "no dense run was planned")])
-def test_a_study_with_one_arm(make: Make, tmp_path: Path, top_ks: tuple[int, ...], words: str) -> None:
+def test_a_study_with_one_arm(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str], top_ks: tuple[int, ...], words: str
+) -> None:
     study = make(tmp_path / "one", asked(*top_ks), lambda spec: 3.0, fit=False)
-    assert report.main([str(study.folder)]) == cli.DONE
+    assert report.main([str(study.folder)]) == cli.GAPS
     text = (study.report / "report.md").read_text()
+    assert "Only one arm was planned, so there is nothing to compare it with." in text
+    assert "Only one arm was planned" in (study.report / "report.html").read_text()
+    assert "Only one arm was planned" in capsys.readouterr().out
+    assert json.loads((study.report / "summary.json").read_text())["complete"] is False
     assert f"No lead of MoE over dense can be stated: {words}." in text
     assert "No optimum is claimed" in text
 
@@ -76,7 +82,9 @@ def test_a_corrupt_file_is_named(
     code = report.main([str(study.folder)])
     said = capsys.readouterr().err
     if content == "[]" and name in ("fits/constancy.json", "fits/reuse.json"):
-        assert code == cli.DONE  # nothing was found
+        assert code == cli.GAPS  # a fit that found nothing writes no file
+        for page in ("report.md", "report.html"):
+            assert f"{name} holds nothing; fit again with: python -m scaling.fit" in (study.report / page).read_text()
     else:
         assert code == cli.USAGE
         assert said.startswith("error: ")
