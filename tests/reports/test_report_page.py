@@ -1,5 +1,6 @@
 """The page: self-contained, inert, accessible, and the same bytes twice."""
 
+import csv
 import json
 import re
 import subprocess
@@ -8,14 +9,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from planners import Study, preset
 from reports import Report, write_report
+from reports.escape import latex
 
 Make = Callable[..., Study]
 NASTY = "<script>alert(1)</script>|\"'🙂"
+SHAPES = {"svg", "g", "defs", "style", "path", "use", "clipPath", "rect", "metadata", "image", "text", "title"}
+"""Elements of a drawing; none of them runs anything."""
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 
@@ -163,3 +168,35 @@ def test_import_is_light() -> None:
     code = f"import sys, reports; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+EVIL = "=cmd|\"/C calc\"!A0 <script>alert('1')</script> \\input{x} $_#&%\u202e 🙂"
+"""A formula, a tag, a macro and signs that turn text or that the font lacks, in one name of an arm."""
+
+
+def test_a_name_is_inert_in_every_file_of_a_report_with_its_figures(make: Make, tmp_path: Path) -> None:
+    given = tuple(
+        replace(arm, label=f"{EVIL} {arm.label}", D=98_304)
+        for arm in preset("tinystories-moe").arms
+        if arm.label in ("dense", "E4", "E8")
+    )
+    question = replace(preset("tinystories-moe"), study="evil", arms=given, eval_windows=16, seeds=(0, 1))
+    report = write_report(make(tmp_path / "evil", question, lambda spec: 8 + spec.N / 1e9, fit=False))
+    drawn = [ElementTree.fromstring(path.read_bytes()) for path in sorted(report.folder.glob("figures/*.svg"))]
+    named = [name for root in drawn for element in root.iter() if EVIL in (name := element.get("id", ""))]
+    assert named  # the lines of an arm bear its name
+    for element in (element for root in drawn for element in root.iter()):
+        assert element.tag.rpartition("}")[2] in SHAPES
+        assert not any(name.startswith("on") for name in element.attrib)
+    page = Page((report.folder / "report.html").read_text())
+    assert not {tag for tag, _ in page.tags} & {"script", "iframe", "object", "foreignObject"}
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+    for path in report.folder.glob("tables/*.csv"):
+        rows = list(csv.reader(path.open(newline="", encoding="utf-8")))
+        assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "@", "\t"))]
+    labels = [row["arm"] for row in csv.DictReader((report.folder / "tables/results.csv").open(encoding="utf-8"))]
+    assert labels == [f"'{arm.label}" for arm in given]
+    signs = re.compile(r"\$(\\times|\\approx|\\pm|-)\$")  # the only mathematics that a table sets
+    tex = {path.name: signs.sub("", path.read_text()) for path in report.folder.glob("tables/*.tex")}
+    assert all(latex(arm.label) in tex["results.tex"] for arm in given)
+    assert not [name for name, text in tex.items() if re.search(r"\\input|<script|\u202e|(?<!\\)[$#_]", text)]
