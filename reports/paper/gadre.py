@@ -140,8 +140,13 @@ def error_of(data: Gadre, name: str, model: str, M: float) -> float:
 
 def ends(errors: Floats) -> str:
     """Write the range of errors in per cent: `−14.7 to −4.7 %`."""
-    low, high = (f"{float(end):+.1f}".replace("-", "−") for end in (errors.min(), errors.max()))
-    return f"{low} %" if low == high else f"{low} to {high} %"
+    low, high = (off(float(end)) for end in (errors.min(), errors.max()))
+    return low if low == high else f"{low.removesuffix(' %')} to {high}"
+
+
+def off(error: float) -> str:
+    """Write one error in per cent with its sign; a minus is a minus and no hyphen."""
+    return f"{error:+.1f} %".replace("-", "−")
 
 
 def by_ratio(trained: Sequence[Trained]) -> str:
@@ -154,18 +159,18 @@ def by_ratio(trained: Sequence[Trained]) -> str:
     )
     others = format_quantity(float(N[~smallest].min()))
     parts = [
-        f"at {few:g} {ends(errors[(few == M) & smallest])} for the smallest model and "
+        f"at {few:g}: {ends(errors[(few == M) & smallest])} for the smallest model and "
         f"{ends(errors[(few == M) & ~smallest])} from {others} on"
         for few in np.unique(M[M < USUAL])
     ]
-    return f"{'; '.join(parts)}; from {USUAL:g} on {ends(errors[(M >= USUAL) & ~fitted])}"
+    return f"{'; '.join(parts)}; from {USUAL:g} on: {ends(errors[(M >= USUAL) & ~fitted])}"
 
 
 def few_tokens(data: Gadre) -> dict[float, bool]:
     """Return, for each number of tokens per parameter below USUAL, whether no error is larger than those from it on."""
     M = np.concatenate([one.M for one in data.trained])
-    off = np.concatenate([np.abs(one.errors) * ~one.fitted for one in data.trained])
-    return {float(few): bool(off[few == M].max() <= off[M >= USUAL].max()) for few in np.unique(M[M < USUAL])}
+    size = np.concatenate([np.abs(one.errors) * ~one.fitted for one in data.trained])
+    return {float(few): bool(size[few == M].max() <= size[M >= USUAL].max()) for few in np.unique(M[M < USUAL])}
 
 
 def coefficients(data: Gadre) -> Table:
@@ -237,9 +242,9 @@ def claims(data: Gadre) -> tuple[Claim, ...]:
         Claim(
             says="Loss scales reliably with over-training, whatever the training set.",
             where="title, text",
-            found=f"On C4 the 6.9B model is foretold {c4_7b:+.1f} %. Largest error from {USUAL:g} tokens per "
+            found=f"On C4 the 6.9B model is foretold {off(c4_7b)}. Largest error from {USUAL:g} tokens per "
             "parameter on: "
-            + "; ".join(f"{DATASETS[name]} {error:+.1f} %" for name, error in worst.items())
+            + "; ".join(f"{DATASETS[name]} {off(error)}" for name, error in worst.items())
             + ".",
             verdict=either(all(abs(error) < 2 for error in worst.values())),
         ),
@@ -263,10 +268,10 @@ def claims(data: Gadre) -> tuple[Claim, ...]:
 
 def reasons(data: Gadre) -> tuple[str, ...]:
     """Return why numbers differ, as far as it is known."""
-    off = max(abs(abs(error_of(data, *key)) - error) for key, error in PUBLISHED_ERRORS.items())
+    digits = max(abs(abs(error_of(data, *key)) - error) for key, error in PUBLISHED_ERRORS.items())
     scatter = "; ".join(f"{DATASETS[one.name]} {between_sizes(one):.1f}" for one in data.trained)
     return (
-        f"The two predictions come out to {off:.0e} points from the same five runs: RedPajama is the set that the "
+        f"The two predictions come out to {digits:.0e} points from the same five runs: RedPajama is the set that the "
         "paper prints them for. One fit of four coefficients to five runs tells nothing of its own error.",
         "In the rows a model has one learning rate and one batch whatever its tokens. The law has no part for what "
         "that does to the shortest ones.",
@@ -290,7 +295,7 @@ def reproduction() -> Reproduction:
     c4 = error_of(data, "c4_original", "open_lm_7b", USUAL)
     answer = (
         f"The two published predictions come out again: {ours[0]:.4f} % and {ours[1]:.4f} % on RedPajama. The same "
-        f"five runs on C4 miss the 6.9B model by {c4:+.1f} %, so errors below one per cent are not to be counted on."
+        f"five runs on C4 miss the 6.9B model by {off(c4)}, so errors below one per cent are not to be counted on."
     )
     tables = (coefficients(data), predictions(data))
     n = sum(len(one.loss) for one in data.trained)

@@ -167,15 +167,15 @@ def test_over_training_is_the_gold_fit(over_trained: gadre.Gadre) -> None:
 def test_what_is_said_of_few_tokens_is_what_the_rows_say(over_trained: gadre.Gadre) -> None:
     """Only the larger models at 5 tokens per parameter lie far off; a changed row changes the sentence."""
     said = gadre.claims(over_trained)[2].found
-    assert "at 5 −2.8 to −0.5 % for the smallest model and −14.7 to −4.7 % from 78.9M on; at 10 −1.1" in said
+    assert "at 5: −2.8 to −0.5 % for the smallest model and −14.7 to −4.7 % from 78.9M on; at 10: −1.1" in said
     assert said.endswith("None larger than the largest from 20 on: at 10.")
     captions = [figure.caption(over_trained) for figure in figures_of("gadre").values()]
-    assert all("at 5 −" in caption and "from 20 on −" in caption for caption in captions)
+    assert all("at 5: −" in caption and "from 20 on: −" in caption for caption in captions)
     c4 = over_trained.trained[0]
     loss = np.where((c4.M == 10) & c4.smallest, c4.loss * 1.1, c4.loss)
     worse = replace(over_trained, trained=(replace(c4, loss=loss), over_trained.trained[1]))
     assert gadre.few_tokens(worse) == {5.0: False, 10.0: False}
-    assert "at 10 −10.1 to −0.3 %" in gadre.claims(worse)[2].found
+    assert "at 10: −10.1 to −0.3 %" in gadre.claims(worse)[2].found
 
 
 def test_allocation_exponents_are_reproduced(allocation: porian.Porian) -> None:
