@@ -184,8 +184,8 @@ def granularity_table(paper: Li2025) -> Table:
     return Table(
         name="granularity",
         title="Runs with 8 large experts, off the curve of the others",
-        note="Published loss less the cubic of the runs with 78 and more small experts at the same rate; interval "
-        "for one more run. The rate 57.7 % lies beyond the fine-grained runs.",
+        note="Published loss less the cubic of the runs with 78 and more small experts at the same rate; interval for "
+        f"one more run, by their scatter{_hardly(paper)}. The rate 57.7 % lies beyond the fine-grained runs.",
         columns=(
             Column(name="set", head="set", text=True),
             Column(name="r_a", head="r_a", show=RATE),
