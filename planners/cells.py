@@ -265,15 +265,15 @@ def _other_rates(cell: Cell) -> Iterator[Cell]:
 
 
 def _tuning(cell: Cell) -> Iterator[Cell]:
-    """Return the cell at half and twice its learning rate, and at a quarter, half and twice its batch.
+    """Return the cell at half and twice its learning rate, and at a quarter, half, twice and four times its batch.
 
-    Six runs with itself whatever the arm, so that all are tuned with equal effort. A batch is at least one sequence:
-    four and eight times the batch take the place of those below it.
+    Seven runs with itself whatever the arm, so that all are tuned with equal effort. A batch is at least one sequence:
+    eight and sixteen times the batch take the place of those below it.
     """
     rule, window = cell.numbers, cell.variant.question.seq_len
     own = max(1, round(rule.batch_tokens / window))
-    others = dict.fromkeys(max(1, round(share * own)) for share in (0.25, 0.5, 2.0, 4.0, 8.0))
-    batches = [windows for windows in others if windows != own][:3]
+    others = dict.fromkeys(max(1, round(share * own)) for share in (0.25, 0.5, 2.0, 4.0, 8.0, 16.0))
+    batches = [windows for windows in others if windows != own][:4]
     for rate, windows in ((0.5, own), (2.0, own), *((1.0, windows) for windows in batches)):
         tokens = window * windows
         name = f"lr{rate:g} b{tokens}"

@@ -23,6 +23,7 @@ RATE = 0.02
 LABELS = frozenset({"run_id", "study", "arm", "seed", "target", "series"})
 """Fields of a run that name it and do not change it."""
 PAIRED, WELCH, SAME, NONE = "by seed", "Welch", "the same runs", "no interval"
+BLOCKED = "Welch, seeds as blocks"
 """How a difference was judged."""
 UNITS = {"loss": "nats/token", "bpb": "bits/byte"}
 
@@ -54,9 +55,9 @@ class Difference:
     dof: float
     """Its degrees of freedom."""
     how: str
-    """by seed, Welch, the same runs, or no interval."""
+    """by seed, Welch, the same runs, or no interval; of a mean over arms also Welch with seeds as blocks."""
     n: int
-    """Pairs of runs, or runs of both arms."""
+    """Pairs of runs, or runs of both arms; of a mean over arms seeds of both."""
 
     def half(self, tried: int = 1) -> float | None:
         """Return half the 95 % interval, widened by Bonferroni for a choice among `tried` differences."""
@@ -248,19 +249,54 @@ def _welch(a: Sequence[float], b: Sequence[float]) -> Difference:
 def _overall(pairs: Sequence[Matched], unit: str | None, paired: bool) -> Difference | None:
     if len(pairs) < 2 or unit is None:
         return None
-    if paired:
-        shared = set.intersection(*(set(_by_seed(p.a, unit)) & set(_by_seed(p.b, unit)) for p in pairs))
-        if len(shared) > 1:
-            return _of([fmean(_by_seed(p.b, unit)[s] - _by_seed(p.a, unit)[s] for p in pairs) for s in sorted(shared)])
-    each = [pair.difference for pair in pairs if pair.difference]
-    value, n = fmean(one.value for one in each), sum(one.n for one in each)
-    known = [one for one in each if one.variance is not None]
-    if len(known) < len(each):
-        return Difference(value=value, variance=None, dof=0, how=NONE, n=n)
-    total = sum(one.variance or 0.0 for one in known)
-    parts = sum((one.variance or 0.0) ** 2 / one.dof for one in known)
-    dof = total**2 / parts if parts > 0 else float(sum(one.dof for one in known))
-    return Difference(value=value, variance=total / len(known) ** 2, dof=dof, how=WELCH, n=n)
+    ones, others = ([_by_seed(arm, unit) for arm in arms] for arms in zip(*((p.a, p.b) for p in pairs), strict=True))
+    gaps = [{s: b[s] - a[s] for s in a.keys() & b.keys()} for a, b in zip(ones, others, strict=True)]
+    found = [_blocked(gaps)] if paired and all(gaps) else [_blocked(ones), _blocked(others)]
+    blocks = [block for block in found if block is not None]
+    if len(blocks) < len(found):
+        each = [pair.difference for pair in pairs if pair.difference]
+        return Difference(value=fmean(d.value for d in each), variance=None, dof=0, how=NONE, n=sum(d.n for d in each))
+    total, parts = sum(block.variance for block in blocks), sum(block.parts for block in blocks)
+    n = sum(block.n for block in blocks)
+    return Difference(
+        value=blocks[-1].mean - (blocks[0].mean if len(blocks) > 1 else 0.0), variance=total,
+        dof=total**2 / parts if parts > 0 else float(n - len(blocks)), how=PAIRED if len(blocks) == 1 else BLOCKED, n=n,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Blocks:
+    """The mean over arms, with its error over seeds."""
+
+    mean: float
+    variance: float
+    parts: float
+    """Sum of the squared variances of its terms over their degrees of freedom, for Satterthwaite's formula."""
+    n: int
+    """Seeds."""
+
+
+def _blocked(arms: Sequence[dict[int, float]]) -> _Blocks | None:
+    """Return the mean over arms with seeds as blocks, since the runs of one seed share what was drawn for it.
+
+    Arms that share seeds are averaged seed by seed, over the seeds that all of them have; those of other seeds, as
+    those of another budget may be, are independent of them. None where fewer than two seeds are left.
+    """
+    groups: list[list[dict[int, float]]] = []
+    for values in arms:
+        home = next((group for group in groups if any(values.keys() & other.keys() for other in group)), None)
+        home.append(values) if home is not None else groups.append([values])
+    mean = total = parts = 0.0
+    n = 0
+    for group in groups:
+        seeds = sorted(set.intersection(*(set(values) for values in group)))
+        if len(seeds) < 2:
+            return None
+        weight, means = len(group) / len(arms), [fmean(values[s] for values in group) for s in seeds]
+        error = weight**2 * variance(means) / len(seeds)
+        mean, total, n = mean + weight * fmean(means), total + error, n + len(seeds)
+        parts += error**2 / (len(seeds) - 1)
+    return _Blocks(mean=mean, variance=total, parts=parts, n=n)
 
 
 def ratio(

@@ -98,7 +98,7 @@ FLAGS = (
     Flag(name="repeat", sets="repeat", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
          help="plan these arms (alone: all) on the unique tokens of the dense arm too (strict reuse)"),
     Flag(name="tune", sets="tune", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
-         help="plan these arms (alone: all) at 1/2 and 2 times their learning rate and 1/4, 1/2, 2 times their batch"),
+         help="plan these arms (alone: all) at 1/2 and 2 times their learning rate and 1/4 to 4 times their batch"),
     Flag(name="data", sets="data", read=lambda text, _: None if text == "none" else text, metavar="NAME",
          help="corpus: stdlib, tinystories, synthetic, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=], or several"
               " as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a tokenizer.json;"

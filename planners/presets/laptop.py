@@ -59,5 +59,5 @@ def laptop_grid() -> Question:
 
 
 def laptop_tuning() -> Question:
-    """Return every arm of `laptop` at six pairs of learning rate and batch, around its recipe's: equal effort."""
+    """Return every arm of `laptop` at seven pairs of learning rate and batch, around its recipe's: equal effort."""
     return replace(laptop(), study="laptop-tuning", tune=("all",), repeat=(), seeds=(TUNING_SEED,), margin=None)

@@ -8,7 +8,7 @@ import numpy as np
 from planners.quantity import format_quantity
 from reports.figures.beside import beside_line, legend_above, shades
 from reports.numerals import flops, general, listed
-from reports.paper.gadre import DATASETS, PUBLISHED_ERRORS, USUAL, Gadre, Trained, law
+from reports.paper.gadre import DATASETS, PUBLISHED_ERRORS, USUAL, Gadre, Trained, by_ratio, ends, law
 from reports.scales import log_scale
 from reports.style import FAINT, INK, SERIES, Figure
 
@@ -87,8 +87,8 @@ def _caption_compute(data: Gadre, name: str) -> str:
     return (
         f"{DATASETS[name]}: loss against compute (log axes) by tokens per parameter, n = {len(one.loss)} runs of "
         f"{len(np.unique(one.model))} models. The lines have one exponent and are fitted to the "
-        f"{int(one.fitted.sum())} ringed runs by least squares of the loss. Runs at 5 tokens per parameter lie far "
-        "off them."
+        f"{int(one.fitted.sum())} ringed runs by least squares of the loss. Line over run less one: "
+        f"{by_ratio([one])}."
     )
 
 
@@ -102,15 +102,14 @@ def _caption_errors(data: Gadre) -> str:
     n = sum(int((~one.fitted).sum()) for one in data.trained)
     return (
         f"Relative error of the loss that five runs foretell for the {n} others, against tokens per parameter (log "
-        "axis); larger markers are larger models. Crosses: the two errors that the paper gives, on RedPajama. Below "
-        f"{USUAL:g} tokens per parameter the law fails; above, errors are of a few per cent."
+        "axis); larger markers are larger models. Crosses: the two errors that the paper gives, on RedPajama. Errors "
+        f"by tokens per parameter: {by_ratio(data.trained)}."
     )
 
 
 def _alt_errors(data: Gadre) -> str:
     def said(one: Trained) -> str:
-        far = ~one.fitted & (one.M >= USUAL)
-        return f"{DATASETS[one.name]} {one.errors[far].min():+.1f} to {one.errors[far].max():+.1f} %"
+        return f"{DATASETS[one.name]} {ends(one.errors[~one.fitted & (one.M >= USUAL)])}"
 
     return f"Errors from {USUAL:g} tokens per parameter on: {'; '.join(map(said, data.trained))}."
 

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING
 
 from planners.flops import flops_per_token
 from reports.numerals import flops, percent
-from reports.paper.words import around
+from reports.paper.words import around, between, rate
 from reports.scales import log_axis
 from reports.style import DENSE, INK, SERIES, Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from fits import Optimum
     from planners.published.li2025 import Li2025Run
     from reports.paper.li2025_numbers import Li2025
 
@@ -125,11 +126,20 @@ def alt_2b(paper: "Li2025") -> str:
 def caption_7b(paper: "Li2025") -> str:
     """Return what Fig. 2a shows."""
     found, runs = paper.fixed_D.optimum, paper.of(11)
-    where = "" if found is None else f" The curve: {found.reason}."
+    where = "" if found is None else f" {_lowest(found)}"
     return (
         "Redrawn from table 11, with the dense model of as many tokens (table 13). C is computed from the printed "
         f"sizes. n = {len(runs)}, one seed.{where}"
     )
+
+
+def _lowest(found: "Optimum") -> str:
+    """Say where the curve of the rates is lowest, or at which end of them."""
+    if found.edge:
+        side = {"low": "lowest", "high": "highest"}[found.edge]
+        ends = between(found.lo, found.hi)
+        return f"The cubic is lowest at the {side} rate of the runs; the rate of its minimum, if it has one: {ends}."
+    return f"The cubic is lowest at {rate(found.value, found.lo, found.hi)}."
 
 
 def alt_7b(paper: "Li2025") -> str:

@@ -156,7 +156,7 @@ def _label(series: "Series") -> str:
 
 
 def _fresh(series: "Series") -> str:
-    return "" if all(run.U >= run.D for run in series.runs) else f", {series.runs[0].U / 1e9:g}B tokens repeated"
+    return "" if series.fresh else f", {series.runs[0].U / 1e9:g}B tokens repeated"
 
 
 def _sentence(series: "Series") -> str:

@@ -1,4 +1,4 @@
-"""arXiv 2406.19146 redrawn: optimal size against compute, its exponent correction by correction, and IsoFLOP curves."""
+"""arXiv 2406.19146 redrawn: optimal size against compute, its exponent step by step, and IsoFLOP curves."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,16 +7,19 @@ import numpy as np
 from planners.quantity import format_quantity
 from reports.figures.beside import beside_line, legend_above, shades
 from reports.numerals import counted, flops, general
-from reports.paper.porian import HOFFMANN, KAPLAN, NEAR, STEPS, Porian, Setting
+from reports.paper.porian import HOFFMANN, KAPLAN, NEAR, TUNED, Porian, Setting
 from reports.scales import log_scale
 from reports.style import FAINT, INK, QUIET, SERIES, Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+ADDED = f"Each step adds a correction to the one before, except for the last ({TUNED}), which starts from the warm-up."
+"""How the steps hang together."""
+
 
 def draw_sizes(data: Porian, axes: "Axes") -> None:
-    """Draw the published optima against C with our line for each correction."""
+    """Draw the published optima against C with our line for each step."""
     for (label, step), mark in zip(data.steps.items(), SERIES, strict=False):
         style: dict[str, Any] = {"color": mark.color, "zorder": 3}
         axes.plot(step.C, step.N, linestyle="none", marker=mark.marker, markersize=5, gid=f"optima {label}", **style)
@@ -33,7 +36,7 @@ def draw_sizes(data: Porian, axes: "Axes") -> None:
 
 
 def draw_exponents(data: Porian, axes: "Axes") -> None:
-    """Draw the exponent after each correction: from the published optima, from our own, and as printed."""
+    """Draw the exponent at each step: from the published optima, from our own, and as printed."""
     rows = list(data.steps.items())
     for at, (_, step) in enumerate(rows):
         for slope, off, mark, label in (
@@ -67,12 +70,12 @@ def _folded(label: str) -> str:
 
 
 def last(data: Porian) -> Setting:
-    """Return the setting after every correction."""
-    return data.settings[STEPS[-1][1]]
+    """Return the setting of the last step."""
+    return data.steps[TUNED]
 
 
 def draw_isoflop(data: Porian, axes: "Axes") -> None:
-    """Draw the IsoFLOP points after every correction, our minima and the published ones."""
+    """Draw the IsoFLOP points of the last step, our minima and the published ones."""
     step = last(data)
     C, N, loss = step.points
     budgets, top = np.unique(C), min(loss.max(), step.minima[2].max() + 1.0)
@@ -103,14 +106,14 @@ def has_data(data: Porian) -> bool:
 def _caption_sizes(data: Porian) -> str:
     n = sum(step.plain.n for step in data.steps.values())
     return (
-        f"Published optima of the size at each compute (log axes), n = {n}, after each correction of the paper added "
-        "to the one before; the legend gives our least-squares exponent. All runs are on RefinedWeb."
+        f"Published optima of the size at each compute (log axes), n = {n}, at each step of the paper. {ADDED} The "
+        "legend gives our least-squares exponent. All runs are on RefinedWeb."
     )
 
 
 def _caption_exponents(data: Porian) -> str:
     return (
-        "Exponent of the optimal size after each correction, with 95 % t intervals. Upper bars: from the published "
+        f"Exponent of the optimal size at each step, with 95 % t intervals. {ADDED} Upper bars: from the published "
         "optima; the crosses are the exponents that come with them. Lower bars: from parabolas that we fit to the "
         f"IsoFLOP points within a factor {np.exp(NEAR):.1f} of the lowest one. The published optima come of "
         "interpolation and bootstrap."
@@ -120,7 +123,7 @@ def _caption_exponents(data: Porian) -> str:
 def _caption_isoflop(data: Porian) -> str:
     step = last(data)
     return (
-        "IsoFLOP curves after every correction: loss against N (log axis) at "
+        f"IsoFLOP curves of the last step, {TUNED}: loss against N (log axis) at "
         f"{counted(len(np.unique(step.points[0])), 'budget')}, n = {len(step.points[2])} points. Rings: minima of our "
         "parabolas; bars: sizes of the published optima."
     )
@@ -133,7 +136,7 @@ def _alt_exponents(data: Porian) -> str:
         f"{write(step.plain.hi)}), our parabolas {write(step.own.value)}"
         for label, step in data.steps.items()
     )
-    return f"The exponent falls with each correction. {'; '.join(texts)}."
+    return f"Exponent of the optimal size by step. {'; '.join(texts)}."
 
 
 def _alt_isoflop(data: Porian) -> str:
@@ -147,11 +150,11 @@ SIZES = Figure(
     alt=_alt_exponents, size=(5.0, 4.8),
 )  # fmt: skip
 EXPONENTS = Figure(
-    title="The exponent, correction by correction", of="porian", has_data=has_data, draw=draw_exponents,
+    title="The exponent, step by step", of="porian", has_data=has_data, draw=draw_exponents,
     caption=_caption_exponents, alt=_alt_exponents, size=(5.0, 4.4),
 )  # fmt: skip
 ISOFLOP = Figure(
-    title="IsoFLOP curves after every correction", of="porian", has_data=has_data, draw=draw_isoflop,
+    title=f"IsoFLOP curves, {TUNED}", of="porian", has_data=has_data, draw=draw_isoflop,
     caption=_caption_isoflop, alt=_alt_isoflop, size=(5.0, 4.6),
 )  # fmt: skip
 

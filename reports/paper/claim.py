@@ -1,5 +1,6 @@
 """A sentence of a paper beside what the paper's own numbers say of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 AGREES, DIFFERS, CANNOT = "agrees", "differs", "cannot be told"
@@ -18,11 +19,19 @@ class Claim:
     """What its numbers say when refitted."""
     verdict: str
     """agrees, differs, or cannot be told."""
+    by: str = ""
+    """What the verdict is judged by."""
 
 
 def either(holds: bool) -> str:
     """Return the verdict on a sentence that the numbers decide."""
     return AGREES if holds else DIFFERS
+
+
+def every_below_zero(values: Sequence[float], half: float) -> str:
+    """Return the verdict on a sentence that holds where each difference is below zero, each known to +- `half`."""
+    verdicts = {below_zero(value, half) for value in values}
+    return next(verdict for verdict in (DIFFERS, CANNOT, AGREES) if verdict in verdicts)
 
 
 def below_zero(value: float, half: float) -> str:

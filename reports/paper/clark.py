@@ -236,6 +236,15 @@ def _worst(one: Router) -> tuple[str, float, float]:
     return one.name, size, means[size]
 
 
+def note(fits: Mapping[str, FitResult]) -> str:
+    """Return what was fitted and how; each fit resamples its own points, so that each says their number."""
+    first = next(iter(fits.values()))
+    intervals = "; ".join(f"{name}: {fit.interval}" for name, fit in fits.items())
+    return (
+        f"{first.formula}. Minimised: {first.objective_name}. Dense: {fits['dense'].formula}. Intervals: {intervals}."
+    )
+
+
 def reproduction() -> Reproduction:
     """Return the study with its page."""
     data = build(read())
@@ -248,11 +257,7 @@ def reproduction() -> Reproduction:
     )
     fits = {**{one.name: one.fit for one in data.routers}, "dense": data.dense}
     printed = {**{name: (one,) for name, one in PRINTED.items()}, "dense": (DENSE,)}
-    first = data.routers[0].fit
-    note = (
-        f"{first.formula}. Minimised: {first.objective_name}. Dense: {data.dense.formula}. Intervals: {first.interval}."
-    )
-    tables = (coefficient_table(fits, printed, note=note), cutoff_table(data))
+    tables = (coefficient_table(fits, printed, note=note(fits)), cutoff_table(data))
 
     def page(pictures: dict[str, Picture]) -> Page:
         return page_of(

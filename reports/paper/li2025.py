@@ -99,13 +99,21 @@ def _page(paper: Li2025, rates: list[Claim], design: list[Claim], pictures: dict
 
 def _answer(paper: Li2025) -> str:
     """Return what the numbers support, in two sentences."""
-    lows = [f"{rate(s.optimum.value, s.optimum.lo, s.optimum.hi)} at {scale}" for scale, s in paper.main.items()]
+    lows = [
+        f"{rate(s.optimum.value, s.optimum.lo, s.optimum.hi)} at {scale}{_repeated(s)}"
+        for scale, s in paper.main.items()
+    ]
     ahead = [scale for scale, series in paper.main.items() if _ahead(series, 0)]
     start = "Yes" if len(ahead) == len(lows) else "In part" if ahead else "Not shown"
     lead = (
         f"is below that of the dense model of equal N and C at {joined(ahead)}" if ahead else "shows no lead over dense"
     )
     return f"{start}: the loss of MoE is lowest at an activation rate of {joined(lows)}, and there it {lead}."
+
+
+def _repeated(series: Series) -> str:
+    """Say that the runs repeat data, and how much there is."""
+    return "" if series.fresh else f" on {series.runs[0].U / 1e9:g}B repeated tokens"
 
 
 def _ahead(series: Series, dense: int) -> bool:
@@ -123,9 +131,10 @@ def _more(paper: Li2025) -> Iterable[str]:
     leads = [f"{around((-value, half))} at {scale}" for scale, (value, half) in _leads(paper, 0).items()]
     beaten = [scale for scale, series in paper.main.items() if _ahead(series, 1)]
     twice = f"MoE at {joined(beaten)} is" if beaten else "None of these is shown to be"
-    reused = [words for name, words in REUSED.items() if _ahead(paper.series[name], 1)]
-    also = f"; on repeated data {joined(reused)} is" if reused else ""
-    yield f"MoE less dense, in bits per character: {joined(leads)}. {twice} below dense of about twice C{also}."
+    reused = {words: paper.series[name].lead(1) for name, words in REUSED.items() if _ahead(paper.series[name], 1)}
+    shown = [f"{words} {around((-lead[0], lead[1]))}" for words, lead in reused.items() if lead]
+    also = f" Of the other sets on repeated data these are: {joined(shown)}." if shown else ""
+    yield f"MoE less dense, in bits per character: {joined(leads)}. {twice} below dense of about twice C.{also}"
     found = paper.one_optimum["all runs"]
     factor = "no factor" if found.detectable is None else f"a factor of less than {math.exp(found.detectable):.2f}"
     yield (

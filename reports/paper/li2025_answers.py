@@ -17,6 +17,7 @@ RATE = one
 CLAIM_COLUMNS = (
     Column(name="claim", head="the paper says", text=True),
     Column(name="verdict", head="verdict", text=True),
+    Column(name="by", head="judged by", text=True),
     Column(name="found", head="its numbers, refitted", text=True),
     Column(name="where", head="where", text=True),
 )
@@ -27,10 +28,11 @@ def claim_table(name: str, title: str, claims: Iterable[Claim]) -> Table:
     return Table(
         name=name,
         title=title,
-        note="Sentences in our words. Intervals are 95 %. The verdict follows from the numbers by rule: an interval "
-        "on the stated side agrees, one on the other side differs, one that holds both cannot be told.",
+        note="Sentences in our words. Intervals are 95 %. The verdict follows from the numbers by the rule in the "
+        "third column. Where that is an interval, one on the stated side agrees, one on the other side differs, one "
+        "that holds both cannot be told. Signs and counts take no account of noise.",
         columns=CLAIM_COLUMNS,
-        rows=tuple((claim.says, claim.verdict, claim.found, claim.where) for claim in claims),
+        rows=tuple((claim.says, claim.verdict, claim.by, claim.found, claim.where) for claim in claims),
     )
 
 
@@ -104,9 +106,9 @@ def dense_table(paper: Li2025) -> Table:
     return Table(
         name="dense",
         title="MoE against dense at C and at about 2C",
-        note="Less dense: loss at the minimum of the cubic less that of the dense run, whose noise is taken to be "
-        "that about the curve. From, to: where the cubic crosses the dense loss, with 95 % intervals; no rate where "
-        "it does not.",
+        note="Less dense: loss at the minimum of the cubic less that of the dense run, both with the one noise of "
+        f"their size ({noises(paper)}). From, to: where the cubic crosses the dense loss, no rate where it does not; "
+        f"their 95 % intervals rest on the scatter of the set itself{_hardly(paper)}.",
         columns=(
             Column(name="set", head="set", text=True),
             Column(name="less_dense", head="less dense", unit="BPC", show=signed),
@@ -120,6 +122,19 @@ def dense_table(paper: Li2025) -> Table:
         ),
         rows=tuple(rows),
     )
+
+
+def noises(paper: Li2025) -> str:
+    """Say the noise of each size and from which set it is."""
+    return "; ".join(
+        f"{scale}: SD {each.judge.residual_sd or 0:.4f} BPC about the cubic of {each.name}, {each.judge.dof} degrees "
+        "of freedom"
+        for scale, each in paper.main.items()
+    )
+
+
+def _hardly(paper: Li2025) -> str:
+    return f", which two degrees of freedom hardly tell in {'; '.join(paper.scarce)}" if paper.scarce else ""
 
 
 def _crossed(low: Crossing, high: Crossing) -> str:
@@ -169,8 +184,8 @@ def granularity_table(paper: Li2025) -> Table:
     return Table(
         name="granularity",
         title="Runs with 8 large experts, off the curve of the others",
-        note="Published loss less the cubic of the runs with 78 and more small experts at the same rate; interval "
-        "for one more run. The rate 57.7 % lies beyond the fine-grained runs.",
+        note="Published loss less the cubic of the runs with 78 and more small experts at the same rate; interval for "
+        f"one more run, by their scatter{_hardly(paper)}. The rate 57.7 % lies beyond the fine-grained runs.",
         columns=(
             Column(name="set", head="set", text=True),
             Column(name="r_a", head="r_a", show=RATE),

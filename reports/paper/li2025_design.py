@@ -9,6 +9,9 @@ from reports.paper.claim import AGREES, CANNOT, Claim, either
 from reports.paper.li2025_numbers import Li2025
 from reports.paper.words import probability, signed
 
+ALONE = "nothing: one run each"
+"""What judges where no noise is known."""
+
 
 def arrangement(paper: Li2025) -> Claim:
     """Which layers are MoE."""
@@ -24,6 +27,7 @@ def arrangement(paper: Li2025) -> Claim:
         f"heads alone moves the loss by {_nats(heads)}. It is in no group with MoE in every layer. One run each "
         f"(spread within a group {listed(f'{value:.4f}' for value in inner.values())}).",
         verdict=CANNOT,
+        by=ALONE,
     )
 
 
@@ -36,6 +40,7 @@ def shared_share(paper: Li2025) -> Claim:
         found=f"None, a quarter and a half differ by {_spread(rows):.4f} nats; without a second seed nothing says "
         "whether that is little.",
         verdict=CANNOT,
+        by=ALONE,
     )
 
 
@@ -52,6 +57,7 @@ def gate_normalisation(paper: Li2025) -> Claim:
         f"{sum(value < 0 for value in balance)} of {len(balance)} pairs; a change of the loss as large as elsewhere "
         "in these tables is not excluded.",
         verdict=CANNOT,
+        by=ALONE,
     )
 
 
@@ -66,6 +72,7 @@ def fresh_benchmarks(paper: Li2025) -> Claim:
         f"independent), mean {_mean(paper, 'fresh')} against {_mean(paper, 'dense')} %. No dense model of equal "
         "compute is evaluated.",
         verdict=AGREES if p < 0.05 and wins > n / 2 else CANNOT,
+        by="sign test, p < 0.05",
     )
 
 
@@ -86,6 +93,7 @@ def strict_benchmarks(paper: Li2025) -> Claim:
         found=f"It wins {wins} of {n} against dense, mean {_mean(paper, 'strict')} %; its mean is the highest in "
         f"{len(ahead)} of {len(groups)} groups{only}.",
         verdict=either(wins > n / 2),
+        by="more than half of the benchmarks",
     )
 
 

@@ -48,6 +48,8 @@ class Series:
     """The dense models of that size, at C and at about 2C."""
     fit: FitResult
     """The cubic, with its crossings with the dense models and the other curves beside it."""
+    judge: FitResult
+    """The cubic whose scatter is the noise of a run of this size: of the first series of the size in Li2025.series."""
     left_out: dict[str, Ends]
     """Curve -> lowest and highest minimum that leaving out one run gives; null where one of them is not inside."""
 
@@ -74,13 +76,24 @@ class Series:
     def lead(self, dense: int) -> Estimate | None:
         """Return how far the minimum lies below a dense model (0: at C, 1: at 2C), bits per character.
 
-        The dense model is one run, and its noise is taken to be that about the curve. Null without a minimum.
+        There is one noise for every run of a size, dense and MoE: that of `judge`, and not that of a series whose
+        scatter has hardly a degree of freedom. Null without a minimum.
         """
-        low, sd = self.optimum, self.fit.residual_sd
-        if low.loss is None or low.loss_hi is None or low.loss_lo is None or sd is None:
+        low = self.optimum
+        if low.loss is None or low.loss_hi is None or low.loss_lo is None or not self.fit.residual_sd:
             return None
-        noise = t_quantile(self.fit.dof) * sd
-        return self.dense[dense].bpc - low.loss, math.hypot((low.loss_hi - low.loss_lo) / 2, noise)
+        share = (low.loss_hi - low.loss_lo) / 2 / noise(self.fit)  # of what one run is known to
+        return self.dense[dense].bpc - low.loss, noise(self.judge) * math.hypot(share, 1)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether no run repeats data."""
+        return all(run.U >= run.D for run in self.runs)
+
+
+def noise(fit: FitResult) -> float:
+    """Return half of the 95 % interval of one run by the scatter about a curve, bits per character."""
+    return t_quantile(fit.dof) * (fit.residual_sd or 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,28 +129,45 @@ class Li2025:
 
     @cached_property
     def series(self) -> dict[str, Series]:
-        """The series by name: all runs first, then those with fine-grained experts where there are others."""
+        """The series by name: all runs first, then those with fine-grained experts where there are others.
+
+        The first of a size says the noise of its runs: that on fresh data, and at 3B, where there is none, that on the
+        tokens of the dense model.
+        """
         tables = {"2B": (10, "2B"), "3B, 65B tokens": (15, "3B"), "3B, 114B tokens": (16, "3B"), "7B": (12, "7B"),
                   "7B, 68B tokens": (14, "7B"), "7B, two epochs": (17, "7B")}  # fmt: skip
-        found = {}
+        found: dict[str, Series] = {}
+        judges: dict[str, FitResult] = {}
         for name, (table, scale) in tables.items():
             runs = self.of(table)
-            found[name] = self._series(name, scale, table, runs)
+            found[name] = self._series(name, scale, table, runs, judges)
             if any(map(coarse, runs)):
                 fine = tuple(run for run in runs if not coarse(run))
-                found[f"{name}, fine"] = self._series(f"{name}, fine", scale, table, fine)
+                found[f"{name}, fine"] = self._series(f"{name}, fine", scale, table, fine, judges)
         return found
 
-    def _series(self, name: str, scale: str, table: int, runs: tuple[Li2025Run, ...]) -> Series:
+    def _series(
+        self, name: str, scale: str, table: int, runs: tuple[Li2025Run, ...], judges: dict[str, FitResult]
+    ) -> Series:
         fit = fit_law(run_table([*runs, *self.dense(scale)]), "cubic", margin=self.margin(scale))
         return Series(
-            name=name, scale=scale, table=table, runs=runs, dense=self.dense(scale), fit=fit, left_out=_left_out(runs)
-        )
+            name=name, scale=scale, table=table, runs=runs, dense=self.dense(scale), fit=fit,
+            judge=judges.setdefault(scale, fit), left_out=_left_out(runs),
+        )  # fmt: skip
 
     @cached_property
     def main(self) -> dict[str, Series]:
         """One series for each size: on fresh data, at 3B, where there is none, on the tokens of the dense model."""
         return {"2B": self.series["2B"], "3B": self.series["3B, 65B tokens"], "7B": self.series["7B"]}
+
+    @property
+    def scarce(self) -> list[str]:
+        """The series whose own scatter has two degrees of freedom or fewer, by name."""
+        return [name for name, series in self.series.items() if series.fit.dof <= 2]
+
+    def apart(self, scale: str) -> float:
+        """Return half of the 95 % interval of the difference of two runs of one size, bits per character."""
+        return math.sqrt(2) * noise(self.main[scale].judge)
 
     @cached_property
     def fixed_D(self) -> FitResult:

@@ -16,6 +16,7 @@ from reports.paper.li2025_answers import (
     granularity_table,
     learning_rate_table,
     minima_table,
+    noises,
     one_optimum_table,
     region_table,
     reuse_table,
@@ -196,7 +197,7 @@ def _twins(paper: Li2025) -> str:
 
 def assumptions(paper: Li2025) -> Iterable[str]:
     """Yield what must be true for the intervals to hold."""
-    few = [s.name for s in paper.series.values() if s.fit.dof <= 2]
+    few = paper.scarce
     yield "Every run has one seed. The noise is what the curve leaves: normal, independent, and alike at every rate."
     yield (
         "The cubic is true. Where it is not, its misses are counted as noise, which makes intervals wider, but not "
@@ -210,7 +211,10 @@ def assumptions(paper: Li2025) -> Iterable[str]:
         if few
         else "Enough runs to know the scatter: every set has more than two degrees of freedom left."
     )
-    yield "The dense model is one run; its noise is taken to be that of the MoE runs of its size."
+    yield (
+        "One noise for every run of a size, dense or MoE, on fresh data or repeated: the dense model is one run, and "
+        f"differences from it have the noise of {noises(paper)}."
+    )
     found = paper.one_optimum
     yield (
         "Sizes are compared with one noise for all. Without the coarse runs the common minimum is "

@@ -7,7 +7,7 @@ from statistics import fmean
 from fits import curve
 from planners.flops import flops_per_token
 from planners.published.li2025 import SEQ_LEN, Li2025Run, li2025_counts, li2025_shape
-from reports.numerals import fixed, listed
+from reports.numerals import fixed, flops, listed
 from reports.paper.li2025_effects import learning_rates
 from reports.paper.li2025_numbers import Li2025, Series
 from reports.table import Cell, Column, Table
@@ -181,8 +181,9 @@ def benchmark_table(paper: Li2025) -> Table:
     return Table(
         name="table-2",
         title="Table 2: 7B after fine-tuning",
-        note="Accuracy in per cent. The dense model has about twice the compute of the MoE models (5.45e21 and "
-        "2.86e21 FLOPs); one with equal compute is not in the table. Means and differences are ours.",
+        note=f"Accuracy in per cent. The dense model has about twice the compute of the MoE models "
+        f"({flops(paper.dense('7B')[1].C or math.nan)} and {flops(paper.main['7B'].best.C or math.nan)} FLOPs); one "
+        "with equal compute is not in the table. Means and differences are ours.",
         columns=(
             Column(name="benchmark", head="benchmark", text=True),
             Column(name="group", head="group", text=True),

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from planners.presets.tinystories import shape
 from planners.published.li2025 import FOLDER
-from reports.numerals import fixed, percent
+from planners.quantity import format_quantity
+from reports.numerals import fixed, percent, span
 from reports.page import Page
 from reports.paper.beside import page_of
 from reports.paper.claim import CANNOT, Claim, either
@@ -183,15 +185,28 @@ def reasons(data: TinyStories) -> tuple[str, ...]:
         f"{SEED_SD[0]:g} to {SEED_SD[1]:g} nats for smaller TinyStories models; differences of a hundredth in "
         f"perplexity ({0.01 / found.ppl:.4f} nats) are within it, that between smallest and largest capacity is not.",
         f"Without a capacity limit perplexity by experts is {order}: 16 experts end above 8. With one seed, one "
-        "learning rate and one number of tokens for all it is not known whether that is noise, tuning, or tokens a "
+        "learning rate and one number of tokens for all it is not known whether that is noise, tuning, or tokens an "
         "expert.",
         f"Speed: {min(row.speed for row in slow) / base.speed:.2f} to "
         f"{max(row.speed for row in slow) / base.speed:.2f} of the baseline's tokens per second, "
         f"{found.speed / base.speed:.2f} for the best run, at hardly more FLOPs a token. Equal tokens is the "
         "comparison that favours the mixture most; at equal time none of these rows can be compared.",
-        "Total parameters are not equal: the mixtures have 1.5 to 3.7 times as many as the baseline (the preset "
-        "tinystories-moe counts them), so the table does not ask about the share of active parameters.",
+        f"N is not equal: {more_parameters(data)} So the table does not ask about the share of active parameters.",
         "Final and best perplexity are one number in every row: the last evaluation was the lowest, in all 13 runs.",
+    )
+
+
+def more_parameters(data: TinyStories) -> str:
+    """Say how many times the parameters of the baseline the mixtures have, as the preset counts them."""
+    dense, *mixtures = (shape(experts) for experts in sorted({row.experts for row in data.rows}))
+    N, every = (
+        [getattr(one, count) / getattr(dense, count) for one in (mixtures[0], mixtures[-1])] for count in ("N", "total")
+    )
+    sizes = span(one.N for one in mixtures)
+    return (
+        f"by the architecture of the preset tinystories-moe the mixtures have {N[0]:.1f} to {N[1]:.1f} times that of "
+        f"the baseline ({sizes} against {format_quantity(dense.N)}, vocabulary apart; with it {every[0]:.1f} to "
+        f"{every[1]:.1f} times)."
     )
 
 

@@ -1,4 +1,4 @@
-"""make soak: a study survives kill -9 of its sweep and its workers at random moments."""
+"""make soak: a study ends with the same losses whatever is killed, on whatever number of cores, and in one process."""
 
 import os
 import random
@@ -57,3 +57,23 @@ def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
     assert done.returncode == cli.DONE, done.stderr
     assert [run.state for run in status(disturbed)] == ["done"] * 4
     assert [row["loss"] for row in collect(disturbed)] == [row["loss"] for row in collect(calm)]
+
+
+def test_one_core_and_one_process_give_the_same_losses(tmp_path: Path) -> None:
+    studies = {name: Study(tmp_path / name) for name in ("usual", "one-core", "debug")}
+    study, plan = ([sys.executable, "-m", f"scaling.{verb}"] for verb in ("study", "plan"))
+    subprocess.run([*study, "smoke", "-o", str(studies["usual"].folder)], check=True, capture_output=True)
+    core = min(os.sched_getaffinity(0))
+    subprocess.run(
+        [*study, "smoke", "-o", str(studies["one-core"].folder)],
+        check=True,
+        capture_output=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+    )
+    folder = str(studies["debug"].folder)
+    subprocess.run([*plan, "--preset", "smoke", "-o", folder], check=True, capture_output=True)
+    sweep = [sys.executable, "-m", "scaling.sweep", folder, "--go", "--cluster", "debug"]
+    subprocess.run(sweep, check=True, capture_output=True)
+    usual, *others = ([(row["run_id"], row["loss"]) for row in collect(one)] for one in studies.values())
+    assert len(usual) == 4
+    assert all(rows == usual for rows in others)

@@ -18,7 +18,7 @@ from planners.presets.tinystories import shape
 from planners.published.li2025 import Li2025Run, li2025_runs
 
 RUNS = {
-    "smoke": 4, "laptop": 27, "laptop-grid": 108, "laptop-tuning": 48, "gpu-day": 90, "tinystories-moe": 13,
+    "smoke": 4, "laptop": 27, "laptop-grid": 108, "laptop-tuning": 56, "gpu-day": 90, "tinystories-moe": 13,
     "li2025-2b": 27, "li2025-3b": 20, "li2025-7b": 27,
 }  # fmt: skip
 OURS = ("smoke", "laptop", "laptop-grid", "laptop-tuning")
@@ -154,12 +154,12 @@ def test_every_arm_is_tuned_with_equal_effort_and_its_rule_is_in_the_middle() ->
     for shape_ in arms:
         own = [run for run in runs if run.shape == shape_]
         (rule,) = (run.training for run in own if run.role != "tuning")
-        assert len(own) == 6
+        assert len(own) == 7
         by_rate = [run for run in own if run.training.batch_tokens == rule.batch_tokens]
         assert {run.training.lr / rule.lr for run in by_rate} == {0.5, 1, 2}
         batches = sorted(run.training.batch_tokens for run in own if run.training.lr == rule.lr)
-        assert len(set(batches)) == 4
-        assert batches[-1] >= 2 * rule.batch_tokens
+        assert len(set(batches)) == 5
+        assert batches[-1] >= 4 * rule.batch_tokens
         assert batches[0] == max(rule.batch_tokens // 4 // 128, 1) * 128
     tuned_on = {run.training.seed for run in runs}
     assert not tuned_on & {run.training.seed for name in ("laptop", "laptop-grid") for run in planned(name).runs}

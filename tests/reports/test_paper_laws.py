@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from fits import RunTable
-from planners import UsageError
+from planners import UsageError, preset
 from planners.published import PUBLISHED
 from reports.figures import FIGURES, figures_of
 from reports.paper import REPRODUCTIONS, beside, chinchilla, clark, gadre, muennighoff, porian, reproduce, tinystories
@@ -20,6 +21,7 @@ from reports.paper.claim import AGREES, CANNOT, DIFFERS
 from reports.style import drawn
 
 DRAWS = 20
+BEST_CELL = "all_moe_e8_rj0.05_cf1.5_s10000"
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,13 @@ def test_clark_dense_alone_and_cutoffs(routed: clark.Clark) -> None:
         assert low < clark.CUTOFFS[one.name] < high
 
 
+def test_each_routed_fit_says_its_own_number_of_points(routed: clark.Clark) -> None:
+    note = clark.note({**{one.name: one.fit for one in routed.routers}, "dense": routed.dense})
+    for one in routed.routers:
+        assert f"{one.name}: bootstrap with gamma weights of {len(one.loss)} points" in note
+    assert len({len(one.loss) for one in routed.routers}) == 3
+
+
 def test_repeated_data_has_the_gold_minima(repeated: muennighoff.Muennighoff) -> None:
     assert repeated.fit.objective == pytest.approx(0.015804662, rel=1e-7)
     assert repeated.params["R_D"] == pytest.approx(95.365, abs=6e-4)
@@ -155,6 +164,20 @@ def test_over_training_is_the_gold_fit(over_trained: gadre.Gadre) -> None:
         assert abs(gadre.error_of(over_trained, *key)) == pytest.approx(error, abs=5.1e-5)
 
 
+def test_what_is_said_of_few_tokens_is_what_the_rows_say(over_trained: gadre.Gadre) -> None:
+    """Only the larger models at 5 tokens per parameter lie far off; a changed row changes the sentence."""
+    said = gadre.claims(over_trained)[2].found
+    assert "at 5: −2.8 to −0.5 % for the smallest model and −14.7 to −4.7 % from 78.9M on; at 10: −1.1" in said
+    assert said.endswith("None larger than the largest from 20 on: at 10.")
+    captions = [figure.caption(over_trained) for figure in figures_of("gadre").values()]
+    assert all("at 5: −" in caption and "from 20 on: −" in caption for caption in captions)
+    c4 = over_trained.trained[0]
+    loss = np.where((c4.M == 10) & c4.smallest, c4.loss * 1.1, c4.loss)
+    worse = replace(over_trained, trained=(replace(c4, loss=loss), over_trained.trained[1]))
+    assert gadre.few_tokens(worse) == {5.0: False, 10.0: False}
+    assert "at 10: −10.1 to −0.3 %" in gadre.claims(worse)[2].found
+
+
 def test_allocation_exponents_are_reproduced(allocation: porian.Porian) -> None:
     assert len(allocation.settings) == 10
     assert len(allocation.steps) == 5
@@ -163,6 +186,23 @@ def test_allocation_exponents_are_reproduced(allocation: porian.Porian) -> None:
         if one.weighted.value != one.plain.value:
             assert one.weighted.value == pytest.approx(one.printed[1], rel=1e-8)
         assert one.plain.lo < one.plain.value < one.plain.hi
+
+
+def test_tuning_follows_the_warm_up_and_not_the_decay(allocation: porian.Porian) -> None:
+    """The last setting has no decay: neither the answer nor a caption may say that corrections pile up to it."""
+    moves = {label: (before, after) for label, before, after in allocation.moves}
+    for label in (porian.DECAYED, porian.TUNED):
+        before, after = moves[label]
+        assert before is allocation.steps[porian.WARMED]
+        assert (after.name[2] == "chinchilla") == (label == porian.DECAYED)
+        found = f"{before.plain.value:.3f} to {after.plain.value:.3f}"
+        assert f"{label} {found}" in porian.claims(allocation)[1].found
+    answer = porian.answer(allocation)
+    decayed, tuned = (allocation.steps[label].plain for label in (porian.DECAYED, porian.TUNED))
+    assert f"decay to the end of each run takes it to {decayed.value:.3f} (" in answer
+    assert f"without decay to {tuned.value:.3f} (" in answer
+    for name in ("porian_sizes", "porian_exponents"):
+        assert f"except for the last ({porian.TUNED})" in FIGURES[name].caption(allocation)
 
 
 def test_the_interval_of_a_slope_is_that_of_an_independent_regression(allocation: porian.Porian) -> None:
@@ -191,13 +231,18 @@ def test_a_parabola_through_a_parabola_is_exact() -> None:
         ("chinchilla", "chinchilla_isoflop", 3, "runs 6e18"),
         ("gadre", "gadre_c4", 2, "runs M 20"),
         ("porian", "porian_isoflop", -1, "points 2.56e19"),
+        ("clark", "clark_sbase", 1, "runs 27.3M"),
+        ("muennighoff", "muennighoff_epochs", 0, "runs N 4.25B, D 84B"),
     ],
 )
 def test_another_row_is_another_figure(name: str, figure: str, row: int, gid: str) -> None:
     """A figure shows the rows, and the fits of them: nothing of it is stored."""
-    module: Any = {"chinchilla": chinchilla, "gadre": gadre, "porian": porian}[name]
-    rows = module.read()
-    build: Callable[[Any], Any] = module.build if name == "porian" else lambda table: module.build(table, draws=2)
+    modules = {
+        "chinchilla": chinchilla, "clark": clark, "gadre": gadre, "muennighoff": muennighoff, "porian": porian,
+    }  # fmt: skip
+    module: Any = modules[name]
+    few = {"porian": {}, "muennighoff": {"draws": 0, "free_draws": 0}}.get(name, {"draws": 2})
+    rows, build = module.read(), partial(module.build, **few)
     first = rows[0] if name == "porian" else rows
     at = int(np.flatnonzero(first.frame.apply(_shown(name), axis=1))[row])
     changed = moved(first, at, 1.05)
@@ -210,12 +255,37 @@ def test_another_row_is_another_figure(name: str, figure: str, row: int, gid: st
     assert any(a[1] == pytest.approx(y) for a in old)
 
 
+@pytest.mark.parametrize(("figure", "gid"), [("tinystories_speed", BEST_CELL), ("tinystories_grid", "cell 2 2")])
+def test_another_row_of_the_small_study_is_another_figure(figure: str, gid: str) -> None:
+    def shows(rows: list[dict[str, str]]) -> tuple[dict[str, object], float]:
+        data = tinystories.build(rows)
+        axes = drawn(FIGURES[figure], data).axes[0]
+        marks = {str(line.get_gid()): (line.get_xydata().tolist(),) for line in axes.lines if line.get_gid()}
+        texts = {str(text.get_gid()): text.get_text() for text in axes.texts if text.get_gid()}
+        return {**marks, **texts}, data.named(BEST_CELL).ppl
+
+    rows = tinystories.read()
+    before, _ = shows(rows)
+    next(row for row in rows if row["run"] == BEST_CELL)["final_val_ppl"] = "6.5"
+    after, ppl = shows(rows)
+    assert ppl == 6.5
+    assert {gid} == {name for name in before if before[name] != after[name]}
+    assert "6.5" in str(after[gid])
+
+
 def _shown(name: str) -> Callable[[Any], bool]:
     """Return which rows the line of the figure shows."""
     if name == "chinchilla":
         return lambda row: abs(np.log(row["C"] / 6e18)) <= chinchilla.NEAR
     if name == "gadre":
         return lambda row: row["dataset"] == "c4_original" and row["tok_mult"] == 20
+    if name == "clark":
+        return lambda row: (
+            row["router_type"] in ("S-Base", "Dense") and row["N_a"] == 27279360 and row["routing_frequency"] == 0.5
+            and row["top_k"] == 1 and row["seed"] == 42
+        )  # fmt: skip
+    if name == "muennighoff":
+        return lambda row: abs(row["N"] / 4.25e9 - 1) < 0.01 and abs(row["D"] / 84e9 - 1) < 0.01
     last = porian.STEPS[-1][1]
     return lambda row: row["C"] == 2.56e19 and tuple(row[column] for column in porian.SETTING) == last
 
@@ -267,6 +337,16 @@ def test_the_tinystories_rows_come_out_again() -> None:
     assert (best.jitter, best.capacity, best.mean) == (0.05, 1.5, pytest.approx(6.885307))
     assert len(data.grid.cells) == 9
     assert [claim.verdict for claim in tinystories.claims(data)] == [AGREES, CANNOT]
+
+
+def test_what_the_mixtures_have_more_is_counted_and_said_with_its_N() -> None:
+    data = tinystories.build(tinystories.read())
+    assert "3.0 to 10.9 times" in tinystories.more_parameters(data)
+    assert "vocabulary apart; with it 1.5 to 3.7 times" in tinystories.more_parameters(data)
+    assert tinystories.more_parameters(data) in " ".join(tinystories.reasons(data))
+    fewer = replace(data, rows=tuple(row for row in data.rows if row.experts != 16))
+    N = [arm.shape.N for arm in preset("tinystories-moe").arms if arm.label in ("dense", "E8")]
+    assert f"3.0 to {N[1] / N[0]:.1f} times" in tinystories.more_parameters(fewer)
 
 
 def test_the_page_of_a_paper_has_every_part(tmp_path: Path) -> None:

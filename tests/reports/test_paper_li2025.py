@@ -5,6 +5,7 @@ Expected numbers were computed apart from this code (least squares of the printe
 
 import csv
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ from reports.paper.li2025 import reproduction
 from reports.paper.li2025_claims import CLAIMS
 from reports.paper.li2025_design import DESIGN
 from reports.paper.li2025_effects import batches, coarse_ablations, coarse_rows, fewer_tokens, learning_rates
-from reports.paper.li2025_numbers import Li2025, read_li2025
+from reports.paper.li2025_numbers import Li2025, noise, read_li2025
 from reports.report import Report
 
 RUNS, ABLATIONS, BENCHMARKS = "li2025_runs.csv", "li2025_ablations.csv", "li2025_downstream.csv"
@@ -80,6 +81,45 @@ def test_minima_and_leads_are_those_computed_elsewhere(paper: Li2025) -> None:
     assert 0 < half < value
 
 
+def test_a_dense_run_has_the_noise_of_its_size_and_not_of_a_set_with_two_degrees_of_freedom(paper: Li2025) -> None:
+    """Of one run of the 7B models 2.776 x .00114 is known, the t quantile at the 4 degrees of freedom of table 12."""
+    found = {}
+    for name, series in paper.series.items():
+        for dense in (0, 1):
+            _, half = series.lead(dense) or (0.0, 0.0)
+            assert half > noise(paper.main[series.scale].fit)
+            value, _ = series.lead(dense) or (0.0, 0.0)
+            found[name, dense] = round(-value - half, 4), round(-value + half, 4)
+    assert found["7B, 68B tokens", 0] == (-0.0186, -0.0105)
+    assert found["7B, two epochs", 1] == (-0.0086, -0.0010)
+    assert noise(paper.main["7B"].fit) == pytest.approx(2.776 * 0.00114, rel=2e-3)
+    for series in paper.main.values():  # their own noise is that of the size
+        half = ((series.optimum.loss_hi or 0) - (series.optimum.loss_lo or 0)) / 2
+        assert series.lead(0) == pytest.approx(
+            (series.dense[0].bpc - (series.optimum.loss or 0), math.hypot(half, noise(series.fit)))
+        )
+
+
+def test_a_noisier_fresh_series_widens_what_is_said_of_repeated_data(tmp_path: Path, paper: Li2025) -> None:
+    other = read_li2025(changed(tmp_path, RUNS, {"table": "12", "r_a": "0.2007"}, bpc="0.4500"))
+    wider, before = (one.series["7B, 68B tokens"].lead(0) or (0, 0) for one in (other, paper))
+    assert wider[0] == before[0]
+    assert wider[1] > 1.2 * before[1]
+
+
+def test_the_answer_says_which_size_repeats_its_data(page: Page) -> None:
+    assert "at 3B on 65B repeated tokens" in page.answer
+    assert page.answer.count("repeated tokens") == 1
+    assert "7B on two epochs −0.0048 (−0.0086 to −0.0010)" in " ".join(page.more)
+    assert "one noise" in " ".join(page.sections[-2].items).lower()
+
+
+def test_a_curve_that_ends_at_its_last_rate_asks_nothing_of_a_published_paper(paper: Li2025) -> None:
+    caption = figures_of("li2025")["li2025-2a"].caption(paper)
+    assert "add rates" not in caption
+    assert "lowest at the highest rate of the runs; the rate of its minimum, if it has one: above 39.4 %." in caption
+
+
 def test_learning_rates_are_off_the_stated_rule_as_known(paper: Li2025) -> None:
     ratios = {arm: [ratio for _, ratio in runs] for arm, runs in learning_rates(paper).items()}
     known = {"2B dense": 1.02, "2B MoE": 2.04, "3B dense": 2.03, "3B MoE": 2.76, "7B dense": 1.02, "7B MoE": 1.02}
@@ -115,6 +155,9 @@ def test_verdicts(paper: Li2025) -> None:
     assert len(differing) == 3
     assert "4.60 times as many at 2B" in claim(paper, "more_tokens")[0]
     assert claim(paper, "constant")[1] == "cannot be told"
+    assert all(each.by for each in made)
+    for always in ("fixed_D", "more_unique"):  # each difference is less than what two runs differ by
+        assert claim(paper, always)[1] == "cannot be told"
     assert claim(paper, "beats_twice_the_compute")[1] == "cannot be told"
     assert "wins 4 of 16" in claim(paper, "strict_benchmarks")[0]
     assert "20.48" in claim(paper, "strict_benchmarks")[0]
@@ -126,7 +169,8 @@ def test_verdicts(paper: Li2025) -> None:
         ({"table": "13", "arm": "dense_C1", "scale": "2B"}, {"bpc": "0.4815"}, "beats_dense_2b", "differs"),
         ({"table": "13", "arm": "dense_C2", "scale": "7B"}, {"bpc": "0.4700"}, "beats_twice_the_compute", "agrees"),
         ({"table": "11", "r_a": "0.5330"}, {"bpc": "0.4900"}, "fixed_D", "differs"),
-        ({"table": "15", "r_a": "0.1883"}, {"bpc": "0.4700"}, "more_unique", "differs"),
+        ({"table": "12", "r_a": "0.2007"}, {"D": "3.50e11"}, "equal_resources", "differs"),  # C as printed is alike
+        ({"table": "16", "r_a": "0.1883"}, {"bpc": "0.4830"}, "more_unique", "differs"),
     ],
 )
 def test_another_row_gives_another_verdict(

@@ -10,7 +10,7 @@ from jobs.record import RunRecord
 from planners import RunSpec, Study, preset
 from reports import Report, write_report
 from reports.gallery import write_gallery
-from reports.paper import reproduce
+from reports.paper import REPRODUCTIONS, reproduce
 from reports.versus import write_versus
 
 DESK, PHONE, PAPER = 1280, 390, 703
@@ -25,7 +25,12 @@ def chromium() -> Iterator[Browser]:
         yield opened
 
 
-PAGES = ("smoke", "wide", "gaps", "versus", "li2025", "tinystories", pytest.param("gallery", marks=pytest.mark.soak))
+LONG = ("muennighoff", "gallery")
+"""Pages that take longest to make."""
+PAGES = [
+    pytest.param(name, marks=[pytest.mark.soak] if name in LONG else [])
+    for name in ("smoke", "wide", "gaps", "versus", *REPRODUCTIONS, "gallery")
+]
 
 
 @pytest.fixture(scope="module", params=PAGES)

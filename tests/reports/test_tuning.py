@@ -37,7 +37,7 @@ def test_a_rule_that_is_best_loses_nothing_and_is_bracketed(make: Make, tmp_path
     assert list(rows) == ["dense", "K1", "K2", "K4", "K8", "K16", "dense optimal", "dense N_a of K4"]
     for arm in ("K1", "K2", "K4", "K8"):
         assert (rows[arm]["rule_loses"], rows[arm]["lr_closed"], rows[arm]["batch_closed"]) == (0, "yes", "yes")
-        assert rows[arm]["pairs"] == 6
+        assert rows[arm]["pairs"] == 7
 
 
 def test_a_best_pair_at_the_end_is_not_bracketed_and_a_batch_of_one_sequence_is(make: Make, tmp_path: Path) -> None:
@@ -58,9 +58,9 @@ def test_all_pairs_are_listed_with_the_rule_s_own(make: Make, tmp_path: Path) ->
     evidence = read_evidence(make(tmp_path / "s", ASKED, bowl(1.0, 400), fit=False))
     table = tuning(evidence)
     assert table is not None
-    assert len(table.rows) == 48
+    assert len(table.rows) == 56
     assert sum(row[6] == "yes" for row in table.rows) == 8
-    assert all(len(search.tried) == 6 for search in searches(evidence))
+    assert all(len(search.tried) == 7 for search in searches(evidence))
 
 
 def test_a_study_without_tuning_has_no_such_table(smoke: Study) -> None:

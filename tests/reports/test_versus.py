@@ -14,7 +14,7 @@ from scipy.stats import ttest_ind, ttest_rel
 
 from jobs.record import DomainLoss, RunRecord
 from planners import Question, RunSpec, Study, UsageError
-from reports.against import NONE, PAIRED, SAME, WELCH, Versus, against, match, ratio
+from reports.against import BLOCKED, NONE, PAIRED, SAME, WELCH, Versus, _blocked, against, match, ratio
 from reports.evidence import Arm, read_evidence
 from reports.figures.versus import draw_losses
 from reports.page import to_html
@@ -92,6 +92,29 @@ def test_the_overall_difference_is_that_of_the_means_by_seed(wide: Study, after:
     assert half is not None
     interval = ttest_rel(gaps, np.zeros(3)).confidence_interval(0.95)
     assert (found.overall.value - half, found.overall.value + half) == pytest.approx((interval.low, interval.high))
+
+
+def test_without_pairs_the_overall_difference_is_between_the_means_of_seeds(wide: Study, other_corpus: Study) -> None:
+    """Welch's test of three and three numbers, and not of all the runs as if they were independent."""
+    found = compared(wide, other_corpus)
+    means = [np.mean([losses(getattr(pair, of), "bpb") for pair in found.matched], axis=0) for of in ("a", "b")]
+    interval = ttest_ind(means[1], means[0], equal_var=False).confidence_interval(0.95)
+    assert found.overall is not None
+    half = found.overall.half()
+    assert half is not None
+    assert (found.overall.value - half, found.overall.value + half) == pytest.approx((interval.low, interval.high))
+    assert (found.overall.how, found.overall.n) == (BLOCKED, 6)
+
+
+def test_arms_of_other_seeds_are_independent_blocks() -> None:
+    """Two budgets with seeds of their own: variances of two means, each over half of the arms."""
+    first, second = {0: 1.0, 1: 1.2, 2: 1.5}, {3: 2.0, 4: 2.6}
+    found = _blocked([first, {s: x + 1 for s, x in first.items()}, second, second])
+    assert found is not None
+    expected = 0.25 * np.var(list(first.values()), ddof=1) / 3 + 0.25 * np.var(list(second.values()), ddof=1) / 2
+    assert found.variance == pytest.approx(expected)
+    assert found.mean == pytest.approx(np.mean([np.mean(list(first.values())) + 0.5, np.mean(list(second.values()))]))
+    assert _blocked([first, {0: 1.0}]) is None
 
 
 def test_other_corpora_are_compared_in_bits_per_byte_by_welch(wide: Study, other_corpus: Study) -> None:
