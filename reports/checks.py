@@ -12,9 +12,9 @@ from jobs.record import IMBALANCED, RunRecord
 from planners.check import Check
 from planners.equality import R_A_TOLERANCE, n_tolerance
 from reports.advice import stale
-from reports.device_time import hours
+from reports.device_time import UNSTEADY, least_steady, unsteadiness
 from reports.evidence import Arm, Evidence, Run
-from reports.numerals import counted, fixed, general, listed, percent, residual, sentence, span
+from reports.numerals import counted, fixed, general, listed, percent, residual, span
 from reports.series import heading
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ MOST = 3
 """Series of which a check gives the numbers; the others are counted."""
 C_TOLERANCE = 0.01
 """Relative residual of C above which arms are not said to have equal compute."""
-UNSTEADY = 1.25
-"""Ratio of the longest to the shortest time of the seeds of an arm above which its times are said to be disturbed."""
+
 
 Verdict = tuple[bool, str] | None
 """(whether all is well, the evidence)."""
@@ -219,17 +218,15 @@ def _environment(evidence: Evidence) -> Verdict:
 
 
 def _timings(evidence: Evidence) -> Verdict:
-    """Compare the times of the seeds of an arm, which do the same work: where they differ, something else took time."""
-    taken = [(arm.label, [r.wall_s for r in arm.done if hours(r)]) for arm in evidence.arms]
-    ratios = [(max(times) / min(times), label, times) for label, times in taken if len(times) > 1]
-    if not ratios:
+    found = least_steady(evidence)
+    if found is None:
         return None
-    most, label, times = max(ratios)
-    found = span(times, fixed(1))
-    text = f"seconds of one arm differ up to {most:.2g}-fold between seeds (most: {label}, {found} s)"
-    if most <= UNSTEADY:
-        return True, f"{sentence(text)}"
-    return False, f"{sentence(text)} The seeds do the same work, so something else took time; times say little."
+    label, times = found
+    seconds = f"most: {label}, {span(times, fixed(1))} s"
+    text = f"Seconds of one arm differ up to {unsteadiness(times):.2g}-fold between seeds ({seconds})."
+    if unsteadiness(times) <= UNSTEADY:
+        return True, text
+    return False, f"{text} The seeds do the same work, so something else took time; times say little."
 
 
 CHECKS: dict[str, Callable[[Evidence], Verdict]] = {

@@ -17,6 +17,9 @@ from reports.series import Series
 Sum = tuple[float, float | None]
 """A sum of weighted mean losses, nats per token, and half its 95 % interval; null where an arm has one seed."""
 
+UNSTEADY = 1.25
+"""Ratio of the longest to the shortest time of the seeds of an arm above which its times are said to be disturbed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AtTime:
@@ -128,3 +131,14 @@ def equal(evidence: Evidence) -> Equal | None:
     first = [each for each in found if each.series == found[0].series]
     best = max(first, key=lambda each: (len(each.found), each.here.C), default=None)
     return best if best is not None and len(best.found) > 1 else None
+
+
+def least_steady(evidence: Evidence) -> tuple[str, list[float]] | None:
+    """Return the arm whose seeds differ most in time, which do the same work, and their seconds; None without two."""
+    timed = [(arm.label, [record.wall_s for record in arm.done if hours(record)]) for arm in evidence.arms]
+    return max((each for each in timed if len(each[1]) > 1), key=lambda each: unsteadiness(each[1]), default=None)
+
+
+def unsteadiness(times: list[float]) -> float:
+    """Return the ratio of the longest to the shortest time."""
+    return max(times) / min(times)

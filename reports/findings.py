@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from reports.device_time import equal
+from reports.device_time import UNSTEADY, equal, least_steady, unsteadiness
 from reports.evidence import Evidence
 from reports.fit_tables import seen
 from reports.numerals import counted, flops, general, listed, nats, percent, sentence, span
@@ -65,7 +65,15 @@ def in_equal_time(evidence: Evidence) -> str | None:
     return (
         f"In the device-time that the dense arm takes for C = {flops(found.here.C)} FLOPs ({found.hours:.3g} "
         f"device-hours), interpolated between budgets, MoE ends beside it, in nats/token: {ends}{left}"
+        f"{_disturbed(evidence)}"
     )
+
+
+def _disturbed(evidence: Evidence) -> str:
+    found = least_steady(evidence)
+    if found is None or unsteadiness(found[1]) <= UNSTEADY:
+        return ""
+    return f"; the times of one arm differ up to {unsteadiness(found[1]):.2g}-fold between seeds, so they say little"
 
 
 def _beside(value: float, half: float | None) -> str:
