@@ -151,6 +151,7 @@ def _worker(study: Study, runs: Sequence[RunStatus], cluster: Cluster, retry: bo
         retry=again,
         limit_s=warned if cluster.kind == "slurm" else None,
         code=code,
+        devices=cluster.devices_of_run,
     )
 
 

@@ -75,7 +75,7 @@ class Worker:
 
     `attempts` bounds what a run is given; `retry` names the failed runs to train again, with the attempts they had, so
     that a run that fails again is left; `limit_s` is when the scheduler's warning before a time limit is due;
-    `code` names the sources that it must find.
+    `code` names the sources that it must find; `devices` is what a run occupies, a part of one where runs share it.
     """
 
     def __init__(
@@ -87,10 +87,12 @@ class Worker:
         retry: dict[str, int] | None = None,
         limit_s: float | None = None,
         code: str | None = None,
+        devices: float | None = None,
     ):
         self.folder, self.execution = folder, execution or Execution()
         self.attempts, self.retry, self.limit_s = attempts, retry or {}, limit_s
         self.code = code
+        self.devices = self.execution.devices if devices is None else devices
         self._begin()
 
     def __call__(self, run_ids: list[str]) -> int:
@@ -172,7 +174,7 @@ class Worker:
         A full disk leaves it to the next sweep, a lost process of several is tried again at once.
         """
         print(f"{LOG_MARK}{spec.run_id}", file=sys.stderr, flush=True)
-        with attempt(study, spec) as self._ending:
+        with attempt(study, spec, self.devices) as self._ending:
             try:
                 record = train_and_record(study, spec, execution=self.execution, stop=lambda step: self._stopping)
             except Exception as error:

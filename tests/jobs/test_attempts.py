@@ -107,12 +107,10 @@ def one_run(study: Study) -> list[str]:
 def test_a_lost_process_is_tried_again_within_the_bound(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = RuntimeError("Connection closed by peer")
     train_like(monkeypatch, [gone, gone, "done"])
-    assert Worker(str(tiny_study.folder), attempts=3)(one_run(tiny_study)) == 1
-    assert [one.failure for one in read_attempts(tiny_study.run_folder(one_run(tiny_study)[0]))] == [
-        "node_lost",
-        "node_lost",
-        None,
-    ]
+    assert Worker(str(tiny_study.folder), attempts=3, devices=0.5)(one_run(tiny_study)) == 1
+    attempts = read_attempts(tiny_study.run_folder(one_run(tiny_study)[0]))
+    assert [one.failure for one in attempts] == ["node_lost", "node_lost", None]
+    assert [one.devices for one in attempts] == [0.5] * 3
 
 
 def test_the_bound_leaves_a_run_without_a_record(
