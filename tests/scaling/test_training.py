@@ -1,6 +1,5 @@
 """Rounds of a sweep that waits: what it attaches to, when it submits again, and when it leaves off."""
 
-
 import pytest
 from slurm_stand_in import ONE_EACH, StandIn, record_of
 
