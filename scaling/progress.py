@@ -116,7 +116,7 @@ def show_trained(study: Study, order: Order, trained: Trained, flags: cli.Flags)
     n_runs = len({run_id for one in trained.submitted for run_id in one.run_ids})
     n_jobs = sum(len(one.jobs or ()) for one in trained.submitted)
     failed = [run for run in left if run.state == "failed"]
-    if any(run.record is None and (run.in_flight or run.state == "running") for run in left):
+    if any(run.in_flight or run.state == "running" for run in left):
         already = f"; {trained.followed} were in flight already" if trained.followed else ""
         print(f"submitted {n_runs} runs in {n_jobs} jobs{already}")
         _show_withheld(trained.withheld)

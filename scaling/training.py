@@ -64,11 +64,7 @@ def train(
 def _flying(order: Order, new: list[Submission]) -> list[RunStatus]:
     """Return the runs that are at work: submitted just now, or before, by whomever."""
     started = {run_id for one in new for run_id in one.run_ids}
-    return [
-        run
-        for run in order.statuses
-        if run.spec.run_id in started or (run.record is None and (run.in_flight or run.state == "running"))
-    ]
+    return [run for run in order.statuses if run.spec.run_id in started or run.in_flight or run.state == "running"]
 
 
 def _progress(statuses: Sequence[RunStatus]) -> tuple[int, int]:

@@ -72,11 +72,14 @@ def record_of(spec: RunSpec, state: str = "done", **fields: object) -> RunRecord
     return RunRecord(spec=spec, state=state, **fields)  # type: ignore[arg-type]
 
 
-def begun(study: Study, spec: RunSpec, times: int = 1, job: str | None = None) -> None:
-    """Leave the traces of attempts that were killed."""
+def begun(study: Study, spec: RunSpec, times: int = 1, job: str | None = None, *, failed: bool = False) -> None:
+    """Leave the traces of attempts that were killed, or that failed."""
     folder = study.run_folder(spec.run_id)
     folder.mkdir(parents=True, exist_ok=True)
-    path_of(folder).write_text(times * (json.dumps({"event": "started", "D": 0, "job": job}) + "\n"))
+    lines = [{"event": "started", "D": 0, "job": job}]
+    if failed:
+        lines.append({"event": "ended", "failure": "exception", "wall_s": 1.0})
+    path_of(folder).write_text(times * "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def child_of(parent: RunSpec, like: RunSpec, seed: int = 7) -> RunSpec:
