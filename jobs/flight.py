@@ -46,6 +46,11 @@ class Flight:
         return {run_id for one in self.alive for run_id in one.run_ids}
 
     @property
+    def retried(self) -> dict[str, int]:
+        """The failed runs that are trained again, each with the attempts that it had."""
+        return {run_id: count for one in self.alive for run_id, count in one.submission.retry.items()}
+
+    @property
     def at_work(self) -> set[str]:
         """Runs of Slurm jobs that are running: one of each job's is being trained, by a machine that may be another."""
         return {

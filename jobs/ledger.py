@@ -11,7 +11,7 @@ import os
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,8 @@ class Submission:
     """Seconds that each pack is expected to take on its devices."""
     devices: int = 1
     """Devices of each job, for the sum of device-hours."""
+    retry: dict[str, int] = field(default_factory=dict)
+    """The failed runs that it trains again, each with the attempts that it had."""
     jobs: tuple[Job, ...] | None = None
     """Its jobs; null where the second line is missing."""
     refused: str | None = None
@@ -166,7 +168,7 @@ def _enter(found: dict[str, Submission], line: bytes) -> None:
     """Add what a line says to the submissions found so far."""
     row = json.loads(line)
     event, id = row["event"], row["id"]
-    known = {field.name: row[field.name] for field in fields(Submission) if field.name in row}
+    known = {one.name: row[one.name] for one in fields(Submission) if one.name in row}
     if event == "submitting":
         found[id] = from_json(Submission, known, "ledger")
     elif id in found:

@@ -25,7 +25,7 @@ class RunStatus:
     spec: RunSpec
     """What was asked for."""
     state: str
-    """done, diverged, failed, running, queued (in flight, and not begun or interrupted) or waiting."""
+    """done, diverged, failed, running, waiting, or queued: in flight, and not begun, interrupted or tried again."""
     record: RunRecord | None
     """Its record, once it ended."""
     D_seen: int
@@ -65,8 +65,16 @@ def statuses(study: Study, specs: Iterable[RunSpec], flight: Flight | None = Non
     flying = flight.run_ids if flight else set()
     at_work = flight.at_work if flight else set()
     job_states = flight.state_of_job() if flight else {}
+    retried = flight.retried if flight else {}
     return [
-        run_status(study, spec, spec.run_id in flying, at_work=spec.run_id in at_work, job_states=job_states)
+        run_status(
+            study,
+            spec,
+            spec.run_id in flying,
+            at_work=spec.run_id in at_work,
+            job_states=job_states,
+            retried=retried.get(spec.run_id),
+        )
         for spec in specs
     ]
 
@@ -78,8 +86,12 @@ def run_status(
     *,
     at_work: bool = False,
     job_states: dict[str, str] | None = None,
+    retried: int | None = None,
 ) -> RunStatus:
-    """Return the status of one run. A record that cannot be read counts as none, with a warning."""
+    """Return the status of one run. A record that cannot be read counts as none, with a warning.
+
+    A failed run is in flight only where a job is to try again after the `retried` attempts that it has had.
+    """
     try:
         record = read_record(study, spec)
     except UsageError as error:
@@ -100,11 +112,17 @@ def run_status(
             attempts=tuple(attempts),
             failure=record.failure,
         )
-    return _open_status(study, spec, record, in_flight, at_work, job_states or {})
+    return _open_status(study, spec, record, in_flight, at_work, job_states or {}, retried)
 
 
 def _open_status(
-    study: Study, spec: RunSpec, record: RunRecord | None, in_flight: bool, at_work: bool, job_states: dict[str, str]
+    study: Study,
+    spec: RunSpec,
+    record: RunRecord | None,
+    in_flight: bool,
+    at_work: bool,
+    job_states: dict[str, str],
+    retried: int | None,
 ) -> RunStatus:
     """Return the status of a run that may still be trained: without a record, or failed."""
     folder = study.run_folder(spec.run_id)
@@ -113,12 +131,13 @@ def _open_status(
     is_begun = bool(attempts) and not attempts[-1].ended
     running = is_running(folder) or (at_work and is_begun)
     past = attempts[:-1] if running and is_begun else attempts
-    resting = "queued" if in_flight else "waiting"
+    in_flight = in_flight and (record is None or retried == len(attempts))
+    resting = "queued" if in_flight else "failed" if record else "waiting"
     told = record.wall_s if record else line.get("wall_s") or 0.0
     wall_s, device_s = _taken(attempts, told, record.execution if record else None)
     return RunStatus(
         spec=spec,
-        state="running" if running else "failed" if record else resting,
+        state="running" if running else resting,
         record=record,
         D_seen=record.D_seen if record else line.get("D", 0),
         loss=line.get("loss"),

@@ -33,7 +33,7 @@ def sweep(
     with study_lock(study.folder / "sweep.lock", say=say):
         order = decide(study, cluster, retry=retry)
         land(study, order.flight)
-        submissions, works = _submit(study, order, cluster, retry)
+        submissions, works = _submit(study, order, cluster)
     for submission, work in zip(submissions, works, strict=True):
         work()
         if submission.executor == "debug":
@@ -69,9 +69,7 @@ def cancel(study: Study, by: str = "--cancel") -> tuple[int, list[str]]:
     return flight.n_jobs, troubles
 
 
-def _submit(
-    study: Study, order: Order, cluster: Cluster, retry: bool
-) -> tuple[list[Submission], list[Callable[[], None]]]:
+def _submit(study: Study, order: Order, cluster: Cluster) -> tuple[list[Submission], list[Callable[[], None]]]:
     """Submit the arrays of an order, with a line in the ledger before and after each."""
     chosen = set(order.run_ids)
     runs = [run for run in order.statuses if run.spec.run_id in chosen]
@@ -79,7 +77,7 @@ def _submit(
         return [], []
     check(study, runs, cluster)
     code = snapshot.take(study.cluster.absolute() / "code")
-    worker = _worker(study, runs, cluster, retry, code.name)
+    worker = _worker(study, runs, cluster, code.name)
     threads = max(run.spec.training.threads for run in runs)
     submissions: list[Submission] = []
     works = []
@@ -111,6 +109,9 @@ def _submit_one(
         packs=array.packs,
         predicted_s=array.predicted_s,
         devices=cluster.execution.devices,
+        retry={
+            run_id: count for pack in array.packs for run_id in pack if (count := worker.retry.get(run_id)) is not None
+        },
     )
     ledger.submitting(submission)
     try:
@@ -141,14 +142,13 @@ def check(study: Study, runs: Sequence[RunStatus], cluster: Cluster) -> None:
         check_shares(cluster.execution.devices, run.spec.training)
 
 
-def _worker(study: Study, runs: Sequence[RunStatus], cluster: Cluster, retry: bool, code: str) -> Worker:
-    again = {run.spec.run_id: len(run.attempts) for run in runs if retry and run.state == "failed"}
+def _worker(study: Study, runs: Sequence[RunStatus], cluster: Cluster, code: str) -> Worker:
     warned = cluster.limit_min * 60 - (cluster.warn_s or 90)
     return Worker(
         str(study.folder.absolute()),
         cluster.execution,
         attempts=cluster.attempts,
-        retry=again,
+        retry={run.spec.run_id: len(run.attempts) for run in runs if run.state == "failed"},
         limit_s=warned if cluster.kind == "slurm" else None,
         code=code,
         devices=cluster.devices_of_run,

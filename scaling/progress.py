@@ -11,7 +11,7 @@ from jobs.order import Order, unfinished
 from jobs.status import STATES, RunStatus
 from planners import Study
 from planners.quantity import format_quantity
-from scaling import cli
+from scaling import cli, clusters
 from scaling.training import Trained
 from scaling.watch import duration
 
@@ -80,10 +80,8 @@ def show_order(study: Study, order: Order, cluster: Cluster, flags: cli.Flags) -
     _show_flight(order)
     _show_withheld(order.withheld)
     failed = any(run.state == "failed" for run in left)
-    if order.run_ids or not failed:
-        print(f"next: {cli.command('sweep', study.folder)} --go{' --retry' if flags.retry else ''}")
-    else:
-        print(f"next: {cli.command('sweep', study.folder)} --go --retry")
+    retry = flags.retry or (failed and not order.run_ids)
+    show_next(study, flags, "--go", *(["--retry"] if retry else []))
 
 
 def show_status(study: Study, order: Order, cluster: Cluster, flags: cli.Flags) -> None:
@@ -104,10 +102,8 @@ def show_status(study: Study, order: Order, cluster: Cluster, flags: cli.Flags) 
         print(f"{count} {name}: {FAILURES[name].advice}")
     _show_flight(order)
     _show_withheld(order.withheld)
-    command = cli.command("sweep", study.folder)
-    waiting = order.run_ids
     failed = any(run.state == "failed" for run in order.statuses)
-    print(f"next: {command} --go" if waiting or not failed else f"next: {command} --go --retry")
+    show_next(study, flags, "--go", *(["--retry"] if failed and not order.run_ids else []))
 
 
 def show_trained(study: Study, order: Order, trained: Trained, flags: cli.Flags) -> None:
@@ -116,22 +112,27 @@ def show_trained(study: Study, order: Order, trained: Trained, flags: cli.Flags)
     if not left:
         _show_end(study, order.statuses)
         return
-    command = cli.command("sweep", study.folder)
     print()
     n_runs = len({run_id for one in trained.submitted for run_id in one.run_ids})
     n_jobs = sum(len(one.jobs or ()) for one in trained.submitted)
     failed = [run for run in left if run.state == "failed"]
-    if any(run.record is None and (run.in_flight or run.state == "running") for run in left):
+    if any(run.in_flight or run.state == "running" for run in left):
         already = f"; {trained.followed} were in flight already" if trained.followed else ""
         print(f"submitted {n_runs} runs in {n_jobs} jobs{already}")
         _show_withheld(trained.withheld)
-        print(f"next: {command} --status")
+        show_next(study, flags, "--status")
         return
     print(f"{len(failed)} of {len(order.statuses)} runs failed, {len(left) - len(failed)} have not ended")
     if len(failed) < len(left) and not trained.withheld:
         print("\n".join(newest_log(study)))
     _show_withheld(trained.withheld)
-    print(f"next: {command} --go --retry" if failed else f"next: {command} --go")
+    show_next(study, flags, "--go", *(["--retry"] if failed else []))
+
+
+def show_next(study: Study, flags: cli.Flags, *words: str) -> None:
+    """Print the next command, with the flags of where and how that this one was given."""
+    again = cli.spelled(flags, (*(["wait"] if "--go" in words else []), *clusters.FLAGS))
+    print(f"next: {cli.command('sweep', study.folder, *words, *again)}")
 
 
 def _show_end(study: Study, statuses: Sequence[RunStatus]) -> None:

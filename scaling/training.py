@@ -38,11 +38,13 @@ def train(
     """
     wait = cluster.kind != "slurm" if wait is None else wait
     submitted: list[Submission] = []
+    watched: set[str] = set()
     followed, first = 0, True
     try:
         while True:
             order, new = sweep(study, cluster, retry=retry and first, say=lambda text: _say(text, quiet))
             submitted += new
+            watched |= {one.id for one in _open(order, new) if not one.cancelled}
             flying = _flying(order, new)
             followed = followed or sum(run.in_flight for run in flying)
             trained = Trained(submitted=tuple(submitted), withheld=order.withheld, followed=followed)
@@ -51,7 +53,7 @@ def train(
             room_for = cluster.max_jobs if order.withheld else None
             follow(study, flying, Watch(quiet=quiet), executor=_slowest(order, cluster), room_for=room_for)
             executors.leave(new)
-            if _progress(status(study)) == _progress(order.statuses) or _is_cancelled(study, submitted):
+            if _progress(status(study)) == _progress(order.statuses) or _is_cancelled(study, watched, quiet):
                 return trained
             first = False
     except KeyboardInterrupt:
@@ -62,11 +64,7 @@ def train(
 def _flying(order: Order, new: list[Submission]) -> list[RunStatus]:
     """Return the runs that are at work: submitted just now, or before, by whomever."""
     started = {run_id for one in new for run_id in one.run_ids}
-    return [
-        run
-        for run in order.statuses
-        if run.spec.run_id in started or (run.record is None and (run.in_flight or run.state == "running"))
-    ]
+    return [run for run in order.statuses if run.spec.run_id in started or run.in_flight or run.state == "running"]
 
 
 def _progress(statuses: Sequence[RunStatus]) -> tuple[int, int]:
@@ -74,9 +72,17 @@ def _progress(statuses: Sequence[RunStatus]) -> tuple[int, int]:
     return sum(run.record is not None for run in statuses), sum(len(run.attempts) for run in statuses)
 
 
-def _is_cancelled(study: Study, submitted: list[Submission]) -> bool:
-    ids = {one.id for one in submitted}
-    return any(one.cancelled for one in Ledger(study).read() if one.id in ids)
+def _open(order: Order, new: list[Submission]) -> list[Submission]:
+    """Return the submissions that are in flight: those of before, by whomever, and the new ones."""
+    return [*(one.submission for one in order.flight.alive), *new]
+
+
+def _is_cancelled(study: Study, watched: set[str], quiet: bool) -> bool:
+    """Whether somebody has asked for the end of what is watched; what was cancelled before is not watched."""
+    by = next((one.cancelled for one in Ledger(study).read() if one.id in watched and one.cancelled), None)
+    if by is not None:
+        _say(f"ended by {by}; nothing more is submitted", quiet)
+    return by is not None
 
 
 def _slowest(order: Order, cluster: Cluster) -> str:

@@ -1,0 +1,67 @@
+"""Rounds of a sweep that waits: what it attaches to, when it submits again, and when it leaves off."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from slurm_stand_in import ONE_EACH, StandIn, begun, record_of
+
+from jobs.flight import in_flight
+from jobs.record import write_record
+from jobs.status import status
+from jobs.submit import cancel, sweep
+from planners import Study
+from scaling import cli, training
+
+
+def test_a_sweep_that_only_attached_submits_nothing_after_a_cancel(
+    twelve: Study, slurm_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """While it waits a run ends and somebody else cancels; the jobs were another process's."""
+    sweep(twelve, ONE_EACH)
+
+    def cancelled_elsewhere(*_: object, **__: object) -> None:
+        write_one(twelve)
+        cancel(twelve)
+
+    monkeypatch.setattr(training, "follow", cancelled_elsewhere)
+    assert cli.main(["sweep", str(twelve.folder), "--go", "--wait", "--cluster", "slurm"]) == cli.GAPS
+    assert slurm_stand_in.queue == []
+    assert "ended by --cancel" in capsys.readouterr().err
+
+
+def write_one(study: Study) -> None:
+    write_record(study, record_of(study.runs()[0]))
+
+
+def test_a_failed_run_that_is_tried_again_is_in_flight(
+    twelve: Study, slurm_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Its old record is there until its job takes it up; failed runs of a job that tries nothing again are not."""
+    first, second, *others = twelve.runs()
+    sweep(twelve, replace(ONE_EACH, pack=30))
+    for spec in (first, second):
+        begun(twelve, spec, failed=True)
+        write_record(twelve, record_of(spec, "failed"))
+    for spec in others:
+        write_record(twelve, record_of(spec))
+    command = ["sweep", str(twelve.folder), "--cluster", "slurm"]
+    assert [run.state for run in status(twelve, in_flight(twelve))][:2] == ["failed"] * 2  # their job retries nothing
+    assert cli.main([*command, "--go", "--retry"]) == cli.DONE
+    assert len(slurm_stand_in.queue) == 2
+    shown = capsys.readouterr().out
+    assert "submitted 2 runs in 1 jobs" in shown
+    assert "1 failed" not in shown
+    assert shown.splitlines()[-1].endswith("--status --cluster slurm")
+    assert sweep(twelve, ONE_EACH, retry=True)[1] == []
+    waited_for: list[str] = []
+    monkeypatch.setattr(
+        training, "follow", lambda study, runs, *_, **__: waited_for.extend(r.spec.run_id for r in runs)
+    )
+    cli.main([*command, "--go", "--wait"])
+    assert waited_for == [first.run_id, second.run_id]
+    assert cli.main([*command, "--status", "--json"]) == cli.GAPS
+    totals = json.loads(capsys.readouterr().out.splitlines()[-1])["totals"]
+    assert (totals["queued"], totals["failed"]) == (2, 0)
+    begun(twelve, first, times=2, failed=True)  # it has failed again; the other one is still to come
+    assert [run.state for run in status(twelve, in_flight(twelve))][:2] == ["failed", "queued"]
