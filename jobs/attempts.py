@@ -134,15 +134,15 @@ def _lived_s(folder: Path) -> float:
 def spent(attempts: list[Attempt], D_now: int) -> int:
     """Return how many attempts count against the bound, none of them being at work any more.
 
-    Those count that failed by a fault of the run, and those that were interrupted or killed before a new checkpoint:
-    D_now tokens are in the newest one.
+    Those count that failed by a fault of the run, and those that were interrupted or killed before a new checkpoint
+    (D_now tokens are in the newest one), except by a full disk, which is everybody's.
     """
     starts = [attempt.D_start for attempt in attempts]
     return sum(_counts(attempt, D) for attempt, D in zip(attempts, [*starts[1:], D_now], strict=False))
 
 
 def _counts(attempt: Attempt, D_reached: int) -> bool:
-    if attempt.ended and attempt.failure is None:
+    if attempt.ended and attempt.failure in (None, "disk_full"):
         return False
     if attempt.failure is None or is_interruption(attempt.failure):
         return D_reached <= attempt.D_start

@@ -13,14 +13,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from jobs import snapshot
 from jobs.attempts import D_saved, Ending, attempt, read_attempts, retire, spent
 from jobs.execution import Execution
-from jobs.failures import ATTEMPTS, classify, is_interruption
+from jobs.failures import ATTEMPTS, classify, is_for_all, is_interruption
 from jobs.group import task_group
 from jobs.notice import Notice
 from jobs.ranks import GRACE_S, error_told, follow, is_first, is_rank, launch
@@ -152,6 +152,7 @@ class Worker:
                 return self._train(study, spec) if self._is_due(study, spec) else "gone"
         except OSError as error:
             print(f"run {spec.run_id} is left: {error}", file=sys.stderr)
+            self._stopping = self._stopping or is_for_all(error)
             return "left"
 
     def _is_due(self, study: Study, spec: RunSpec) -> bool:
@@ -171,7 +172,8 @@ class Worker:
     def _train(self, study: Study, spec: RunSpec) -> str:
         """Train a run that is due. An interruption that is no fault of the run leaves it without a record.
 
-        A full disk leaves it to the next sweep, a lost process of several is tried again at once.
+        A lost process of several is tried again at once; a full disk and a GPU that failed end this worker, because
+        they would take its other runs too.
         """
         print(f"{LOG_MARK}{spec.run_id}", file=sys.stderr, flush=True)
         with attempt(study, spec, self.devices) as self._ending:
@@ -183,6 +185,7 @@ class Worker:
                 if not is_interruption(self._ending.failure) or is_end_of_job(error):
                     raise
                 print(f"run {spec.run_id} is left: {first_line(error)}", file=sys.stderr)
+                self._stopping = self._stopping or is_for_all(error)
                 return "again" if self._ending.failure == "node_lost" and not self._stopping else "left"
             if record is None:
                 self._ending.failure = self._interrupted
@@ -262,6 +265,9 @@ def train_and_record(
         told = error_told(folder) if is_rank() else None
         failure = classify(error, told)
         if is_end_of_job(error) or (is_interruption(failure) and is_first()):
+            if is_rank() and told is None:  # the worker that started this process only sees that it ended
+                with suppress(OSError):
+                    write_text(folder / "error.txt", traceback.format_exc())
             raise
         if not isinstance(error, UsageError):
             print(traceback.format_exc(), file=sys.stderr)
