@@ -85,12 +85,8 @@ def unfinished(statuses: Sequence[RunStatus]) -> list[RunStatus]:
 
 
 def wanted(statuses: Sequence[RunStatus], *, retry: bool) -> list[RunStatus]:
-    """Return the runs to train: those without a record, and failed ones where asked, if nobody is at them."""
-    return [
-        run
-        for run in statuses
-        if not run.in_flight and run.state != "running" and (run.record is None or (retry and run.state == "failed"))
-    ]
+    """Return the runs to train: those that wait, and failed ones where asked; nobody is at either."""
+    return [run for run in statuses if run.state == "waiting" or (retry and run.state == "failed")]
 
 
 def decide(study: Study, cluster: Cluster, *, retry: bool = False) -> Order:
@@ -120,9 +116,9 @@ def decide(study: Study, cluster: Cluster, *, retry: bool = False) -> Order:
 
 
 def _with_parents(runs: list[RunStatus], statuses: Sequence[RunStatus], withheld: list[str]) -> list[RunStatus]:
-    """Return the runs, parents first, without those whose parent is neither done nor about to be."""
+    """Return the runs, parents first, without those whose parent is neither trained nor about to be."""
     by_id = {run.spec.run_id: run for run in statuses}
-    coming = {run.spec.run_id for run in statuses if run.state in FINAL or run.state == "running" or run.in_flight}
+    coming = {run.spec.run_id for run in statuses if run.is_trained or run.state == "running" or run.in_flight}
     kept: list[RunStatus] = []
     for generation in generations([run.spec for run in runs]):
         for spec in generation:
@@ -131,7 +127,10 @@ def _with_parents(runs: list[RunStatus], statuses: Sequence[RunStatus], withheld
                 kept.append(by_id[spec.run_id])
                 coming.add(spec.run_id)
     if len(kept) < len(runs):
-        withheld.append(f"{len(runs) - len(kept)} runs start from a run that failed, is withheld or is not in the plan")
+        withheld.append(
+            f"{len(runs) - len(kept)} runs start from a run that failed, diverged, is simulated, withheld or not in the"
+            " plan, and so leaves no weights; change the plan, or train that run first"
+        )
     return kept
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from jobs.attempts import Attempt, D_saved, read_attempts, spent
 from jobs.execution import Execution
-from jobs.failures import of_state
+from jobs.failures import is_interruption, of_state
 from jobs.flight import Flight
 from jobs.record import RunRecord, read_record
 from jobs.worker import is_running
@@ -25,7 +25,8 @@ class RunStatus:
     spec: RunSpec
     """What was asked for."""
     state: str
-    """done, diverged, failed, running, waiting, or queued: in flight, and not begun, interrupted or tried again."""
+    """done, diverged, running, queued: in flight, and not begun, interrupted or tried again; else failed where its last
+    failure is tried again only if asked, with a record or (killed for memory) without one; else waiting."""
     record: RunRecord | None
     """Its record, once it ended."""
     D_seen: int
@@ -48,6 +49,11 @@ class RunStatus:
     """Attempts that count against the bound."""
     failure: str | None = None
     """Class of the last failure; null where there was none."""
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has weights to start another run from."""
+        return self.state == "done" and self.record is not None and "simulated" not in self.record.flags
 
     @property
     def C_seen(self) -> float:
@@ -132,7 +138,9 @@ def _open_status(
     running = is_running(folder) or (at_work and is_begun)
     past = attempts[:-1] if running and is_begun else attempts
     in_flight = in_flight and (record is None or retried == len(attempts))
-    resting = "queued" if in_flight else "failed" if record else "waiting"
+    failure = _last_failure(record, past, job_states)
+    is_due = record is None and (failure is None or is_interruption(failure))
+    resting = "queued" if in_flight else "waiting" if is_due else "failed"
     told = record.wall_s if record else line.get("wall_s") or 0.0
     wall_s, device_s = _taken(attempts, told, record.execution if record else None)
     return RunStatus(
@@ -148,7 +156,7 @@ def _open_status(
         device_s=device_s,
         attempts=tuple(attempts),
         spent=spent(past, D_saved(folder, spec)) if past else 0,
-        failure=_last_failure(record, past, job_states),
+        failure=failure,
     )
 
 

@@ -21,7 +21,7 @@ from jobs import snapshot
 from jobs.attempts import D_saved, Ending, attempt, read_attempts, retire, spent
 from jobs.execution import Execution
 from jobs.failures import ATTEMPTS, classify, is_for_all, is_interruption
-from jobs.group import task_group
+from jobs.group import leads_others, task_group
 from jobs.notice import Notice
 from jobs.ranks import GRACE_S, error_told, follow, is_first, is_rank, launch
 from jobs.record import RunRecord, read_record, write_record
@@ -30,6 +30,8 @@ from planners.files import last_row, read_json, write_text
 from planners.spec import RunSpec
 from planners.study import Study
 
+POLL_S = 0.5
+"""Seconds between looks at the runs of another task."""
 LOG_MARK = "--- run "
 """What a worker writes in its log before each run, so that `--log` finds the part of one run."""
 
@@ -114,6 +116,8 @@ class Worker:
         finally:
             if group:
                 group.tell(None)
+        if not group and leads_others():
+            self._wait_for_others(study, run_ids, notice)
         notice.pass_on()
         return ended
 
@@ -127,6 +131,12 @@ class Worker:
             if not any(outcome in ("ended", "again") for _, outcome in outcomes):
                 break  # what is left belongs to others, or waits for them, or this worker was asked to stop
         return ended
+
+    def _wait_for_others(self, study: Study, run_ids: list[str], notice: Notice) -> None:
+        """Stay while another task of this job trains, so that the notice of a time limit finds who can requeue it."""
+        folders = [study.run_folder(run_id) for run_id in run_ids]
+        while not notice.has_come and any(map(is_running, folders)):
+            time.sleep(POLL_S)
 
     def checkpoint(self, run_ids: list[str]) -> Any:
         """Return what submitit requeues after a time limit or a preemption; every run has its own checkpoint."""
@@ -207,15 +217,15 @@ class Worker:
 
 
 def parent_is_ready(study: Study, spec: RunSpec) -> bool:
-    """Whether the run that this one starts from, if any, has ended well enough to be started from."""
+    """Whether the run that this one starts from, if any, has been trained to its end: no other leaves weights."""
     parent = spec.training.init_from
     if parent is None:
         return True
     try:
-        state = read_json(study.run_folder(parent) / "record.json").get("state")
+        record = read_json(study.run_folder(parent) / "record.json")
+        return record.get("state") == "done" and "simulated" not in record.get("flags", ())
     except (UsageError, AttributeError):
         return False
-    return bool(state != "failed")
 
 
 def read_or_put_aside(study: Study, spec: RunSpec) -> RunRecord | None:

@@ -7,7 +7,7 @@ import pytest
 
 from jobs import worker
 from jobs.attempts import Attempt, attempt, path_of, read_attempts, spent
-from jobs.failures import FAILURES, classify, of_state
+from jobs.failures import FAILURES, classify, is_for_all, of_state
 from jobs.logs import run_log
 from jobs.record import Environment, RunRecord, read_record, write_record
 from jobs.status import status
@@ -223,3 +223,22 @@ def test_a_sweep_ends_on_a_full_disk(tiny_study: Study, monkeypatch: pytest.Monk
     train_like(monkeypatch, [FULL] * 9)
     assert cli.main(["sweep", str(tiny_study.folder), "--go", "--cluster", "debug"]) == cli.GAPS
     assert sum(len(run.attempts) for run in status(tiny_study)) == 1
+
+
+def test_the_first_of_several_processes_tells_why_it_left(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobs.ranks import error_told
+    from jobs.training import loop
+
+    def poisoned(*_: object, **__: object) -> None:
+        raise POISON
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setattr(loop, "train", poisoned)
+    spec = tiny_study.runs()[0]
+    with pytest.raises(RuntimeError, match="illegal memory"):
+        worker.train_and_record(tiny_study, spec)
+    assert read_record(tiny_study, spec) is None
+    told = error_told(tiny_study.run_folder(spec.run_id))
+    assert told is not None
+    assert is_for_all(RuntimeError(told))  # as `launch` raises it in the worker

@@ -4,16 +4,16 @@ import json
 import os
 
 import pytest
+from slurm_stand_in import record_of
 
 from jobs.attempts import attempt, path_of, read_attempts
 from jobs.cluster import Cluster
 from jobs.execution import Execution
 from jobs.order import decide
-from jobs.record import Environment, RunRecord, write_record
+from jobs.record import write_record
 from jobs.submit import _worker
 from planners import Study
 
-WHERE = Environment(version="", commit=None, python="", torch="", device="", host="", started="", ended="")
 HOUR = 3600.0
 
 
@@ -22,14 +22,6 @@ def write_attempts(study: Study, *rows: dict[str, object]) -> None:
     folder = study.run_folder(study.runs()[0].run_id)
     folder.mkdir(parents=True, exist_ok=True)
     path_of(folder).write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-def end_first_run(study: Study, state: str, **fields: object) -> None:
-    """Write a record of the first run."""
-    outcome = {"loss": 2.0, "bpb": 3.0} if state == "done" else {"error": "it broke", "failure": "exception"}
-    spec = study.runs()[0]
-    given = {"D_seen": spec.training.D, "environment": WHERE, **outcome, **fields}
-    write_record(study, RunRecord(spec=spec, state=state, **given))  # type: ignore[arg-type]
 
 
 def hours(study: Study) -> float:
@@ -54,14 +46,14 @@ def test_an_interrupted_run_counts_on_all_its_devices(tiny_study: Study) -> None
 def test_what_was_lost_counts_once_the_run_is_done_too(tiny_study: Study) -> None:
     write_attempts(tiny_study, started(2), ended(2, "exception"), started(1), ended(0.5))
     assert hours(tiny_study) == 4.5
-    end_first_run(tiny_study, "failed", wall_s=60.0)
+    write_record(tiny_study, record_of(tiny_study.runs()[0], "failed", wall_s=60.0))
     assert hours(tiny_study) == 4.5
-    end_first_run(tiny_study, "done", wall_s=0.5 * HOUR, execution=Execution(devices=1))
+    write_record(tiny_study, record_of(tiny_study.runs()[0], "done", wall_s=0.5 * HOUR, execution=Execution(devices=1)))
     assert hours(tiny_study) == 4.5
 
 
 def test_a_record_says_more_where_attempts_are_unknown(tiny_study: Study) -> None:
-    end_first_run(tiny_study, "done", wall_s=HOUR, execution=Execution(devices=4))
+    write_record(tiny_study, record_of(tiny_study.runs()[0], "done", wall_s=HOUR, execution=Execution(devices=4)))
     assert hours(tiny_study) == 4
     write_attempts(tiny_study, started(None), ended(0.5))  # as before devices were kept
     assert hours(tiny_study) == 4

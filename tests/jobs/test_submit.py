@@ -20,6 +20,7 @@ from jobs.order import decide
 from jobs.record import read_record, write_record
 from jobs.status import status
 from jobs.submit import cancel, sweep
+from jobs.worker import Worker
 from planners import Study, UsageError
 from scaling import cli
 
@@ -57,10 +58,10 @@ def test_jobs_that_are_over_leave_their_runs_to_the_next_sweep(study: Study, slu
     slurm_stand_in.set("accounts", f"11_0|{first.name}|OUT_OF_MEMORY\n11_1|{first.name}|COMPLETED\n11_2|other|FAILED\n")
     slurm_stand_in.unset("queue")
     shown = {run.spec.run_id: run for run in decide(study, ONE_EACH).statuses}
-    assert shown[killed].state == "waiting"
-    assert shown[killed].failure == "out_of_memory"
+    assert (shown[killed].state, shown[killed].failure) == ("failed", "out_of_memory")
     order, _ = sweep(study, ONE_EACH)
-    assert len(order.run_ids) == 12
+    assert len(order.run_ids) == 11  # memory that does not suffice is a failure of the run: tried again if asked
+    assert decide(study, ONE_EACH, retry=True).run_ids == [killed]
     assert Ledger(study).read()[0].states == {"11_0": "OUT_OF_MEMORY"}
     asked = (slurm_stand_in.folder / "asked").read_text()
     decide(study, ONE_EACH)  # what has landed is not asked for again
@@ -173,6 +174,21 @@ def test_a_parent_is_scheduled_first(study: Study, slurm_stand_in: StandIn) -> N
     assert decide(study, ONE_EACH, retry=True).run_ids == [parent.run_id, child.run_id, grandchild.run_id]
     local = decide(study, Cluster(), retry=True).arrays[0].packs[0]
     assert local == (parent.run_id, child.run_id, grandchild.run_id)
+
+
+@pytest.mark.parametrize(("state", "flags"), [("diverged", ()), ("done", ("simulated",)), ("failed", ())])
+def test_a_parent_without_weights_keeps_its_children_waiting(study: Study, state: str, flags: tuple[str, ...]) -> None:
+    parent, other = study.runs()[:2]
+    child = child_of(parent, other)
+    study.plan_path.write_text("".join(json.dumps(spec.to_line()) + "\n" for spec in (parent, child)))
+    write_record(study, record_of(parent, state, flags=flags))
+    order = decide(study, Cluster())
+    assert order.run_ids == []
+    assert "leaves no weights" in order.withheld[0]
+    assert Worker(str(study.folder))([child.run_id]) == 0
+    assert read_record(study, child) is None
+    write_record(study, record_of(parent))
+    assert decide(study, Cluster()).run_ids == [child.run_id]
 
 
 CAPS = {
