@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 from slurm_stand_in import ONE_EACH, StandIn, begun, record_of
 
-from jobs.flight import in_flight
+from jobs import follow as following
+from jobs.flight import Flight, in_flight
+from jobs.ledger import Ledger, Submission, now
 from jobs.record import write_record
 from jobs.status import status
 from jobs.submit import cancel, sweep
@@ -65,3 +67,24 @@ def test_a_failed_run_that_is_tried_again_is_in_flight(
     assert (totals["queued"], totals["failed"]) == (2, 0)
     begun(twelve, first, times=2, failed=True)  # it has failed again; the other one is still to come
     assert [run.state for run in status(twelve, in_flight(twelve))][:2] == ["failed", "queued"]
+
+
+def test_what_is_waited_for_in_vain_is_said_once(
+    twelve: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Workers of a machine that cannot be asked, such as a container that is gone, are waited for."""
+    ids = tuple(spec.run_id for spec in twelve.runs())
+    there = Submission(id="x", time=now(), host="elsewhere", pid=1, executor="local", packs=(ids,), predicted_s=(1.0,))
+    Ledger(twelve).submitting(there)
+    monkeypatch.setattr(following, "POLL_S", 0.01)
+    monkeypatch.setitem(following.LOOK_S, "local", 0.0)
+    looks = iter(range(4))
+
+    def look(study: Study) -> Flight:
+        if next(looks, None) is None:
+            raise KeyboardInterrupt
+        return in_flight(study)
+
+    monkeypatch.setattr(following, "in_flight", look)
+    assert cli.main(["sweep", str(twelve.folder), "--go"]) == 130
+    assert capsys.readouterr().err.count("processes on elsewhere cannot be asked") == 1
