@@ -88,3 +88,38 @@ def test_what_is_waited_for_in_vain_is_said_once(
     monkeypatch.setattr(following, "in_flight", look)
     assert cli.main(["sweep", str(twelve.folder), "--go"]) == 130
     assert capsys.readouterr().err.count("processes on elsewhere cannot be asked") == 1
+
+
+def test_a_half_written_record_keeps_nobody_from_going_on(
+    twelve: Study, slurm_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """It counts as none, which is said once, however often it is looked at; the other runs are in the table."""
+    half, whole = twelve.runs()[:2]
+    for spec in (half, whole):
+        write_record(twelve, record_of(spec))
+    path = twelve.run_folder(half.run_id) / "record.json"
+    path.write_text(path.read_text()[:100])
+    command = ["sweep", str(twelve.folder), "--go", "--cluster", "slurm"]
+    assert cli.main(command) == cli.DONE
+    shown = capsys.readouterr()
+    assert "submitted 11 runs in 1 jobs" in shown.out
+    assert len(slurm_stand_in.queue) == 1
+    assert shown.err.count("counts as not trained") == 1
+    assert whole.run_id in twelve.runs_csv.read_text()
+    assert half.run_id not in twelve.runs_csv.read_text()
+    monkeypatch.setattr(following, "POLL_S", 0.01)
+    monkeypatch.setitem(following.LOOK_S, "slurm", 0.0)
+    looks = iter(range(4))
+
+    def look(study: Study) -> Flight:
+        if next(looks, None) is None:
+            slurm_stand_in.set("queue")
+        return in_flight(study)
+
+    monkeypatch.setattr(following, "in_flight", look)
+    with open(twelve.folder / "ledger.jsonl", "a") as ledger:
+        ledger.write('{"event": "subm\n')
+    assert cli.main([*command, "--wait"]) == cli.GAPS
+    shown = capsys.readouterr()
+    assert "counts as not trained" not in shown.err
+    assert shown.err.count("1 torn line") == 1
