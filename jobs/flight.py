@@ -123,10 +123,13 @@ NONE: frozenset[int] = frozenset()
 
 
 def processes_of(submission: Submission) -> list[int]:
-    """Return the processes of this machine that belong to a submission; of one that debug runs, its own."""
+    """Return the processes of this machine that belong to a submission; of one that debug runs, its own.
+
+    Whoever looks at its files names the id too, but starts no module of submitit, and is no sbatch.
+    """
     if submission.executor == "debug":
         return [submission.pid] if "python" in (command_line(submission.pid) or "") else []
-    return processes_with(submission.id)
+    return processes_with(submission.id, {"local": "-m submitit.", "slurm": "sbatch "}[submission.executor])
 
 
 def _on_slurm(submissions: list[Submission]) -> list[Alive]:

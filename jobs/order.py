@@ -64,8 +64,8 @@ class Order:
         """Device-seconds that its runs without a final record are expected to take."""
         return sum(self.seconds(run) * self.devices for run in unfinished(self.statuses))
 
-    devices: int = 1
-    """Devices of a run."""
+    devices: float = 1
+    """Devices of a run; a part of one where runs share it."""
 
     def seconds(self, run: RunStatus) -> float:
         """Return the seconds that a run is expected to take from where it stands."""
@@ -115,7 +115,7 @@ def decide(study: Study, cluster: Cluster, *, retry: bool = False) -> Order:
         arrays=arrays,
         workers=workers,
         withheld=tuple(withheld),
-        devices=cluster.execution.devices,
+        devices=cluster.devices_of_run,
     )
 
 
@@ -152,7 +152,7 @@ def _affordable(
     """Leave out what the cap on device-hours does not allow: from the first run on that it does not."""
     if cluster.max_device_hours is None:
         return runs
-    devices = cluster.execution.devices
+    devices = cluster.devices_of_run
     flying = [run for run in statuses if run.in_flight or run.state == "running"]
     hours = (sum(run.device_s for run in statuses) + sum(remaining_s(run, clock) * devices for run in flying)) / 3600
     kept = []

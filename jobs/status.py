@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jobs.attempts import Attempt, D_saved, read_attempts, spent
+from jobs.execution import Execution
 from jobs.failures import of_state
 from jobs.flight import Flight
 from jobs.record import RunRecord, readable_record
@@ -37,8 +38,10 @@ class RunStatus:
     """Seconds of training that are left, of a run that has begun; from its last metrics line."""
     wall_s: float = 0.0
     """Seconds that it has taken, those that were lost to interruptions included as far as they are known."""
+    device_s: float = 0.0
+    """The same times the devices that each attempt had."""
     attempts: tuple[Attempt, ...] = ()
-    """Attempts so far; not read for runs that are done."""
+    """Attempts so far."""
     spent: int = 0
     """Attempts that count against the bound."""
     failure: str | None = None
@@ -48,12 +51,6 @@ class RunStatus:
     def C_seen(self) -> float:
         """Training FLOPs spent so far; a run that ended counts whole."""
         return self.spec.C * (1.0 if self.record else self.D_seen / self.spec.training.D)
-
-    @property
-    def device_s(self) -> float:
-        """Device-seconds that it has taken."""
-        execution = self.record.execution if self.record else None
-        return self.wall_s * (execution.devices if execution else 1)
 
 
 def status(study: Study, flight: Flight | None = None) -> list[RunStatus]:
@@ -95,6 +92,8 @@ def run_status(
     """
     record = readable_record(study, spec)
     if record is not None and record.state != "failed":
+        attempts = read_attempts(study.run_folder(spec.run_id))
+        wall_s, device_s = _taken(attempts, record.wall_s, record.execution)
         return RunStatus(
             spec=spec,
             state=record.state,
@@ -102,7 +101,9 @@ def run_status(
             D_seen=record.D_seen,
             loss=record.loss,
             tokens_per_s=record.tokens_per_s,
-            wall_s=record.wall_s,
+            wall_s=wall_s,
+            device_s=device_s,
+            attempts=tuple(attempts),
             failure=record.failure,
         )
     return _open_status(study, spec, record, in_flight, at_work, job_states or {}, retried)
@@ -127,6 +128,7 @@ def _open_status(
     in_flight = in_flight and (record is None or retried == len(attempts))
     resting = "queued" if in_flight else "failed" if record else "waiting"
     told = record.wall_s if record else line.get("wall_s") or 0.0
+    wall_s, device_s = _taken(attempts, told, record.execution if record else None)
     return RunStatus(
         spec=spec,
         state="running" if running else resting,
@@ -136,11 +138,20 @@ def _open_status(
         tokens_per_s=line.get("tokens_per_s"),
         in_flight=in_flight,
         eta_s=line.get("eta_s") if record is None else None,
-        wall_s=max(told, sum(attempt.wall_s for attempt in attempts)),
+        wall_s=wall_s,
+        device_s=device_s,
         attempts=tuple(attempts),
         spent=spent(past, D_saved(folder, spec)) if past else 0,
         failure=_last_failure(record, past, job_states),
     )
+
+
+def _taken(attempts: list[Attempt], told_s: float, execution: Execution | None) -> tuple[float, float]:
+    """Return seconds and device-seconds of a run: those of its attempts, or what it told itself where that is more."""
+    told = execution.devices if execution else 1
+    devices = [told if one.devices is None else one.devices for one in attempts]
+    device_s = sum(one.wall_s * count for one, count in zip(attempts, devices, strict=True))
+    return max(told_s, sum(one.wall_s for one in attempts)), max(told_s * (devices or [told])[-1], device_s)
 
 
 def _last_failure(record: RunRecord | None, past: list[Attempt], job_states: dict[str, str]) -> str | None:

@@ -163,6 +163,7 @@ def _worker(study: Study, cluster: Cluster, retry: dict[str, int], code: str) ->
         retry=retry,
         limit_s=warned if cluster.kind == "slurm" else None,
         code=code,
+        devices=cluster.devices_of_run,
     )
 
 

@@ -13,14 +13,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from jobs import snapshot
 from jobs.attempts import D_saved, Ending, attempt, read_attempts, retire, spent
 from jobs.execution import Execution
-from jobs.failures import ATTEMPTS, classify, is_interruption
+from jobs.failures import ATTEMPTS, classify, is_for_all, is_interruption
 from jobs.group import task_group
 from jobs.notice import Notice
 from jobs.ranks import GRACE_S, error_told, follow, is_first, is_rank, launch
@@ -75,7 +75,7 @@ class Worker:
 
     `attempts` bounds what a run is given; `retry` names the failed runs to train again, with the attempts they had, so
     that a run that fails again is left; `limit_s` is when the scheduler's warning before a time limit is due;
-    `code` names the sources that it must find.
+    `code` names the sources that it must find; `devices` is what a run occupies, a part of one where runs share it.
     """
 
     def __init__(
@@ -87,10 +87,12 @@ class Worker:
         retry: dict[str, int] | None = None,
         limit_s: float | None = None,
         code: str | None = None,
+        devices: float | None = None,
     ):
         self.folder, self.execution = folder, execution or Execution()
         self.attempts, self.retry, self.limit_s = attempts, retry or {}, limit_s
         self.code = code
+        self.devices = self.execution.devices if devices is None else devices
         self._begin()
 
     def __call__(self, run_ids: list[str]) -> int:
@@ -150,6 +152,7 @@ class Worker:
                 return self._train(study, spec) if self._is_due(study, spec) else "gone"
         except OSError as error:
             print(f"run {spec.run_id} is left: {error}", file=sys.stderr)
+            self._stopping = self._stopping or is_for_all(error)
             return "left"
 
     def _is_due(self, study: Study, spec: RunSpec) -> bool:
@@ -169,10 +172,11 @@ class Worker:
     def _train(self, study: Study, spec: RunSpec) -> str:
         """Train a run that is due. An interruption that is no fault of the run leaves it without a record.
 
-        A full disk leaves it to the next sweep, a lost process of several is tried again at once.
+        A lost process of several is tried again at once; a full disk and a GPU that failed end this worker, because
+        they would take its other runs too.
         """
         print(f"{LOG_MARK}{spec.run_id}", file=sys.stderr, flush=True)
-        with attempt(study, spec) as self._ending:
+        with attempt(study, spec, self.devices) as self._ending:
             try:
                 record = train_and_record(study, spec, execution=self.execution, stop=lambda step: self._stopping)
             except Exception as error:
@@ -181,6 +185,7 @@ class Worker:
                 if not is_interruption(self._ending.failure) or is_end_of_job(error):
                     raise
                 print(f"run {spec.run_id} is left: {first_line(error)}", file=sys.stderr)
+                self._stopping = self._stopping or is_for_all(error)
                 return "again" if self._ending.failure == "node_lost" and not self._stopping else "left"
             if record is None:
                 self._ending.failure = self._interrupted
@@ -260,6 +265,9 @@ def train_and_record(
         told = error_told(folder) if is_rank() else None
         failure = classify(error, told)
         if is_end_of_job(error) or (is_interruption(failure) and is_first()):
+            if is_rank() and told is None:  # the worker that started this process only sees that it ended
+                with suppress(OSError):
+                    write_text(folder / "error.txt", traceback.format_exc())
             raise
         if not isinstance(error, UsageError):
             print(traceback.format_exc(), file=sys.stderr)

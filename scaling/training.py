@@ -68,8 +68,12 @@ def _flying(order: Order, new: list[Submission]) -> list[RunStatus]:
 
 
 def _progress(statuses: Sequence[RunStatus]) -> tuple[int, int]:
-    """Return what grows as long as jobs do anything at all; two rounds with one value would go on for ever."""
-    return sum(run.record is not None for run in statuses), sum(len(run.attempts) for run in statuses)
+    """Return what grows as long as jobs do anything at all; two rounds with one value would go on for ever.
+
+    A full disk counts no attempt, so a round of nothing else is no progress.
+    """
+    attempts = [attempt for run in statuses for attempt in run.attempts if attempt.failure != "disk_full"]
+    return sum(run.record is not None for run in statuses), len(attempts)
 
 
 def _open(order: Order, new: list[Submission]) -> list[Submission]:
