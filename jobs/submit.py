@@ -1,7 +1,7 @@
 """From an order to jobs: decided and submitted under one lock, with a line in the ledger before and after."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
 from jobs import executors, scheduler, snapshot
@@ -22,7 +22,7 @@ from planners.study import Study
 
 
 def sweep(
-    study: Study, cluster: Cluster, *, retry: bool = False, say: Callable[[str], None] = lambda text: None
+    study: Study, cluster: Cluster, *, retry: bool | Set[str] = False, say: Callable[[str], None] = lambda text: None
 ) -> tuple[Order, list[Submission]]:
     """Submit what is missing, under the lock of the study; return the order and what was submitted of it.
 

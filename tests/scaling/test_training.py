@@ -10,7 +10,7 @@ from jobs import follow as following
 from jobs.flight import Flight, in_flight
 from jobs.ledger import Ledger, Submission, now
 from jobs.record import write_record
-from jobs.status import status
+from jobs.status import RunStatus, status
 from jobs.submit import cancel, sweep
 from planners import Study
 from scaling import cli, training
@@ -123,3 +123,42 @@ def test_a_half_written_record_keeps_nobody_from_going_on(
     shown = capsys.readouterr()
     assert "counts as not trained" not in shown.err
     assert shown.err.count("1 torn line") == 1
+
+
+def test_waiting_ends_early_only_where_the_cap_on_jobs_keeps_runs_back(
+    twelve: Study, slurm_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(twelve, twelve.runs()[3], times=3)  # which is withheld for its attempts
+    rooms: list[object] = []
+    monkeypatch.setattr(training, "follow", lambda *_, room_for, **__: rooms.append(room_for))
+    for cap in ("50", "2"):
+        cli.main(
+            ["sweep", str(twelve.folder), "--go", "--wait", "--cluster", "slurm", "--max-jobs", cap, "--pack", "0"]
+        )
+        slurm_stand_in.set("queue")
+    assert rooms == [None, 2]
+
+
+def test_failed_runs_are_each_tried_again_once_however_many_rounds_that_takes(
+    twelve: Study, slurm_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Two jobs at once are allowed and six runs had failed; two of them fail again, and are left."""
+    specs = twelve.runs()
+    for spec in specs:
+        write_record(twelve, record_of(spec, "failed" if spec in specs[:6] else "done"))
+    rounds: list[list[str]] = []
+
+    def follow(study: Study, runs: list[RunStatus], *_: object, **__: object) -> None:
+        rounds.append([run.spec.run_id for run in runs])
+        for run in runs:
+            begun(study, run.spec, failed=True)
+            write_record(study, record_of(run.spec, "failed" if run.spec in specs[:2] else "done"))
+        slurm_stand_in.set("queue")
+
+    monkeypatch.setattr(training, "follow", follow)
+    caps = ["--max-jobs", "2", "--pack", "0"]
+    code = cli.main(["sweep", str(twelve.folder), "--go", "--retry", "--wait", "--cluster", "slurm", *caps])
+    assert code == cli.GAPS
+    assert [len(runs) for runs in rounds] == [2, 2, 2]
+    assert {run_id for runs in rounds for run_id in runs} == {spec.run_id for spec in specs[:6]}
+    assert "2 of 12 runs failed" in capsys.readouterr().out
