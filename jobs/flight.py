@@ -28,6 +28,11 @@ class Alive:
         """Runs that are in flight."""
         return {run_id for number in self.packs for run_id in self.submission.packs[number]}
 
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether it can never be told from this machine: another one's processes, Slurm's jobs where no Slurm is."""
+        return self.unknown is not None and (self.submission.executor != "slurm" or not scheduler.can_be_asked())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Flight:
@@ -69,8 +74,9 @@ class Flight:
 
     @property
     def unknown(self) -> list[str]:
-        """What could not be asked, one sentence each."""
-        return list(dict.fromkeys(one.unknown for one in self.alive if one.unknown))
+        """What could not be asked, and what to do about it, one sentence each."""
+        advice = {True: "--cancel gives them up", False: "they are waited for until it answers"}
+        return list(dict.fromkeys(f"{one.unknown}; {advice[one.is_out_of_reach]}" for one in self.alive if one.unknown))
 
     def state_of_job(self) -> dict[str, str]:
         """Return the last known states of jobs that are over."""

@@ -8,7 +8,6 @@ flight; whether a run is done, its record alone says.
 
 import json
 import os
-import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -16,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from planners.errors import UsageError
+from planners.errors import UsageError, warn
 from planners.records import from_json, to_json
 from planners.study import Study
 
@@ -137,7 +136,7 @@ class Ledger:
                 torn += 1
         if torn:
             many = "line" if torn == 1 else "lines"
-            print(f"warning: {torn} torn {many} of {self.path} left out", file=sys.stderr)
+            warn(f"{torn} torn {many} of {self.path} left out")
         return list(found.values())
 
     def _lines(self) -> list[bytes]:

@@ -1,6 +1,6 @@
 """What a sweep would submit now: wanted minus done minus in flight, in jobs of a sensible length, within its caps."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from jobs import executors, scheduler
@@ -42,6 +42,8 @@ class Order:
     """Processes that would share the pack, on this machine; jobs, on Slurm."""
     withheld: tuple[str, ...]
     """Why runs that are wanted are not submitted, one sentence a cap."""
+    is_full: bool = False
+    """Whether the cap on jobs in flight keeps some of them back."""
 
     @property
     def run_ids(self) -> list[str]:
@@ -84,12 +86,16 @@ def unfinished(statuses: Sequence[RunStatus]) -> list[RunStatus]:
     return [run for run in statuses if run.state not in FINAL]
 
 
-def wanted(statuses: Sequence[RunStatus], *, retry: bool) -> list[RunStatus]:
-    """Return the runs to train: those that wait, and failed ones where asked; nobody is at either."""
-    return [run for run in statuses if run.state == "waiting" or (retry and run.state == "failed")]
+def wanted(statuses: Sequence[RunStatus], *, retry: bool | Set[str]) -> list[RunStatus]:
+    """Return the runs to train: those that wait, and failed ones where asked; nobody is at either.
+
+    `retry` asks for all that failed, or for those with these ids.
+    """
+    asked = retry if isinstance(retry, Set) else {run.spec.run_id for run in statuses if retry}
+    return [run for run in statuses if run.state == "waiting" or (run.state == "failed" and run.spec.run_id in asked)]
 
 
-def decide(study: Study, cluster: Cluster, *, retry: bool = False) -> Order:
+def decide(study: Study, cluster: Cluster, *, retry: bool | Set[str] = False) -> Order:
     """Return what a sweep would submit now. It reads and asks, and changes nothing."""
     flight = in_flight(study)
     statuses = status(study, flight)
@@ -111,6 +117,7 @@ def decide(study: Study, cluster: Cluster, *, retry: bool = False) -> Order:
         arrays=arrays,
         workers=workers,
         withheld=tuple(withheld),
+        is_full=sum(len(one) for array in arrays for one in array.packs) < len(runs),
         devices=cluster.devices_of_run,
     )
 

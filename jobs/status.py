@@ -1,6 +1,5 @@
 """Where each run of a study stands: by its files, and by what is in flight."""
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -8,9 +7,8 @@ from jobs.attempts import Attempt, D_saved, read_attempts, spent
 from jobs.execution import Execution
 from jobs.failures import is_interruption, of_state
 from jobs.flight import Flight
-from jobs.record import RunRecord, read_record
+from jobs.record import RunRecord, readable_record
 from jobs.worker import is_running
-from planners.errors import UsageError
 from planners.files import last_row
 from planners.spec import RunSpec
 from planners.study import Study
@@ -98,11 +96,7 @@ def run_status(
 
     A failed run is in flight only where a job is to try again after the `retried` attempts that it has had.
     """
-    try:
-        record = read_record(study, spec)
-    except UsageError as error:
-        print(f"warning: {error}; it counts as not trained", file=sys.stderr)
-        record = None
+    record = readable_record(study, spec)
     if record is not None and record.state != "failed":
         attempts = read_attempts(study.run_folder(spec.run_id))
         wall_s, device_s = _taken(attempts, record.wall_s, record.execution)

@@ -13,7 +13,7 @@ from planners import Study
 from planners.quantity import format_quantity
 from scaling import cli, clusters
 from scaling.training import Trained
-from scaling.watch import duration
+from scaling.watch import doubts, duration
 
 SHOWN = 12
 """Jobs of a dry run that are listed at most, and reasons of runs that did not end well."""
@@ -149,8 +149,8 @@ def _show_flight(order: Order) -> None:
     if flying:
         running = sum(run.state == "running" for run in flying)
         print(f"{len(flying)} runs in flight in {order.flight.n_jobs} jobs, {running} of them training")
-    for reason in order.flight.unknown:
-        print(f"taken to be in flight, because {reason}; --cancel gives them up")
+    for line in doubts(order.flight.unknown):
+        print(line)
 
 
 def _show_withheld(withheld: Sequence[str]) -> None:

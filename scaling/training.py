@@ -1,7 +1,7 @@
 """Training what a study lacks, in rounds: submit, follow, submit again what was interrupted, until nothing is due."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from jobs import executors
@@ -39,26 +39,32 @@ def train(
     wait = cluster.kind != "slurm" if wait is None else wait
     submitted: list[Submission] = []
     watched: set[str] = set()
-    followed, first = 0, True
+    again: bool | Set[str] = retry
+    followed = 0
     try:
         while True:
-            order, new = sweep(study, cluster, retry=retry and first, say=lambda text: _say(text, quiet))
+            order, new = sweep(study, cluster, retry=again, say=lambda text: _say(text, quiet))
             submitted += new
+            again = _to_try_again(order, again) - {run_id for one in new for run_id in one.run_ids}
             watched |= {one.id for one in _open(order, new) if not one.cancelled}
             flying = _flying(order, new)
             followed = followed or sum(run.in_flight for run in flying)
             trained = Trained(submitted=tuple(submitted), withheld=order.withheld, followed=followed)
             if not wait or not flying:
                 return trained
-            room_for = cluster.max_jobs if order.withheld else None
+            room_for = cluster.max_jobs if order.is_full else None
             follow(study, flying, Watch(quiet=quiet), executor=_slowest(order, cluster), room_for=room_for)
             executors.leave(new)
             if _progress(status(study)) == _progress(order.statuses) or _is_cancelled(study, watched, quiet):
                 return trained
-            first = False
     except KeyboardInterrupt:
         _interrupted(study, submitted)
         raise
+
+
+def _to_try_again(order: Order, again: bool | Set[str]) -> Set[str]:
+    """Return the runs that had failed when the first round asked for all of them; each is tried again once."""
+    return again if isinstance(again, Set) else {run.spec.run_id for run in order.statuses if again and run.failure}
 
 
 def _flying(order: Order, new: list[Submission]) -> list[RunStatus]:
