@@ -56,10 +56,15 @@ class Flight:
         return {run_id: count for one in self.alive for run_id, count in one.submission.retry.items()}
 
     @property
-    def at_work(self) -> set[str]:
-        """Runs of Slurm jobs that are running: one of each job's is being trained, by a machine that may be another."""
+    def here(self) -> tuple[int, ...]:
+        """Jobs at work on this machine, by their process ids."""
+        return tuple(int(id) for one in self.alive if one.submission.executor != "slurm" for id in one.jobs)
+
+    @property
+    def at_work(self) -> dict[str, str]:
+        """Runs of Slurm jobs that are running, each with its job, which may be at another one and elsewhere."""
         return {
-            run_id
+            run_id: id
             for one in self.alive
             if one.submission.executor == "slurm"
             for id, state in one.jobs.items()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
-from jobs import executors, scheduler
+from jobs import executors, scheduler, snapshot
 from jobs.cluster import Cluster
 from jobs.failures import FAILURES
 from jobs.flight import Flight, in_flight
@@ -11,6 +11,7 @@ from jobs.machine import visible_gpus
 from jobs.packing import Clock, generations, learn, pack, split
 from jobs.record import FINAL
 from jobs.status import RunStatus, status
+from planners.errors import warn
 from planners.study import Study
 
 
@@ -110,6 +111,8 @@ def decide(study: Study, cluster: Cluster, *, retry: bool | Set[str] = False) ->
     runs = _with_parents(runs, statuses, withheld)
     runs = _affordable(runs, statuses, clock, cluster, withheld)
     arrays, workers = _arranged(runs, flight, clock, cluster, withheld)
+    if arrays:
+        _warn_of_other_code(statuses)
     return Order(
         statuses=tuple(statuses),
         flight=flight,
@@ -117,9 +120,23 @@ def decide(study: Study, cluster: Cluster, *, retry: bool | Set[str] = False) ->
         arrays=arrays,
         workers=workers,
         withheld=tuple(withheld),
-        is_full=sum(len(one) for array in arrays for one in array.packs) < len(runs),
+        is_full=_is_full(
+            len(runs) - sum(len(one) for array in arrays for one in array.packs), workers, flight, cluster
+        ),
         devices=cluster.devices_of_run,
     )
+
+
+def _warn_of_other_code(statuses: Sequence[RunStatus]) -> None:
+    """Say where runs of the study were trained with other sources than those that are about to be submitted."""
+    where = [run.record.environment for run in statuses if run.record and run.record.environment.code]
+    others = [one for one in where if one.code != snapshot.code()]
+    if others:
+        commits = ", ".join(sorted({one.commit or "unknown" for one in others}))
+        warn(
+            f"{len(others)} runs of this study were trained with other code than this (commit {commits}); for one code"
+            " throughout, train the others with that"
+        )
 
 
 def _with_parents(runs: list[RunStatus], statuses: Sequence[RunStatus], withheld: list[str]) -> list[RunStatus]:
@@ -186,7 +203,10 @@ def _arranged(
     order = generations([run.spec for run in runs])
     if cluster.kind != "slurm":
         threads = max(run.spec.training.threads for run in runs)
-        workers = executors.local_workers(cluster, len(runs), threads)
+        workers = executors.local_workers(cluster, len(runs), threads, len(flight.here))
+        if not workers:
+            withheld.append(f"{len(runs)} runs wait for the {len(flight.here)} workers that are busy on this machine")
+            return (), 0
         workers = workers if room is None else min(workers, room)
         if not workers:
             withheld.append(_full(len(runs), flight, cluster))
@@ -225,6 +245,11 @@ def _within(
     if n_left:
         withheld.append(_full(n_left, flight, cluster))
     return tuple(kept), n_jobs
+
+
+def _is_full(n_left: int, n_jobs: int, flight: Flight, cluster: Cluster) -> bool:
+    """Whether the cap on jobs in flight keeps runs back."""
+    return n_left > 0 and cluster.max_jobs is not None and flight.n_jobs + n_jobs >= cluster.max_jobs
 
 
 def _full(n_runs: int, flight: Flight, cluster: Cluster) -> str:

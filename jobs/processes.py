@@ -33,6 +33,15 @@ def command_line(pid: int) -> str | None:
     return None if state in "ZX" else command.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
+def environment(pid: int) -> dict[str, str]:
+    """Return the variables that a process was started with; none where they cannot be read."""
+    try:
+        entries = (PROC / str(pid) / "environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return {}
+    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
+
 def processes_with(*marks: str) -> list[int]:
     """Return the processes whose command line holds all `marks`, of those that this one can see.
 

@@ -67,7 +67,7 @@ def status(study: Study, flight: Flight | None = None) -> list[RunStatus]:
 def statuses(study: Study, specs: Iterable[RunSpec], flight: Flight | None = None) -> list[RunStatus]:
     """Return the status of runs; `flight` says what is in flight, nothing where it is not given."""
     flying = flight.run_ids if flight else set()
-    at_work = flight.at_work if flight else set()
+    at_work = flight.at_work if flight else {}
     job_states = flight.state_of_job() if flight else {}
     retried = flight.retried if flight else {}
     return [
@@ -75,7 +75,7 @@ def statuses(study: Study, specs: Iterable[RunSpec], flight: Flight | None = Non
             study,
             spec,
             spec.run_id in flying,
-            at_work=spec.run_id in at_work,
+            job=at_work.get(spec.run_id),
             job_states=job_states,
             retried=retried.get(spec.run_id),
         )
@@ -88,13 +88,14 @@ def run_status(
     spec: RunSpec,
     in_flight: bool = False,
     *,
-    at_work: bool = False,
+    job: str | None = None,
     job_states: dict[str, str] | None = None,
     retried: int | None = None,
 ) -> RunStatus:
     """Return the status of one run. A record that cannot be read counts as none, with a warning.
 
-    A failed run is in flight only where a job is to try again after the `retried` attempts that it has had.
+    `job` is a running job of Slurm that is to train it, and does where the last attempt is this job's. A failed run is
+    in flight only where a job is to try again after the `retried` attempts that it has had.
     """
     record = readable_record(study, spec)
     if record is not None and record.state != "failed":
@@ -112,7 +113,7 @@ def run_status(
             attempts=tuple(attempts),
             failure=record.failure,
         )
-    return _open_status(study, spec, record, in_flight, at_work, job_states or {}, retried)
+    return _open_status(study, spec, record, in_flight, job, job_states or {}, retried)
 
 
 def _open_status(
@@ -120,7 +121,7 @@ def _open_status(
     spec: RunSpec,
     record: RunRecord | None,
     in_flight: bool,
-    at_work: bool,
+    job: str | None,
     job_states: dict[str, str],
     retried: int | None,
 ) -> RunStatus:
@@ -129,7 +130,7 @@ def _open_status(
     attempts = read_attempts(folder)
     line = last_row(folder / "metrics.jsonl")
     is_begun = bool(attempts) and not attempts[-1].ended
-    running = is_running(folder) or (at_work and is_begun)
+    running = is_running(folder) or (is_begun and job is not None and attempts[-1].job == job)
     past = attempts[:-1] if running and is_begun else attempts
     in_flight = in_flight and (record is None or retried == len(attempts))
     failure = _last_failure(record, past, job_states)

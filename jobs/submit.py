@@ -94,7 +94,7 @@ def _submit(study: Study, order: Order, cluster: Cluster) -> tuple[list[Submissi
         before = [one for one, its in zip(submissions, order.arrays, strict=False) if its.generation < array.generation]
         waits = (*after, *(job.id for one in before for job in one.jobs or ()))
         arrays_before = tuple(dict.fromkeys(id.split("_")[0] for id in waits))
-        needs = Needs(threads=threads, workers=order.workers, after=arrays_before)
+        needs = Needs(threads=threads, workers=order.workers, after=arrays_before, beside=order.flight.here)
         with snapshot.used(code):
             entry = _submission(array, cluster, retry)
             submission, started = _submit_one(study, entry, worker, cluster, needs, len(submissions))
