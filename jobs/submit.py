@@ -10,7 +10,7 @@ from jobs.execution import check_shares
 from jobs.executors import Needs, Refused, Started
 from jobs.flight import Flight, in_flight, land
 from jobs.ledger import Ledger, Submission, new_id, now
-from jobs.lock import study_lock
+from jobs.lock import check_flock, study_lock
 from jobs.machine import check_devices
 from jobs.order import Array, Order, decide
 from jobs.processes import boot, host
@@ -19,6 +19,9 @@ from jobs.status import RunStatus
 from jobs.worker import Worker
 from planners.errors import UsageError
 from planners.study import Study
+
+LOCK = "sweep.lock"
+"""File of a study that whoever submits or cancels holds."""
 
 
 def sweep(
@@ -30,10 +33,10 @@ def sweep(
     Raises UsageError where the study names no corpus, the cluster cannot be reached or refuses, or another sweep
     keeps the lock.
     """
-    with study_lock(study.folder / "sweep.lock", say=say):
+    with study_lock(study.folder / LOCK, say=say) as check_held:
         order = decide(study, cluster, retry=retry)
         land(study, order.flight)
-        submissions, works = _submit(study, order, cluster)
+        submissions, works = _submit(study, order, cluster, check_held)
     for submission, work in zip(submissions, works, strict=True):
         work()
         if submission.executor == "debug":
@@ -48,7 +51,7 @@ def cancel(study: Study, by: str = "--cancel") -> tuple[int, list[str]]:
     never be reached from here are given up, so that their runs can be submitted again; those of a scheduler that does
     not answer go on.
     """
-    with study_lock(study.folder / "sweep.lock"):
+    with study_lock(study.folder / LOCK):
         flight = in_flight(study)
         land(study, flight)
         asked = Flight(alive=tuple(one for one in flight.alive if not one.unknown))
@@ -76,7 +79,9 @@ def _end(flight: Flight) -> list[str]:
     return troubles
 
 
-def _submit(study: Study, order: Order, cluster: Cluster) -> tuple[list[Submission], list[Callable[[], None]]]:
+def _submit(
+    study: Study, order: Order, cluster: Cluster, check_held: Callable[[], None]
+) -> tuple[list[Submission], list[Callable[[], None]]]:
     """Submit the arrays of an order, with a line in the ledger before and after each."""
     chosen = set(order.run_ids)
     runs = [run for run in order.statuses if run.spec.run_id in chosen]
@@ -97,6 +102,7 @@ def _submit(study: Study, order: Order, cluster: Cluster) -> tuple[list[Submissi
         needs = Needs(threads=threads, workers=order.workers, after=arrays_before, beside=order.flight.here)
         with snapshot.used(code):
             entry = _submission(array, cluster, retry)
+            check_held()
             submission, started = _submit_one(study, entry, worker, cluster, needs, len(submissions))
         submissions.append(submission)
         works.append(started.work)
@@ -146,6 +152,7 @@ def check(study: Study, runs: Sequence[RunStatus], cluster: Cluster) -> None:
         raise UsageError(
             f"the plan in {study.folder} names no corpus; plan again with --data stdlib, text:PATH or hf:NAME"
         )
+    check_flock(study.folder / LOCK)
     if cluster.kind == "slurm":
         check_slurm()
     else:

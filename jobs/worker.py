@@ -22,6 +22,7 @@ from jobs.attempts import D_saved, Ending, attempt, read_attempts, retire, spent
 from jobs.execution import Execution
 from jobs.failures import ATTEMPTS, classify, is_for_all, is_interruption
 from jobs.group import leads_others, task_group
+from jobs.lock import NO_FLOCK, no_flock
 from jobs.notice import Notice
 from jobs.ranks import GRACE_S, error_told, follow, is_first, is_rank, launch
 from jobs.record import RunRecord, read_record, write_record
@@ -41,6 +42,7 @@ def run_lock(folder: Path) -> Iterator[bool]:
     """Hold the lock of a run folder; yields False where another process holds it. Released when the process ends.
 
     A reader that looks whether a run is running holds the lock for a moment, so a refusal counts on the third try.
+    Raises UsageError where the file system locks no files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "a+") as file:
@@ -52,6 +54,10 @@ def run_lock(folder: Path) -> Iterator[bool]:
                 break
             except BlockingIOError:
                 time.sleep(wait)
+            except OSError as error:
+                if error.errno in NO_FLOCK:
+                    raise UsageError(no_flock(folder)) from None
+                raise
         if held:
             os.set_inheritable(file.fileno(), True)  # for torchrun, which keeps the lock if this process is killed
             file.truncate(0)
