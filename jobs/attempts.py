@@ -1,4 +1,7 @@
-"""`attempts.jsonl` of a run: a line when a worker begins it and one when it lets it go; one without it was killed."""
+"""`attempts.jsonl` of a run: a line when a worker begins it and one when it lets it go; one without it was killed.
+
+How long one that was killed took is written by the next one, and read from the files of the run until then.
+"""
 
 import json
 import os
@@ -32,6 +35,8 @@ class Attempt:
     """Where its worker wrote; null outside a sweep."""
     D_start: int
     """Tokens of the checkpoint that it went on from."""
+    devices: float | None = None
+    """Devices that it had: a part of one where runs share it; null in lines of before it was kept."""
     ended: bool = False
     """Whether it said that it ended."""
     failure: str | None = None
@@ -39,7 +44,7 @@ class Attempt:
     error: str | None = None
     """Why, one line."""
     wall_s: float = 0.0
-    """Seconds it took; 0 where it was killed."""
+    """Seconds it took; where it was killed or is at work, up to its last metrics line or checkpoint."""
 
 
 def path_of(folder: Path) -> Path:
@@ -55,14 +60,17 @@ class Ending:
 
 
 @contextmanager
-def attempt(study: Study, spec: RunSpec) -> Iterator[Ending]:
+def attempt(study: Study, spec: RunSpec, devices: float = 1) -> Iterator[Ending]:
     """Write that an attempt begins and, whatever happens inside, that it ended; the body fills in why it failed.
 
     A full disk does not keep the line of the end from being tried, nor its failure from being passed over.
     """
     folder, clock, ending = study.run_folder(spec.run_id), time.monotonic(), Ending()
     begun = {"time": now(), "host": host(), "pid": os.getpid(), **_job(), "D": D_saved(folder, spec)}
-    _append(folder, {"event": "started", **begun})
+    past = read_attempts(folder)
+    if past and not past[-1].ended:
+        _append(folder, {"event": "killed", "time": now(), "wall_s": past[-1].wall_s})
+    _append(folder, {"event": "started", **begun, "devices": devices})
     try:
         yield ending
     finally:
@@ -91,8 +99,11 @@ def read_attempts(folder: Path) -> list[Attempt]:
                     job=row.get("job"),
                     log=row.get("log"),
                     D_start=int(row.get("D") or 0),
+                    devices=row.get("devices"),
                 )
             )
+        elif row.get("event") == "killed" and found:
+            found[-1] = replace(found[-1], wall_s=float(row.get("wall_s") or 0))
         elif row.get("event") == "ended" and found:
             failure = row.get("failure")
             found[-1] = replace(
@@ -102,21 +113,36 @@ def read_attempts(folder: Path) -> list[Attempt]:
                 error=row.get("error"),
                 wall_s=float(row.get("wall_s") or 0),
             )
+    if found and not found[-1].ended:
+        found[-1] = replace(found[-1], wall_s=max(found[-1].wall_s, _lived_s(folder)))
     return found
+
+
+def _lived_s(folder: Path) -> float:
+    """Return the seconds from the newest line of the attempts to the newest sign of life, by one clock: the files'."""
+    try:
+        since = path_of(folder).stat().st_mtime
+    except OSError:
+        return 0.0
+    lived = 0.0
+    for name in ("metrics.jsonl", "checkpoint"):
+        with suppress(OSError):
+            lived = max(lived, (folder / name).stat().st_mtime - since)
+    return round(lived, 3)
 
 
 def spent(attempts: list[Attempt], D_now: int) -> int:
     """Return how many attempts count against the bound, none of them being at work any more.
 
-    Those count that failed by a fault of the run, and those that were interrupted or killed before a new checkpoint:
-    D_now tokens are in the newest one.
+    Those count that failed by a fault of the run, and those that were interrupted or killed before a new checkpoint
+    (D_now tokens are in the newest one), except by a full disk, which is everybody's.
     """
     starts = [attempt.D_start for attempt in attempts]
     return sum(_counts(attempt, D) for attempt, D in zip(attempts, [*starts[1:], D_now], strict=False))
 
 
 def _counts(attempt: Attempt, D_reached: int) -> bool:
-    if attempt.ended and attempt.failure is None:
+    if attempt.ended and attempt.failure in (None, "disk_full"):
         return False
     if attempt.failure is None or is_interruption(attempt.failure):
         return D_reached <= attempt.D_start

@@ -72,6 +72,11 @@ class Cluster:
             raise UsageError(f"{self.execution.devices} devices cannot be spread evenly over {self.nodes} nodes")
 
     @property
+    def devices_of_run(self) -> float:
+        """Devices of a run: a part of one where runs share it."""
+        return self.execution.devices / self.runs_per_gpu
+
+    @property
     def limit_min(self) -> int:
         """Time limit of a Slurm job, in minutes."""
         return self.timeout_min or 60

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from jobs.cluster import Cluster
 from jobs.flight import jobs_of, processes_of
 from jobs.ledger import Job, Submission
 from jobs.machine import places, visible_gpus
+from jobs.processes import environment
 from jobs.scheduler import Unreachable, clean_environment
 from planners.errors import UsageError
 
@@ -49,6 +51,8 @@ class Needs:
     """Workers of this machine."""
     after: tuple[str, ...] = ()
     """Slurm jobs that must be over before these start."""
+    beside: tuple[int, ...] = ()
+    """Processes of this machine that are at work already."""
 
 
 def start(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: Needs) -> Started:
@@ -60,12 +64,12 @@ def start(folder: Path, submission: Submission, worker: Any, cluster: Cluster, n
         return STARTERS[cluster.kind](folder, submission, worker, cluster, needs)
 
 
-def local_workers(cluster: Cluster, n_runs: int, threads: int) -> int:
-    """Return how many workers this machine has devices for: one per GPU or core unless told otherwise."""
+def local_workers(cluster: Cluster, n_runs: int, threads: int, busy: int = 0) -> int:
+    """Return how many workers this machine has devices for beside `busy` others: one per GPU or core unless told."""
     if cluster.kind == "debug":
         return 1
     here = places(threads, cluster.execution.devices) * cluster.runs_per_gpu
-    return min(n_runs, cluster.parallel or here)
+    return max(0, min(n_runs, (cluster.parallel or here) - busy))
 
 
 def stop(submissions: Sequence[Submission], seconds: float = STOP_S) -> bool:
@@ -93,14 +97,14 @@ def leave(submissions: Sequence[Submission]) -> None:
 
 
 def _start_local(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: Needs) -> Started:
-    """Start workers that share the one pack, each on GPUs of its own where there are any.
+    """Start workers that share the one pack, each on GPUs of its own where there are any, the least used ones first.
 
     They are deaf to the terminal's Ctrl-C, which the sweep turns into a request for a checkpoint.
     """
     import submitit
 
     executor = submitit.LocalExecutor(folder)
-    (pack,), gpus = submission.packs, visible_gpus()
+    (pack,), gpus = submission.packs, least_used(visible_gpus(), needs.beside)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         jobs = []
@@ -111,6 +115,12 @@ def _start_local(folder: Path, submission: Submission, worker: Any, cluster: Clu
     finally:
         signal.signal(signal.SIGINT, before)
     return Started(jobs=jobs_of(submission, [job.job_id for job in jobs]))
+
+
+def least_used(gpus: list[int], beside: tuple[int, ...]) -> list[int]:
+    """Return the GPUs, those first that fewest of these processes were given."""
+    uses = Counter(gpu for pid in beside for gpu in environment(pid).get("CUDA_VISIBLE_DEVICES", "").split(","))
+    return sorted(gpus, key=lambda gpu: uses[str(gpu)])
 
 
 def gpus_of(index: int, cluster: Cluster, gpus: list[int]) -> list[int]:

@@ -26,7 +26,7 @@ FAILURES: dict[str, Failure] = {
     for failure in (
         Failure(name="timeout", retried="always", advice="it goes on from its checkpoint; raise --timeout-min"),
         Failure(name="preempted", retried="always", advice="it goes on from its checkpoint"),
-        Failure(name="node_lost", retried="always", advice="its worker was killed or lost its node; it goes on"),
+        Failure(name="node_lost", retried="always", advice="its worker was killed or lost its node or GPU; it goes on"),
         Failure(name="disk_full", retried="always", advice="make room; it goes on from its checkpoint"),
         Failure(name="out_of_memory", retried="asked", advice="--retry with --micro-batch, --recompute or more memory"),
         Failure(name="bad_data", retried="asked", advice="mend what the message names, then --retry"),
@@ -36,6 +36,7 @@ FAILURES: dict[str, Failure] = {
 }
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+DISK_TOLD = re.compile(rf"OSError: \[Errno ({'|'.join(map(str, DISK))})\]")
 MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory|bad_alloc", re.IGNORECASE)
 PEER = re.compile(
     r"connection (was )?(closed|reset|refused)|closed by peer|broken pipe|ended without a word|ChildFailed"
@@ -43,6 +44,8 @@ PEER = re.compile(
     re.IGNORECASE,
 )
 """What torch.distributed says in the processes of a run where another one of them is gone."""
+DEVICE = re.compile(r"CUDA (driver )?error|HIP error|fallen off the bus", re.IGNORECASE)
+"""What torch says of a GPU that failed, to every later run of the same process too."""
 SLURM_STATES = {
     "TIMEOUT": "timeout",
     "DEADLINE": "timeout",
@@ -55,16 +58,22 @@ SLURM_STATES = {
 
 def classify(error: BaseException, told: str | None = None) -> str:
     """Return the class of what a training run raised; `told` is what another of its processes raised before."""
-    if isinstance(error, OSError) and error.errno in DISK:
-        return "disk_full"
     text = told or f"{type(error).__name__}: {error}"
+    if (isinstance(error, OSError) and error.errno in DISK) or DISK_TOLD.search(text):
+        return "disk_full"
     if isinstance(error, MemoryError) or MEMORY.search(text) or "OutOfMemoryError" in text:
         return "out_of_memory"
     if "UsageError: " in text:
         return "bad_data"
-    if isinstance(error, (RuntimeError, ConnectionError)) and PEER.search(text):
+    if isinstance(error, (RuntimeError, ConnectionError)) and (PEER.search(text) or DEVICE.search(text)):
         return "node_lost"
     return "exception"
+
+
+def is_for_all(error: BaseException) -> bool:
+    """Whether what a run raised awaits every other run of its worker too: a full disk, a GPU that failed."""
+    failure = classify(error)
+    return failure == "disk_full" or (failure == "node_lost" and bool(DEVICE.search(str(error))))
 
 
 def is_interruption(failure: str) -> bool:

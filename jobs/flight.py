@@ -28,6 +28,11 @@ class Alive:
         """Runs that are in flight."""
         return {run_id for number in self.packs for run_id in self.submission.packs[number]}
 
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether it can never be told from this machine: another one's processes, Slurm's jobs where no Slurm is."""
+        return self.unknown is not None and (self.submission.executor != "slurm" or not scheduler.can_be_asked())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Flight:
@@ -46,10 +51,20 @@ class Flight:
         return {run_id for one in self.alive for run_id in one.run_ids}
 
     @property
-    def at_work(self) -> set[str]:
-        """Runs of Slurm jobs that are running: one of each job's is being trained, by a machine that may be another."""
+    def retried(self) -> dict[str, int]:
+        """The failed runs that are trained again, each with the attempts that it had."""
+        return {run_id: count for one in self.alive for run_id, count in one.submission.retry.items()}
+
+    @property
+    def here(self) -> tuple[int, ...]:
+        """Jobs at work on this machine, by their process ids."""
+        return tuple(int(id) for one in self.alive if one.submission.executor != "slurm" for id in one.jobs)
+
+    @property
+    def at_work(self) -> dict[str, str]:
+        """Runs of Slurm jobs that are running, each with its job, which may be at another one and elsewhere."""
         return {
-            run_id
+            run_id: id
             for one in self.alive
             if one.submission.executor == "slurm"
             for id, state in one.jobs.items()
@@ -64,8 +79,9 @@ class Flight:
 
     @property
     def unknown(self) -> list[str]:
-        """What could not be asked, one sentence each."""
-        return list(dict.fromkeys(one.unknown for one in self.alive if one.unknown))
+        """What could not be asked, and what to do about it, one sentence each."""
+        advice = {True: "--cancel gives them up", False: "they are waited for until it answers"}
+        return list(dict.fromkeys(f"{one.unknown}; {advice[one.is_out_of_reach]}" for one in self.alive if one.unknown))
 
     def state_of_job(self) -> dict[str, str]:
         """Return the last known states of jobs that are over."""
@@ -112,10 +128,13 @@ NONE: frozenset[int] = frozenset()
 
 
 def processes_of(submission: Submission) -> list[int]:
-    """Return the processes of this machine that belong to a submission; of one that debug runs, its own."""
+    """Return the processes of this machine that belong to a submission; of one that debug runs, its own.
+
+    Whoever looks at its files names the id too, but starts no module of submitit, and is no sbatch.
+    """
     if submission.executor == "debug":
         return [submission.pid] if "python" in (command_line(submission.pid) or "") else []
-    return processes_with(submission.id)
+    return processes_with(submission.id, {"local": "-m submitit.", "slurm": "sbatch "}[submission.executor])
 
 
 def _on_slurm(submissions: list[Submission]) -> list[Alive]:

@@ -31,6 +31,8 @@ class Snapshot:
     """Seconds since they are followed."""
     eta_s: float | None
     """Seconds that are left at the pace so far; null before there is one."""
+    unknown: tuple[str, ...] = ()
+    """What could not be asked at the last look, so that it may be waited for in vain, one sentence each."""
 
     @property
     def tokens_per_s(self) -> float:
@@ -54,16 +56,18 @@ def follow(
     ended: Counter[str] = Counter()
     total, begun = sum(run.spec.C for run in runs), sum(run.C_seen for run in runs if not run.record)
     start, looked = time.monotonic(), time.monotonic() - LOOK_S[executor] + POLL_S
+    unknown: list[str] = []
     while left:
         clock = time.monotonic()
         now = _look_at(study, left, ended)
         seen = total - sum(first.spec.C for first in left.values()) + sum(run.C_seen for run in now if not run.record)
         running = tuple(run for run in now if run.state == "running")
-        show(_snapshot(ended, running, len(left), seen, total, begun, clock - start))
+        show(_snapshot(ended, running, len(left), seen, total, begun, clock - start, unknown))
         if not left:
             return
         if clock - looked > LOOK_S[executor]:
             flight, looked = in_flight(study), time.monotonic()
+            unknown = flight.unknown
             if _is_over(flight, left, running, room_for):
                 _look_at(study, left, ended)  # what was written between the two looks
                 return
@@ -97,6 +101,7 @@ def _snapshot(
     total: float,
     begun: float,
     elapsed_s: float,
+    unknown: Sequence[str],
 ) -> Snapshot:
     gained = seen - begun
     return Snapshot(
@@ -106,4 +111,5 @@ def _snapshot(
         share=seen / total,
         elapsed_s=elapsed_s,
         eta_s=elapsed_s * (total - seen) / gained if gained > 0 else None,
+        unknown=tuple(unknown),
     )

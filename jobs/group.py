@@ -113,6 +113,16 @@ def task_group(devices: int) -> Group | None:
     )
 
 
+def leads_others() -> bool:
+    """Whether this process is the first of several tasks of a Slurm job: the only one that submitit requeues from."""
+    if os.environ.get("SUBMITIT_EXECUTOR") != "slurm":
+        return False
+    from submitit import JobEnvironment
+
+    job = JobEnvironment()
+    return bool(job.num_tasks > 1 and job.global_rank == 0)
+
+
 def free_port() -> int:
     """Return a port of this machine that nobody listens on."""
     with socket.socket() as found:

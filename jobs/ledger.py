@@ -8,15 +8,14 @@ flight; whether a run is done, its record alone says.
 
 import json
 import os
-import sys
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from planners.errors import UsageError
+from planners.errors import UsageError, warn
 from planners.records import from_json, to_json
 from planners.study import Study
 
@@ -56,6 +55,8 @@ class Submission:
     """Seconds that each pack is expected to take on its devices."""
     devices: int = 1
     """Devices of each job, for the sum of device-hours."""
+    retry: dict[str, int] = field(default_factory=dict)
+    """The failed runs that it trains again, each with the attempts that it had."""
     jobs: tuple[Job, ...] | None = None
     """Its jobs; null where the second line is missing."""
     refused: str | None = None
@@ -135,7 +136,7 @@ class Ledger:
                 torn += 1
         if torn:
             many = "line" if torn == 1 else "lines"
-            print(f"warning: {torn} torn {many} of {self.path} left out", file=sys.stderr)
+            warn(f"{torn} torn {many} of {self.path} left out")
         return list(found.values())
 
     def _lines(self) -> list[bytes]:
@@ -166,7 +167,7 @@ def _enter(found: dict[str, Submission], line: bytes) -> None:
     """Add what a line says to the submissions found so far."""
     row = json.loads(line)
     event, id = row["event"], row["id"]
-    known = {field.name: row[field.name] for field in fields(Submission) if field.name in row}
+    known = {one.name: row[one.name] for one in fields(Submission) if one.name in row}
     if event == "submitting":
         found[id] = from_json(Submission, known, "ledger")
     elif id in found:

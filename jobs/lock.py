@@ -46,9 +46,10 @@ class Times:
 @contextmanager
 def study_lock(
     path: Path, *, times: Times | None = None, say: Callable[[str], None] = lambda text: None
-) -> Iterator[None]:
-    """Hold the lock at `path`; `say` is told whom it waits for.
+) -> Iterator[Callable[[], None]]:
+    """Hold the lock at `path`; `say` is told whom it waits for. Yields what raises UsageError once it is lost.
 
+    It can be where the heartbeat alone decides and this process sleeps for long, so whoever submits asks just before.
     Raises UsageError where another process still holds it after `times.wait` seconds, and OSError where the folder
     cannot be written.
     """
@@ -62,7 +63,7 @@ def study_lock(
         beating = threading.Thread(target=_beat, args=(path, file, token, times.beat, stop), daemon=True)
         beating.start()
         try:
-            yield
+            yield lambda: _check_held(path, token)
         finally:
             stop.set()
             beating.join()
@@ -126,12 +127,45 @@ def _is_stale(path: Path, seconds: float) -> bool:
 def _beat(path: Path, file: int, token: str, every: float, stop: threading.Event) -> None:
     """Show that this process lives, until it says stop or (after it slept for long) another one took the lock."""
     count = 0
-    while not stop.wait(every) and _read(path).get("token") == token:
+    while not stop.wait(every) and not _is_lost(path, token):
         count += 1
         try:
             _write(file, {"token": token, "host": host(), "pid": os.getpid(), "beat": count})
         except OSError:  # a full disk for a moment; the next beat may succeed
             continue
+
+
+def _is_lost(path: Path, token: str) -> bool:
+    """Whether another one took the lock, and perhaps left it again; a look that fails for a moment tells nothing."""
+    try:
+        text = path.read_bytes()[:SIZE].strip()
+        return not text or json.loads(text)["token"] != token
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _check_held(path: Path, token: str) -> None:
+    if _is_lost(path, token):
+        raise UsageError(
+            f"another sweep took {path} over while this one was held up; what is left was not submitted: start it again"
+        )
+
+
+def check_flock(path: Path) -> None:
+    """Raise UsageError where the file system of a file that exists locks no files: no run could be trained there."""
+    with open(path, "a") as file:
+        if _flock(file.fileno()) is None:
+            raise UsageError(no_flock(path))
+
+
+def no_flock(path: Path) -> str:
+    """Return what to say of a file system that locks no files."""
+    return (
+        f"the file system of {path.parent} locks no files (flock), which keeps two processes from training one run;"
+        " move the study to one that does, or have this one mounted with flock"
+    )
 
 
 def _write(file: int, content: dict[str, object]) -> None:

@@ -37,6 +37,11 @@ class Notice:
             self._requeue = signal.getsignal(self._number)
             signal.signal(self._number, self._come_back)
 
+    @property
+    def has_come(self) -> bool:
+        """Whether this job was told of its end."""
+        return self._asked_to_end or self._asked_to_come_back
+
     def pass_on(self) -> None:
         """Requeue the job if it was asked to come back, which ends this process.
 

@@ -1,9 +1,9 @@
 """What a sweep would submit now: wanted minus done minus in flight, in jobs of a sensible length, within its caps."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
-from jobs import executors, scheduler
+from jobs import executors, scheduler, snapshot
 from jobs.cluster import Cluster
 from jobs.failures import FAILURES
 from jobs.flight import Flight, in_flight
@@ -11,6 +11,7 @@ from jobs.machine import visible_gpus
 from jobs.packing import Clock, generations, learn, pack, split
 from jobs.record import FINAL
 from jobs.status import RunStatus, status
+from planners.errors import warn
 from planners.study import Study
 
 
@@ -42,6 +43,8 @@ class Order:
     """Processes that would share the pack, on this machine; jobs, on Slurm."""
     withheld: tuple[str, ...]
     """Why runs that are wanted are not submitted, one sentence a cap."""
+    is_full: bool = False
+    """Whether the cap on jobs in flight keeps some of them back."""
 
     @property
     def run_ids(self) -> list[str]:
@@ -64,8 +67,8 @@ class Order:
         """Device-seconds that its runs without a final record are expected to take."""
         return sum(self.seconds(run) * self.devices for run in unfinished(self.statuses))
 
-    devices: int = 1
-    """Devices of a run."""
+    devices: float = 1
+    """Devices of a run; a part of one where runs share it."""
 
     def seconds(self, run: RunStatus) -> float:
         """Return the seconds that a run is expected to take from where it stands."""
@@ -84,16 +87,16 @@ def unfinished(statuses: Sequence[RunStatus]) -> list[RunStatus]:
     return [run for run in statuses if run.state not in FINAL]
 
 
-def wanted(statuses: Sequence[RunStatus], *, retry: bool) -> list[RunStatus]:
-    """Return the runs to train: those without a record, and failed ones where asked, if nobody is at them."""
-    return [
-        run
-        for run in statuses
-        if not run.in_flight and run.state != "running" and (run.record is None or (retry and run.state == "failed"))
-    ]
+def wanted(statuses: Sequence[RunStatus], *, retry: bool | Set[str]) -> list[RunStatus]:
+    """Return the runs to train: those that wait, and failed ones where asked; nobody is at either.
+
+    `retry` asks for all that failed, or for those with these ids.
+    """
+    asked = retry if isinstance(retry, Set) else {run.spec.run_id for run in statuses if retry}
+    return [run for run in statuses if run.state == "waiting" or (run.state == "failed" and run.spec.run_id in asked)]
 
 
-def decide(study: Study, cluster: Cluster, *, retry: bool = False) -> Order:
+def decide(study: Study, cluster: Cluster, *, retry: bool | Set[str] = False) -> Order:
     """Return what a sweep would submit now. It reads and asks, and changes nothing."""
     flight = in_flight(study)
     statuses = status(study, flight)
@@ -108,6 +111,8 @@ def decide(study: Study, cluster: Cluster, *, retry: bool = False) -> Order:
     runs = _with_parents(runs, statuses, withheld)
     runs = _affordable(runs, statuses, clock, cluster, withheld)
     arrays, workers = _arranged(runs, flight, clock, cluster, withheld)
+    if arrays:
+        _warn_of_other_code(statuses)
     return Order(
         statuses=tuple(statuses),
         flight=flight,
@@ -115,14 +120,29 @@ def decide(study: Study, cluster: Cluster, *, retry: bool = False) -> Order:
         arrays=arrays,
         workers=workers,
         withheld=tuple(withheld),
-        devices=cluster.execution.devices,
+        is_full=_is_full(
+            len(runs) - sum(len(one) for array in arrays for one in array.packs), workers, flight, cluster
+        ),
+        devices=cluster.devices_of_run,
     )
 
 
+def _warn_of_other_code(statuses: Sequence[RunStatus]) -> None:
+    """Say where runs of the study were trained with other sources than those that are about to be submitted."""
+    where = [run.record.environment for run in statuses if run.record and run.record.environment.code]
+    others = [one for one in where if one.code != snapshot.code()]
+    if others:
+        commits = ", ".join(sorted({one.commit or "unknown" for one in others}))
+        warn(
+            f"{len(others)} runs of this study were trained with other code than this (commit {commits}); for one code"
+            " throughout, train the others with that"
+        )
+
+
 def _with_parents(runs: list[RunStatus], statuses: Sequence[RunStatus], withheld: list[str]) -> list[RunStatus]:
-    """Return the runs, parents first, without those whose parent is neither done nor about to be."""
+    """Return the runs, parents first, without those whose parent is neither trained nor about to be."""
     by_id = {run.spec.run_id: run for run in statuses}
-    coming = {run.spec.run_id for run in statuses if run.state in FINAL or run.state == "running" or run.in_flight}
+    coming = {run.spec.run_id for run in statuses if run.is_trained or run.state == "running" or run.in_flight}
     kept: list[RunStatus] = []
     for generation in generations([run.spec for run in runs]):
         for spec in generation:
@@ -131,7 +151,10 @@ def _with_parents(runs: list[RunStatus], statuses: Sequence[RunStatus], withheld
                 kept.append(by_id[spec.run_id])
                 coming.add(spec.run_id)
     if len(kept) < len(runs):
-        withheld.append(f"{len(runs) - len(kept)} runs start from a run that failed, is withheld or is not in the plan")
+        withheld.append(
+            f"{len(runs) - len(kept)} runs start from a run that failed, diverged, is simulated, withheld or not in the"
+            " plan, and so leaves no weights; change the plan, or train that run first"
+        )
     return kept
 
 
@@ -152,7 +175,7 @@ def _affordable(
     """Leave out what the cap on device-hours does not allow: from the first run on that it does not."""
     if cluster.max_device_hours is None:
         return runs
-    devices = cluster.execution.devices
+    devices = cluster.devices_of_run
     flying = [run for run in statuses if run.in_flight or run.state == "running"]
     hours = (sum(run.device_s for run in statuses) + sum(remaining_s(run, clock) * devices for run in flying)) / 3600
     kept = []
@@ -180,7 +203,10 @@ def _arranged(
     order = generations([run.spec for run in runs])
     if cluster.kind != "slurm":
         threads = max(run.spec.training.threads for run in runs)
-        workers = executors.local_workers(cluster, len(runs), threads)
+        workers = executors.local_workers(cluster, len(runs), threads, len(flight.here))
+        if not workers:
+            withheld.append(f"{len(runs)} runs wait for the {len(flight.here)} workers that are busy on this machine")
+            return (), 0
         workers = workers if room is None else min(workers, room)
         if not workers:
             withheld.append(_full(len(runs), flight, cluster))
@@ -219,6 +245,11 @@ def _within(
     if n_left:
         withheld.append(_full(n_left, flight, cluster))
     return tuple(kept), n_jobs
+
+
+def _is_full(n_left: int, n_jobs: int, flight: Flight, cluster: Cluster) -> bool:
+    """Whether the cap on jobs in flight keeps runs back."""
+    return n_left > 0 and cluster.max_jobs is not None and flight.n_jobs + n_jobs >= cluster.max_jobs
 
 
 def _full(n_runs: int, flight: Flight, cluster: Cluster) -> str:

@@ -1,4 +1,4 @@
-"""Processes of this machine by their command lines, in which each of ours carries the id of its submission."""
+"""Processes of this machine by their command lines, in which each worker carries the id of its submission."""
 
 import os
 import platform
@@ -33,19 +33,31 @@ def command_line(pid: int) -> str | None:
     return None if state in "ZX" else command.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
-def processes_with(mark: str) -> list[int]:
-    """Return the processes whose command line holds `mark`, of those that this one can see."""
+def environment(pid: int) -> dict[str, str]:
+    """Return the variables that a process was started with; none where they cannot be read."""
+    try:
+        entries = (PROC / str(pid) / "environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return {}
+    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
+
+def processes_with(*marks: str) -> list[int]:
+    """Return the processes whose command line holds all `marks`, of those that this one can see.
+
+    Arguments are separated by one space each.
+    """
     if not (PROC / "self").exists():
-        return [pid for pid, command in _listed().items() if mark in command]
-    found, wanted = [], mark.encode()
+        return [pid for pid, command in _listed().items() if all(mark in command for mark in marks)]
+    found, wanted = [], [mark.encode() for mark in marks]
     for name in os.listdir(PROC):
         if name.isdigit():
             try:
                 with open(f"{PROC}/{name}/cmdline", "rb", buffering=0) as file:
-                    holds = wanted in file.read()
+                    command = file.read().replace(b"\0", b" ")
             except OSError:
                 continue
-            if holds and command_line(int(name)) is not None:
+            if all(mark in command for mark in wanted) and command_line(int(name)) is not None:
                 found.append(int(name))
     return found
 

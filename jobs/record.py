@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.execution import Execution
-from planners.errors import UsageError
+from planners.errors import UsageError, warn
 from planners.files import read_json, write_json, write_text
 from planners.records import from_json, to_json
 from planners.spec import RunSpec
@@ -147,14 +147,23 @@ def read_record(study: Study, spec: RunSpec) -> RunRecord | None:
     return from_json(RunRecord, {**outcome, "spec": to_json(spec)}, str(path))
 
 
+def readable_record(study: Study, spec: RunSpec) -> RunRecord | None:
+    """Return the same; a record that cannot be read, such as a half-written one, counts as none, with a warning."""
+    try:
+        return read_record(study, spec)
+    except UsageError as error:
+        warn(f"{error}; it counts as not trained")
+        return None
+
+
 def read_records(study: Study) -> list[tuple[RunSpec, RunRecord | None]]:
     """Return every planned run with its record, in the order of the plan."""
     return [(spec, read_record(study, spec)) for spec in study.runs()]
 
 
 def collect(study: Study) -> list[dict[str, Any]]:
-    """Write `runs.csv` from the records and return its rows, one for each run that has a record."""
-    records = [record for _, record in read_records(study) if record is not None]
+    """Write `runs.csv` from the records and return its rows, one for each run that has a record that can be read."""
+    records = [record for spec in study.runs() if (record := readable_record(study, spec)) is not None]
     rows = [flatten(record) for record in records]
     if rows:
         write_text(study.runs_csv, as_csv(rows))

@@ -42,6 +42,11 @@ def check_slurm() -> None:
             raise UsageError(f"there is no {name} on this machine; log in to the cluster, or use --cluster local")
 
 
+def can_be_asked() -> bool:
+    """Whether this machine has what a scheduler is asked with; one that is down answers later."""
+    return shutil.which("squeue") is not None
+
+
 def alive(names: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return the jobs that wait or run, as {name of the submission: {job id: state}}; one query. Raises Unreachable."""
     found: dict[str, dict[str, str]] = {name: {} for name in names}

@@ -1,15 +1,14 @@
 """Where each run of a study stands: by its files, and by what is in flight."""
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jobs.attempts import Attempt, D_saved, read_attempts, spent
-from jobs.failures import of_state
+from jobs.execution import Execution
+from jobs.failures import is_interruption, of_state
 from jobs.flight import Flight
-from jobs.record import RunRecord, read_record
+from jobs.record import RunRecord, readable_record
 from jobs.worker import is_running
-from planners.errors import UsageError
 from planners.files import last_row
 from planners.spec import RunSpec
 from planners.study import Study
@@ -24,7 +23,8 @@ class RunStatus:
     spec: RunSpec
     """What was asked for."""
     state: str
-    """done, diverged, failed, running, queued (in flight, and not begun or interrupted) or waiting."""
+    """done, diverged, running, queued: in flight, and not begun, interrupted or tried again; else failed where its last
+    failure is tried again only if asked, with a record or (killed for memory) without one; else waiting."""
     record: RunRecord | None
     """Its record, once it ended."""
     D_seen: int
@@ -39,23 +39,24 @@ class RunStatus:
     """Seconds of training that are left, of a run that has begun; from its last metrics line."""
     wall_s: float = 0.0
     """Seconds that it has taken, those that were lost to interruptions included as far as they are known."""
+    device_s: float = 0.0
+    """The same times the devices that each attempt had."""
     attempts: tuple[Attempt, ...] = ()
-    """Attempts so far; not read for runs that are done."""
+    """Attempts so far."""
     spent: int = 0
     """Attempts that count against the bound."""
     failure: str | None = None
     """Class of the last failure; null where there was none."""
 
     @property
+    def is_trained(self) -> bool:
+        """Whether it has weights to start another run from."""
+        return self.state == "done" and self.record is not None and "simulated" not in self.record.flags
+
+    @property
     def C_seen(self) -> float:
         """Training FLOPs spent so far; a run that ended counts whole."""
         return self.spec.C * (1.0 if self.record else self.D_seen / self.spec.training.D)
-
-    @property
-    def device_s(self) -> float:
-        """Device-seconds that it has taken."""
-        execution = self.record.execution if self.record else None
-        return self.wall_s * (execution.devices if execution else 1)
 
 
 def status(study: Study, flight: Flight | None = None) -> list[RunStatus]:
@@ -66,10 +67,18 @@ def status(study: Study, flight: Flight | None = None) -> list[RunStatus]:
 def statuses(study: Study, specs: Iterable[RunSpec], flight: Flight | None = None) -> list[RunStatus]:
     """Return the status of runs; `flight` says what is in flight, nothing where it is not given."""
     flying = flight.run_ids if flight else set()
-    at_work = flight.at_work if flight else set()
+    at_work = flight.at_work if flight else {}
     job_states = flight.state_of_job() if flight else {}
+    retried = flight.retried if flight else {}
     return [
-        run_status(study, spec, spec.run_id in flying, at_work=spec.run_id in at_work, job_states=job_states)
+        run_status(
+            study,
+            spec,
+            spec.run_id in flying,
+            job=at_work.get(spec.run_id),
+            job_states=job_states,
+            retried=retried.get(spec.run_id),
+        )
         for spec in specs
     ]
 
@@ -79,16 +88,19 @@ def run_status(
     spec: RunSpec,
     in_flight: bool = False,
     *,
-    at_work: bool = False,
+    job: str | None = None,
     job_states: dict[str, str] | None = None,
+    retried: int | None = None,
 ) -> RunStatus:
-    """Return the status of one run. A record that cannot be read counts as none, with a warning."""
-    try:
-        record = read_record(study, spec)
-    except UsageError as error:
-        print(f"warning: {error}; it counts as not trained", file=sys.stderr)
-        record = None
+    """Return the status of one run. A record that cannot be read counts as none, with a warning.
+
+    `job` is a running job of Slurm that is to train it, and does where the last attempt is this job's. A failed run is
+    in flight only where a job is to try again after the `retried` attempts that it has had.
+    """
+    record = readable_record(study, spec)
     if record is not None and record.state != "failed":
+        attempts = read_attempts(study.run_folder(spec.run_id))
+        wall_s, device_s = _taken(attempts, record.wall_s, record.execution)
         return RunStatus(
             spec=spec,
             state=record.state,
@@ -96,38 +108,59 @@ def run_status(
             D_seen=record.D_seen,
             loss=record.loss,
             tokens_per_s=record.tokens_per_s,
-            wall_s=record.wall_s,
+            wall_s=wall_s,
+            device_s=device_s,
+            attempts=tuple(attempts),
             failure=record.failure,
         )
-    return _open_status(study, spec, record, in_flight, at_work, job_states or {})
+    return _open_status(study, spec, record, in_flight, job, job_states or {}, retried)
 
 
 def _open_status(
-    study: Study, spec: RunSpec, record: RunRecord | None, in_flight: bool, at_work: bool, job_states: dict[str, str]
+    study: Study,
+    spec: RunSpec,
+    record: RunRecord | None,
+    in_flight: bool,
+    job: str | None,
+    job_states: dict[str, str],
+    retried: int | None,
 ) -> RunStatus:
     """Return the status of a run that may still be trained: without a record, or failed."""
     folder = study.run_folder(spec.run_id)
     attempts = read_attempts(folder)
     line = last_row(folder / "metrics.jsonl")
     is_begun = bool(attempts) and not attempts[-1].ended
-    running = is_running(folder) or (at_work and is_begun)
+    running = is_running(folder) or (is_begun and job is not None and attempts[-1].job == job)
     past = attempts[:-1] if running and is_begun else attempts
-    resting = "queued" if in_flight else "waiting"
+    in_flight = in_flight and (record is None or retried == len(attempts))
+    failure = _last_failure(record, past, job_states)
+    is_due = record is None and (failure is None or is_interruption(failure))
+    resting = "queued" if in_flight else "waiting" if is_due else "failed"
     told = record.wall_s if record else line.get("wall_s") or 0.0
+    wall_s, device_s = _taken(attempts, told, record.execution if record else None)
     return RunStatus(
         spec=spec,
-        state="running" if running else "failed" if record else resting,
+        state="running" if running else resting,
         record=record,
         D_seen=record.D_seen if record else line.get("D", 0),
         loss=line.get("loss"),
         tokens_per_s=line.get("tokens_per_s"),
         in_flight=in_flight,
         eta_s=line.get("eta_s") if record is None else None,
-        wall_s=max(told, sum(attempt.wall_s for attempt in attempts)),
+        wall_s=wall_s,
+        device_s=device_s,
         attempts=tuple(attempts),
         spent=spent(past, D_saved(folder, spec)) if past else 0,
-        failure=_last_failure(record, past, job_states),
+        failure=failure,
     )
+
+
+def _taken(attempts: list[Attempt], told_s: float, execution: Execution | None) -> tuple[float, float]:
+    """Return seconds and device-seconds of a run: those of its attempts, or what it told itself where that is more."""
+    told = execution.devices if execution else 1
+    devices = [told if one.devices is None else one.devices for one in attempts]
+    device_s = sum(one.wall_s * count for one, count in zip(attempts, devices, strict=True))
+    return max(told_s, sum(one.wall_s for one in attempts)), max(told_s * (devices or [told])[-1], device_s)
 
 
 def _last_failure(record: RunRecord | None, past: list[Attempt], job_states: dict[str, str]) -> str | None:

@@ -1,7 +1,7 @@
 """From an order to jobs: decided and submitted under one lock, with a line in the ledger before and after."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
 from jobs import executors, scheduler, snapshot
@@ -10,7 +10,7 @@ from jobs.execution import check_shares
 from jobs.executors import Needs, Refused, Started
 from jobs.flight import Flight, in_flight, land
 from jobs.ledger import Ledger, Submission, new_id, now
-from jobs.lock import study_lock
+from jobs.lock import check_flock, study_lock
 from jobs.machine import check_devices
 from jobs.order import Array, Order, decide
 from jobs.processes import boot, host
@@ -20,9 +20,12 @@ from jobs.worker import Worker
 from planners.errors import UsageError
 from planners.study import Study
 
+LOCK = "sweep.lock"
+"""File of a study that whoever submits or cancels holds."""
+
 
 def sweep(
-    study: Study, cluster: Cluster, *, retry: bool = False, say: Callable[[str], None] = lambda text: None
+    study: Study, cluster: Cluster, *, retry: bool | Set[str] = False, say: Callable[[str], None] = lambda text: None
 ) -> tuple[Order, list[Submission]]:
     """Submit what is missing, under the lock of the study; return the order and what was submitted of it.
 
@@ -30,10 +33,10 @@ def sweep(
     Raises UsageError where the study names no corpus, the cluster cannot be reached or refuses, or another sweep
     keeps the lock.
     """
-    with study_lock(study.folder / "sweep.lock", say=say):
+    with study_lock(study.folder / LOCK, say=say) as check_held:
         order = decide(study, cluster, retry=retry)
         land(study, order.flight)
-        submissions, works = _submit(study, order, cluster, retry)
+        submissions, works = _submit(study, order, cluster, check_held)
     for submission, work in zip(submissions, works, strict=True):
         work()
         if submission.executor == "debug":
@@ -44,33 +47,40 @@ def sweep(
 def cancel(study: Study, by: str = "--cancel") -> tuple[int, list[str]]:
     """End all that is in flight; return how many jobs were asked to end, and what could not be asked.
 
-    Workers of this machine write a checkpoint first; jobs of Slurm lose what came after their last one. Processes of
-    another machine cannot be reached: they are given up, so that their runs can be submitted again.
+    Workers of this machine write a checkpoint first; jobs of Slurm lose what came after their last one. Jobs that can
+    never be reached from here are given up, so that their runs can be submitted again; those of a scheduler that does
+    not answer go on.
     """
-    ledger, troubles = Ledger(study), []
-    with study_lock(study.folder / "sweep.lock"):
+    with study_lock(study.folder / LOCK):
         flight = in_flight(study)
         land(study, flight)
-        for one in flight.alive:
-            ledger.cancelled(one.submission.id, f"{by} on {host()}")
-        try:
-            scheduler.cancel(id for one in flight.alive if one.submission.executor == "slurm" for id in one.jobs)
-        except Unreachable as error:
-            troubles.append(f"the jobs on Slurm go on: {error}")
-        here = [one.submission for one in flight.alive if one.submission.executor != "slurm" and not one.unknown]
-        if not executors.stop(here):
-            troubles.append("a worker is still busy; it ends by itself after its present evaluation")
-        for one in flight.alive:
-            if one.unknown and one.submission.executor != "slurm":
-                ledger.ended(one.submission.id, f"given up: {one.unknown}", {})
-                troubles.append(f"{one.unknown}; they were given up")
-            elif one.unknown:
-                troubles.append(one.unknown)
-    return flight.n_jobs, troubles
+        asked = Flight(alive=tuple(one for one in flight.alive if not one.unknown))
+        lost = [one for one in flight.alive if one.is_out_of_reach]
+        for one in (*asked.alive, *lost):
+            Ledger(study).cancelled(one.submission.id, f"{by} on {host()}")
+        troubles = _end(asked)
+        for one in lost:
+            Ledger(study).ended(one.submission.id, f"given up: {one.unknown}", {})
+        troubles += dict.fromkeys(f"{one.unknown}; they were given up" for one in lost)
+        deaf = (one for one in flight.alive if one.unknown and not one.is_out_of_reach)
+        troubles += dict.fromkeys(f"{one.unknown}; its jobs go on, cancel again when it answers" for one in deaf)
+    return asked.n_jobs, troubles
+
+
+def _end(flight: Flight) -> list[str]:
+    """Ask the jobs to end; return what did not do so."""
+    troubles = []
+    try:
+        scheduler.cancel(id for one in flight.alive if one.submission.executor == "slurm" for id in one.jobs)
+    except Unreachable as error:
+        troubles.append(f"the jobs on Slurm go on: {error}")
+    if not executors.stop([one.submission for one in flight.alive if one.submission.executor != "slurm"]):
+        troubles.append("a worker is still busy; it ends by itself after its present evaluation")
+    return troubles
 
 
 def _submit(
-    study: Study, order: Order, cluster: Cluster, retry: bool
+    study: Study, order: Order, cluster: Cluster, check_held: Callable[[], None]
 ) -> tuple[list[Submission], list[Callable[[], None]]]:
     """Submit the arrays of an order, with a line in the ledger before and after each."""
     chosen = set(order.run_ids)
@@ -79,7 +89,8 @@ def _submit(
         return [], []
     check(study, runs, cluster)
     code = snapshot.take(study.cluster.absolute() / "code")
-    worker = _worker(study, runs, cluster, retry, code.name)
+    retry = {run.spec.run_id: len(run.attempts) for run in runs if run.state == "failed"}
+    worker = _worker(study, cluster, retry, code.name)
     threads = max(run.spec.training.threads for run in runs)
     submissions: list[Submission] = []
     works = []
@@ -88,20 +99,20 @@ def _submit(
         before = [one for one, its in zip(submissions, order.arrays, strict=False) if its.generation < array.generation]
         waits = (*after, *(job.id for one in before for job in one.jobs or ()))
         arrays_before = tuple(dict.fromkeys(id.split("_")[0] for id in waits))
-        needs = Needs(threads=threads, workers=order.workers, after=arrays_before)
+        needs = Needs(threads=threads, workers=order.workers, after=arrays_before, beside=order.flight.here)
         with snapshot.used(code):
-            submission, started = _submit_one(study, array, worker, cluster, needs, len(submissions))
+            entry = _submission(array, cluster, retry)
+            check_held()
+            submission, started = _submit_one(study, entry, worker, cluster, needs, len(submissions))
         submissions.append(submission)
         works.append(started.work)
     return submissions, works
 
 
-def _submit_one(
-    study: Study, array: Array, worker: Worker, cluster: Cluster, needs: Needs, n_before: int
-) -> tuple[Submission, Started]:
-    """Call the executor once. Raises UsageError where it refuses; what was submitted before stays so."""
-    ledger = Ledger(study)
-    submission = Submission(
+def _submission(array: Array, cluster: Cluster, retry: dict[str, int]) -> Submission:
+    """Return what the ledger will say of an array before it is submitted."""
+    ids = {run_id for pack in array.packs for run_id in pack}
+    return Submission(
         id=new_id(),
         time=now(),
         host=host(),
@@ -111,7 +122,15 @@ def _submit_one(
         packs=array.packs,
         predicted_s=array.predicted_s,
         devices=cluster.execution.devices,
+        retry={run_id: count for run_id, count in retry.items() if run_id in ids},
     )
+
+
+def _submit_one(
+    study: Study, submission: Submission, worker: Worker, cluster: Cluster, needs: Needs, n_before: int
+) -> tuple[Submission, Started]:
+    """Call the executor once. Raises UsageError where it refuses; what was submitted before stays so."""
+    ledger = Ledger(study)
     ledger.submitting(submission)
     try:
         # a folder of its own for every submission: a job id used again could otherwise show an old job's state
@@ -133,6 +152,7 @@ def check(study: Study, runs: Sequence[RunStatus], cluster: Cluster) -> None:
         raise UsageError(
             f"the plan in {study.folder} names no corpus; plan again with --data stdlib, text:PATH or hf:NAME"
         )
+    check_flock(study.folder / LOCK)
     if cluster.kind == "slurm":
         check_slurm()
     else:
@@ -141,16 +161,16 @@ def check(study: Study, runs: Sequence[RunStatus], cluster: Cluster) -> None:
         check_shares(cluster.execution.devices, run.spec.training)
 
 
-def _worker(study: Study, runs: Sequence[RunStatus], cluster: Cluster, retry: bool, code: str) -> Worker:
-    again = {run.spec.run_id: len(run.attempts) for run in runs if retry and run.state == "failed"}
+def _worker(study: Study, cluster: Cluster, retry: dict[str, int], code: str) -> Worker:
     warned = cluster.limit_min * 60 - (cluster.warn_s or 90)
     return Worker(
         str(study.folder.absolute()),
         cluster.execution,
         attempts=cluster.attempts,
-        retry=again,
+        retry=retry,
         limit_s=warned if cluster.kind == "slurm" else None,
         code=code,
+        devices=cluster.devices_of_run,
     )
 
 

@@ -13,15 +13,16 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from jobs import snapshot
 from jobs.attempts import D_saved, Ending, attempt, read_attempts, retire, spent
 from jobs.execution import Execution
-from jobs.failures import ATTEMPTS, classify, is_interruption
-from jobs.group import task_group
+from jobs.failures import ATTEMPTS, classify, is_for_all, is_interruption
+from jobs.group import leads_others, task_group
+from jobs.lock import NO_FLOCK, no_flock
 from jobs.notice import Notice
 from jobs.ranks import GRACE_S, error_told, follow, is_first, is_rank, launch
 from jobs.record import RunRecord, read_record, write_record
@@ -30,6 +31,8 @@ from planners.files import last_row, read_json, write_text
 from planners.spec import RunSpec
 from planners.study import Study
 
+POLL_S = 0.5
+"""Seconds between looks at the runs of another task."""
 LOG_MARK = "--- run "
 """What a worker writes in its log before each run, so that `--log` finds the part of one run."""
 
@@ -39,6 +42,7 @@ def run_lock(folder: Path) -> Iterator[bool]:
     """Hold the lock of a run folder; yields False where another process holds it. Released when the process ends.
 
     A reader that looks whether a run is running holds the lock for a moment, so a refusal counts on the third try.
+    Raises UsageError where the file system locks no files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "a+") as file:
@@ -50,6 +54,10 @@ def run_lock(folder: Path) -> Iterator[bool]:
                 break
             except BlockingIOError:
                 time.sleep(wait)
+            except OSError as error:
+                if error.errno in NO_FLOCK:
+                    raise UsageError(no_flock(folder)) from None
+                raise
         if held:
             os.set_inheritable(file.fileno(), True)  # for torchrun, which keeps the lock if this process is killed
             file.truncate(0)
@@ -75,7 +83,7 @@ class Worker:
 
     `attempts` bounds what a run is given; `retry` names the failed runs to train again, with the attempts they had, so
     that a run that fails again is left; `limit_s` is when the scheduler's warning before a time limit is due;
-    `code` names the sources that it must find.
+    `code` names the sources that it must find; `devices` is what a run occupies, a part of one where runs share it.
     """
 
     def __init__(
@@ -87,10 +95,12 @@ class Worker:
         retry: dict[str, int] | None = None,
         limit_s: float | None = None,
         code: str | None = None,
+        devices: float | None = None,
     ):
         self.folder, self.execution = folder, execution or Execution()
         self.attempts, self.retry, self.limit_s = attempts, retry or {}, limit_s
         self.code = code
+        self.devices = self.execution.devices if devices is None else devices
         self._begin()
 
     def __call__(self, run_ids: list[str]) -> int:
@@ -112,6 +122,8 @@ class Worker:
         finally:
             if group:
                 group.tell(None)
+        if not group and leads_others():
+            self._wait_for_others(study, run_ids, notice)
         notice.pass_on()
         return ended
 
@@ -125,6 +137,12 @@ class Worker:
             if not any(outcome in ("ended", "again") for _, outcome in outcomes):
                 break  # what is left belongs to others, or waits for them, or this worker was asked to stop
         return ended
+
+    def _wait_for_others(self, study: Study, run_ids: list[str], notice: Notice) -> None:
+        """Stay while another task of this job trains, so that the notice of a time limit finds who can requeue it."""
+        folders = [study.run_folder(run_id) for run_id in run_ids]
+        while not notice.has_come and any(map(is_running, folders)):
+            time.sleep(POLL_S)
 
     def checkpoint(self, run_ids: list[str]) -> Any:
         """Return what submitit requeues after a time limit or a preemption; every run has its own checkpoint."""
@@ -150,6 +168,7 @@ class Worker:
                 return self._train(study, spec) if self._is_due(study, spec) else "gone"
         except OSError as error:
             print(f"run {spec.run_id} is left: {error}", file=sys.stderr)
+            self._stopping = self._stopping or is_for_all(error)
             return "left"
 
     def _is_due(self, study: Study, spec: RunSpec) -> bool:
@@ -169,10 +188,11 @@ class Worker:
     def _train(self, study: Study, spec: RunSpec) -> str:
         """Train a run that is due. An interruption that is no fault of the run leaves it without a record.
 
-        A full disk leaves it to the next sweep, a lost process of several is tried again at once.
+        A lost process of several is tried again at once; a full disk and a GPU that failed end this worker, because
+        they would take its other runs too.
         """
         print(f"{LOG_MARK}{spec.run_id}", file=sys.stderr, flush=True)
-        with attempt(study, spec) as self._ending:
+        with attempt(study, spec, self.devices) as self._ending:
             try:
                 record = train_and_record(study, spec, execution=self.execution, stop=lambda step: self._stopping)
             except Exception as error:
@@ -181,6 +201,7 @@ class Worker:
                 if not is_interruption(self._ending.failure) or is_end_of_job(error):
                     raise
                 print(f"run {spec.run_id} is left: {first_line(error)}", file=sys.stderr)
+                self._stopping = self._stopping or is_for_all(error)
                 return "again" if self._ending.failure == "node_lost" and not self._stopping else "left"
             if record is None:
                 self._ending.failure = self._interrupted
@@ -202,15 +223,15 @@ class Worker:
 
 
 def parent_is_ready(study: Study, spec: RunSpec) -> bool:
-    """Whether the run that this one starts from, if any, has ended well enough to be started from."""
+    """Whether the run that this one starts from, if any, has been trained to its end: no other leaves weights."""
     parent = spec.training.init_from
     if parent is None:
         return True
     try:
-        state = read_json(study.run_folder(parent) / "record.json").get("state")
+        record = read_json(study.run_folder(parent) / "record.json")
+        return record.get("state") == "done" and "simulated" not in record.get("flags", ())
     except (UsageError, AttributeError):
         return False
-    return bool(state != "failed")
 
 
 def read_or_put_aside(study: Study, spec: RunSpec) -> RunRecord | None:
@@ -260,6 +281,9 @@ def train_and_record(
         told = error_told(folder) if is_rank() else None
         failure = classify(error, told)
         if is_end_of_job(error) or (is_interruption(failure) and is_first()):
+            if is_rank() and told is None:  # the worker that started this process only sees that it ended
+                with suppress(OSError):
+                    write_text(folder / "error.txt", traceback.format_exc())
             raise
         if not isinstance(error, UsageError):
             print(traceback.format_exc(), file=sys.stderr)

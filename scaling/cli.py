@@ -52,27 +52,36 @@ def parser(verb: str, example: str) -> Parser:
     return made
 
 
+EXECUTION = ("devices", "micro_batch", "compile", "recompute", "shard", "deterministic")
+"""Flags of how a run is carried out, none of which has a default, so that `spelled` tells those that were given."""
+
+
 def add_execution(made: Parser) -> None:
     """Add the flags of how a run is carried out, which `execution` reads."""
     add = made.add_argument
-    add("--devices", metavar="W", default="1", help="processes that share each run, a GPU each if any (default 1)")
+    add("--devices", metavar="W", help="processes that share each run, a GPU each if any (default 1)")
     add("--micro-batch", metavar="S", help="sequences in one forward pass (default: what memory holds)")
     add("--compile", action=argparse.BooleanOptionalAction, help="compile each block (default: on a GPU)")
-    add("--recompute", action="store_true", help="recompute activations in the backward pass to save memory")
-    add("--shard", action="store_true", help="divide weights and optimizer among the devices (FSDP2)")
-    add("--deterministic", action="store_true", help="on a GPU: only operations that repeat bit for bit")
+    add(
+        "--recompute",
+        action="store_true",
+        default=None,
+        help="recompute activations in the backward pass to save memory",
+    )
+    add("--shard", action="store_true", default=None, help="divide weights and optimizer among the devices (FSDP2)")
+    add("--deterministic", action="store_true", default=None, help="on a GPU: only operations that repeat bit for bit")
 
 
 def execution(flags: Flags) -> Execution:
     """Return how runs are to be carried out. Raises UsageError for numbers that are none."""
     micro_batch = flags.micro_batch
     return Execution(
-        devices=parse_count(flags.devices, "--devices", least=1),
+        devices=parse_count(flags.devices or "1", "--devices", least=1),
         micro_batch=None if micro_batch is None else parse_count(micro_batch, "--micro-batch", least=1),
         compile=flags.compile,
-        recompute=flags.recompute,
-        shard=flags.shard,
-        deterministic=flags.deterministic,
+        recompute=bool(flags.recompute),
+        shard=bool(flags.shard),
+        deterministic=bool(flags.deterministic),
     )
 
 
@@ -107,8 +116,8 @@ def spelled(flags: Flags, names: Iterable[str]) -> list[str]:
     words: list[str] = []
     for name in names:
         value, flag = getattr(flags, name), f"--{name.replace('_', '-')}"
-        if value is True:
-            words.append(flag)
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag[2:]}")
             continue
         for item in value if isinstance(value, list) else [value] if value is not None else []:
             words += [flag, str(item)]

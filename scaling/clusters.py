@@ -21,6 +21,8 @@ COUNTS = {
 NUMBERS = ("pack", "flops_per_s", "max_device_hours")
 WORDS = ("partition", "account", "qos", "constraint")
 LISTS = ("setup", "slurm")
+FLAGS = ("cluster", "profile", *COUNTS, *NUMBERS, *WORDS, *LISTS, *cli.EXECUTION)
+"""All that say where and how runs are trained: what the next command must say again."""
 SLURM_ONLY = (*WORDS, "setup", "slurm", "nodes", "timeout_min", "pack")
 
 

@@ -11,9 +11,9 @@ from jobs.order import Order, unfinished
 from jobs.status import STATES, RunStatus
 from planners import Study
 from planners.quantity import format_quantity
-from scaling import cli
+from scaling import cli, clusters
 from scaling.training import Trained
-from scaling.watch import duration
+from scaling.watch import doubts, duration
 
 SHOWN = 12
 """Jobs of a dry run that are listed at most, and reasons of runs that did not end well."""
@@ -25,7 +25,8 @@ def show(study: Study, statuses: Sequence[RunStatus]) -> None:
     rows = [_row(run) for run in statuses]
     used = [i for i in range(len(header)) if i < 9 or any(row[i] is not None for row in rows)]
     print(cli.table([header[i] for i in used], [[row[i] for i in used] for row in rows]))
-    bad = [(run, run.record.error) for run in statuses if run.record is not None and run.record.error]
+    left_alone = (run for run in statuses if not run.in_flight)
+    bad = [(run, run.record.error) for run in left_alone if run.record is not None and run.record.error]
     for run, error in bad[:SHOWN]:
         where = study.run_folder(run.spec.run_id)
         print(f"{run.state}: {run.spec.arm} seed {run.spec.training.seed}: {error} ({where})")
@@ -80,10 +81,8 @@ def show_order(study: Study, order: Order, cluster: Cluster, flags: cli.Flags) -
     _show_flight(order)
     _show_withheld(order.withheld)
     failed = any(run.state == "failed" for run in left)
-    if order.run_ids or not failed:
-        print(f"next: {cli.command('sweep', study.folder)} --go{' --retry' if flags.retry else ''}")
-    else:
-        print(f"next: {cli.command('sweep', study.folder)} --go --retry")
+    retry = flags.retry or (failed and not order.run_ids)
+    show_next(study, flags, "--go", *(["--retry"] if retry else []))
 
 
 def show_status(study: Study, order: Order, cluster: Cluster, flags: cli.Flags) -> None:
@@ -100,14 +99,12 @@ def show_status(study: Study, order: Order, cluster: Cluster, flags: cli.Flags) 
         + (f", {format_quantity(speed)} tokens/s" if speed else "")
         + (f", about {duration(eta)} at the present pace" if eta is not None else "")
     )
-    for name, count in Counter(run.failure for run in order.statuses if run.failure).items():
+    for name, count in _failures(order).items():
         print(f"{count} {name}: {FAILURES[name].advice}")
     _show_flight(order)
     _show_withheld(order.withheld)
-    command = cli.command("sweep", study.folder)
-    waiting = order.run_ids
     failed = any(run.state == "failed" for run in order.statuses)
-    print(f"next: {command} --go" if waiting or not failed else f"next: {command} --go --retry")
+    show_next(study, flags, "--go", *(["--retry"] if failed and not order.run_ids else []))
 
 
 def show_trained(study: Study, order: Order, trained: Trained, flags: cli.Flags) -> None:
@@ -116,22 +113,27 @@ def show_trained(study: Study, order: Order, trained: Trained, flags: cli.Flags)
     if not left:
         _show_end(study, order.statuses)
         return
-    command = cli.command("sweep", study.folder)
     print()
     n_runs = len({run_id for one in trained.submitted for run_id in one.run_ids})
     n_jobs = sum(len(one.jobs or ()) for one in trained.submitted)
     failed = [run for run in left if run.state == "failed"]
-    if any(run.record is None and (run.in_flight or run.state == "running") for run in left):
+    if any(run.in_flight or run.state == "running" for run in left):
         already = f"; {trained.followed} were in flight already" if trained.followed else ""
         print(f"submitted {n_runs} runs in {n_jobs} jobs{already}")
         _show_withheld(trained.withheld)
-        print(f"next: {command} --status")
+        show_next(study, flags, "--status")
         return
     print(f"{len(failed)} of {len(order.statuses)} runs failed, {len(left) - len(failed)} have not ended")
     if len(failed) < len(left) and not trained.withheld:
         print("\n".join(newest_log(study)))
     _show_withheld(trained.withheld)
-    print(f"next: {command} --go --retry" if failed else f"next: {command} --go")
+    show_next(study, flags, "--go", *(["--retry"] if failed else []))
+
+
+def show_next(study: Study, flags: cli.Flags, *words: str) -> None:
+    """Print the next command, with the flags of where and how that this one was given."""
+    again = cli.spelled(flags, (*(["wait"] if "--go" in words else []), *clusters.FLAGS))
+    print(f"next: {cli.command('sweep', study.folder, *words, *again)}")
 
 
 def _show_end(study: Study, statuses: Sequence[RunStatus]) -> None:
@@ -143,13 +145,19 @@ def _show_end(study: Study, statuses: Sequence[RunStatus]) -> None:
     print(f"next: {cli.command('fit', study.folder)}")
 
 
+def _failures(order: Order) -> dict[str, int]:
+    """Return the classes of last failures, those left out that a job is to try again after."""
+    tried_again = {run.spec.run_id for run in order.statuses if run.record and run.in_flight}
+    return dict(Counter(run.failure for run in order.statuses if run.failure and run.spec.run_id not in tried_again))
+
+
 def _show_flight(order: Order) -> None:
     flying = [run for run in order.statuses if run.in_flight]
     if flying:
         running = sum(run.state == "running" for run in flying)
         print(f"{len(flying)} runs in flight in {order.flight.n_jobs} jobs, {running} of them training")
-    for reason in order.flight.unknown:
-        print(f"taken to be in flight, because {reason}; --cancel gives them up")
+    for line in doubts(order.flight.unknown):
+        print(line)
 
 
 def _show_withheld(withheld: Sequence[str]) -> None:
@@ -179,7 +187,6 @@ def summary(order: Order, cluster: Cluster, trained: Trained | None = None) -> d
         for one, seconds in zip(array.packs, array.predicted_s, strict=True)
     ]
     states = Counter(run.state for run in order.statuses)
-    failures = Counter(run.failure for run in order.statuses if run.failure)
     totals: dict[str, Any] = {state: states[state] for state in STATES}
     totals |= {
         "wall_s": sum(run.record.wall_s for run in order.statuses if run.record),
@@ -189,7 +196,7 @@ def summary(order: Order, cluster: Cluster, trained: Trained | None = None) -> d
         "predicted": order.clock.source,
         "eta_s": _eta_s(order),
         "jobs_in_flight": order.flight.n_jobs,
-        "failures": dict(failures),
+        "failures": _failures(order),
         "withheld": list(trained.withheld if trained else order.withheld),
         "unknown": order.flight.unknown,
     }

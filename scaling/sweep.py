@@ -30,7 +30,12 @@ def arguments() -> cli.Parser:
     what.add_argument("--cancel", action="store_true", help="end all jobs of this study; runs keep their checkpoints")
     what.add_argument("--log", metavar="RUN_ID", help="show the last lines that a run wrote")
     add("--retry", action="store_true", help="train failed runs again too")
-    add("--wait", action="store_true", help="with slurm: stay, with a live table; Ctrl-C leaves the jobs running")
+    add(
+        "--wait",
+        action="store_true",
+        default=None,
+        help="with slurm: stay, with a live table; Ctrl-C leaves the jobs running",
+    )
     clusters.add_flags(parser)
     return parser
 
@@ -61,7 +66,7 @@ def act(flags: cli.Flags) -> int:
 
 def go(study: Study, cluster: Cluster, flags: cli.Flags) -> int:
     """Submit, follow where asked, and show what came of it."""
-    trained = train(study, cluster, wait=True if flags.wait else None, retry=flags.retry, quiet=flags.json)
+    trained = train(study, cluster, wait=flags.wait, retry=flags.retry, quiet=flags.json)
     collect(study)
     order = decide(study, cluster)
     if flags.json:
@@ -91,7 +96,7 @@ def end(study: Study, flags: cli.Flags) -> int:
         print(f"{count} jobs were asked to end; their runs keep their checkpoints")
         for trouble in troubles:
             print(trouble, file=sys.stderr)
-        print(f"next: {cli.command('sweep', study.folder, '--status')}")
+        progress.show_next(study, flags, "--status")
     return cli.GAPS if troubles else cli.DONE
 
 

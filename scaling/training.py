@@ -1,7 +1,7 @@
 """Training what a study lacks, in rounds: submit, follow, submit again what was interrupted, until nothing is due."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from jobs import executors
@@ -38,45 +38,61 @@ def train(
     """
     wait = cluster.kind != "slurm" if wait is None else wait
     submitted: list[Submission] = []
-    followed, first = 0, True
+    watched: set[str] = set()
+    again: bool | Set[str] = retry
+    followed = 0
     try:
         while True:
-            order, new = sweep(study, cluster, retry=retry and first, say=lambda text: _say(text, quiet))
+            order, new = sweep(study, cluster, retry=again, say=lambda text: _say(text, quiet))
             submitted += new
+            again = _to_try_again(order, again) - {run_id for one in new for run_id in one.run_ids}
+            watched |= {one.id for one in _open(order, new) if not one.cancelled}
             flying = _flying(order, new)
             followed = followed or sum(run.in_flight for run in flying)
             trained = Trained(submitted=tuple(submitted), withheld=order.withheld, followed=followed)
             if not wait or not flying:
                 return trained
-            room_for = cluster.max_jobs if order.withheld else None
+            room_for = cluster.max_jobs if order.is_full else None
             follow(study, flying, Watch(quiet=quiet), executor=_slowest(order, cluster), room_for=room_for)
             executors.leave(new)
-            if _progress(status(study)) == _progress(order.statuses) or _is_cancelled(study, submitted):
+            if _progress(status(study)) == _progress(order.statuses) or _is_cancelled(study, watched, quiet):
                 return trained
-            first = False
     except KeyboardInterrupt:
         _interrupted(study, submitted)
         raise
 
 
+def _to_try_again(order: Order, again: bool | Set[str]) -> Set[str]:
+    """Return the runs that had failed when the first round asked for all of them; each is tried again once."""
+    return again if isinstance(again, Set) else {run.spec.run_id for run in order.statuses if again and run.failure}
+
+
 def _flying(order: Order, new: list[Submission]) -> list[RunStatus]:
     """Return the runs that are at work: submitted just now, or before, by whomever."""
     started = {run_id for one in new for run_id in one.run_ids}
-    return [
-        run
-        for run in order.statuses
-        if run.spec.run_id in started or (run.record is None and (run.in_flight or run.state == "running"))
-    ]
+    return [run for run in order.statuses if run.spec.run_id in started or run.in_flight or run.state == "running"]
 
 
 def _progress(statuses: Sequence[RunStatus]) -> tuple[int, int]:
-    """Return what grows as long as jobs do anything at all; two rounds with one value would go on for ever."""
-    return sum(run.record is not None for run in statuses), sum(len(run.attempts) for run in statuses)
+    """Return what grows as long as jobs do anything at all; two rounds with one value would go on for ever.
+
+    A full disk counts no attempt, so a round of nothing else is no progress.
+    """
+    attempts = [attempt for run in statuses for attempt in run.attempts if attempt.failure != "disk_full"]
+    return sum(run.record is not None for run in statuses), len(attempts)
 
 
-def _is_cancelled(study: Study, submitted: list[Submission]) -> bool:
-    ids = {one.id for one in submitted}
-    return any(one.cancelled for one in Ledger(study).read() if one.id in ids)
+def _open(order: Order, new: list[Submission]) -> list[Submission]:
+    """Return the submissions that are in flight: those of before, by whomever, and the new ones."""
+    return [*(one.submission for one in order.flight.alive), *new]
+
+
+def _is_cancelled(study: Study, watched: set[str], quiet: bool) -> bool:
+    """Whether somebody has asked for the end of what is watched; what was cancelled before is not watched."""
+    by = next((one.cancelled for one in Ledger(study).read() if one.id in watched and one.cancelled), None)
+    if by is not None:
+        _say(f"ended by {by}; nothing more is submitted", quiet)
+    return by is not None
 
 
 def _slowest(order: Order, cluster: Cluster) -> str:

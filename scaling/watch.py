@@ -1,7 +1,9 @@
 """The live table of a sweep: redrawn in place on a terminal, a line now and then in a file."""
 
+import shutil
 import sys
 import time
+from collections.abc import Iterable
 
 from jobs.follow import Snapshot
 from planners.quantity import format_quantity
@@ -19,20 +21,26 @@ class Watch:
     def __init__(self, *, quiet: bool = False):
         self.quiet, self.live = quiet, sys.stderr.isatty()
         self._drawn, self._said = 0, -LOGGED_S
+        self._doubted: set[str] = set()
 
     def __call__(self, now: Snapshot) -> None:
-        """Show a snapshot: all of it on a terminal, its first line now and then (and the last one) elsewhere."""
+        """Show a snapshot: all of it on a terminal, sums now and then (and at the end) elsewhere."""
         if self.quiet:
             return
         if self.live:
-            lines = [headline(now), *table(now)]
+            columns = shutil.get_terminal_size().columns - 1  # a line that wraps would be two to move up over
+            lines = [line[:columns] for line in (headline(now), *doubts(now.unknown), *table(now))]
             sys.stderr.write(f"\x1b[{self._drawn}F\x1b[J" if self._drawn else "")
             sys.stderr.write("\n".join(lines) + "\n")
             sys.stderr.flush()
             self._drawn = len(lines)
-        elif time.monotonic() - self._said >= LOGGED_S or not now.n_left:
+            return
+        if time.monotonic() - self._said >= LOGGED_S or not now.n_left:
             print(headline(now), file=sys.stderr, flush=True)
             self._said = time.monotonic()
+        for line in doubts(set(now.unknown) - self._doubted):
+            print(line, file=sys.stderr, flush=True)
+        self._doubted |= set(now.unknown)
 
 
 def headline(now: Snapshot) -> str:
@@ -46,6 +54,11 @@ def headline(now: Snapshot) -> str:
         f"{now.share:6.1%}  {ended}/{ended + now.n_left} runs ended{bad}, {len(now.running)} training,"
         f" {waiting} waiting{speed}, {duration(now.elapsed_s)} elapsed{eta}"
     )
+
+
+def doubts(unknown: Iterable[str]) -> list[str]:
+    """Return what is waited for though it cannot be asked, a line each."""
+    return [f"taken to be in flight, because {reason}" for reason in unknown]
 
 
 def table(now: Snapshot) -> list[str]:

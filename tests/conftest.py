@@ -2,9 +2,11 @@
 
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from slurm_stand_in import StandIn
 
 from planners import Question, Study, make_plan
 from planners.geometry import Geometry
@@ -58,6 +60,25 @@ def tiny_study(tiny_question: Question, tmp_path: Path) -> Study:
     assert tiny_question.data is not None
     assert study.write(make_plan(tiny_question, describe(tiny_question.data)))
     return study
+
+
+@pytest.fixture
+def twelve(tiny_question: Question, tmp_path: Path) -> Study:
+    """A planned study of twelve runs that nothing has been trained of."""
+    from jobs.corpora import describe
+
+    study = Study(tmp_path / "twelve")
+    study.write(make_plan(replace(tiny_question, seeds=(0, 1, 2, 3)), describe(str(tiny_question.data))))
+    return study
+
+
+@pytest.fixture
+def slurm_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """A scheduler that takes jobs and never starts one, which the commands of this test find."""
+    folder = tmp_path / "scheduler"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+    return StandIn(folder)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

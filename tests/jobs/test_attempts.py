@@ -7,12 +7,12 @@ import pytest
 
 from jobs import worker
 from jobs.attempts import Attempt, attempt, path_of, read_attempts, spent
-from jobs.failures import FAILURES, classify, of_state
+from jobs.failures import FAILURES, classify, is_for_all, of_state
 from jobs.logs import run_log
 from jobs.record import Environment, RunRecord, read_record, write_record
 from jobs.status import status
 from jobs.worker import Worker
-from planners import Study, UsageError
+from planners import RunSpec, Study, UsageError
 from scaling import cli
 
 WHERE = Environment(version="", commit=None, python="", torch="", device="", host="", started="", ended="")
@@ -27,6 +27,9 @@ CLASSES = {
     "a rank that was killed": (RuntimeError("Connection closed by peer [127.0.0.1]:1234"), "node_lost"),
     "torchrun that was killed": (RuntimeError("torchrun ended with exit code -9"), "node_lost"),
     "a lost GPU peer": (RuntimeError("NCCL error: remote process exited"), "node_lost"),
+    "a GPU that failed": (type("AcceleratorError", (RuntimeError,), {})("CUDA error: unspecified launch"), "node_lost"),
+    "a full GPU by its driver": (RuntimeError("CUDA error: out of memory"), "out_of_memory"),
+    "a rank with a full disk": (RuntimeError("OSError: [Errno 28] No space left on device"), "disk_full"),
     "a bug": (RuntimeError("shape mismatch"), "exception"),
     "a missing file": (FileNotFoundError(2, "No such file", "tokens"), "exception"),
 }
@@ -107,12 +110,10 @@ def one_run(study: Study) -> list[str]:
 def test_a_lost_process_is_tried_again_within_the_bound(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = RuntimeError("Connection closed by peer")
     train_like(monkeypatch, [gone, gone, "done"])
-    assert Worker(str(tiny_study.folder), attempts=3)(one_run(tiny_study)) == 1
-    assert [one.failure for one in read_attempts(tiny_study.run_folder(one_run(tiny_study)[0]))] == [
-        "node_lost",
-        "node_lost",
-        None,
-    ]
+    assert Worker(str(tiny_study.folder), attempts=3, devices=0.5)(one_run(tiny_study)) == 1
+    attempts = read_attempts(tiny_study.run_folder(one_run(tiny_study)[0]))
+    assert [one.failure for one in attempts] == ["node_lost", "node_lost", None]
+    assert [one.devices for one in attempts] == [0.5] * 3
 
 
 def test_the_bound_leaves_a_run_without_a_record(
@@ -186,3 +187,58 @@ def test_the_log_of_one_run_is_its_part_of_the_worker_s(tiny_study: Study, capsy
     assert cli.main(["sweep", str(tiny_study.folder), "--log", "zz"]) == cli.USAGE
     log.unlink()
     assert run_log(tiny_study, first)[-1] == "the log is gone"
+
+
+POISON = RuntimeError("CUDA error: an illegal memory access was encountered")
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(("error", "failure", "count"), [(POISON, "node_lost", 1), (FULL, "disk_full", 0)])
+def test_what_awaits_every_run_ends_the_worker_and_takes_one(
+    tiny_study: Study, monkeypatch: pytest.MonkeyPatch, error: Exception, failure: str, count: int
+) -> None:
+    runs = [spec.run_id for spec in tiny_study.runs()]
+    train_like(monkeypatch, [error])  # of three runs; a second one would find no outcome here
+    assert Worker(str(tiny_study.folder))(runs) == 0
+    shown = status(tiny_study)
+    assert [(run.state, run.failure, run.spent) for run in shown[1:]] == [("waiting", None, 0)] * 2
+    assert (shown[0].state, shown[0].failure, shown[0].spent) == ("waiting", failure, count)
+    train_like(monkeypatch, ["done"] * 3)
+    assert Worker(str(tiny_study.folder))(runs) == 3
+
+
+def test_a_worker_that_cannot_note_an_attempt_ends_too(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def full(study: Study, spec: RunSpec, devices: float) -> None:
+        tried.append(spec.run_id)
+        raise FULL
+
+    monkeypatch.setattr(worker, "attempt", full)
+    assert Worker(str(tiny_study.folder))([spec.run_id for spec in tiny_study.runs()]) == 0
+    assert len(tried) == 1
+
+
+def test_a_sweep_ends_on_a_full_disk(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_like(monkeypatch, [FULL] * 9)
+    assert cli.main(["sweep", str(tiny_study.folder), "--go", "--cluster", "debug"]) == cli.GAPS
+    assert sum(len(run.attempts) for run in status(tiny_study)) == 1
+
+
+def test_the_first_of_several_processes_tells_why_it_left(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobs.ranks import error_told
+    from jobs.training import loop
+
+    def poisoned(*_: object, **__: object) -> None:
+        raise POISON
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setattr(loop, "train", poisoned)
+    spec = tiny_study.runs()[0]
+    with pytest.raises(RuntimeError, match="illegal memory"):
+        worker.train_and_record(tiny_study, spec)
+    assert read_record(tiny_study, spec) is None
+    told = error_told(tiny_study.run_folder(spec.run_id))
+    assert told is not None
+    assert is_for_all(RuntimeError(told))  # as `launch` raises it in the worker

@@ -9,7 +9,7 @@ import pytest
 from jobs.cluster import Cluster
 from jobs.execution import Execution
 from jobs.executors import Needs, slurm_parameters
-from jobs.group import Group, Meeting, task_group
+from jobs.group import Group, Meeting, leads_others, task_group
 from jobs.ledger import Submission
 from planners import UsageError
 
@@ -43,8 +43,12 @@ def test_a_task_knows_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert task_group(4) == Group(rank=3, size=4, local_rank=1, local_size=2, path=tmp_path / "7_2_5.group")
     with pytest.raises(UsageError, match="4 tasks for runs on 8 devices"):
         task_group(8)
+    assert not leads_others()
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    assert leads_others()
     monkeypatch.setenv("SLURM_NTASKS", "1")
     assert task_group(4) is None
+    assert not leads_others()
 
 
 def test_a_group_has_a_task_for_each_device() -> None:

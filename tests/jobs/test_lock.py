@@ -9,10 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+from slurm_stand_in import ONE_EACH, StandIn
 
 from jobs import lock
+from jobs import submit as submitting
+from jobs.ledger import Ledger
 from jobs.lock import Times, study_lock
-from planners import UsageError
+from jobs.worker import Worker
+from planners import Study, UsageError
+from scaling import cli
 
 QUICK = Times(beat=0.05, stale=0.3, wait=0.6)
 NEVER_PID = 2**22 + 1
@@ -115,3 +120,71 @@ def test_who_slept_through_a_takeover_no_longer_beats(tmp_path: Path) -> None:
         time.sleep(0.3)
         assert json.loads(path.read_text())["host"] == "elsewhere"
     assert json.loads(path.read_text())["host"] == "elsewhere"
+
+
+def test_a_look_that_fails_ends_no_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "sweep.lock"
+    real, broken = Path.read_bytes, []
+
+    def unreadable(self: Path) -> bytes:
+        if self == path and len(broken) < 3:
+            broken.append(self)
+            raise OSError(116, "Stale file handle")
+        return real(self)
+
+    with study_lock(path, times=QUICK) as check_held:
+        monkeypatch.setattr(Path, "read_bytes", unreadable)
+        deadline = time.monotonic() + 20
+        while len(broken) < 3 or json.loads(real(path)[: lock.SIZE])["beat"] < 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        check_held()
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_lock_that_was_lost_is_known_before_anything_is_submitted(tmp_path: Path, *, left: bool) -> None:
+    path = tmp_path / "sweep.lock"
+    with study_lock(path, times=QUICK) as check_held:
+        check_held()
+        if left:  # another one took it and has gone again
+            path.write_bytes(b" " * lock.SIZE)
+        else:
+            left_by(path, "elsewhere", 7)
+        with pytest.raises(UsageError, match=r"took .* over"):
+            check_held()
+
+
+def test_a_sweep_that_lost_its_lock_submits_nothing(
+    tiny_study: Study, monkeypatch: pytest.MonkeyPatch, slurm_stand_in: StandIn
+) -> None:
+    real = submitting.decide
+
+    def held_up(study: Study, *arguments: object, **more: object) -> object:
+        order = real(study, *arguments, **more)  # type: ignore[arg-type]
+        left_by(study.folder / "sweep.lock", "elsewhere", 7)
+        return order
+
+    monkeypatch.setattr(submitting, "decide", held_up)
+    with pytest.raises(UsageError, match=r"took .* over"):
+        submitting.sweep(tiny_study, ONE_EACH)
+    assert slurm_stand_in.queue == []
+    assert Ledger(tiny_study).read() == []
+
+
+def test_a_file_system_without_flock_is_refused_before_anything_is_submitted(
+    tiny_study: Study, monkeypatch: pytest.MonkeyPatch, slurm_stand_in: StandIn, capsys: pytest.CaptureFixture
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    monkeypatch.setattr(lock, "SETTLE_S", 0.01)
+    assert cli.main(["sweep", str(tiny_study.folder), "--go", "--cluster", "slurm"]) == cli.USAGE
+    error = capsys.readouterr().err
+    assert "locks no files" in error
+    assert error.count("\n") == 1
+    assert slurm_stand_in.queue == []
+    assert Ledger(tiny_study).read() == []
+    with pytest.raises(UsageError, match="locks no files"):  # where the machine of the job is another one
+        Worker(str(tiny_study.folder))([spec.run_id for spec in tiny_study.runs()])
+    assert cli.main(["sweep", str(tiny_study.folder), "--status"]) == cli.GAPS

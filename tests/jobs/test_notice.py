@@ -2,12 +2,16 @@
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from jobs import notice
+from jobs import notice, worker
 from jobs.notice import Notice
+from jobs.worker import Worker, run_lock
+from planners import Study
 
 
 class Seen:
@@ -50,6 +54,32 @@ def test_a_job_of_slurm(monkeypatch: pytest.MonkeyPatch, numbers: tuple[int, ...
 def test_a_job_of_this_machine_is_not_requeued(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUBMITIT_EXECUTOR", "local")
     assert Seen(signal.SIGTERM).calls == [False, "checkpoint"]
+
+
+def test_the_first_task_stays_for_the_notice_while_another_one_trains(
+    tiny_study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has nothing to train; it leaves when the other's run is over, and at once where the job is told of its end."""
+    run_id = tiny_study.runs()[0].run_id
+    monkeypatch.setattr(worker, "leads_others", lambda: True)
+    monkeypatch.setattr(worker, "POLL_S", 0.01)
+    wait = Worker(str(tiny_study.folder))._wait_for_others
+    with run_lock(tiny_study.run_folder(run_id)) as held:
+        assert held
+        first = threading.Thread(target=wait, args=(tiny_study, [run_id], Notice(print)), daemon=True)
+        first.start()
+        first.join(0.2)
+        assert first.is_alive()
+    first.join(20)
+    assert not first.is_alive()
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "local")
+    told = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+    begun = time.monotonic()
+    told.start()
+    with run_lock(tiny_study.run_folder(run_id)):
+        assert Worker(str(tiny_study.folder))([run_id]) == 0
+        told.cancel()
+    assert time.monotonic() - begun > 0.5
 
 
 def test_a_process_that_is_no_job_keeps_its_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
