@@ -46,9 +46,9 @@ def workers_of(folder: Path) -> list[int]:
     return found
 
 
-def begin(sweep: Sweep) -> None:
+def begin(sweep: Sweep, *flags: str) -> None:
     """Submit, and wait until runs have checkpoints."""
-    assert sweep(*GO) == cli.DONE
+    assert sweep(*GO, *flags) == cli.DONE
     until(lambda: sum(event == "save" for event, _, _ in sweep.events()) >= 2)
 
 
@@ -110,13 +110,25 @@ def test_two_sweeps_at_once_submit_once(slurm: PrivateSlurm, sweep: Sweep) -> No
 
 def test_half_of_the_jobs_are_cancelled(slurm: PrivateSlurm, sweep: Sweep) -> None:
     begin(sweep)
-    jobs = slurm.ask("squeue", "-h", "-r", "-o", "%i").split()
+    jobs, before = slurm.ask("squeue", "-h", "-r", "-o", "%i").split(), sweep.events()
     slurm.ask("scancel", *jobs[::2])
+    until(lambda: not set(jobs[::2]) & set(slurm.ask("squeue", "-h", "-r", "-o", "%i").split()))
     end(sweep)
+    first, second, *_ = Ledger(sweep.study).read()
+    assert second.run_ids < first.run_ids
+    assert second.run_ids & {run_id for event, run_id, _ in before if event == "save"}
+    assert sweep.resumed() >= 1
 
 
 def test_the_cluster_folder_is_deleted(slurm: PrivateSlurm, sweep: Sweep) -> None:
-    begin(sweep)
+    """Jobs at work do not need it; those that had not begun find nothing to do, and the next sweep submits their runs."""
+    begin(sweep, "--pack", "0")
     shutil.rmtree(sweep.study.cluster)
+    begun = {run_id for _, run_id, _ in sweep.events()}
     until(lambda: not slurm.ask("squeue", "-h", "-o", "%i"))
     end(sweep)
+    first, second = Ledger(sweep.study).read()
+    assert len(first.run_ids) == 12
+    assert second.run_ids
+    assert second.run_ids.isdisjoint(begun)
+    assert sweep.resumed() == 0
