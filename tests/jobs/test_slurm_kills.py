@@ -121,7 +121,7 @@ def test_half_of_the_jobs_are_cancelled(slurm: PrivateSlurm, sweep: Sweep) -> No
 
 
 def test_the_cluster_folder_is_deleted(slurm: PrivateSlurm, sweep: Sweep) -> None:
-    """Jobs at work do not need it; those that had not begun find nothing to do, and the next sweep submits their runs."""
+    """Jobs at work do not need it; the others find nothing to do, and the next sweep submits their runs."""
     begin(sweep, "--pack", "0")
     shutil.rmtree(sweep.study.cluster)
     begun = {run_id for _, run_id, _ in sweep.events()}
