@@ -25,7 +25,8 @@ def show(study: Study, statuses: Sequence[RunStatus]) -> None:
     rows = [_row(run) for run in statuses]
     used = [i for i in range(len(header)) if i < 9 or any(row[i] is not None for row in rows)]
     print(cli.table([header[i] for i in used], [[row[i] for i in used] for row in rows]))
-    bad = [(run, run.record.error) for run in statuses if run.record is not None and run.record.error]
+    left_alone = (run for run in statuses if not run.in_flight)
+    bad = [(run, run.record.error) for run in left_alone if run.record is not None and run.record.error]
     for run, error in bad[:SHOWN]:
         where = study.run_folder(run.spec.run_id)
         print(f"{run.state}: {run.spec.arm} seed {run.spec.training.seed}: {error} ({where})")
@@ -98,7 +99,7 @@ def show_status(study: Study, order: Order, cluster: Cluster, flags: cli.Flags) 
         + (f", {format_quantity(speed)} tokens/s" if speed else "")
         + (f", about {duration(eta)} at the present pace" if eta is not None else "")
     )
-    for name, count in Counter(run.failure for run in order.statuses if run.failure).items():
+    for name, count in _failures(order).items():
         print(f"{count} {name}: {FAILURES[name].advice}")
     _show_flight(order)
     _show_withheld(order.withheld)
@@ -144,6 +145,12 @@ def _show_end(study: Study, statuses: Sequence[RunStatus]) -> None:
     print(f"next: {cli.command('fit', study.folder)}")
 
 
+def _failures(order: Order) -> dict[str, int]:
+    """Return the classes of last failures, those left out that a job is to try again after."""
+    tried_again = {run.spec.run_id for run in order.statuses if run.record and run.in_flight}
+    return dict(Counter(run.failure for run in order.statuses if run.failure and run.spec.run_id not in tried_again))
+
+
 def _show_flight(order: Order) -> None:
     flying = [run for run in order.statuses if run.in_flight]
     if flying:
@@ -180,7 +187,6 @@ def summary(order: Order, cluster: Cluster, trained: Trained | None = None) -> d
         for one, seconds in zip(array.packs, array.predicted_s, strict=True)
     ]
     states = Counter(run.state for run in order.statuses)
-    failures = Counter(run.failure for run in order.statuses if run.failure)
     totals: dict[str, Any] = {state: states[state] for state in STATES}
     totals |= {
         "wall_s": sum(run.record.wall_s for run in order.statuses if run.record),
@@ -190,7 +196,7 @@ def summary(order: Order, cluster: Cluster, trained: Trained | None = None) -> d
         "predicted": order.clock.source,
         "eta_s": _eta_s(order),
         "jobs_in_flight": order.flight.n_jobs,
-        "failures": dict(failures),
+        "failures": _failures(order),
         "withheld": list(trained.withheld if trained else order.withheld),
         "unknown": order.flight.unknown,
     }
