@@ -58,7 +58,7 @@ def act(flags: cli.Flags) -> int:
             ledger.show(planned)
             print()
     if any(run.record is None for run in status(study)):
-        trained = train(study, cluster, wait=True, quiet=flags.json)
+        trained = train(study, cluster, wait=True if cluster.kind == "slurm" else None, quiet=flags.json)
         for reason in trained.withheld:
             cli.say(f"withheld: {reason}", flags)
     if not flags.json:

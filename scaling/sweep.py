@@ -3,6 +3,7 @@
 Train the runs of a study that have no record yet: on this machine, or on a cluster through submitit.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -14,7 +15,7 @@ from jobs.status import RunStatus
 from jobs.submit import cancel
 from planners import Study, UsageError
 from scaling import cli, clusters, progress
-from scaling.training import Trained, train
+from scaling.training import Trained, train, waits
 
 EXAMPLE = "python -m scaling.sweep studies/x --go"
 
@@ -32,9 +33,9 @@ def arguments() -> cli.Parser:
     add("--retry", action="store_true", help="train failed runs again too")
     add(
         "--wait",
-        action="store_true",
-        default=None,
-        help="with slurm: stay, with a live table; Ctrl-C leaves the jobs running",
+        action=argparse.BooleanOptionalAction,
+        help="stay, with a live table; Ctrl-C leaves the jobs running (default: return at once on slurm; here stay, and"
+        " Ctrl-C ends the workers with a checkpoint)",
     )
     clusters.add_flags(parser)
     return parser
@@ -80,8 +81,8 @@ def go(study: Study, cluster: Cluster, flags: cli.Flags) -> int:
 
 
 def _code(statuses: Sequence[RunStatus], trained: Trained, cluster: Cluster, flags: cli.Flags) -> int:
-    """Return the exit code of a sweep without a cap reached: submitting alone is all that was asked on Slurm."""
-    if cluster.kind == "slurm" and not flags.wait:
+    """Return the exit code of a sweep without a cap reached; without a wait submitting is all that was asked."""
+    if not waits(cluster, flags.wait):
         return cli.DONE
     return cli.GAPS if any(run.state != "done" for run in statuses) else cli.DONE
 

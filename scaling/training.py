@@ -33,10 +33,9 @@ def train(
 ) -> Trained:
     """Train the runs of a study that have no record, and failed ones once more where `retry` asks for it.
 
-    Jobs are followed unless they are on Slurm and `wait` is not set. An interrupt stops workers that this process
-    started on this machine at a checkpoint, leaves everything else running, and is passed on.
+    Jobs are followed if `wait` says so, see `waits`. An interrupt is passed on. It leaves jobs running, except workers
+    that this process started on this machine without having been told to wait: they stop at a checkpoint.
     """
-    wait = cluster.kind != "slurm" if wait is None else wait
     submitted: list[Submission] = []
     watched: set[str] = set()
     again: bool | Set[str] = retry
@@ -50,7 +49,7 @@ def train(
             flying = _flying(order, new)
             followed = followed or sum(run.in_flight for run in flying)
             trained = Trained(submitted=tuple(submitted), withheld=order.withheld, followed=followed)
-            if not wait or not flying:
+            if not waits(cluster, wait) or not flying:
                 return trained
             room_for = cluster.max_jobs if order.is_full else None
             follow(study, flying, Watch(quiet=quiet), executor=_slowest(order, cluster), room_for=room_for)
@@ -58,8 +57,13 @@ def train(
             if _progress(status(study)) == _progress(order.statuses) or _is_cancelled(study, watched, quiet):
                 return trained
     except KeyboardInterrupt:
-        _interrupted(study, submitted)
+        _interrupted(study, [] if wait else submitted)
         raise
+
+
+def waits(cluster: Cluster, wait: bool | None) -> bool:
+    """Whether a sweep stays until its jobs end: as it is told, else on this machine and not on Slurm."""
+    return cluster.kind != "slurm" if wait is None else wait
 
 
 def _to_try_again(order: Order, again: bool | Set[str]) -> Set[str]:

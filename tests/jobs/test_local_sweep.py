@@ -97,6 +97,27 @@ def test_ctrl_c_stops_what_this_sweep_started(
     assert "the jobs go on" not in capsys.readouterr().err
 
 
+def test_ctrl_c_of_wait_and_no_wait_leave_the_workers_at_work(
+    tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(submitting, "Worker", sleeper(tmp_path))
+    monkeypatch.setattr(training, "follow", interrupted)
+    command = ["sweep", str(tiny_study.folder), "--go", "--parallel", "1"]
+    try:
+        assert cli.main([*command, "--no-wait"]) == cli.DONE
+        assert "submitted 3 runs in 1 jobs" in capsys.readouterr().out
+        assert cli.main([*command, "--wait"]) == 130
+        assert "the jobs go on" in capsys.readouterr().err
+        (submission,) = Ledger(tiny_study).read()
+        assert processes_with(submission.id)
+    finally:
+        stop([one.submission for one in in_flight(tiny_study).alive])
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_workers_that_die_at_once_end_the_sweep_with_their_log(
     tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
