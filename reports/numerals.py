@@ -21,8 +21,9 @@ def residual(share: float) -> str:
 
 
 def nats(loss: float) -> str:
-    """Write a difference of losses, which may be small: four decimals, or three significant digits below 0.001."""
-    return f"{loss:.4f}" if abs(loss) >= 1e-3 or loss == 0 else f"{loss:.2e}"
+    """Write a difference of losses, which may be small: four decimals, five below 0.001, an exponent below 0.0001."""
+    digits = 4 if abs(loss) >= 1e-3 or loss == 0 else 5
+    return f"{loss:.{digits}f}" if digits == 4 or abs(loss) >= 1e-4 else f"{loss:.2e}"
 
 
 def whole(number: float) -> str:

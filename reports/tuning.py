@@ -8,9 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from planners.quantity import format_quantity
 from reports.evidence import Arm, Evidence
-from reports.numerals import fixed, general
+from reports.numerals import fixed, general, whole
 from reports.table import Cell, Column, Table
 
 ARM = Column(name="arm", head="arm", text=True)
@@ -88,7 +87,7 @@ def tuning(evidence: Evidence) -> Table | None:
     """Return the loss of every pair of learning rate and batch, by arm; None where nothing was tuned."""
     columns = (
         ARM, Column(name="lr", head="lr", show=general(3)),
-        Column(name="batch_tokens", head="batch", unit="tokens", show=format_quantity),
+        Column(name="batch_tokens", head="batch", unit="tokens", show=whole),
         Column(name="steps", head="steps"), LOSS,
         Column(name="above_best", head="above the best", unit="nats/token", show=fixed(4)),
         Column(name="rule", head="the rule's", text=True), Column(name="n", head="seeds"),
@@ -112,9 +111,9 @@ def tuned(evidence: Evidence) -> Table | None:
     """Return the rule's pair beside the best one, by arm; None where nothing was tuned."""
     columns = (
         ARM, Column(name="lr", head="rule's lr", show=general(3)),
-        Column(name="batch_tokens", head="rule's batch", unit="tokens", show=format_quantity),
+        Column(name="batch_tokens", head="rule's batch", unit="tokens", show=whole),
         Column(name="best_lr", head="best lr", show=general(3)),
-        Column(name="best_batch_tokens", head="best batch", unit="tokens", show=format_quantity),
+        Column(name="best_batch_tokens", head="best batch", unit="tokens", show=whole),
         Column(name="parabola_lr", head="lr by parabola", show=general(3)),
         Column(name="rule_loses", head="rule loses", unit="nats/token", show=fixed(4)),
         Column(name="lr_closed", head="lr bracketed", text=True),

@@ -413,7 +413,7 @@ def test_numerals() -> None:
         "−0.001 %",
         "0 %",
     ]
-    assert [nats(0.123), nats(4.2e-4), nats(0)] == ["0.1230", "4.20e-04", "0.0000"]
+    assert [nats(0.123), nats(4.2e-4), nats(0), nats(3e-5)] == ["0.1230", "0.00042", "0.0000", "3.00e-05"]
     assert ends(None, 0.2, (0.1, 0.5)) == "below the lowest sampled rate (10 %) to 20 %"
 
 
