@@ -12,6 +12,7 @@ from planners.files import write_jsonl
 from scaling import cli
 
 
+@pytest.mark.parametrize("slurm", ["plain", "accounting"], indirect=True)
 def test_twelve_runs_on_two_nodes(slurm: PrivateSlurm, sweep: Sweep, capsys: pytest.CaptureFixture) -> None:
     assert sweep("--go", "--cluster", "slurm", "--parallel", "4", "--wait") == cli.DONE
     assert (sweep.check(), sweep.resumed()) == (0, 0)
