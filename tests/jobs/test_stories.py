@@ -14,8 +14,12 @@ from jobs.record import flatten, read_record
 from jobs.training import loop
 from planners import Question, Study, make_plan
 from planners.files import read_jsonl
-from planners.presets.tinystories import USUAL, shape
+from planners.presets.tinystories import shape
 from planners.question import GivenArm
+from planners.spec import Router
+
+MIDDLE = Router(jitter=0.01, capacity_factor=1.25)
+"""The middle of the study's grid of router settings."""
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def test_a_tiny_tinystories_moe_trains_in_bf16(stories: str, tmp_path: Path) -> 
         smaller = replace(
             made, **tiny, n_dense_layers=min(2, made.n_dense_layers), d_expert=64 if n_experts else 0, max_positions=32
         )
-        arms.append(GivenArm(label=f"E{n_experts}", shape=smaller, router=USUAL if n_experts else None, D=32 * 8 * 20))
+        arms.append(GivenArm(label=f"E{n_experts}", shape=smaller, router=MIDDLE if n_experts else None, D=32 * 8 * 20))
     question = Question(
         study="stories", arms=tuple(arms), data=stories, vocab_size=400, seq_len=32, recipe="step-law", lr=3e-3,
         batch_tokens=256, eval_windows=16, eval_steps=8, patience=3, precision="bf16",
