@@ -34,7 +34,7 @@ soak: env
 bench: env
 	$(BIN)/python benchmarks/experts.py
 	$(BIN)/python benchmarks/step.py
-	$(BIN)/python benchmarks/fits.py
+	$(BIN)/python benchmarks/fitting.py
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/report.py

@@ -1,6 +1,6 @@
 """Time and size of a report of a large study: 500 runs with 2,000 metric lines each.
 
-python -m benchmarks.report [--runs R] [--lines L]
+python benchmarks/report.py [--runs R] [--lines L]
 
 The records and loss curves are made up; reading, checking, drawing and writing are what is timed.
 """

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from reports.escape import inert, latex, markdown
@@ -49,22 +50,22 @@ class Table:
         if any(len(row) != len(self.columns) for row in self.rows):
             raise ValueError(f"table {self.name} has rows of another length than its {len(self.columns)} columns")
 
-    @property
+    @cached_property
     def visible(self) -> list[int]:
         """Indices of the columns that people see: those with a value anywhere, and the first."""
         return [i for i in range(len(self.columns)) if i == 0 or any(row[i] is not None for row in self.rows)]
 
-    @property
+    @cached_property
     def heads(self) -> list[Column]:
         """The columns that people see."""
         return [self.columns[i] for i in self.visible]
 
-    @property
+    @cached_property
     def is_prose(self) -> bool:
         """Whether it has sentences, which a narrow page sets below each other."""
         return any(len(cell) > SENTENCE for row in self.shown for cell in row)
 
-    @property
+    @cached_property
     def shown(self) -> list[list[str]]:
         """The rows as people read them, of those columns; null is a dash."""
         return [[_shown(self.columns[i], row[i]) for i in self.visible] for row in self.rows]

@@ -12,6 +12,7 @@ from planners import Study
 from reports import write_report
 from reports.escape import markdown as plain
 from reports.evidence import read_evidence
+from reports.page import Page, Section, to_html
 from reports.table import Column, Table
 from reports.tables import make_tables
 
@@ -105,3 +106,16 @@ def test_what_other_curves_say_and_where_dense_is_crossed_are_shown(wide: Study)
     named = {row[1]: row for row in tables["fit"].rows}
     lowest = named["lowest loss"]
     assert lowest[3] < lowest[2] < lowest[4]
+
+
+def test_a_long_table_is_written_for_people_once() -> None:
+    """Once for every cell: done again for every row, 500 runs took minutes."""
+    calls = []
+    column = Column(name="x", head="x", show=lambda value: calls.append(value) or str(value))
+    rows = tuple((number,) for number in range(200))
+    page = Page(
+        kind="k", title="t", question="q", answer="a", footer="f",
+        sections=(Section(title="s", tables=(Table(name="t", title="t", note="n", columns=(column,), rows=rows),)),),
+    )  # fmt: skip
+    assert "199" in to_html(page)
+    assert sorted(calls) == list(range(200))

@@ -1,4 +1,4 @@
-"""python benchmarks/fits.py [--peer DIR]
+"""python benchmarks/fitting.py [--peer DIR]
 
 Time the bootstrap of L = E + A/N^alpha + B/D^beta on the 234 published points, 1,000 replicates under Huber(0.001), in
 one process on one thread, against scipy's least_squares(loss="huber") from the same best fit, and against the package
@@ -16,10 +16,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parent.parent))  # else this file would hide the package fits
 
 import numpy as np
 
