@@ -67,6 +67,7 @@ def act(flags: cli.Flags) -> int:
 
 def go(study: Study, cluster: Cluster, flags: cli.Flags) -> int:
     """Submit, follow where asked, and show what came of it."""
+    study.runs()  # a folder without a study is refused before anything is written to it
     trained = train(study, cluster, wait=flags.wait, retry=flags.retry, quiet=flags.json)
     collect(study)
     order = decide(study, cluster)

@@ -115,6 +115,9 @@ MISTAKES = {
     "too many decisions": (["plan", "--preset", "smoke", "--top-k", "4", "--activation", ".2"], "d_expert"),
     "columns of a study": (["fit", "{study}", "--columns", "N=n"], "--columns"),
     "empty folder": (["sweep", "{empty}"], "cannot be read"),
+    "nothing to train": (["sweep", "{empty}", "--go"], "cannot be read"),
+    "no folder to train": (["sweep", "{empty}/study", "--go"], "there is no study"),
+    "nothing to cancel": (["sweep", "{empty}/study", "--cancel"], "there is no study"),
 }
 
 
