@@ -71,10 +71,10 @@ class Equal:
         """Return the arm at that time, linear in ln time between its budgets; None outside them."""
         same = [each for one in self.series for each in one.moe if each.name == arm.name]
         timed = sorted(((hours_of(each) or 0.0, each) for each in same if hours_of(each)), key=lambda pair: pair[0])
-        for (before, slower), (after, longer) in pairwise(timed):
+        for (before, shorter), (after, longer) in pairwise(timed):
             if before <= self.hours <= after and after > before:
                 share = math.log(self.hours / before) / math.log(after / before)
-                parts = [(1 - share, slower), (share, longer)]
+                parts = [(1 - share, shorter), (share, longer)]
                 return AtTime(arm=arm, loss=combined(parts), less_dense=combined([*parts, (-1.0, self.dense)]))
         return None
 
