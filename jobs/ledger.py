@@ -53,8 +53,6 @@ class Submission:
     """Run ids of each pack, in the order of training."""
     predicted_s: tuple[float, ...]
     """Seconds that each pack is expected to take on its devices."""
-    devices: int = 1
-    """Devices of each job, for the sum of device-hours."""
     retry: dict[str, int] = field(default_factory=dict)
     """The failed runs that it trains again, each with the attempts that it had."""
     jobs: tuple[Job, ...] | None = None

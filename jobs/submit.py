@@ -121,7 +121,6 @@ def _submission(array: Array, cluster: Cluster, retry: dict[str, int]) -> Submis
         executor=cluster.kind,
         packs=array.packs,
         predicted_s=array.predicted_s,
-        devices=cluster.execution.devices,
         retry={run_id: count for run_id, count in retry.items() if run_id in ids},
     )
 

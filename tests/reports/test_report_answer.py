@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from said import evidence_of, verdicts
 
 from fits import fit_law
 from fits.files import read_fit
 from planners import Question, RunSpec, Study, UsageError, preset
 from reports import write_report
 from reports.answer import answer, ends, question_sentence
-from reports.checks import run_checks
 from reports.contrasts import all_leads, leads, sides
 from reports.evidence import read_evidence
 from reports.figures import figures_of
@@ -23,14 +23,6 @@ from reports.tables import make_tables
 
 Make = Callable[..., Study]
 NONE: dict[str, object] = {"value": None, "lo": None, "hi": None, "region": None}
-
-
-def verdicts(study: Study) -> dict[str, str]:
-    return {check.name: check.verdict for check in run_checks(read_evidence(study))}
-
-
-def evidence_of(study: Study, name: str) -> str:
-    return next(check.evidence for check in run_checks(read_evidence(study)) if check.name == name)
 
 
 def with_optimum(study: Study, **changes: object) -> str:

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from said import evidence_of, verdicts
 
 from fits.intervals import half_width
 from fits.reuse import reuse
 from jobs.record import RoutingHealth, RunRecord, read_records, write_record
 from planners import Question, RunSpec, Study, preset
 from reports.answer import answer
-from reports.checks import run_checks
 from reports.device_time import equal
 from reports.evidence import read_evidence
 from reports.figures import figures_of
@@ -21,15 +21,6 @@ from reports.numerals import nats
 from reports.tables import make_tables
 
 Make = Callable[..., Study]
-NONE: dict[str, object] = {"value": None, "lo": None, "hi": None, "region": None}
-
-
-def verdicts(study: Study) -> dict[str, str]:
-    return {check.name: check.verdict for check in run_checks(read_evidence(study))}
-
-
-def evidence_of(study: Study, name: str) -> str:
-    return next(check.evidence for check in run_checks(read_evidence(study)) if check.name == name)
 
 
 def test_checks_of_the_smallest_study(smoke: Study) -> None:
