@@ -4,8 +4,9 @@ Measure on the GPU of this machine, in bf16 with compiled blocks: expert layers 
 FLOPs (as `benchmarks/experts.py` does on a CPU), training steps of dense models of 50M, 124M and 350M parameters and of
 their twins with experts, and what `--deterministic` changes. Needs torch and numpy only, and is meant to end within
 nine minutes. Rows are written as they come: as Markdown to standard output, and as JSON lines to a file. A case that
-fails or runs out of memory is a row that says so, and the next one goes on. Exit code 1: a target was missed or a
-case failed; 3: there is no GPU. `--tiny --device cpu` only tries whether it runs.
+fails or runs out of memory is a row that says so, and the next one goes on. Exit code 1: a target was missed, or a
+case failed or was left out; 3: there is no GPU. `--profile` adds the kernels that take longest, for finding out why;
+`--tiny --device cpu` only tries whether it runs.
 
 Times are those of CUDA events around several calls in a row, after others have warmed up and compiled. What is compared
 takes turns in an order that is shuffled every round; the intervals hold the median over the rounds with 95 %.
@@ -18,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import islice, product
@@ -25,7 +27,19 @@ from typing import IO
 
 import torch
 from experts import dense_width, shape_of, variants
-from gpu_steps import Row, Sizes, compared, dense_model, duration, in_turns, maximum, release, repeats, twin_model
+from gpu_steps import (
+    Row,
+    Sizes,
+    compared,
+    dense_model,
+    duration,
+    in_turns,
+    longest_kernels,
+    maximum,
+    release,
+    repeats,
+    twin_model,
+)
 from torch import Tensor, nn
 
 from jobs.training.environment import device_name, peak_flops
@@ -35,6 +49,8 @@ MISSED, NO_GPU = 1, 3
 """Exit codes."""
 OURS = 4
 """The first of `variants` that are ours, dense among them."""
+KERNELS = 15
+"""Kernels that --profile lists."""
 COMPILED = ("dense", "grouped", "grouped, even load")
 """Those that training compiles."""
 COLUMNS = {
@@ -43,6 +59,7 @@ COLUMNS = {
         "case", "parameters", "active", "tokens_per_s", "mfu", "ratio", "target", "peak_GiB", "micro_batch", "max_load",
         "host_syncs",
     ),
+    "kernel": ("case", "kernel", "calls", "ms", "share"),
     "repeat": ("case", "steps", "largest_difference", "ms"),
 }  # fmt: skip
 """What the tables show. A ratio is the dense one's time over this one's, at equal active FLOPs: 1 is as fast."""
@@ -77,7 +94,7 @@ def main() -> int:
     if given.device == "cuda" and not torch.cuda.is_available():
         print("there is no GPU on this machine; run this on one that has", file=sys.stderr)
         return NO_GPU
-    sizes = TINY if given.tiny else REAL
+    sizes = replace(TINY if given.tiny else REAL, kernels=KERNELS if given.profile else 0)
     device = torch.device(given.device, 0 if given.device == "cuda" else None)
     end = time.monotonic() + 60 * given.minutes
     with open(given.out, "a") if given.out else nullcontext() as file:
@@ -99,6 +116,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--minutes", type=float, default=7.5, help="nothing is begun later than this (default 7.5)")
     made.add_argument("--only", metavar="CASE,…", help="these cases alone, such as 'layer E8 K1,50M dense,repeat'")
     made.add_argument("--deterministic", action="store_true", help="the repeated steps under --deterministic alone")
+    made.add_argument("--profile", action="store_true", help=f"also list the {KERNELS} longest kernels of each case")
     made.add_argument("--tiny", action="store_true", help="sizes that run in seconds anywhere and say nothing")
     made.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="where (default cuda)")
     return made
@@ -124,7 +142,7 @@ class Rows:
                 print("\n| " + " | ".join(columns).replace("_", " ") + " |\n" + "|---" * len(columns) + "|")
             print("| " + " | ".join(cell(row, name) for name in columns) + " |", flush=True)
         self.kind = kind
-        self.missed |= kind == "failed" or row.get("met") is False
+        self.missed |= kind in ("failed", "left out") or row.get("met") is False
 
 
 def cell(row: Row, name: str) -> str:
@@ -135,7 +153,7 @@ def cell(row: Row, name: str) -> str:
     if name == "target":
         return f"{value:g}, {'met' if row['met'] else 'missed'}"
     if isinstance(value, float):
-        value = f"{value:.1%}" if name == "mfu" else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+        value = f"{value:.1%}" if name in ("mfu", "share") else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
     if f"{name}_95" not in row:
         return str(value)
     low, high = row[f"{name}_95"]
@@ -210,6 +228,9 @@ def layers(shape: Shape, sizes: Sizes, device: torch.device, target: float | Non
         if name == "grouped" and target is not None:
             row |= {"target": target, "met": row["ratio"] >= target}
         yield row
+    for name in ("dense", "grouped"):
+        for row in longest_kernels(calls[name], sizes, device):
+            yield {**row, "variant": name, "kernel": f"{name}: {row['kernel']}"}
 
 
 def forward_and_backward(network: nn.Module, step: Callable[[Tensor], Tensor], x: Tensor) -> None:

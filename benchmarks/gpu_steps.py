@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from experts import interval
 from torch import Tensor
+from torch.autograd import DeviceType
 
 from jobs.execution import Execution
 from jobs.training.distributed import Ranks
@@ -51,6 +52,8 @@ class Sizes:
     """Rounds that are counted."""
     repeated: int
     """Steps that are taken twice to see whether they repeat."""
+    kernels: int = 0
+    """Kernels to list, those that take longest, of what a target or a comparison is about."""
 
 
 def in_turns(calls: dict[str, Callable[[], None]], rounds: int, device: torch.device) -> dict[str, list[float]]:
@@ -86,6 +89,28 @@ def seconds(call: Callable[[], None], times: int, device: torch.device) -> float
 def duration(spent: list[float]) -> Row:
     """Return the median milliseconds and their interval."""
     return {"ms": 1e3 * statistics.median(spent), "ms_95": [1e3 * bound for bound in interval(spent)]}
+
+
+def longest_kernels(call: Callable[[], None], sizes: Sizes, device: torch.device) -> Iterator[Row]:
+    """Yield the kernels that take most of a call's time, as many as are asked for, and their share of it."""
+    if not sizes.kernels:
+        return
+    of, kind = "self_cpu_time_total", DeviceType.CPU
+    if device.type == "cuda":
+        of, kind = "self_device_time_total", DeviceType.CUDA
+    call()
+    with torch.profiler.profile() as profiled:
+        call()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+    spent = {
+        (event.key, event.count): getattr(event, of)
+        for event in profiled.key_averages()
+        if event.device_type == kind and not event.is_user_annotation  # on a GPU operators are listed with its kernels
+    }
+    whole = sum(spent.values())
+    for (name, count), taken in sorted(spent.items(), key=lambda item: -item[1])[: sizes.kernels]:
+        yield {"kind": "kernel", "kernel": name[:90], "calls": count, "ms": taken / 1e3, "share": taken / whole}
 
 
 def compared(dense: list[float], spent: list[float], work: float = 1.0) -> Row:
@@ -144,6 +169,7 @@ def dense_model(model: Model, sizes: Sizes, device: torch.device, target: float 
     if target is not None and row["mfu"] is not None:
         row |= {"target": target, "met": row["mfu"] >= target}
     yield row
+    yield from longest_kernels(dense.take, sizes, device)
 
 
 def twin_model(model: Model, n_experts: int, top_k: int, sizes: Sizes, device: torch.device) -> Iterator[Row]:
@@ -159,6 +185,7 @@ def twin_model(model: Model, n_experts: int, top_k: int, sizes: Sizes, device: t
     found = in_turns({"dense": dense.take, "twin": twin.take}, sizes.rounds, device)
     work = twin.spec.flops_per_token["exact"] / dense.spec.flops_per_token["exact"]
     yield {**described(twin, found["twin"], resident), **compared(found["dense"], found["twin"], work)}
+    yield from longest_kernels(twin.take, sizes, device)
 
 
 def described(trained: Trained, spent: list[float], resident: int) -> Row:

@@ -19,6 +19,8 @@ ALIBI_WIDENING = 8
 """Dimensions by which the engine widens heads that carry ALiBi positions."""
 LOGITS = 2**24
 """Most logits that the engine holds at once; beyond, it takes the head a part of the tokens at a time."""
+PART = 2**27
+"""Most logits of such a part on a GPU; on a CPU there are at most LOGITS in one."""
 USABLE = 0.8
 """Share of a device's memory that a step is planned to fill; the rest is for the driver, kernels and fragments."""
 
@@ -51,18 +53,20 @@ class Memory:
         return self.weights + self.gradients + self.optimizer + self.copies
 
 
-def memory(shape: Shape, precision: str, tokens: int, *, recompute: bool = False, shards: int = 1) -> Memory:
+def memory(
+    shape: Shape, precision: str, tokens: int, *, recompute: bool = False, shards: int = 1, part: int = PART
+) -> Memory:
     """Return the memory of a training step that takes `tokens` tokens through the model at once.
 
     `recompute` keeps the input of each layer alone and computes the inside of one layer again (arXiv 1604.06174);
-    weights, gradients and optimizer are divided among `shards` devices.
+    weights, gradients and optimizer are divided among `shards` devices. `part`: most logits of a part of the head.
     """
     owned = math.ceil(FP32 * shape.total / shards)
     size = BF16 if precision == "bf16" else FP32
     inside = sum(shape.parts[part] for part in ("attention", "dense_ffn", "routed_experts", "shared_expert"))
     head = shape.vocab_size * shape.d_model
     copied, head_copy = (BF16 * inside, BF16 * head) if precision == "bf16" else (0, 0)
-    logits = min(tokens * shape.vocab_size, LOGITS)
+    logits = min(tokens * shape.vocab_size, part)
     if tokens * shape.vocab_size <= LOGITS:
         kept, copied, head_copy = tokens * size * shape.d_model + FP32 * logits, copied + head_copy, 0
     else:  # in parts: what is kept is the gradient already

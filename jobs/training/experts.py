@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from jobs.training.routing import Routing, TopKRouter, rank_in_expert
+from jobs.training.routing import Routing, TopKRouter, by_expert, rank_in_expert
 from planners.shape import Shape
 from planners.spec import Router
 
@@ -33,7 +33,7 @@ class Slots(NamedTuple):
     @classmethod
     def sorted(cls, experts: Tensor, load: Tensor) -> "Slots":
         """Return the order for the chosen `experts` (tokens, K), without waiting for the device."""
-        order = experts.flatten().argsort(stable=True)
+        order = by_expert(experts, len(load))
         place = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
         return cls(order // experts.shape[1], place.view_as(experts), load, ends_of(load))
 

@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from planners.memory import LOGITS
+from planners.memory import LOGITS, PART
 
 CHUNK = LOGITS
 """Most logits at once: 64 MB of fp32."""
-GPU_CHUNK = 2**27
+GPU_CHUNK = PART
 """The same on a GPU. Each part reads and writes the gradient of the whole head, so that 333 tokens at a time, a CHUNK
 at a vocabulary of 50k, would move more bytes for it than for the logits."""
 

@@ -53,6 +53,17 @@ def test_all_of_it_runs_at_a_tiny_size(tmp_path: Path) -> None:
     assert [row["largest_difference"] for row in rows[-2:]] == [0, 0]  # on a CPU every run repeats
 
 
+def test_a_profile_lists_what_takes_longest(gpu: ModuleType) -> None:
+    steps = importlib.import_module("gpu_steps")
+    x = torch.zeros(400, 400)
+    sizes = steps.replace(gpu.TINY, kernels=3)
+    assert list(steps.longest_kernels(lambda: None, gpu.TINY, torch.device("cpu"))) == []
+    rows = list(steps.longest_kernels(lambda: (x @ x).add_(1), sizes, torch.device("cpu")))
+    assert (rows[0]["kernel"], rows[0]["calls"]) == ("aten::mm", 1)
+    assert [row["share"] for row in rows] == sorted((row["share"] for row in rows), reverse=True)
+    assert 0.5 < sum(row["share"] for row in rows) <= 1
+
+
 def test_a_case_without_memory_ends_no_other_and_nothing_begins_late(
     gpu: ModuleType, capsys: pytest.CaptureFixture, tmp_path: Path
 ) -> None:
@@ -66,6 +77,9 @@ def test_a_case_without_memory_ends_no_other_and_nothing_begins_late(
         assert rows.missed
         gpu.run_case("b", measured, rows, end=float("inf"))
         gpu.run_case("c", measured, rows, end=0.0)
+    late = gpu.Rows(None)
+    gpu.run_case("d", measured, late, end=0.0)
+    assert late.missed
     written = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert [(row["case"], row["kind"]) for row in written] == [
         ("a", "repeat"), ("a", "failed"), ("b", "repeat"), ("b", "failed"), ("c", "left out"),

@@ -5,7 +5,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.training.routing import TopKRouter, balance_loss, count, entropy_loss, rank_in_expert, within_capacity
+from jobs.training.routing import (
+    MAXIMA,
+    TopKRouter,
+    balance_loss,
+    by_expert,
+    by_maxima,
+    count,
+    entropy_loss,
+    rank_in_expert,
+    within_capacity,
+)
 from planners import Router
 
 
@@ -130,6 +140,31 @@ def test_rank_counts_the_slots_before(tokens: int, n_experts: int, data: st.Data
     flat = experts.flatten().tolist()
     expected = [flat[:place].count(expert) for place, expert in enumerate(flat)]
     assert rank_in_expert(experts, count(experts, n_experts)).flatten().tolist() == expected
+
+
+@pytest.mark.parametrize("n_experts", [2, 256, 257, 32_768, 32_769])
+def test_slots_are_sorted_by_expert_and_then_by_token(n_experts: int) -> None:
+    """At each number of experts that just fits in a type, and at the next."""
+    experts = torch.randint(n_experts, (300, 2), generator=torch.Generator().manual_seed(0))
+    experts[0], experts[1] = n_experts - 1, 0
+    assert by_expert(experts, n_experts).tolist() == experts.flatten().argsort(stable=True).tolist()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.permutations(range(9)), min_size=1, max_size=5), st.integers(1, 9))
+def test_maxima_one_after_the_other_are_the_highest(rows: list[list[int]], top_k: int) -> None:
+    scores = torch.tensor(rows) / 8 - 1
+    assert torch.equal(by_maxima(scores, top_k), scores.topk(top_k).indices)
+
+
+@pytest.mark.parametrize("top_k", [2, MAXIMA, MAXIMA + 1])
+def test_a_compiled_router_chooses_alike(top_k: int) -> None:
+    made = router(12, top_k, score="sigmoid")
+    made.bias += torch.linspace(-0.3, 0.3, 12)
+    compiled = torch.compile(made, backend="aot_eager", fullgraph=True)
+    expected, found = made(X), compiled(X)
+    assert torch.equal(found.experts, expected.experts)
+    assert torch.equal(found.gates, expected.gates)
 
 
 def test_loss_free_bias_evens_the_load() -> None:

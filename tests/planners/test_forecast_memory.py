@@ -12,7 +12,7 @@ from shapes import shapes
 from jobs.training.model import Transformer
 from jobs.training.precision import autocast
 from jobs.training.step import Objective
-from planners.memory import LOGITS, memory
+from planners.memory import LOGITS, PART, memory
 from planners.shape import Shape
 from planners.spec import Router
 
@@ -89,8 +89,8 @@ def test_activations_of_any_shape(made: Shape, precision: str) -> None:
     model = Transformer(made)
     model.initialise(0)
     # one token over and over goes to one expert; enough of them, or the engine pads all experts to that one's rows
-    measured = kept_bytes(model, torch.zeros(64, 17, dtype=torch.int64), precision)
-    planned = memory(made, precision, 64 * 16)
+    measured = kept_bytes(model, torch.zeros(256, 17, dtype=torch.int64), precision)
+    planned = memory(made, precision, 256 * 16)
     assert 1 / WITHIN_TINY < (sum(planned.activations.values()) + planned.copies) / measured < WITHIN_TINY
 
 
@@ -123,7 +123,7 @@ def peak_bytes(made: Shape, precision: str, parts: int) -> int:
 def test_total_is_the_peak_of_a_step(kind: str, precision: str) -> None:
     """Where gradients accumulate, state and activations meet; in one forward and backward pass the peak is less."""
     made = shape(**KINDS[kind])
-    planned = memory(made, precision, 3 * 128).total
+    planned = memory(made, precision, 3 * 128, part=LOGITS).total
     assert 1 / WITHIN < planned / peak_bytes(made, precision, parts=2) < WITHIN
     assert planned / peak_bytes(made, precision, parts=1) < WITHIN_TINY
 
@@ -151,9 +151,11 @@ def test_weights_gradients_and_moments_are_exact(kind: str, d_model: int) -> Non
 def test_more_tokens_take_more_and_the_head_is_taken_in_parts(kind: str) -> None:
     made = shape(**{**KINDS[kind], "vocab_size": 50_257})
     whole = LOGITS // made.vocab_size
-    totals = [memory(made, "bf16", tokens).total for tokens in (1, whole, whole + 1, 10 * whole)]
+    totals = [memory(made, "bf16", tokens, part=LOGITS).total for tokens in (1, whole, whole + 1, 10 * whole)]
     assert totals[0] < totals[1] > totals[2] < totals[3]
-    assert memory(made, "bf16", 10 * whole).passing == 2 * 4 * LOGITS + 2 * 50_257 * 64
+    assert memory(made, "bf16", 10 * whole, part=LOGITS).passing == 2 * 4 * LOGITS + 2 * 50_257 * 64
+    assert memory(made, "bf16", 4 * whole).passing == 2 * 4 * (4 * whole) * 50_257 + 2 * 50_257 * 64
+    assert memory(made, "bf16", 100 * whole).passing == 2 * 4 * PART + 2 * 50_257 * 64
 
 
 @pytest.mark.parametrize("kind", KINDS)
