@@ -12,7 +12,8 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -32,8 +33,8 @@ MODELS = ("Mixtral", "Olmoe", "Qwen3Moe")
 BATCHED_BYTES = 2**31
 """transformers' batched path copies an expert's weights for every slot; it is left out where these are more."""
 
-Step = Callable[[Tensor], Tensor]
-"""From x (batch, T, d_model) to what is to be differentiated."""
+BALANCE = 0.01
+"""Coefficient of the balance loss of our router, which is a part of what is timed."""
 
 
 def shape_of(d_model: int, n_experts: int, top_k: int, d_expert: int) -> Shape:
@@ -49,20 +50,15 @@ def dense_width(shape: Shape) -> int:
     return 8 * round((shape.top_k * shape.d_expert + shape.n_experts / 3) / 8)
 
 
-def ours(shape: Shape, path: str, *, forced: bool = False) -> tuple[nn.Module, Step]:
-    """Return our layer on one of its paths, and its step with the balance loss that training adds."""
+def ours(shape: Shape, path: str, *, forced: bool = False) -> nn.Module:
+    """Return our layer on one of its paths."""
     layer = Experts(shape, Router())
     layer.path, layer.router.forced = path, forced
-
-    def step(x: Tensor) -> Tensor:
-        y, routing = layer(x)
-        return y.square().mean() + 0.01 * routing.balance
-
-    return layer, step
+    return layer
 
 
-def theirs(model: str, path: str, shape: Shape) -> tuple[nn.Module, Step]:
-    """Return the MoE block of a model of transformers on one of its paths, and its step."""
+def theirs(model: str, path: str, shape: Shape) -> nn.Module:
+    """Return the MoE block of a model of transformers on one of its paths."""
     import importlib
 
     import transformers
@@ -74,14 +70,13 @@ def theirs(model: str, path: str, shape: Shape) -> tuple[nn.Module, Step]:
         num_local_experts=shape.n_experts, num_experts=shape.n_experts, num_experts_per_tok=shape.top_k,
         norm_topk_prob=False, experts_implementation=path,
     )  # fmt: skip
-    block = getattr(blocks, f"{model}SparseMoeBlock")(config)
-    return block, lambda x: block(x).square().mean()
+    block: nn.Module = getattr(blocks, f"{model}SparseMoeBlock")(config)
+    return block
 
 
-def variants(shape: Shape, tokens: int) -> Iterator[tuple[str, tuple[nn.Module, Step]]]:
-    """Yield name, network and step of everything that is timed; dense comes first."""
-    dense = FeedForward(shape, dense_width(shape), bias=False)
-    yield "dense", (dense, lambda x: dense(x).square().mean())
+def variants(shape: Shape, tokens: int) -> Iterator[tuple[str, nn.Module]]:
+    """Yield name and network of everything that is timed; dense comes first."""
+    yield "dense", FeedForward(shape, dense_width(shape), bias=False)
     yield "grouped", ours(shape, "grouped")
     yield "looped", ours(shape, "looped")
     yield "grouped, even load", ours(shape, "grouped", forced=True)
@@ -91,11 +86,20 @@ def variants(shape: Shape, tokens: int) -> Iterator[tuple[str, tuple[nn.Module, 
         yield f"{model} {path}", theirs(model, path, shape)
 
 
-def seconds(network: nn.Module, step: Step, x: Tensor) -> float:
+def differentiate(y: Any, g: Tensor) -> None:
+    """Run a layer backward from the gradient g of its output y, and from that of its balance loss where it has one."""
+    if isinstance(y, tuple):
+        y, balance = y[0], y[1].balance
+        torch.autograd.backward((y, balance), (g.to(y.dtype), torch.full_like(balance, BALANCE)))
+    else:
+        y.backward(g.to(y.dtype))
+
+
+def seconds(network: nn.Module, x: Tensor, g: Tensor) -> float:
     """Return the processor time of one forward and backward pass: what other processes take does not count."""
     x = x.detach().requires_grad_()
     start = time.process_time()
-    step(x).backward()
+    differentiate(network(x), g)
     elapsed = time.process_time() - start
     network.zero_grad(set_to_none=True)
     return elapsed
@@ -105,19 +109,19 @@ def measure(shape: Shape, tokens: int, rounds: int) -> tuple[dict[str, list[floa
     """Return dense time / variant time by variant and round, and the busiest expert's load over the mean."""
     torch.manual_seed(0)
     networks = dict(variants(shape, tokens))
-    for network, _ in networks.values():
+    for network in networks.values():
         for weight in network.parameters():
             nn.init.normal_(weight, std=0.05)
     ratios: dict[str, list[float]] = {name: [] for name in networks if name != "dense"}
     for turn in range(WARM_UP + rounds):
-        x = torch.randn(8, tokens // 8, shape.d_model)
+        x, g = torch.randn(2, 8, tokens // 8, shape.d_model)
         order = random.Random(turn).sample(sorted(networks), len(networks))
-        elapsed = {name: seconds(*networks[name], x) for name in order}
-        elapsed["dense"] = (elapsed["dense"] + seconds(*networks["dense"], x)) / 2
+        elapsed = {name: seconds(networks[name], x, g) for name in order}
+        elapsed["dense"] = (elapsed["dense"] + seconds(networks["dense"], x, g)) / 2
         if turn >= WARM_UP:
             for name, values in ratios.items():
                 values.append(elapsed["dense"] / elapsed[name])
-    load = networks["grouped"][0](x)[1].load.float()
+    load = networks["grouped"](x)[1].load.float()
     return ratios, float(load.max() / load.mean())
 
 

@@ -26,13 +26,14 @@ from itertools import islice, product
 from typing import IO
 
 import torch
-from experts import dense_width, shape_of, variants
+from experts import dense_width, differentiate, shape_of, variants
 from gpu_steps import (
     Row,
     Sizes,
     compared,
     dense_model,
     duration,
+    fill,
     in_turns,
     longest_kernels,
     maximum,
@@ -42,13 +43,14 @@ from gpu_steps import (
 )
 from torch import Tensor, nn
 
+from jobs.training import compiling
 from jobs.training.environment import device_name, peak_flops
 from planners import Shape
 
 MISSED, NO_GPU = 1, 3
 """Exit codes."""
-OURS = 4
-"""The first of `variants` that are ours, dense among them."""
+OURS = ("dense", "grouped", "looped", "grouped, even load")
+"""The first of `variants`. Weights and input of the others are bf16: autocast does not reach all that theirs do."""
 KERNELS = 15
 """Kernels that --profile lists."""
 COMPILED = ("dense", "grouped", "grouped, even load")
@@ -85,6 +87,7 @@ TINY = Sizes(
     tokens=256,
     rounds=2,
     repeated=3,
+    compiled=False,
 )
 
 
@@ -104,8 +107,8 @@ def main() -> int:
         for name, measure in cases(sizes, device, deterministic=given.deterministic):
             if not given.only or name in given.only.split(","):
                 run_case(name, measure, rows, end)
-    if not given.only and not given.deterministic and time.monotonic() < end:
-        rows.missed |= in_its_own_process(given) != 0
+        if not given.only and not given.deterministic:
+            run_case("repeat --deterministic", lambda: in_its_own_process(given), rows, end)
     return MISSED if rows.missed else 0
 
 
@@ -189,11 +192,14 @@ def run_case(name: str, measure: Callable[[], Iterator[Row]], rows: Rows, end: f
         rows.write({"kind": "failed", "case": name, "text": f"{name}: failed, {reason}"})
 
 
-def in_its_own_process(given: argparse.Namespace) -> int:
-    """Measure --deterministic in another process, because CUDA reads that setting when it starts; return its exit."""
+def in_its_own_process(given: argparse.Namespace) -> Iterator[Row]:
+    """Measure --deterministic in another process, which writes its rows: CUDA reads that setting when it starts."""
     release(torch.device(given.device))
     flags = ["--deterministic", "--device", given.device, *(["--tiny"] if given.tiny else [])]
-    return subprocess.run([sys.executable, __file__, *flags, *(["-o", given.out] if given.out else [])]).returncode
+    flags += ["-o", given.out] if given.out else []
+    if code := subprocess.run([sys.executable, __file__, *flags]).returncode:
+        raise RuntimeError(f"the process ended with exit code {code}")
+    yield from ()
 
 
 def machine(sizes: Sizes, device: torch.device, *, tiny: bool) -> Row:
@@ -208,17 +214,27 @@ def layers(shape: Shape, sizes: Sizes, device: torch.device, target: float | Non
     """Yield how fast the variants of an expert layer are: ours, and those of transformers where it is installed."""
     release(device)
     torch.manual_seed(0)
+    compiling.start_afresh()
     known = variants(shape, sizes.tokens)
-    networks = dict(known if device.type == "cuda" and find_spec("transformers") else islice(known, OURS))
-    x = torch.randn(8, sizes.tokens // 8, shape.d_model, device=device, requires_grad=True)
-    for name, (network, _) in networks.items():
-        for weight in network.to(device).parameters():
-            nn.init.normal_(weight, std=0.02)
-        if device.type == "cuda" and name in COMPILED:
-            network.compile(fullgraph=True)
-    calls = {name: partial(forward_and_backward, *network, x) for name, network in networks.items()}
+    networks = dict(known if device.type == "cuda" and find_spec("transformers") else islice(known, len(OURS)))
+    x, g = torch.randn(2, 8, sizes.tokens // 8, shape.d_model, device=device)
+    calls = {}
+    for name, network in networks.items():
+        peer = name not in OURS
+        fill(network.to(device, torch.bfloat16 if peer else None))
+        if sizes.compiled and name in COMPILED:
+            network.compile(fullgraph=True, dynamic=False)
+        given = (x.bfloat16() if peer else x).detach().requires_grad_()
+        calls[name] = partial(forward_and_backward, network, given, g.bfloat16())
+        if peer:
+            try:
+                calls[name]()
+            except Exception as error:  # whatever theirs cannot do
+                del calls[name]
+                yield {"kind": "peer", "text": f"{name}: {type(error).__name__}: {str(error).splitlines()[0][:200]}"}
     found = in_turns(calls, sizes.rounds, device)
-    load = networks["grouped"][0](x)[1].load.float()
+    with torch.autocast(device.type, torch.bfloat16):
+        load = networks["grouped"](x)[1].load.float()
     for name, spent in found.items():
         row: Row = {"kind": "layer", "variant": name, "tokens": sizes.tokens, **duration(spent)}
         if name == "dense":
@@ -233,11 +249,11 @@ def layers(shape: Shape, sizes: Sizes, device: torch.device, target: float | Non
             yield {**row, "variant": name, "kernel": f"{name}: {row['kernel']}"}
 
 
-def forward_and_backward(network: nn.Module, step: Callable[[Tensor], Tensor], x: Tensor) -> None:
+def forward_and_backward(network: nn.Module, x: Tensor, g: Tensor) -> None:
     """Run a layer once, as training does; no gradient is left, because adding to one would take time."""
     with torch.autocast(x.device.type, torch.bfloat16):
-        loss = step(x)
-    loss.backward()
+        y = network(x)
+    differentiate(y, g)
     network.zero_grad(set_to_none=True)
     x.grad = None
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 from experts import interval
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import DeviceType
 
 from jobs.execution import Execution
 from jobs.training.distributed import Ranks
 from jobs.training.environment import peak_flops, peak_memory, reset_peak_memory
 from jobs.training.metrics import Window
-from jobs.training.model import Transformer
+from jobs.training.model import Transformer, is_matrix
 from jobs.training.precision import set_deterministic
 from jobs.training.step import Stepper
 from planners import Router, RunSpec, Shape
@@ -52,6 +52,8 @@ class Sizes:
     """Rounds that are counted."""
     repeated: int
     """Steps that are taken twice to see whether they repeat."""
+    compiled: bool = True
+    """Whether expert layers are compiled where training compiles them."""
     kernels: int = 0
     """Kernels to list, those that take longest, of what a target or a comparison is about."""
 
@@ -129,10 +131,12 @@ class Trained:
 
     def __init__(self, spec: RunSpec, device: torch.device, micro_batch: int | None = None):
         self.spec, self.device = spec, device
-        model = Transformer(spec.shape, spec.router)
-        model.initialise(0)
+        torch.manual_seed(0)
+        with device:
+            model = Transformer(spec.shape, spec.router)
+        fill(model)  # there, where it takes no time
         execution = Execution(micro_batch=micro_batch)
-        self.stepper = Stepper(model.to(device).train(), spec, Ranks(0, 1, device), execution)
+        self.stepper = Stepper(model.train(), spec, Ranks(0, 1, device), execution)
         self.batches = [windows(spec, step, device) for step in range(4)]
         self.step, self.window = 0, Window(sequences(spec))
 
@@ -161,6 +165,13 @@ class Trained:
         return sum("synchronizing" in str(warning.message) for warning in told)
 
 
+def fill(network: nn.Module) -> None:
+    """Fill the weights with what training might begin with; the norms have their 1 already."""
+    for name, weight in network.named_parameters():
+        if is_matrix(name, weight):
+            nn.init.normal_(weight, std=0.02)
+
+
 def dense_model(model: Model, sizes: Sizes, device: torch.device, target: float | None) -> Iterator[Row]:
     """Yield the row of a dense model, alone on the device."""
     release(device)
@@ -183,6 +194,8 @@ def twin_model(model: Model, n_experts: int, top_k: int, sizes: Sizes, device: t
     fitting = min(dense.stepper.micro_batch, twin.stepper.micro_batch)  # beside each other, and cut alike
     dense.stepper.micro_batch = twin.stepper.micro_batch = fitting
     found = in_turns({"dense": dense.take, "twin": twin.take}, sizes.rounds, device)
+    if dense.stepper.halved or twin.stepper.halved:
+        raise RuntimeError("out of memory halved a micro-batch, so the two are not cut alike; give more memory")
     work = twin.spec.flops_per_token["exact"] / dense.spec.flops_per_token["exact"]
     yield {**described(twin, found["twin"], resident), **compared(found["dense"], found["twin"], work)}
     yield from longest_kernels(twin.take, sizes, device)

@@ -58,6 +58,9 @@ class Cluster:
         for option in self.slurm:
             if "=" not in option:
                 raise UsageError(f"Slurm option {option!r} is not NAME=VALUE, such as mem=16G")
+            name, _, value = option.partition("=")
+            if name.replace("-", "_") == "cpus_per_task" and not value.isdigit():
+                raise UsageError(f"Slurm option {option!r} must be a number of cores, such as cpus_per_task=8")
         for name in ("parallel", "nodes", "timeout_min", "warn_s", "runs_per_gpu", "attempts", "max_jobs"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise UsageError(f"{name} {value} must be at least 1")
@@ -68,13 +71,23 @@ class Cluster:
             raise UsageError(f"flops_per_s {self.flops_per_s} must be above 0")
         if self.runs_per_gpu > 1 and self.execution.devices > 1:
             raise UsageError("a run on several devices shares none of them; give --devices or --runs-per-gpu")
+        if self.gpus_per_run and self.execution.devices not in (1, self.gpus_per_run):
+            raise UsageError(
+                f"a run on {self.execution.devices} devices cannot have {self.gpus_per_run} GPUs; give --gpus-per-run"
+                f" {self.execution.devices}, or 0 to train on processors"
+            )
         if self.nodes and self.execution.devices % self.nodes:
             raise UsageError(f"{self.execution.devices} devices cannot be spread evenly over {self.nodes} nodes")
 
     @property
+    def devices_of_job(self) -> int:
+        """Devices that a job holds."""
+        return self.gpus_per_run or self.execution.devices
+
+    @property
     def devices_of_run(self) -> float:
-        """Devices of a run: a part of one where runs share it."""
-        return self.execution.devices / self.runs_per_gpu
+        """Devices of a run: a part of those of a job where runs share them."""
+        return self.devices_of_job / self.runs_per_gpu
 
     @property
     def limit_min(self) -> int:

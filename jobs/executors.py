@@ -23,6 +23,8 @@ MONTH_MIN = 60 * 24 * 30
 STOP_S = 30.0
 """Seconds that workers of this machine are given to write their checkpoints when they are asked to end."""
 LEAVE_S = 5.0
+CORES_OF_GPU = 4
+"""Cores for each GPU, at least: backward pass, exchange, tokens and compiler have threads of their own."""
 ASK_S = 0.5
 """Seconds between two such requests: one that comes while a worker starts is lost."""
 
@@ -68,7 +70,7 @@ def local_workers(cluster: Cluster, n_runs: int, threads: int, busy: int = 0) ->
     """Return how many workers this machine has devices for beside `busy` others: one per GPU or core unless told."""
     if cluster.kind == "debug":
         return 1
-    here = places(threads, cluster.execution.devices) * cluster.runs_per_gpu
+    here = places(threads, cluster.devices_of_job) * cluster.runs_per_gpu
     return max(0, min(n_runs, (cluster.parallel or here) - busy))
 
 
@@ -124,8 +126,8 @@ def least_used(gpus: list[int], beside: tuple[int, ...]) -> list[int]:
 
 
 def gpus_of(index: int, cluster: Cluster, gpus: list[int]) -> list[int]:
-    """Return the GPUs of worker number `index` of this machine."""
-    per_worker = cluster.gpus_per_run if cluster.gpus_per_run is not None else cluster.execution.devices
+    """Return the GPUs of worker number `index` of this machine; none where it is to train on processors."""
+    per_worker = 0 if cluster.gpus_per_run == 0 else cluster.devices_of_job
     first = index * per_worker
     return [gpus[(first + offset) % len(gpus)] for offset in range(per_worker)] if gpus else []
 
@@ -177,7 +179,10 @@ def slurm_parameters(submission: Submission, cluster: Cluster, needs: Needs) -> 
     own: dict[str, Any] = {"requeue": True}
     if needs.after:
         own["dependency"] = "afterany:" + ":".join(needs.after)
-    own |= dict(option.split("=", 1) for option in cluster.slurm)
+    own |= {name.replace("-", "_"): value for name, value in (option.split("=", 1) for option in cluster.slurm)}
+    busy = -(-CORES_OF_GPU // cluster.runs_per_gpu) if cluster.gpus_per_run else 1
+    cores = int(own.pop("cpus_per_task", 0)) or max(needs.threads, busy)
+    srun = [f"--cpus-per-task={cores}"]  # which Slurm from 22.05 on does not pass from the job to its steps
     given = {
         "slurm_partition": cluster.partition,
         "slurm_account": cluster.account,
@@ -188,12 +193,12 @@ def slurm_parameters(submission: Submission, cluster: Cluster, needs: Needs) -> 
         "slurm_setup": list(cluster.setup) or None,
         "gpus_per_node": -(-cluster.gpus_per_run // nodes) if cluster.gpus_per_run else None,
         "nodes": cluster.nodes,
-        "slurm_srun_args": ["--kill-on-bad-exit=1"] if devices > 1 else None,
+        "slurm_srun_args": [*srun, "--kill-on-bad-exit=1"] if devices > 1 else srun,
     }
     return {
         "name": submission.name,
         "timeout_min": cluster.limit_min,
-        "cpus_per_task": needs.threads,
+        "cpus_per_task": cores,
         "tasks_per_node": devices // nodes if devices > 1 else cluster.runs_per_gpu,
         "slurm_additional_parameters": own,
         **{name: value for name, value in given.items() if value is not None},

@@ -37,13 +37,16 @@ FAILURES: dict[str, Failure] = {
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 DISK_TOLD = re.compile(rf"OSError: \[Errno ({'|'.join(map(str, DISK))})\]")
-MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory|bad_alloc", re.IGNORECASE)
+MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory|bad_alloc|ALLOC_FAILED", re.IGNORECASE)
 PEER = re.compile(
     r"connection (was )?(closed|reset|refused)|closed by peer|broken pipe|ended without a word|ChildFailed"
-    r"|exit code:? -?(9|15|137|143)\b|signal (9|15)\b|SIGKILL|SIGTERM|watchdog|remote process|NCCL",
+    r"|exit code:? -?(9|15|137|143)\b|signal (9|15)\b|SIGKILL|SIGTERM|watchdog|remote process|NCCL"
+    r"|EADDRINUSE|address already in use|waiting for clients|failed to recv|different checkpoints",
     re.IGNORECASE,
 )
-"""What torch.distributed says in the processes of a run where another one of them is gone."""
+"""What torch.distributed says in the processes of a run where another one of them is gone, or did not come."""
+SETUP = re.compile(r"duplicate GPU|invalid usage|ncclInvalid", re.IGNORECASE)
+"""What NCCL says of processes that were set up wrongly, and will be the next time too."""
 DEVICE = re.compile(r"CUDA (driver )?error|HIP error|fallen off the bus", re.IGNORECASE)
 """What torch says of a GPU that failed, to every later run of the same process too."""
 SLURM_STATES = {
@@ -61,13 +64,19 @@ def classify(error: BaseException, told: str | None = None) -> str:
     text = told or f"{type(error).__name__}: {error}"
     if (isinstance(error, OSError) and error.errno in DISK) or DISK_TOLD.search(text):
         return "disk_full"
-    if isinstance(error, MemoryError) or MEMORY.search(text) or "OutOfMemoryError" in text:
+    if isinstance(error, MemoryError) or says_memory(text) or "OutOfMemoryError" in text:
         return "out_of_memory"
     if "UsageError: " in text:
         return "bad_data"
-    if isinstance(error, (RuntimeError, ConnectionError)) and (PEER.search(text) or DEVICE.search(text)):
+    lost = (PEER.search(text) and not SETUP.search(text)) or DEVICE.search(text)
+    if lost and isinstance(error, (RuntimeError, ConnectionError)):
         return "node_lost"
     return "exception"
+
+
+def says_memory(text: str) -> bool:
+    """Whether a message says that memory ran out."""
+    return bool(MEMORY.search(text))
 
 
 def is_for_all(error: BaseException) -> bool:

@@ -104,6 +104,7 @@ def decide(study: Study, cluster: Cluster, *, retry: bool | Set[str] = False) ->
         (run.record for run in statuses if run.record),
         gpu=bool(visible_gpus() if cluster.kind == "local" else cluster.gpus_per_run),
         flops_per_s=cluster.flops_per_s,
+        devices=cluster.execution.devices,
     )
     withheld: list[str] = []
     runs = wanted(statuses, retry=retry)

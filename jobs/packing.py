@@ -27,15 +27,17 @@ class Clock:
     """What predicts the time of runs."""
 
     by_shape: dict[Shape, float] = field(default_factory=dict)
-    """Median training tokens per second of the finished runs of each shape."""
+    """Median training tokens per second and device of the finished runs of each shape."""
     measured: float | None = None
-    """Median FLOP/s of the finished runs; null where there are none."""
+    """Median FLOP/s of a device of the finished runs; null where there are none."""
     n_measured: int = 0
     """Finished runs that this was learned from."""
     guess: float = CPU_FLOPS
     """FLOP/s of a device where nothing was measured."""
     given: bool = False
     """Whether the user gave the guess."""
+    devices: int = 1
+    """Devices of a run to come; its speed is expected to grow with them."""
 
     def seconds(self, spec: RunSpec) -> float:
         """Return the seconds that a run is expected to take on its devices, from its start."""
@@ -43,7 +45,7 @@ class Clock:
         if speed is None:
             flops = self.measured or self.guess * (1 if self.given else spec.training.threads)
             speed = flops / spec.flops_per_token[spec.flops_convention]
-        hours = forecast(spec, None, Speed(tokens_per_s=speed)).device_hours
+        hours = forecast(spec, None, Speed(tokens_per_s=speed * self.devices)).device_hours
         return 3600 * (hours or 0.0)
 
     @property
@@ -55,20 +57,24 @@ class Clock:
         return f"at {self.guess:.3g} FLOP/s a {'device' if self.given or self.guess > CPU_FLOPS else 'thread'}, {whose}"
 
 
-def learn(records: Iterable[RunRecord], *, gpu: bool = False, flops_per_s: float | None = None) -> Clock:
-    """Return the clock that the finished runs of a study teach."""
+def learn(
+    records: Iterable[RunRecord], *, gpu: bool = False, flops_per_s: float | None = None, devices: int = 1
+) -> Clock:
+    """Return the clock that the finished runs of a study teach, for runs on so many devices each."""
     by_shape: dict[Shape, list[float]] = {}
     flops = []
     for record in records:
         if record.tokens_per_s and record.D_seen and "simulated" not in record.flags:
-            by_shape.setdefault(record.spec.shape, []).append(record.tokens_per_s)
-            flops.append(record.tokens_per_s * record.spec.flops_per_token[record.spec.flops_convention])
+            speed = record.tokens_per_s / (record.execution.devices if record.execution else 1)
+            by_shape.setdefault(record.spec.shape, []).append(speed)
+            flops.append(speed * record.spec.flops_per_token[record.spec.flops_convention])
     return Clock(
         by_shape={shape: statistics.median(speeds) for shape, speeds in by_shape.items()},
         measured=statistics.median(flops) if flops else None,
         n_measured=len(flops),
         guess=flops_per_s or (GPU_FLOPS if gpu else CPU_FLOPS),
         given=flops_per_s is not None,
+        devices=devices,
     )
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from jobs.execution import Execution, check_shares
@@ -72,6 +73,8 @@ def launch(
         stop=lambda: stop(last_row(folder / "metrics.jsonl").get("step", 0)),
         broken=lambda: group is not None and group.is_broken(meeting),
     )
+    if group and processes[0].returncode != 0:
+        group.tell_broken(meeting)
     record = read_record(study, spec)
     if record is None and not stopped:
         codes = ", ".join(str(process.returncode) for process in processes)
@@ -83,7 +86,7 @@ def follow(study: Study, execution: Execution, group: Group, stop: Callable[[], 
     """Start this task's process of each run that the first task tells of, until that one has no more."""
     for meeting in group.meetings():
         process = start(study, meeting, execution, group)
-        watch([process], stop=stop, broken=lambda: False)
+        watch([process], stop=stop, broken=partial(group.is_broken, meeting))
         if process.returncode != 0:
             group.tell_broken(meeting)
 
@@ -142,7 +145,7 @@ def forget_error(folder: Path) -> None:
 
 
 def error_told(folder: Path) -> str | None:
-    """Return the last line of the traceback that a process of the run left; the others only see it gone."""
+    """Return the last line of what a process of the run told of its error; the others only see it gone."""
     try:
         return (folder / "error.txt").read_text().strip().splitlines()[-1][:300]
     except (OSError, IndexError):

@@ -283,13 +283,13 @@ def train_and_record(
         if is_end_of_job(error) or (is_interruption(failure) and is_first()):
             if is_rank() and told is None:  # the worker that started this process only sees that it ended
                 with suppress(OSError):
-                    write_text(folder / "error.txt", traceback.format_exc())
+                    write_text(folder / "error.txt", explained(error))
             raise
         if not isinstance(error, UsageError):
             print(traceback.format_exc(), file=sys.stderr)
         if not is_first():
             if told is None:
-                write_text(folder / "error.txt", traceback.format_exc())
+                write_text(folder / "error.txt", explained(error))
             time.sleep(GRACE_S)
             raise
         seen = last_row(folder / "metrics.jsonl")
@@ -302,7 +302,7 @@ def train_and_record(
             failure=failure,
             error=str(error) if isinstance(error, UsageError) else told or first_line(error),
         )
-        write_text(folder / "error.txt", traceback.format_exc())
+        write_text(folder / "error.txt", explained(error))
         write_record(study, record)
         return record
 
@@ -312,6 +312,11 @@ def is_end_of_job(error: Exception) -> bool:
     from submitit.core.utils import UncompletedJobError
 
     return isinstance(error, UncompletedJobError)
+
+
+def explained(error: Exception) -> str:
+    """Return the traceback of the error that is handled, and as its last line what it says first: many say more."""
+    return f"{traceback.format_exc()}\n{first_line(error)}\n"
 
 
 def first_line(error: Exception) -> str:

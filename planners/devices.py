@@ -29,6 +29,10 @@ DEVICES: dict[str, Device] = {
     for device in (
         Device(name="b200", driver="B200", memory=180e9, peak_bf16=2250e12, source="NVIDIA DGX B200 data sheet / 8"),
         Device(name="h200", driver="H200", memory=141e9, peak_bf16=989e12, source="NVIDIA H200 data sheet, SXM"),
+        Device(name="h100-nvl", driver="H100 NVL", memory=94e9, peak_bf16=835e12, source="NVIDIA H100 data sheet, NVL"),
+        Device(
+            name="h100-pcie", driver="H100 PCIe", memory=80e9, peak_bf16=756e12, source="NVIDIA H100 data sheet, PCIe"
+        ),
         Device(name="h100", driver="H100", memory=80e9, peak_bf16=989e12, source="NVIDIA H100 data sheet, SXM"),
         Device(name="a100", driver="A100", memory=80e9, peak_bf16=312e12, source="NVIDIA A100 data sheet, 80 GB"),
         Device(name="a100-40", driver="A100", memory=40e9, peak_bf16=312e12, source="NVIDIA A100 data sheet, 40 GB"),
@@ -47,5 +51,10 @@ def device(name: str) -> Device:
 
 
 def peak_bf16(reported: str) -> float | None:
-    """Return the peak in FLOP/s of the device whose driver reports this name, or None where it is not known."""
+    """Return the peak in FLOP/s of the device whose driver reports this name, or None where it is not known.
+
+    A part of a device (MIG) has a part of its peak, which its name does not tell.
+    """
+    if "MIG" in reported:
+        return None
     return next((device.peak_bf16 for device in DEVICES.values() if device.driver in reported), None)

@@ -85,9 +85,10 @@ def memory(
 def micro_batch(
     shape: Shape, precision: str, seq_len: int, count: int, room: float, *, recompute: bool = False, shards: int = 1
 ) -> int | None:
-    """Return how many of the `count` sequences of a batch go through the model at once, in equal parts.
+    """Return how many of the `count` sequences of a batch go through the model at once.
 
-    They and the state take at most `room` bytes; None where not even one sequence fits.
+    The parts are equal where one more part than needed is enough for that: every size is compiled anew. They and the
+    state take at most `room` bytes; None where not even one sequence fits.
     """
 
     def bytes_for(sequences: int) -> int:
@@ -97,7 +98,8 @@ def micro_batch(
     for sequences in (range(whole + 1, count + 1), range(1, whole + 1)):
         fitting = bisect_right(sequences, room, key=bytes_for)
         if fitting:
-            return math.ceil(count / math.ceil(count / sequences[fitting - 1]))
+            fewest = math.ceil(count / sequences[fitting - 1])
+            return math.ceil(count / next((parts for parts in (fewest, fewest + 1) if count % parts == 0), fewest))
     return None
 
 

@@ -31,9 +31,10 @@ def save(folder: Path, step: int, run_id: str, state: dict[str, Any]) -> None:
         other.unlink(missing_ok=True)
 
 
-def load_newest(folder: Path, run_id: str, device: torch.device) -> dict[str, Any] | None:
-    """Return the newest state that can be read, or None; a torn file is skipped with a warning.
+def load_newest(folder: Path, run_id: str, *, mapped: bool = False) -> dict[str, Any] | None:
+    """Return the newest state that can be read, in host memory, or None; a torn file is skipped with a warning.
 
+    Processes of one machine share that memory where it is `mapped` from the file.
     Leftovers of a write that was killed are removed. Raises UsageError for the checkpoint of another run or version.
     """
     for leftover in folder.glob(".step-*"):
@@ -41,7 +42,7 @@ def load_newest(folder: Path, run_id: str, device: torch.device) -> dict[str, An
     for path in sorted(folder.glob("step-*.pt"), reverse=True):
         try:
             _check_sums(path)
-            state = torch.load(path, map_location=device, weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         except (OSError, torch.OutOfMemoryError):
             raise
         except (

@@ -50,6 +50,14 @@ class Ranks:
         dist.broadcast(told, 0, group=self.control)
         return float(told)
 
+    def least(self, value: int) -> int:
+        """Return the least value of all processes."""
+        if self.size == 1:
+            return value
+        told = torch.tensor(value)
+        dist.all_reduce(told, dist.ReduceOp.MIN, group=self.control)
+        return int(told)
+
     def sum(self, value: Tensor) -> Tensor:
         """Return the sum of a tensor over the processes, in place."""
         if self.size > 1:
@@ -69,15 +77,13 @@ class Ranks:
         return DistributedDataParallel(objective, device_ids=ids, gradient_as_bucket_view=True, **quiet)
 
     def accumulate(self, objective: nn.Module, *, last: bool) -> AbstractContextManager[object]:
-        """Return the context of one part of a batch: gradients are exchanged after the `last` part only."""
-        if self.size == 1:
+        """Return the context of one part of a batch: gradients are exchanged after the `last` part only.
+
+        Where weights are divided, after every part: until then a process would hold the gradient of all of them.
+        """
+        if last or not hasattr(objective, "no_sync"):
             return nullcontext()
-        if hasattr(objective, "no_sync"):
-            return nullcontext() if last else objective.no_sync()  # type: ignore[operator]
-        for part in objective.modules():
-            if hasattr(part, "set_requires_gradient_sync"):
-                part.set_requires_gradient_sync(last, recurse=False)  # type: ignore[operator]
-        return nullcontext()
+        return objective.no_sync()  # type: ignore[operator, no-any-return]
 
 
 def join() -> Ranks:
@@ -86,7 +92,9 @@ def join() -> Ranks:
     Raises UsageError where there are more of them on this machine than it has GPUs, or cores without one.
     """
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    here, count = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    # tasks of a Slurm job that train runs of their own see all of its GPUs on many clusters
+    alone = os.environ.get("SLURM_LOCALID", "0") if os.environ.get("SUBMITIT_EXECUTOR") == "slurm" else "0"
+    here, count = int(os.environ.get("LOCAL_RANK", alone)), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if os.environ.get("SUBMITIT_EXECUTOR") != "slurm":  # which may show each task its own device only
         check_devices(count)
@@ -119,13 +127,24 @@ def shard(model: nn.Module, blocks: nn.ModuleList, methods: tuple[str, ...]) -> 
         register_fsdp_forward_method(model, method)
 
 
-def whole(value: Any) -> Any:
-    """Return a state with its divided tensors put together, on every process, in nested dicts and lists."""
+def whole(value: Tensor) -> Tensor:
+    """Return a tensor put together on every process, where it is divided."""
+    return value.full_tensor() if _is_sharded(value) else value  # type: ignore[attr-defined]
+
+
+def gathered(value: Any, *, keep: bool) -> Any:
+    """Return a state, in nested dicts and lists, with its divided tensors put together one by one, in host memory.
+
+    Every process has to call this; where it is not to `keep` the whole, None stands for such a tensor.
+    """
     if isinstance(value, dict):
-        return {name: whole(item) for name, item in value.items()}
+        return {name: gathered(item, keep=keep) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(whole(item) for item in value)
-    return value.full_tensor() if _is_sharded(value) else value
+        return type(value)(gathered(item, keep=keep) for item in value)
+    if not _is_sharded(value):
+        return value
+    full = value.full_tensor()
+    return full.cpu() if keep else None
 
 
 def divided_like(value: Tensor, weight: Tensor) -> Tensor:

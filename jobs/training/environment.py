@@ -81,6 +81,8 @@ def reset_peak_memory(device: torch.device) -> bool:
     What earlier runs of this process freed is given back to the system first, so that it does not count.
     """
     if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
         return True
     try:

@@ -104,7 +104,8 @@ def gather_sum(rows: Tensor, place: Tensor, gates: Tensor | None = None) -> Tens
     if rows.device.type == "cpu":  # one pass over the rows, where gather, product and sum would be three
         return F.embedding_bag(place, rows, mode="sum", per_sample_weights=gates)
     gathered = rows.index_select(0, place.flatten()).view(*place.shape, -1)
-    return (gathered if gates is None else gathered * gates.unsqueeze(-1)).sum(1)
+    weighted = gathered if gates is None else gathered * gates.unsqueeze(-1)
+    return weighted.sum(1, dtype=rows.dtype)  # said, because CUDA's autocast would return fp32 otherwise
 
 
 class AddBias(torch.autograd.Function):
@@ -136,7 +137,8 @@ def grouped_product(x: Tensor, weights: Tensor, slots: Slots) -> Tensor:
     """Return x[rows of expert e] @ weights[e] for every expert, in one product.
 
     x: (slots, inner), sorted by expert; weights: (n_experts, inner, outer). The loads sum to the rows of x: rows beyond
-    would be undefined. Strides must be multiples of 16 bytes; not for float64.
+    would be undefined. Strides must be multiples of 16 bytes; not for float64. One kernel for bf16 on GPUs of compute
+    capability 9.0 and 10.0; on others torch takes the experts one by one and waits for the loads (torch 2.11, 2.13).
     """
     return F.grouped_mm(x, weights, offs=slots.ends)
 

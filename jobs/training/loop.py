@@ -33,6 +33,8 @@ from planners.files import write_json
 from planners.spec import RunSpec
 from planners.study import Study
 
+SAVING = 0.05
+"""Most of the time that goes into checkpoints: where one takes long, the next one comes later."""
 EXPLODED = 2.0
 """A mean training loss above this many times that of guessing at random, ln V, ends a run as diverged after warm-up."""
 
@@ -107,11 +109,12 @@ class Loop:
             )
         self.batch = Batches(corpus.stream(training.seq_len, training.U, training.seed), training, ranks)
         # divided weights go to the GPU block by block, because all of them might not fit there
-        self.model, state = _model(study, spec, torch.device("cpu") if execution.shard else ranks.device)
+        self.model, state = _model(study, spec, None if execution.shard else ranks.device)
         with checkpoint.continued(spec.run_id):
             self.progress = Progress.restored(state["progress"]) if state else Progress()
             if not 0 <= self.progress.step <= training.steps:
                 raise ValueError(f"step {self.progress.step} of {training.steps}")
+        self.check_step()
         self.evaluator = Evaluator(self.model, corpus, training, ranks, shard=execution.shard)
         self.evaluator.limit(execution.micro_batch or self.progress.evaluation_batch)
         if execution.micro_batch is None and self.progress.devices == ranks.size:
@@ -133,6 +136,13 @@ class Loop:
             write_json(study.run_folder(spec.run_id) / "spec.json", spec.to_line())
         self.metrics.open(written)
 
+    def check_step(self) -> None:
+        """Raise RuntimeError where another process of this run found an older checkpoint, on a slow file system."""
+        if any(self.ranks.any(self.ranks.first(self.progress.step) != self.progress.step)):
+            raise RuntimeError(
+                "the processes of the run found different checkpoints; the next attempt may see them all"
+            )
+
     def run(self, stop: Callable[[int], bool]) -> None:
         """Take the remaining steps, with a metrics line now and then and a checkpoint every `checkpoint_s()`."""
         progress, wait = self.progress, checkpoint_s()
@@ -150,8 +160,10 @@ class Loop:
                 if reporting:
                     self.report()
                 if self.is_over or stopping or overdue:
+                    begun = time.monotonic()
                     self.save()
-                    saved = time.monotonic()
+                    saved = clock = time.monotonic()
+                    wait = wait and max(wait, (saved - begun) / SAVING)
                 if stopping and not self.is_over:
                     raise Interrupted(self.spec.run_id)
 
@@ -278,10 +290,14 @@ class Loop:
             progress.flag("split_batch")
 
 
-def _model(study: Study, spec: RunSpec, device: torch.device) -> tuple[Transformer, dict[str, Any] | None]:
-    """Return the model with the weights of the newest checkpoint, which comes with it, or with its first ones."""
+def _model(study: Study, spec: RunSpec, device: torch.device | None) -> tuple[Transformer, dict[str, Any] | None]:
+    """Return the model with the weights of the newest checkpoint, which comes with it, or with its first ones.
+
+    Both are in host memory where no device is given, because the weights are still to be divided.
+    """
     model = Transformer(spec.shape, spec.router)
-    state = checkpoint.load_newest(study.run_folder(spec.run_id) / "checkpoint", spec.run_id, device)
+    folder = study.run_folder(spec.run_id) / "checkpoint"
+    state = checkpoint.load_newest(folder, spec.run_id, mapped=device is None)
     if state is not None:
         with checkpoint.continued(spec.run_id):
             load_weights(model, state["model"], f"the checkpoint of run {spec.run_id}")
@@ -289,12 +305,12 @@ def _model(study: Study, spec: RunSpec, device: torch.device) -> tuple[Transform
         model.initialise(spec.training.seed)
         if spec.training.init_from:
             _load_parent(model, study, spec.training.init_from)
-    return model.to(device).train(), state
+    return model.to(device or "cpu").train(), state
 
 
 def _load_parent(model: Transformer, study: Study, run_id: str) -> None:
     """Start from the final weights of another run of the study. Raises UsageError where it has none that fit."""
-    state = checkpoint.load_newest(study.run_folder(run_id) / "checkpoint", run_id, torch.device("cpu"))
+    state = checkpoint.load_newest(study.run_folder(run_id) / "checkpoint", run_id)
     if state is None or not state["is_final"]:
         raise UsageError(f"run {run_id} has no final checkpoint to start from; train it to its end first")
     load_weights(model, state["model"], f"the final checkpoint of run {run_id}")

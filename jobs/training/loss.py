@@ -105,7 +105,7 @@ def pointwise_slope(logits: Tensor, wanted: Tensor, count: int) -> tuple[Tensor,
 
 @cache
 def _fused_slope() -> Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]:
-    return torch.compile(pointwise_slope, fullgraph=True)
+    return torch.compile(pointwise_slope, fullgraph=True, dynamic=False)  # its last part has a size of its own
 
 
 def _chunks(x: Tensor, targets: Tensor, vocab_size: int) -> Any:

@@ -1,11 +1,13 @@
 """How many sequences fit in one forward pass, halved when memory runs out, and what is said where none fits."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from jobs.execution import Execution
+from jobs.failures import says_memory
 from planners import memory
 from planners.errors import UsageError
 from planners.spec import RunSpec
@@ -22,6 +24,7 @@ def micro_batch(spec: RunSpec, device: torch.device, count: int, *, recompute: b
     """
     if device.type != "cuda":
         return count
+    free_cached(device)
     free, _ = torch.cuda.mem_get_info(device)
     present = memory.FP32 * spec.shape.total / shards  # the weights are there already
     training, room = spec.training, memory.USABLE * free + present
@@ -32,17 +35,21 @@ def micro_batch(spec: RunSpec, device: torch.device, count: int, *, recompute: b
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out: of a GPU, or of the machine, for which torch has a RuntimeError of its own words."""
-    return isinstance(error, torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
+    """Whether memory ran out, of a GPU or of the machine, which torch and its libraries tell in many ways."""
+    return isinstance(error, RuntimeError) and (isinstance(error, torch.OutOfMemoryError) or says_memory(str(error)))
 
 
 def halved(count: int, device: torch.device) -> int:
     """Return the next smaller number of sequences to try, with the freed memory given back to the device."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
+    free_cached(device)
     return -(-count // 2)
+
+
+def free_cached(device: torch.device) -> None:
+    """Give memory of a GPU back that nothing holds any more; a compiled model does until the collector has run."""
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def cannot_halve(count: int) -> OutOfMemory:

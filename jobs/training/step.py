@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from jobs.execution import Execution, check_shares
-from jobs.training import by_hand, distributed, memory
+from jobs.training import by_hand, compiling, distributed, memory
 from jobs.training.distributed import Ranks
 from jobs.training.experts import Experts
 from jobs.training.loss import linear_cross_entropy
@@ -17,7 +17,6 @@ from jobs.training.optimizer import adamw
 from jobs.training.precision import autocast
 from jobs.training.routing import Routing
 from jobs.training.schedule import learning_rate
-from planners.errors import UsageError
 from planners.spec import Router, RunSpec
 
 
@@ -50,7 +49,7 @@ class Stepper:
         self.model, self.spec, self.ranks = model, spec, ranks
         check_shares(ranks.size, spec.training)
         self.windows = spec.training.batch_tokens // spec.training.seq_len // ranks.size
-        self.compiled = compiles(execution, spec, ranks.device)
+        self.compiled = compiling.compiles(execution, spec, ranks.device)
         prepare_blocks(model, execution, ranks, compiled=self.compiled)
         self.objective = ranks.wrap(Objective(model, spec.router, compiled=self.compiled))
         eager = not (self.compiled or execution.recompute) and ranks.size == 1
@@ -59,11 +58,10 @@ class Stepper:
         self.weights = list(model.parameters())
         self.experts = [module for module in model.modules() if isinstance(module, Experts)]
         shards = ranks.size if execution.shard else 1
-        self.micro_batch = min(
-            self.windows,
-            execution.micro_batch
-            or memory.micro_batch(spec, ranks.device, self.windows, recompute=execution.recompute, shards=shards),
+        fitting = execution.micro_batch or memory.micro_batch(
+            spec, ranks.device, self.windows, recompute=execution.recompute, shards=shards
         )
+        self.micro_batch = ranks.least(min(self.windows, fitting))  # divided weights are gathered once for each part
         self.halved = False
 
     @property
@@ -129,10 +127,10 @@ class Stepper:
             module.router.update_bias(load)
 
     def state(self) -> dict[str, Any]:
-        """Return weights and optimizer, whole, whatever they are divided into here."""
+        """Return weights and optimizer, whole on the first process, whatever they are divided into here."""
         return {
-            "model": distributed.whole(self.model.state_dict()),
-            "optimizer": distributed.whole(self.optimizer.state_dict()),
+            "model": distributed.gathered(self.model.state_dict(), keep=self.ranks.is_first),
+            "optimizer": distributed.gathered(self.optimizer.state_dict(), keep=self.ranks.is_first),
         }
 
     def restore_optimizer(self, state: dict[str, Any]) -> None:
@@ -145,35 +143,17 @@ class Stepper:
         self.optimizer.load_state_dict({**state, "state": moments})
 
 
-def compiles(execution: Execution, spec: RunSpec, device: torch.device) -> bool:
-    """Return whether blocks are compiled: where asked, else on a GPU if they can be.
-
-    Blocks with experts can where the grouped product takes bf16 rows of whole 16 bytes: the compiler knows no other
-    type of it. Raises UsageError where it is asked for and cannot be.
-    """
-    shape, wanted = spec.shape, execution.compile
-    widths = (shape.d_model, shape.d_expert)
-    able = shape.is_dense or (spec.training.precision == "bf16" and not any(width % 8 for width in widths))
-    if wanted and not able:
-        raise UsageError(
-            f"experts of width {shape.d_expert} in {spec.training.precision} cannot be compiled, only those in bf16"
-            " with widths that are multiples of 8; leave --compile out"
-        )
-    return able and device.type == "cuda" if wanted is None else wanted
-
-
 def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, compiled: bool) -> None:
     """Recompute, compile and divide the blocks of `model` as asked; their weights keep their names."""
     from torch.utils.checkpoint import checkpoint
 
     if compiled:
-        torch.compiler.reset()  # else sizes in which this run differs from the last one are compiled as unknown
-        torch._dynamo.config.recompile_limit = 64  # one per kind of block, mode and batch; beyond it torch gives up
+        compiling.start_afresh()
     for layer in model.layers:
         if execution.recompute:
             kept = layer.forward
             layer.forward = lambda *inputs, kept=kept: checkpoint(kept, *inputs, use_reentrant=False)
-        if compiled:
-            layer.compile(fullgraph=True)
+        if compiled:  # for each size anew: after one graph of unknown sizes no other would be used
+            layer.compile(fullgraph=True, dynamic=False)
     if execution.shard:
         distributed.shard(model, model.layers, ("hidden",))

@@ -9,9 +9,10 @@ from jobs import worker
 from jobs.attempts import Attempt, attempt, path_of, read_attempts, spent
 from jobs.failures import FAILURES, classify, is_for_all, of_state
 from jobs.logs import run_log
+from jobs.ranks import error_told
 from jobs.record import Environment, RunRecord, read_record, write_record
 from jobs.status import status
-from jobs.worker import Worker
+from jobs.worker import Worker, train_and_record
 from planners import RunSpec, Study, UsageError
 from scaling import cli
 
@@ -27,6 +28,10 @@ CLASSES = {
     "a rank that was killed": (RuntimeError("Connection closed by peer [127.0.0.1]:1234"), "node_lost"),
     "torchrun that was killed": (RuntimeError("torchrun ended with exit code -9"), "node_lost"),
     "a lost GPU peer": (RuntimeError("NCCL error: remote process exited"), "node_lost"),
+    "a GPU of two ranks": (RuntimeError("NCCL error: invalid usage, Duplicate GPU detected: rank 1"), "exception"),
+    "a port that was taken": (RuntimeError("EADDRINUSE, message: address already in use"), "node_lost"),
+    "a rank that never came": (RuntimeError("Timed out after 601 seconds waiting for clients. 1/2"), "node_lost"),
+    "a full GPU by its library": (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"), "out_of_memory"),
     "a GPU that failed": (type("AcceleratorError", (RuntimeError,), {})("CUDA error: unspecified launch"), "node_lost"),
     "a full GPU by its driver": (RuntimeError("CUDA error: out of memory"), "out_of_memory"),
     "a rank with a full disk": (RuntimeError("OSError: [Errno 28] No space left on device"), "disk_full"),
@@ -39,6 +44,27 @@ CLASSES = {
 def test_errors_have_classes(error: Exception, failure: str) -> None:
     assert classify(error) == failure
     assert failure in FAILURES
+
+
+def test_an_error_of_many_lines_keeps_its_class_on_the_way(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a GPU says of itself ends in advice; the process that started this one reads the last line."""
+    spec = tiny_study.runs()[0]
+    folder = tiny_study.run_folder(spec.run_id)
+    folder.mkdir(parents=True)
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access\nCompile with TORCH_USE_CUDA_DSA to see more")
+
+    monkeypatch.setattr("jobs.training.loop.train", broken)
+    monkeypatch.setattr("jobs.training.distributed.leave", lambda: None)
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RuntimeError):
+        train_and_record(tiny_study, spec)
+    told = error_told(folder)
+    assert told == "RuntimeError: CUDA error: an illegal memory access"
+    assert is_for_all(RuntimeError(told))
+    assert "Traceback" in (folder / "error.txt").read_text()
 
 
 def test_what_another_process_said_decides() -> None:

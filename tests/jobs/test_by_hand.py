@@ -59,7 +59,7 @@ def test_a_run_is_the_same_without_it(tiny_study: Study, tmp_path: Path, monkeyp
             expected = loop.train(other, spec)
         assert loop.train(tiny_study, spec).loss == expected.loss
         ours, theirs = (
-            checkpoint.load_newest(study.run_folder(spec.run_id) / "checkpoint", spec.run_id, CPU)
+            checkpoint.load_newest(study.run_folder(spec.run_id) / "checkpoint", spec.run_id)
             for study in (tiny_study, other)
         )
         assert ours is not None

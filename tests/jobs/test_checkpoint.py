@@ -52,7 +52,7 @@ def test_a_checkpoint_that_cannot_be_continued_is_refused(
             loop.train(tiny_study, spec, stop=lambda step: step == 5)
     folder = tiny_study.run_folder(spec.run_id) / "checkpoint"
     if kind == "another shape":
-        state = checkpoint.load_newest(folder, spec.run_id, torch.device("cpu"))
+        state = checkpoint.load_newest(folder, spec.run_id)
         assert state is not None
         checkpoint.save(folder, 6, spec.run_id, {**state, "model": {"embedding.weight": torch.zeros(2, 2)}})
     files = sorted(folder.iterdir())
@@ -78,7 +78,7 @@ def test_a_checkpoint_that_is_not_what_was_saved_is_refused(tiny_study: Study, k
     with pytest.raises(loop.Interrupted):
         loop.train(tiny_study, spec, stop=lambda step: step == 5)
     folder = tiny_study.run_folder(spec.run_id) / "checkpoint"
-    state = checkpoint.load_newest(folder, spec.run_id, torch.device("cpu"))
+    state = checkpoint.load_newest(folder, spec.run_id)
     assert state is not None
     checkpoint.save(folder, 6, spec.run_id, DAMAGES[kind](state))
     rows = (tiny_study.run_folder(spec.run_id) / "metrics.jsonl").read_bytes()
@@ -97,7 +97,7 @@ def test_a_single_wrong_bit_of_a_checkpoint_is_noticed(tiny_study: Study, capsys
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 0x40  # in the middle of a tensor
     newest.write_bytes(content)
-    state = checkpoint.load_newest(folder, spec.run_id, torch.device("cpu"))
+    state = checkpoint.load_newest(folder, spec.run_id)
     assert state is not None
     assert state["step"] == 5
     assert "checksum" in capsys.readouterr().err

@@ -72,6 +72,7 @@ def test_two_processes_are_one_and_continue_each_other(tiny_study: Study, tmp_pa
         (tmp_path / "copied", dense, {}, None),
         (tmp_path / "copied", moe, {"micro_batch": 4}, None),
         (tmp_path / "divided", moe, {"shard": True}, None),
+        (tmp_path / "parts", dense, {"shard": True, "micro_batch": 2}, None),
         (tmp_path / "shrinks", dense, {}, 5),
         (tmp_path / "shrinks", moe, {"shard": True}, 3),
         (tmp_path / "grows", moe, {"shard": True, "recompute": True}, None),
@@ -79,8 +80,8 @@ def test_two_processes_are_one_and_continue_each_other(tiny_study: Study, tmp_pa
     train_by_two(tasks, tmp_path)
     for spec in (dense, moe):
         loop.train(Study(tmp_path / "shrinks"), spec, execution=Execution(micro_batch=4))
-    for folder in ("copied", "divided", "shrinks", "grows"):
-        for spec in (dense, moe) if folder in ("copied", "shrinks") else (moe,):
+    for folder in ("copied", "divided", "parts", "shrinks", "grows"):
+        for spec in {"copied": (dense, moe), "shrinks": (dense, moe), "parts": (dense,)}.get(folder, (moe,)):
             record = read_record(Study(tmp_path / folder), spec)
             assert record is not None
             assert curve(tmp_path / folder, spec) == pytest.approx(alone[spec.run_id], rel=2e-5), folder

@@ -55,7 +55,7 @@ def test_a_group_has_a_task_for_each_device() -> None:
     submission = Submission(id="x", time="", host="", pid=1, executor="slurm", packs=(("a",),), predicted_s=(1.0,))
     cluster = Cluster(kind="slurm", nodes=2, gpus_per_run=8, execution=Execution(devices=8))
     asked = slurm_parameters(submission, cluster, Needs(threads=3))
-    assert (asked["nodes"], asked["tasks_per_node"], asked["cpus_per_task"], asked["gpus_per_node"]) == (2, 4, 3, 4)
+    assert (asked["nodes"], asked["tasks_per_node"], asked["cpus_per_task"], asked["gpus_per_node"]) == (2, 4, 4, 4)
     with pytest.raises(UsageError, match="8 devices cannot be spread evenly over 3 nodes"):
         replace(cluster, nodes=3)
     alone = slurm_parameters(submission, Cluster(kind="slurm", runs_per_gpu=3, gpus_per_run=1), Needs(threads=2))

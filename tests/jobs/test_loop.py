@@ -4,12 +4,14 @@ import json
 import math
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from jobs.failures import classify
 from jobs.record import RunRecord, flatten, read_record
 from jobs.training import checkpoint, loop
 from planners import Question, Router, RunSpec, Study, UsageError, make_plan
@@ -44,7 +46,7 @@ def outcome(record: RunRecord) -> dict:
 
 
 def weights(study: Study, spec: RunSpec) -> dict[str, torch.Tensor]:
-    state = checkpoint.load_newest(study.run_folder(spec.run_id) / "checkpoint", spec.run_id, torch.device("cpu"))
+    state = checkpoint.load_newest(study.run_folder(spec.run_id) / "checkpoint", spec.run_id)
     assert state is not None
     moments = [value for values in state["optimizer"]["state"].values() for value in values.values()]
     return {**state["model"], **{f"moment {index}": moment for index, moment in enumerate(moments)}}
@@ -61,6 +63,31 @@ def copy_of(study: Study, folder: Path) -> Study:
     for name in ("study.json", "plan.jsonl"):
         (folder / name).write_bytes((study.folder / name).read_bytes())
     return Study(folder)
+
+
+def test_checkpoints_that_take_long_come_later_and_are_no_training(
+    tiny_study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = []
+
+    def slow(*_: object) -> None:
+        saved.append(time.sleep(0.2))
+
+    monkeypatch.setenv("SCALING_CHECKPOINT_S", "0.001")
+    monkeypatch.setattr(checkpoint, "save", slow)
+    begun = time.monotonic()
+    record = loop.train(tiny_study, tiny_study.runs()[0])
+    assert len(saved) <= 2 + (time.monotonic() - begun) * loop.SAVING / 0.2
+    assert record.wall_s < time.monotonic() - begun - 0.2 * len(saved)
+
+
+def test_processes_that_found_different_checkpoints_do_not_go_on(
+    tiny_study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop.Ranks, "first", lambda self, value: value + 1)
+    with pytest.raises(RuntimeError, match="found different checkpoints") as error:
+        loop.train(tiny_study, tiny_study.runs()[0])
+    assert classify(error.value) == "node_lost"  # which is tried again
 
 
 @pytest.mark.parametrize("arm", [0, 2], ids=["dense", "moe"])

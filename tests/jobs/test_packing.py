@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.execution import Execution
 from jobs.packing import CPU_FLOPS, generations, learn, pack, split
 from jobs.record import Environment, RunRecord
 from planners import Study
@@ -63,3 +64,6 @@ def test_times_come_from_finished_runs_of_the_shape_then_from_any_then_from_a_gu
     assert clock.seconds(moe) == pytest.approx(moe_tokens * M[moe.run_id] / (500 * M[dense.run_id]))
     assert clock.source == "from 3 finished runs"
     assert learn([replace(done, flags=("simulated",))]).n_measured == 0
+    on_two = replace(done, execution=Execution(devices=2))
+    assert learn([on_two], devices=4).seconds(dense) == pytest.approx(tokens / (4 * 500 / 2))
+    assert learn([], flops_per_s=1e9, devices=4).seconds(dense) == pytest.approx(tokens * M[dense.run_id] / 4e9)

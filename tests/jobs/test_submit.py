@@ -14,6 +14,7 @@ from slurm_stand_in import ONE_EACH, StandIn, begun, child_of, record_of
 
 from jobs import submit as submitting
 from jobs.cluster import Cluster
+from jobs.executors import CORES_OF_GPU
 from jobs.flight import in_flight
 from jobs.ledger import Ledger, Submission
 from jobs.order import decide
@@ -267,8 +268,9 @@ def test_options_reach_sbatch_and_a_surrounding_job_does_not(
     script = (slurm_stand_in.folder / "script").read_text()
     for option in ("partition=short", "account=me", "qos=low", "constraint=a100", "mem=3G", "gpus-per-node=1"):
         assert f"--{option}\n" in script
-    for option in ("time=7", "array=0-1%2", "cpus-per-task=1", "requeue"):
+    for option in ("time=7", "array=0-1%2", f"cpus-per-task={CORES_OF_GPU}", "requeue"):
         assert f"--{option}\n" in script
+    assert f"--cpus-per-task={CORES_OF_GPU} " in script[script.index("srun") :]
     assert script.index("module load cuda") < script.index("srun")
     environment = (slurm_stand_in.folder / "environment").read_text().splitlines()
     assert "SLURM_CONF=/etc/conf" in environment

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jobs.cluster import Cluster
-from jobs.executors import gpus_of
+from jobs.executors import gpus_of, local_workers
 from jobs.ledger import Ledger
 from jobs.machine import visible_gpus
 from jobs.order import decide
@@ -232,6 +232,7 @@ def test_each_local_worker_sees_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> 
     assert visible_gpus() == [2, 5]
     assert [gpus_of(index, Cluster(), visible_gpus()) for index in range(3)] == [[2], [5], [2]]
     assert gpus_of(0, Cluster(gpus_per_run=2), visible_gpus()) == [2, 5]
+    assert [local_workers(Cluster(gpus_per_run=count), 9, 1) for count in (None, 1, 2)] == [2, 2, 1]
     assert gpus_of(0, Cluster(gpus_per_run=0), visible_gpus()) == []
     assert gpus_of(0, Cluster(), []) == []
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-8932f937")

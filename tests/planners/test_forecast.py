@@ -58,6 +58,9 @@ def test_micro_batch_is_the_largest_that_fits_in_equal_parts(run: RunSpec, gigab
         return
     parts = -(-count // made)
     assert fits(made)
+    if parts > 1 and fits(-(-count // (parts - 1))):  # one more than needed, where that makes them equal
+        assert count % parts == 0 < count % (parts - 1)
+        parts -= 1
     assert parts == 1 or not fits(-(-count // (parts - 1)))  # fewer parts would not fit
     assert one.micro_batch == made
 
@@ -120,4 +123,6 @@ def test_devices_state_their_source_and_are_known_by_their_drivers() -> None:
     assert all("data sheet" in one.source and name == one.name for name, one in DEVICES.items())
     assert peak_bf16("NVIDIA H100 80GB HBM3") == device("H100").peak_bf16 == 989e12
     assert peak_bf16("NVIDIA A100-SXM4-40GB") == 312e12
+    assert peak_bf16("NVIDIA H100 PCIe") == 756e12
+    assert peak_bf16("NVIDIA H100 80GB HBM3 MIG 1g.10gb") is None
     assert peak_bf16("Some GPU") is None

@@ -1,0 +1,32 @@
+"""What a cluster is asked for: cores and GPUs of a job."""
+
+import pytest
+
+from jobs.cluster import Cluster
+from jobs.execution import Execution
+from jobs.executors import CORES_OF_GPU, Needs, slurm_parameters
+from jobs.ledger import Submission
+from planners import UsageError
+
+
+@pytest.mark.parametrize(
+    ("gpus", "given", "cores"),
+    [(None, (), 1), (0, (), 1), (1, (), CORES_OF_GPU), (1, ("cpus-per-task=6",), 6), (None, ("cpus_per_task=2",), 2)],
+)
+def test_a_task_has_cores_for_what_it_does(gpus: int | None, given: tuple[str, ...], cores: int) -> None:
+    cluster = Cluster(kind="slurm", gpus_per_run=gpus, slurm=given)
+    submission = Submission(id="x", time="", host="", pid=1, executor="slurm", packs=(("a",),), predicted_s=(1.0,))
+    asked = slurm_parameters(submission, cluster, Needs(threads=1))
+    assert asked["cpus_per_task"] == cores
+    assert asked["slurm_srun_args"] == [f"--cpus-per-task={cores}"]
+    assert "cpus_per_task" not in asked["slurm_additional_parameters"]
+
+
+def test_gpus_of_a_job_are_those_of_its_run() -> None:
+    assert Cluster(gpus_per_run=4, runs_per_gpu=4).devices_of_run == 1  # a node that is given out whole
+    assert Cluster(gpus_per_run=1, runs_per_gpu=4).devices_of_run == 0.25
+    assert Cluster(gpus_per_run=0, execution=Execution(devices=2)).devices_of_run == 2
+    with pytest.raises(UsageError, match="a run on 4 devices cannot have 1 GPUs; give --gpus-per-run 4, or 0"):
+        Cluster(gpus_per_run=1, execution=Execution(devices=4))
+    with pytest.raises(UsageError, match="must be a number of cores"):
+        Cluster(slurm=("cpus-per-task=many",))
