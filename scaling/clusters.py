@@ -4,7 +4,8 @@ from typing import Any
 
 from jobs.cluster import CLUSTERS, Cluster
 from jobs.profile import read_profile
-from planners import UsageError
+from planners import Study, UsageError
+from planners.errors import warn
 from planners.quantity import parse_count, parse_quantity
 from scaling import cli
 
@@ -61,6 +62,15 @@ def cluster(flags: cli.Flags) -> Cluster:
     for name in LISTS:
         given[name] = (*settings.get(name, ()), *given.get(name, ()))
     return Cluster(**{**settings, **given, "kind": kind, "execution": cli.execution(flags)})
+
+
+def warn_without_gpus(study: Study, cluster: Cluster) -> None:
+    """Say where a study in bf16, which is slow without a GPU, would be sent to Slurm without asking for any."""
+    asked = cluster.gpus_per_run is not None or any(
+        option.startswith(("gpu", "gres", "tres")) for option in cluster.slurm
+    )
+    if cluster.kind == "slurm" and not asked and any(run.training.precision == "bf16" for run in study.runs()):
+        warn("the runs are planned in bf16 and no GPUs are asked for; give --gpus-per-run 1, or 0 where none is meant")
 
 
 def _given(flags: cli.Flags) -> dict[str, Any]:

@@ -53,6 +53,8 @@ def act(flags: cli.Flags) -> int:
         return show_log(study, flags)
     if flags.cancel:
         return end(study, flags)
+    if not flags.status:
+        clusters.warn_without_gpus(study, cluster)
     if flags.go:
         return go(study, cluster, flags)
     order = decide(study, cluster, retry=flags.retry)

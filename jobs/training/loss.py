@@ -5,6 +5,7 @@ at a time, and each part leaves behind only its losses and its share of the grad
 `F.linear_cross_entropy` does the same from torch 2.13 on; this runs on 2.11.
 """
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -20,6 +21,10 @@ CHUNK = LOGITS
 GPU_CHUNK = PART
 """The same on a GPU. Each part reads and writes the gradient of the whole head, so that 333 tokens at a time, a CHUNK
 at a vocabulary of 50k, would move more bytes for it than for the logits."""
+
+WHOLE = {"cuda": 64}
+"""Logits of a token, in whole multiples of which they are computed: an odd number of them, such as the 50,257 of GPT-2,
+makes rows of bf16 that begin at no multiple of 16 bytes, and the products of a GPU slow."""
 
 
 def linear_cross_entropy(x: Tensor, weight: Tensor, targets: Tensor, *, compiled: bool = False) -> Tensor:
@@ -41,9 +46,10 @@ def token_losses(x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """Return the loss of each token in nats, shape of targets (…), as float32, without gradient."""
     dtype = product_type(x)
     rows, weight = x.flatten(0, -2).to(dtype), weight.to(dtype)
+    vocab_size, weight = len(weight), _padded(weight)
     parts = [
-        F.cross_entropy(_at_least_fp32(F.linear(some, weight)), wanted, reduction="none")
-        for some, wanted in _chunks(rows, targets.flatten(), weight.shape[0])
+        F.cross_entropy(_at_least_fp32(F.linear(some, weight)[:, :vocab_size]), wanted, reduction="none")
+        for some, wanted in _chunks(rows, targets.flatten(), vocab_size)
     ]
     return torch.cat(parts).view_as(targets)
 
@@ -61,15 +67,15 @@ class _Chunked(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, compiled: bool) -> Tensor:
         """Return the mean loss of rows x (tokens, d_model)."""
         descend = _fused_slope() if compiled else slope
-        matrix, total = weight.to(dtype), torch.zeros((), dtype=_at_least_fp32(x).dtype, device=x.device)
+        matrix, total = _padded(weight.to(dtype)), torch.zeros((), dtype=_at_least_fp32(x).dtype, device=x.device)
         x_gradient, weight_gradient = torch.empty_like(x), torch.zeros_like(weight)
-        start = 0
+        start, vocab_size = 0, len(weight)
         with torch.autocast(x.device.type, enabled=False):
-            for some, wanted in _chunks(x.to(dtype), targets, weight.shape[0]):
-                loss, gradient = descend(some @ matrix.T, wanted, len(targets))
+            for some, wanted in _chunks(x.to(dtype), targets, vocab_size):
+                loss, gradient = descend(some @ matrix.T, wanted, vocab_size, len(targets))
                 total += loss
                 x_gradient[start : start + len(some)] = gradient @ matrix
-                weight_gradient += gradient.T @ some
+                weight_gradient += (gradient.T @ some)[:vocab_size]
                 start += len(some)
         ctx.save_for_backward(x_gradient, weight_gradient)
         return total / len(targets)
@@ -81,12 +87,13 @@ class _Chunked(torch.autograd.Function):
         return x_gradient * gradients[0], weight_gradient * gradients[0], None, None, None
 
 
-def slope(logits: Tensor, wanted: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the summed loss of logits (tokens, vocab_size) and, in their type, the gradient of the loss over `count`.
+def slope(logits: Tensor, wanted: Tensor, vocab_size: int, count: int) -> tuple[Tensor, Tensor]:
+    """Return the summed loss of logits (tokens, …) and, in their type, the gradient of the loss over `count`.
 
-    Whatever can be is done in place.
+    The first `vocab_size` logits of a token are meant, and the others pad. Whatever can be is done in place.
     """
     dtype, logits = logits.dtype, _at_least_fp32(logits)
+    logits[:, vocab_size:] = -math.inf
     normaliser = logits.logsumexp(-1, keepdim=True)
     loss = (normaliser - logits.gather(-1, wanted.unsqueeze(-1))).sum()
     gradient = logits.sub_(normaliser).exp_()  # softmax, in place of the logits
@@ -94,18 +101,26 @@ def slope(logits: Tensor, wanted: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return loss, gradient.div_(count).to(dtype)
 
 
-def pointwise_slope(logits: Tensor, wanted: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def pointwise_slope(logits: Tensor, wanted: Tensor, vocab_size: int, count: int) -> tuple[Tensor, Tensor]:
     """Return the same as `slope`, written so that a compiler can make one pass of it: in place, it could not."""
-    wide = _at_least_fp32(logits)
+    wide, ids = _at_least_fp32(logits), torch.arange(logits.shape[1], device=logits.device)
+    if vocab_size < len(ids):
+        wide = wide.masked_fill(ids >= vocab_size, -math.inf)
     normaliser = wide.logsumexp(-1, keepdim=True)
     loss = (normaliser - wide.gather(-1, wanted.unsqueeze(-1))).sum()
-    hit = torch.arange(wide.shape[1], device=wide.device) == wanted.unsqueeze(-1)
+    hit = ids == wanted.unsqueeze(-1)
     return loss, (((wide - normaliser).exp() - hit.to(wide.dtype)) / count).to(logits.dtype)
 
 
 @cache
-def _fused_slope() -> Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]:
+def _fused_slope() -> Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]:
     return torch.compile(pointwise_slope, fullgraph=True, dynamic=False)  # its last part has a size of its own
+
+
+def _padded(matrix: Tensor) -> Tensor:
+    """Return a head's matrix with rows of zeros to a number of rows with which products are fast on its device."""
+    missing = -len(matrix) % WHOLE.get(matrix.device.type, 1)
+    return F.pad(matrix, (0, 0, 0, missing)) if missing else matrix
 
 
 def _chunks(x: Tensor, targets: Tensor, vocab_size: int) -> Any:

@@ -1,12 +1,16 @@
 """What a cluster is asked for: cores and GPUs of a job."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from jobs.cluster import Cluster
 from jobs.execution import Execution
 from jobs.executors import CORES_OF_GPU, Needs, slurm_parameters
 from jobs.ledger import Submission
-from planners import UsageError
+from planners import RunSpec, Study, UsageError
+from scaling.clusters import warn_without_gpus
 
 
 @pytest.mark.parametrize(
@@ -20,6 +24,34 @@ def test_a_task_has_cores_for_what_it_does(gpus: int | None, given: tuple[str, .
     assert asked["cpus_per_task"] == cores
     assert asked["slurm_srun_args"] == [f"--cpus-per-task={cores}"]
     assert "cpus_per_task" not in asked["slurm_additional_parameters"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({}, True),
+        ({"gpus_per_run": 0}, False),
+        ({"gpus_per_run": 1}, False),
+        ({"slurm": ("gres=gpu:1",)}, False),
+        ({"kind": "local"}, False),
+    ],
+)
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_a_forgotten_gpu_is_asked_about(
+    settings: dict, warned: bool, precision: str, tiny_study: Study, capsys: pytest.CaptureFixture
+) -> None:
+    rows = [json.loads(line) for line in tiny_study.plan_path.read_text().splitlines()]
+    plan = [RunSpec.read(row, "test") for row in rows]
+    changed = [replaced(spec, precision) for spec in plan]
+    tiny_study.plan_path.write_text("".join(json.dumps(spec.to_line()) + "\n" for spec in changed))
+    warn_without_gpus(tiny_study, Cluster(**{"kind": "slurm", **settings}))
+    assert ("no GPUs are asked for" in capsys.readouterr().err) == (warned and precision == "bf16")
+
+
+def replaced(spec: RunSpec, precision: str) -> RunSpec:
+    names = ("study", "arm", "shape", "router", "data", "recipe", "flops_convention", "target")
+    training = replace(spec.training, precision=precision)
+    return RunSpec.build(**{name: getattr(spec, name) for name in names}, training=training)
 
 
 def test_gpus_of_a_job_are_those_of_its_run() -> None:
