@@ -44,6 +44,11 @@ def environment(device: torch.device, started: str) -> Environment:
     )
 
 
+def grouped_gradient_is_wrong(device: torch.device) -> bool:
+    """Whether torch's grouped product gives experts without tokens a gradient there (pytorch issue 172439: B200)."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] == 10
+
+
 @cache
 def device_name(device: torch.device) -> str:
     """Return the name of the GPU, or of the processor as Linux tells it."""

@@ -197,6 +197,8 @@ class Experts(nn.Module):
 
     path: str | None = None
     """One of `PRODUCTS`; None: what `path_for` finds fastest."""
+    masked: bool = False
+    """Take the weights of experts without tokens as 0, for GPUs whose grouped product gives them a gradient."""
 
     def __init__(self, shape: Shape, settings: Router):
         super().__init__()
@@ -224,6 +226,8 @@ class Experts(nn.Module):
     def routed(self, tokens: Tensor, routing: Routing) -> Tensor:
         """Return the gated sum of the routed experts, shape (tokens, d_model)."""
         tokens, rise, fall = _as_autocast(tokens, self.rise, self.fall)
+        if self.masked:
+            rise, fall = (used(weights, routing.load) for weights in (rise, fall))
         path = self.path or path_for(routing.experts.numel(), rise, fall, routing.load)
         product = PRODUCTS[path]
         slots = (Slots.padded if path == "padded" else Slots.sorted)(routing.experts, routing.load)
@@ -232,6 +236,11 @@ class Experts(nn.Module):
         rows = add_bias(product(hidden, fall, slots), self.fall_bias, slots.load)
         y: Tensor = Combine.apply(rows, routing.gates.to(rows.dtype), slots.token, slots.place)  # type: ignore[no-untyped-call]
         return y
+
+
+def used(weights: Tensor, load: Tensor) -> Tensor:
+    """Return weights (n_experts, …) of experts that have tokens, and 0 for the others, with a gradient of 0."""
+    return weights.where((load > 0).view(-1, 1, 1), 0)
 
 
 class FeedForward(nn.Module):

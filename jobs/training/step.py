@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from jobs.execution import Execution, check_shares
-from jobs.training import by_hand, compiling, distributed, memory
+from jobs.training import by_hand, compiling, distributed, environment, memory
 from jobs.training.distributed import Ranks
 from jobs.training.experts import Experts
 from jobs.training.loss import linear_cross_entropy
@@ -57,6 +57,8 @@ class Stepper:
         self.optimizer = adamw(model, spec)
         self.weights = list(model.parameters())
         self.experts = [module for module in model.modules() if isinstance(module, Experts)]
+        for module in self.experts:
+            module.masked = environment.grouped_gradient_is_wrong(ranks.device)
         shards = ranks.size if execution.shard else 1
         fitting = execution.micro_batch or memory.micro_batch(
             spec, ranks.device, self.windows, recompute=execution.recompute, shards=shards

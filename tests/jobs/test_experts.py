@@ -134,3 +134,22 @@ def test_a_step_never_waits_for_the_device(shape: Shape, router: Router, monkeyp
     layer.router.update_bias(routings[0].load)
     with pytest.raises((RuntimeError, NotImplementedError)):
         routings[0].load.tolist()  # the test can fail
+
+
+def test_experts_without_tokens_get_no_gradient_where_the_product_gives_them_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As torch's grouped product does on a B200."""
+    expected = results(SHAPE, "grouped", 1)
+    product = PRODUCTS["grouped"]
+
+    def wrong(x: Tensor, weights: Tensor, slots: Slots) -> Tensor:
+        empty = (slots.load == 0).view(-1, 1, 1)
+        assert empty.any()
+        weights.register_hook(lambda gradient: gradient.masked_fill(empty, torch.nan))
+        return product(x, weights, slots)
+
+    monkeypatch.setitem(PRODUCTS, "grouped", wrong)
+    assert any(found.isnan().any() for found in results(SHAPE, "grouped", 1))
+    monkeypatch.setattr(Experts, "masked", True)
+    assert all(torch.equal(a, b) for a, b in zip(results(SHAPE, "grouped", 1), expected, strict=True))
