@@ -102,7 +102,7 @@ class RunRecord:
     wall_s: float
     """Seconds of training and evaluation over all attempts; of a run that failed, up to its last metrics line."""
     tokens_per_s: float | None = None
-    """Tokens consumed per second of training."""
+    """Tokens consumed per second of training; first steps that compile are left out where there are others."""
     mfu: float | None = None
     """Share of the device's peak, by M of the stored convention; null where the peak is unknown."""
     peak_memory_bytes: int | None = None

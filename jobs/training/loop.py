@@ -147,10 +147,13 @@ class Loop:
         """Take the remaining steps, with a metrics line now and then and a checkpoint every `checkpoint_s()`."""
         progress, wait = self.progress, checkpoint_s()
         saved = clock = time.monotonic()
+        compiling = self.stepper.compiled
         while not self.is_over:
             reporting = self.reports_after(progress.step + 1)
             self.stepper.take(progress.step, self.batch(progress.step), self.window, detailed=reporting)
             progress.step += 1
+            if compiling:
+                clock, compiling = self.count_compiling(clock), False
             stopping, overdue = self.ranks.any(stop(progress.step), time.monotonic() - saved > wait)
             if reporting or stopping or overdue:
                 clock = self.count_time(clock)
@@ -198,10 +201,17 @@ class Loop:
         self.progress.wall_s += (present := time.monotonic()) - since
         return present
 
+    def count_compiling(self, since: float) -> float:
+        """Count likewise the first step, most of which is no training, apart."""
+        present = self.count_time(since)
+        self.progress.compiling_s += present - since
+        self.progress.compiling_D += self.spec.training.batch_tokens
+        return present
+
     def report(self) -> None:
         """Write a metrics line and start the next window. Raises Diverged where the loss is no number or exploded."""
         window, self.window = self.window.added_up(self.ranks.sum), self.new_window()
-        progress, loss, speed = self.progress, window.loss(), self.D_seen / max(self.progress.wall_s, 1e-9)
+        progress, loss, speed = self.progress, window.loss(), self.progress.speed(self.D_seen)
         line = {
             "step": progress.step,
             "D": self.D_seen,

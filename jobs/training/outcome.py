@@ -22,7 +22,7 @@ def ended(loop: "Loop", measured: Evaluation, *, knows_peak: bool) -> RunRecord:
         flags += ["dead_experts"] if health.dead_experts else []
         flags += ["imbalanced"] if health.max_load > IMBALANCED else []
     flags += ["below_floor"] if measured.below_floor else []
-    speed = loop.D_seen / progress.wall_s
+    speed = progress.speed(loop.D_seen)
     return RunRecord(
         spec=spec,
         state="done",

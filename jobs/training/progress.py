@@ -14,6 +14,10 @@ class Progress:
     """Optimizer steps taken."""
     wall_s: float = 0.0
     """Seconds of training so far, over all attempts."""
+    compiling_s: float = 0.0
+    """Seconds of these in the first steps of processes that compile."""
+    compiling_D: int = 0
+    """Tokens of those steps."""
     evaluation_s: float = 0.0
     """Seconds of evaluation so far."""
     started: str = field(default_factory=now)
@@ -48,6 +52,11 @@ class Progress:
             self.best_loss, self.best_step, self.stale = loss, self.step, 0
         else:
             self.stale += 1
+
+    def speed(self, D_seen: int) -> float:
+        """Return the tokens per second of training, without first steps that compile where there were others."""
+        D, seconds = D_seen - self.compiling_D, self.wall_s - self.compiling_s
+        return D / seconds if D > 0 and seconds > 0 else D_seen / max(self.wall_s, 1e-9)
 
     def train_loss(self, steps: float) -> float | None:
         """Return the mean training loss of the metrics lines that hold the last `steps` steps."""
