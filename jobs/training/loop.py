@@ -154,7 +154,10 @@ class Loop:
             progress.step += 1
             if compiling:
                 clock, compiling = self.count_compiling(clock), False
-            stopping, overdue = self.ranks.any(stop(progress.step), time.monotonic() - saved > wait)
+            late = (
+                self.ranks.is_first and time.monotonic() - saved > wait
+            )  # the one that writes knows how long it takes
+            stopping, overdue = self.ranks.any(stop(progress.step), late)
             if reporting or stopping or overdue:
                 clock = self.count_time(clock)
                 if self.evaluates_after(progress.step):
