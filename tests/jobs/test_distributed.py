@@ -133,6 +133,29 @@ def test_more_processes_than_devices_are_refused(tiny_study: Study, monkeypatch:
     assert not tiny_study.cluster.exists()
 
 
+@pytest.mark.parametrize(
+    ("environment", "device"),
+    [
+        ({}, 0),
+        ({"SLURM_LOCALID": "3"}, 0),  # of an interactive job, in which this process is alone
+        ({"SLURM_LOCALID": "3", "SUBMITIT_EXECUTOR": "slurm"}, 3),  # runs that share a job take a GPU each
+        ({"SLURM_LOCALID": "5", "SUBMITIT_EXECUTOR": "slurm"}, 1),
+        ({"SLURM_LOCALID": "3", "SUBMITIT_EXECUTOR": "slurm", "LOCAL_RANK": "2"}, 2),
+    ],
+)
+def test_a_process_takes_a_gpu_of_its_own(
+    environment: dict[str, str], device: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert distributed.join().device == torch.device("cuda", device)
+    assert taken == [torch.device("cuda", device)]
+
+
 def test_a_batch_that_cannot_be_shared_is_refused(tiny_study: Study) -> None:
     from jobs.training.model import Transformer
     from jobs.training.step import Stepper

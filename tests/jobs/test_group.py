@@ -1,17 +1,20 @@
 """Task groups: what the first task tells arrives at the others in its order, and each knows its place."""
 
+import signal
+import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from jobs import ranks
 from jobs.cluster import Cluster
 from jobs.execution import Execution
 from jobs.executors import Needs, slurm_parameters
 from jobs.group import Group, Meeting, leads_others, task_group
 from jobs.ledger import Submission
-from planners import UsageError
+from planners import Study, UsageError
 
 GROUP = Group(rank=0, size=4, local_rank=0, local_size=2)
 
@@ -60,3 +63,24 @@ def test_a_group_has_a_task_for_each_device() -> None:
         replace(cluster, nodes=3)
     alone = slurm_parameters(submission, Cluster(kind="slurm", runs_per_gpu=3, gpus_per_run=1), Needs(threads=2))
     assert (alone["tasks_per_node"], alone["cpus_per_task"], alone["gpus_per_node"]) == (3, 2, 1)
+
+
+def test_a_task_whose_first_one_failed_ends_its_process(
+    tiny_study: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It may wait for the others in its GPU, where nobody hears that they are gone."""
+    group = Group(rank=1, size=2, local_rank=1, local_size=2, path=tmp_path / "7_0.group")
+    met = Meeting(run_id="a", host="here", port=1)
+    started = []
+
+    def start(*_: object) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(["sleep", "60"]))
+        group.tell_broken(met)  # by the first task
+        return started[0]
+
+    monkeypatch.setattr(ranks, "start", start)
+    monkeypatch.setattr(ranks, "GRACE_S", 0.1)
+    group.tell(met)
+    group.tell(None)
+    ranks.follow(tiny_study, Execution(devices=2), group, stop=lambda: False)
+    assert started[0].returncode == -signal.SIGKILL
