@@ -160,8 +160,16 @@ def report(shape: Shape, tokens: int, rounds: int) -> bool:
         low, high = interval(values)
         print(f"  {name:22} {medians[name]:5.2f}  ({low:.2f} to {high:.2f})")
     best = max(("grouped", "looped"), key=lambda name: medians[name])
-    others = [medians[name] for name in ratios if name.split()[0] in MODELS]
-    return interval(ratios[best])[1] >= TARGETS[shape.n_experts] and medians[best] >= max(others)
+    others = [name for name in ratios if name.split()[0] in MODELS]
+    ahead = [name for name in others if interval(over(ratios[name], ratios[best]))[0] > 1]
+    if ahead:
+        print(f"  ahead of {best}: {', '.join(ahead)}")
+    return interval(ratios[best])[1] >= TARGETS[shape.n_experts] and not ahead
+
+
+def over(some: list[float], others: list[float]) -> list[float]:
+    """Return the quotients of what was measured in the same rounds."""
+    return [one / other for one, other in zip(some, others, strict=True)]
 
 
 if __name__ == "__main__":
