@@ -1,6 +1,5 @@
 """What `benchmarks/gpu.py` measures of training steps, and how it times them; it is no command itself."""
 
-import gc
 import random
 import statistics
 import time
@@ -16,7 +15,7 @@ from torch.autograd import DeviceType
 
 from jobs.execution import Execution
 from jobs.training.distributed import Ranks
-from jobs.training.environment import peak_flops, peak_memory, reset_peak_memory
+from jobs.training.environment import free_cached, peak_flops, peak_memory, reset_peak_memory
 from jobs.training.metrics import Window
 from jobs.training.model import Transformer, is_matrix
 from jobs.training.precision import set_deterministic
@@ -277,7 +276,5 @@ def windows(spec: RunSpec, step: int, device: torch.device) -> Tensor:
 
 def release(device: torch.device) -> None:
     """Give back what earlier models held, and forget their compiled code: other sizes would be compiled as unknown."""
-    gc.collect()
     torch.compiler.reset()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
+    free_cached(device)

@@ -80,14 +80,20 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, -1)
 
 
+def free_cached(device: torch.device) -> None:
+    """Give memory of a GPU back that nothing holds any more; a compiled model does until the collector has run."""
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
+
+
 def reset_peak_memory(device: torch.device) -> bool:
     """Start counting peak memory anew; return whether that worked (on a CPU it needs Linux).
 
     What earlier runs of this process freed is given back to the system first, so that it does not count.
     """
     if device.type == "cuda":
-        gc.collect()
-        torch.cuda.empty_cache()
+        free_cached(device)
         torch.cuda.reset_peak_memory_stats(device)
         return True
     try:

@@ -154,9 +154,7 @@ class Loop:
             progress.step += 1
             if compiling:
                 clock, compiling = self.count_compiling(clock), False
-            late = (
-                self.ranks.is_first and time.monotonic() - saved > wait
-            )  # the one that writes knows how long it takes
+            late = self.ranks.is_first and time.monotonic() - saved > wait  # the first one writes, and knows how long
             stopping, overdue = self.ranks.any(stop(progress.step), late)
             if reporting or stopping or overdue:
                 clock = self.count_time(clock)

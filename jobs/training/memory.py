@@ -1,6 +1,5 @@
 """How many sequences fit in one forward pass, halved when memory runs out, and what is said where none fits."""
 
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +7,7 @@ import torch
 
 from jobs.execution import Execution
 from jobs.failures import says_memory
+from jobs.training import environment
 from planners import memory
 from planners.errors import UsageError
 from planners.spec import RunSpec
@@ -24,7 +24,6 @@ def micro_batch(spec: RunSpec, device: torch.device, count: int, *, recompute: b
     """
     if device.type != "cuda":
         return count
-    free_cached(device)
     free, _ = torch.cuda.mem_get_info(device)
     present = memory.FP32 * spec.shape.total / shards  # the weights are there already
     training, room = spec.training, memory.USABLE * free + present
@@ -41,15 +40,8 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def halved(count: int, device: torch.device) -> int:
     """Return the next smaller number of sequences to try, with the freed memory given back to the device."""
-    free_cached(device)
+    environment.free_cached(device)
     return -(-count // 2)
-
-
-def free_cached(device: torch.device) -> None:
-    """Give memory of a GPU back that nothing holds any more; a compiled model does until the collector has run."""
-    if device.type == "cuda":
-        gc.collect()
-        torch.cuda.empty_cache()
 
 
 def cannot_halve(count: int) -> OutOfMemory:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from disturbed import Sweep
 from private_slurm import CannotStart, PrivateSlurm
 
@@ -15,6 +16,19 @@ from jobs.worker import Worker
 from planners import Question, Study, make_plan
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def quick_compiler(monkeypatch: pytest.MonkeyPatch) -> list[torch.nn.Module]:
+    """Modules are compiled by the compiler's own reference, which is quick; those that were stand in the list."""
+    compile_, compiled = torch.nn.Module.compile, list[torch.nn.Module]()
+
+    def quick(module: torch.nn.Module, **settings: object) -> None:
+        compiled.append(module)
+        compile_(module, backend="aot_eager", **settings)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", quick)
+    return compiled
 
 
 def _cluster(*, accounting: bool) -> Iterator[PrivateSlurm]:

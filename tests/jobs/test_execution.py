@@ -11,6 +11,7 @@ import torch
 from jobs.execution import Execution
 from jobs.record import RunRecord, flatten, read_record
 from jobs.training import by_hand, loop, memory
+from jobs.training.environment import reset_peak_memory
 from jobs.training.memory import OutOfMemory
 from jobs.training.model import Transformer
 from jobs.training.optimizer import AdamW
@@ -227,24 +228,16 @@ def test_recomputed_activations_give_the_same_bits(tiny_study: Study, tmp_path: 
 
 @pytest.mark.parametrize("recompute", [False, True])
 def test_compiled_blocks_train_alike(
-    tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recompute: bool
+    tiny_study: Study, tmp_path: Path, quick_compiler: list[torch.nn.Module], recompute: bool
 ) -> None:
-    """One graph a block, so nothing in it waits for the host; run by the compiler's own reference, which is quick."""
-    compile_ = torch.nn.Module.compile
-    compiled = []
-
-    def quick(module: torch.nn.Module, **settings: object) -> None:
-        compiled.append(module)
-        compile_(module, backend="aot_eager", **settings)
-
-    monkeypatch.setattr(torch.nn.Module, "compile", quick)
+    """One graph a block, so nothing in it waits for the host."""
     spec = variant(tiny_study, MOE, batch_tokens=256, D=768, precision="bf16")
     _, expected = trained(tiny_study, spec, tmp_path / "eager")
     record, found = trained(tiny_study, spec, tmp_path / "compiled", compile=True, recompute=recompute)
     assert found == pytest.approx(expected, rel=2e-2)
     assert record.execution.compile
     assert record.tokens_per_s > 1.2 * record.D_seen / record.wall_s  # one step of three compiles, and does not count
-    assert len(compiled) == spec.shape.n_layers
+    assert len(quick_compiler) == spec.shape.n_layers
 
 
 def test_a_gpu_gets_as_many_sequences_as_its_memory_holds(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,17 +247,22 @@ def test_a_gpu_gets_as_many_sequences_as_its_memory_holds(tiny_study: Study, mon
     def need(sequences: int) -> int:
         return planned_memory(shape, "fp32", sequences * seq_len).total - 4 * shape.total  # the weights are there
 
-    freed = []
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(True))
     for fitting, wanted in ((100, 8), (8, 8), (7, 4), (3, 2), (1, 1)):  # equal parts, which are compiled once
         free = round(need(fitting) / USABLE) + 1
-        # what an earlier run of this process left in the cache counts as used until it is given back
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free * len(freed), free))
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, free))
         assert memory.micro_batch(spec, gpu, 8, recompute=False, shards=1) == wanted
-        freed.clear()
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 0))
     assert memory.micro_batch(spec, gpu, 8, recompute=False, shards=1) == 1
     assert memory.micro_batch(spec, torch.device("cpu"), 8, recompute=False, shards=1) == 8
+
+
+def test_a_run_begins_without_what_an_earlier_one_left_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its micro-batch is planned by the free memory, and what is cached does not count as free."""
+    called = []
+    for name in ("empty_cache", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_, name=name: called.append(name))
+    assert reset_peak_memory(torch.device("cuda"))
+    assert called == ["empty_cache", "reset_peak_memory_stats"]
 
 
 def test_evaluations_on_the_way_stand_in_the_metrics_and_change_nothing(tiny_study: Study, tmp_path: Path) -> None:

@@ -53,22 +53,14 @@ def test_all_of_it_runs_at_a_tiny_size(tmp_path: Path) -> None:
     assert [row["largest_difference"] for row in rows[-2:]] == [0, 0]  # on a CPU every run repeats
 
 
-def test_compiled_layers_are_measured_too(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a GPU, with the compiler's own reference, which is quick: all of it is one graph under bf16."""
-    compile_ = torch.nn.Module.compile
-    compiled = []
-
-    def quick(module: torch.nn.Module, **settings: object) -> None:
-        compiled.append(module)
-        compile_(module, backend="aot_eager", **settings)
-
-    monkeypatch.setattr(torch.nn.Module, "compile", quick)
+def test_compiled_layers_are_measured_too(gpu: ModuleType, quick_compiler: list[torch.nn.Module]) -> None:
+    """As on a GPU: all of it is one graph under bf16."""
     steps = importlib.import_module("gpu_steps")
     sizes = steps.replace(gpu.TINY, compiled=True)
     rows = list(gpu.layers(gpu.shape_of(32, 4, 1, 32), sizes, torch.device("cpu"), 0.0))
     assert [row["variant"] for row in rows] == ["dense, d_ff 32", "grouped", "looped", "grouped, even load"]
     assert rows[1]["met"]
-    assert len(compiled) == 3
+    assert len(quick_compiler) == 3
 
 
 def test_a_profile_lists_what_takes_longest(gpu: ModuleType) -> None:
