@@ -12,8 +12,8 @@ import torch
 from planners.errors import UsageError
 from planners.files import write_with
 
-FORMAT = 2
-"""Version of what a checkpoint holds."""
+FORMAT = 3
+"""Version of what a checkpoint holds; 3: weights of experts are (n_experts, out, in)."""
 KEPT = 2
 """Newest checkpoints that are kept, so that one torn by a dying disk leaves another."""
 

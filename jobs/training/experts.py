@@ -134,13 +134,14 @@ def add_bias(x: Tensor, bias: Tensor | None, load: Tensor) -> Tensor:
 
 
 def grouped_product(x: Tensor, weights: Tensor, slots: Slots) -> Tensor:
-    """Return x[rows of expert e] @ weights[e] for every expert, in one product.
+    """Return x[rows of expert e] @ weights[e].T for every expert, in one product.
 
-    x: (slots, inner), sorted by expert; weights: (n_experts, inner, outer). The loads sum to the rows of x: rows beyond
-    would be undefined. Strides must be multiples of 16 bytes; not for float64. One kernel for bf16 on GPUs of compute
+    x: (slots, inputs), sorted by expert; weights: (n_experts, outputs, inputs), each expert's as a Linear has them: the
+    products forward and back are a tenth faster so on a CPU (LOG.md). The loads sum to the rows of x: rows beyond would
+    be undefined. Strides must be multiples of 16 bytes; not for float64. One kernel for bf16 on GPUs of compute
     capability 9.0 and 10.0; on others torch takes the experts one by one and waits for the loads (torch 2.11, 2.13).
     """
-    return F.grouped_mm(x, weights, offs=slots.ends)
+    return F.grouped_mm(x, weights.transpose(1, 2), offs=slots.ends)
 
 
 def looped_product(x: Tensor, weights: Tensor, slots: Slots) -> Tensor:
@@ -149,24 +150,23 @@ def looped_product(x: Tensor, weights: Tensor, slots: Slots) -> Tensor:
     Rows and weights are taken apart once: indexing them would make a whole zero gradient per expert.
     """
     pairs = zip(torch.split(x, slots.load.tolist()), weights.unbind(0), strict=True)
-    return torch.cat([rows @ weight for rows, weight in pairs])
+    return torch.cat([rows @ weight.t() for rows, weight in pairs])
 
 
 def padded_product(x: Tensor, weights: Tensor, slots: Slots) -> Tensor:
     """Return the same for x in which all experts have the same number of rows."""
-    return torch.bmm(x.view(len(weights), -1, x.shape[1]), weights).flatten(0, 1)
+    return torch.bmm(x.view(len(weights), -1, x.shape[1]), weights.transpose(1, 2)).flatten(0, 1)
 
 
 def grouped_gradients(g: Tensor, x: Tensor, weights: Tensor, slots: Slots) -> tuple[Tensor, Tensor]:
     """Return the gradients of x and weights of `grouped_product` for that of its output, g."""
-    return grouped_product(g, weights.transpose(1, 2), slots), F.grouped_mm(x.t(), g, offs=slots.ends)
+    return F.grouped_mm(g, weights, offs=slots.ends), F.grouped_mm(g.t(), x, offs=slots.ends)
 
 
 def padded_gradients(g: Tensor, x: Tensor, weights: Tensor, slots: Slots) -> tuple[Tensor, Tensor]:
     """Return the gradients of x and weights of `padded_product` for that of its output, g."""
-    rows = x.view(len(weights), -1, x.shape[1]).transpose(1, 2)
-    of_weights = torch.bmm(rows, g.view(len(weights), -1, g.shape[1]))
-    return padded_product(g, weights.transpose(1, 2), slots), of_weights
+    rows, gradients = (some.view(len(weights), -1, some.shape[1]) for some in (x, g))
+    return torch.bmm(gradients, weights).flatten(0, 1), torch.bmm(gradients.transpose(1, 2), rows)
 
 
 PRODUCTS: dict[str, Callable[[Tensor, Tensor, Slots], Tensor]] = {
@@ -206,8 +206,8 @@ class Experts(nn.Module):
         self.gated = shape.ffn == "swiglu"
         inner = d_expert * (2 if self.gated else 1)
         self.router = TopKRouter(d_model, n_experts, shape.top_k, settings)
-        self.rise = nn.Parameter(torch.empty(n_experts, d_model, inner))
-        self.fall = nn.Parameter(torch.empty(n_experts, d_expert, d_model))
+        self.rise = nn.Parameter(torch.empty(n_experts, inner, d_model))
+        self.fall = nn.Parameter(torch.empty(n_experts, d_model, d_expert))
         self.rise_bias = nn.Parameter(torch.empty(n_experts, inner)) if shape.expert_bias else None
         self.fall_bias = nn.Parameter(torch.empty(n_experts, d_model)) if shape.expert_bias else None
         self.shared = FeedForward(shape, shape.d_shared, shape.expert_bias) if shape.d_shared else None

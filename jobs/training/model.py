@@ -93,13 +93,13 @@ class Transformer(nn.Module):
                     weight.fill_(0.0 if name.endswith("bias") else 1.0)
                     continue
                 generator = torch.Generator("cpu").manual_seed(_seed_of(seed, name))
-                values = torch.empty(weight.shape).normal_(0.0, self._deviation(name, weight), generator=generator)
-                weight.copy_(values)
+                drawn = weight.mT if weight.dim() == 3 else weight  # experts as ever: their layout is no part of a seed
+                drawn.copy_(torch.empty(drawn.shape).normal_(0.0, self._deviation(name, weight), generator=generator))
 
     def _deviation(self, name: str, weight: Tensor) -> float:
         if name.startswith(("embedding", "positions")) and not self.shape.tied_embeddings:
             return 1.0
-        inputs = weight.shape[1]  # (out, in) of a Linear and (n_experts, in, out) of stacked experts alike
+        inputs = weight.shape[-1]  # (out, in) of a Linear, (n_experts, out, in) of stacked experts
         residual = "fall" in name
         return 1 / math.sqrt(inputs * (2 * self.shape.n_layers if residual else 1))
 

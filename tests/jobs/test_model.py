@@ -127,8 +127,8 @@ def test_moe_with_one_expert_is_the_dense_ffn(dtype: torch.dtype) -> None:
     with torch.no_grad():
         for weight in experts.parameters():
             weight.normal_()
-        dense.rise.weight.copy_(experts.rise[0].T)
-        dense.fall.weight.copy_(experts.fall[0].T)
+        dense.rise.weight.copy_(experts.rise[0])
+        dense.fall.weight.copy_(experts.fall[0])
     x = torch.randn(2, 5, 32, dtype=dtype)
     torch.testing.assert_close(experts(x)[0], dense(x))
 
@@ -148,8 +148,8 @@ def test_experts_are_the_gated_sum_that_they_say() -> None:
         assert set(chosen.tolist()) == set(routing.experts[token].tolist())
         expected = experts.shared(row)
         for expert in chosen:
-            gate, up = (row @ experts.rise[expert]).chunk(2)
-            expected = expected + probabilities[expert] * ((torch.nn.functional.silu(gate) * up) @ experts.fall[expert])
+            gate, up = (experts.rise[expert] @ row).chunk(2)
+            expected = expected + probabilities[expert] * (experts.fall[expert] @ (torch.nn.functional.silu(gate) * up))
         torch.testing.assert_close(out, expected)
 
 

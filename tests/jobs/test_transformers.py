@@ -144,8 +144,8 @@ def as_ours(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
         new = name
         for theirs_piece, ours_piece in NAMES.items():
             new = new.replace(theirs_piece, ours_piece)
-        turned = value.dim() == 3 or ".c_" in name  # experts are (n_experts, out, in) there; gpt2's matrices (in, out)
-        ours[new] = value.mT if turned and value.dim() > 1 else value
+        turned = ".c_" in name and value.dim() > 1  # gpt2's matrices are (in, out)
+        ours[new] = value.mT if turned else value
     return ours
 
 
