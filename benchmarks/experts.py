@@ -1,7 +1,7 @@
 """python benchmarks/experts.py
 
 Time a training step of MoE layers against a dense layer of equal active FLOPs, all in one process on one thread, in an
-order that is shuffled every round. Prints the ratio dense time / MoE time (1 is as fast as dense) of our two paths, of
+order that is shuffled every round. Prints the ratio dense time / MoE time (1 is as fast as dense) of our paths, of
 ours under forced even load, and of the MoE blocks of transformers: median over rounds with its 95 % interval.
 """
 
@@ -12,7 +12,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -21,13 +21,13 @@ import torch
 from torch import Tensor, nn
 
 from jobs.training.environment import device_name, keep_freed_memory
-from jobs.training.experts import Experts, FeedForward
+from jobs.training.experts import PRODUCTS, Experts, FeedForward
 from planners import Router, Shape
 
 CASES = ((128, 16, 1, 512), (128, 64, 4, 128), (512, 8, 1, 2048))
 """d_model, n_experts, top_k, d_expert."""
 TARGETS = {16: 0.85, 64: 0.70, 8: 0.85}
-"""Least ratio by number of experts that our faster path is to reach."""
+"""Least ratio by number of experts that our fastest path is to reach."""
 WARM_UP = 2
 MODELS = ("Mixtral", "Olmoe", "Qwen3Moe")
 BATCHED_BYTES = 2**31
@@ -74,12 +74,16 @@ def theirs(model: str, path: str, shape: Shape) -> nn.Module:
     return block
 
 
-def variants(shape: Shape, tokens: int) -> Iterator[tuple[str, nn.Module]]:
-    """Yield name and network of everything that is timed; dense comes first."""
+def our_variants(shape: Shape, paths: Iterable[str]) -> Iterator[tuple[str, nn.Module]]:
+    """Yield name and network of a dense layer, which comes first, and of our expert layer on each path."""
     yield "dense", FeedForward(shape, dense_width(shape), bias=False)
-    yield "grouped", ours(shape, "grouped")
-    yield "looped", ours(shape, "looped")
+    for path in paths:
+        yield path, ours(shape, path)
     yield "grouped, even load", ours(shape, "grouped", forced=True)
+
+
+def their_variants(shape: Shape, tokens: int) -> Iterator[tuple[str, nn.Module]]:
+    """Yield name and network of the MoE blocks of transformers on each of their paths."""
     copies = tokens * shape.top_k * 3 * shape.d_model * shape.d_expert * 4
     paths = ("eager", "grouped_mm", *(["batched_mm"] if copies <= BATCHED_BYTES else []))
     for model, path in itertools.product(MODELS, paths):
@@ -108,7 +112,7 @@ def seconds(network: nn.Module, x: Tensor, g: Tensor) -> float:
 def measure(shape: Shape, tokens: int, rounds: int) -> tuple[dict[str, list[float]], float]:
     """Return dense time / variant time by variant and round, and the busiest expert's load over the mean."""
     torch.manual_seed(0)
-    networks = dict(variants(shape, tokens))
+    networks = dict((*our_variants(shape, PRODUCTS), *their_variants(shape, tokens)))
     for network in networks.values():
         for weight in network.parameters():
             nn.init.normal_(weight, std=0.05)
@@ -159,7 +163,7 @@ def report(shape: Shape, tokens: int, rounds: int) -> bool:
     for name, values in ratios.items():
         low, high = interval(values)
         print(f"  {name:22} {medians[name]:5.2f}  ({low:.2f} to {high:.2f})")
-    best = max(("grouped", "looped"), key=lambda name: medians[name])
+    best = max(PRODUCTS, key=lambda name: medians[name])
     others = [name for name in ratios if name.split()[0] in MODELS]
     ahead = [name for name in others if interval(over(ratios[name], ratios[best]))[0] > 1]
     if ahead:

@@ -22,11 +22,11 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
-from itertools import islice, product
+from itertools import product
 from typing import IO
 
 import torch
-from experts import dense_width, differentiate, shape_of, variants
+from experts import dense_width, differentiate, our_variants, shape_of, their_variants
 from gpu_steps import (
     Row,
     Sizes,
@@ -49,8 +49,8 @@ from planners import Shape
 
 MISSED, NO_GPU = 1, 3
 """Exit codes."""
-OURS = ("dense", "grouped", "looped", "grouped, even load")
-"""The first of `variants`. Weights and input of the others are bf16: autocast does not reach all that theirs do."""
+PATHS = ("grouped", "looped")
+"""Paths of our expert layer that run on a GPU."""
 KERNELS = 15
 """Kernels that --profile lists."""
 COMPILED = ("dense", "grouped", "grouped, even load")
@@ -215,12 +215,12 @@ def layers(shape: Shape, sizes: Sizes, device: torch.device, target: float | Non
     release(device)
     torch.manual_seed(0)
     compiling.start_afresh()
-    known = variants(shape, sizes.tokens)
-    networks = dict(known if device.type == "cuda" and find_spec("transformers") else islice(known, len(OURS)))
+    networks = dict(our_variants(shape, PATHS))
+    peers = dict(their_variants(shape, sizes.tokens) if device.type == "cuda" and find_spec("transformers") else ())
     x, g = torch.randn(2, 8, sizes.tokens // 8, shape.d_model, device=device)
     calls = {}
-    for name, network in networks.items():
-        peer = name not in OURS
+    for name, network in (networks | peers).items():
+        peer = name in peers  # its weights and input are bf16: autocast does not reach all that theirs do
         fill(network.to(device, torch.bfloat16 if peer else None))
         if sizes.compiled and name in COMPILED:
             network.compile(fullgraph=True, dynamic=False)

@@ -14,7 +14,7 @@ from planners.equality import R_A_TOLERANCE, n_tolerance
 from reports.advice import stale
 from reports.device_time import UNSTEADY, least_steady, unsteadiness
 from reports.evidence import Arm, Evidence, Run
-from reports.numerals import counted, fixed, general, listed, percent, residual, span
+from reports.numerals import counted, general, listed, percent, residual, span
 from reports.series import heading
 
 if TYPE_CHECKING:
@@ -221,12 +221,12 @@ def _timings(evidence: Evidence) -> Verdict:
     found = least_steady(evidence)
     if found is None:
         return None
-    label, times = found
-    seconds = f"most: {label}, {span(times, fixed(1))} s"
-    text = f"Seconds of one arm differ up to {unsteadiness(times):.2g}-fold between seeds ({seconds})."
-    if unsteadiness(times) <= UNSTEADY:
+    name, speeds = found
+    most = f"most: {name}, {span(speeds)} tokens/s"
+    text = f"Runs of one arm whose steps are alike differ up to {unsteadiness(speeds):.3g}-fold in speed ({most})."
+    if unsteadiness(speeds) <= UNSTEADY:
         return True, text
-    return False, f"{text} The seeds do the same work, so something else took time; times say little."
+    return False, f"{text} They do the same work, so something else took time; times say little."
 
 
 CHECKS: dict[str, Callable[[Evidence], Verdict]] = {

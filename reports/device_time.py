@@ -5,6 +5,7 @@ time is interpolated between its runs of two budgets, each trained to its own en
 """
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -18,7 +19,7 @@ Sum = tuple[float, float | None]
 """A sum of weighted mean losses, nats per token, and half its 95 % interval; null where an arm has one seed."""
 
 UNSTEADY = 1.25
-"""Ratio of the longest to the shortest time of the seeds of an arm above which its times are said to be disturbed."""
+"""Ratio of the highest to the lowest speed of runs whose steps are alike above which times are said to be disturbed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,11 +135,20 @@ def equal(evidence: Evidence) -> Equal | None:
 
 
 def least_steady(evidence: Evidence) -> tuple[str, list[float]] | None:
-    """Return the arm whose seeds differ most in time, which do the same work, and their seconds; None without two."""
-    timed = [(arm.label, [record.wall_s for record in arm.done if hours(record)]) for arm in evidence.arms]
-    return max((each for each in timed if len(each[1]) > 1), key=lambda each: unsteadiness(each[1]), default=None)
+    """Return the arm whose runs differ most in speed where their steps are alike, and their tokens/s; None without two.
+
+    Steps are alike over seeds, and over budgets of the same batch; an hour in which a machine was slow shows in both.
+    """
+    speeds = defaultdict(list)
+    for arm in evidence.arms:
+        for record in arm.done:
+            if hours(record) and record.D_seen:
+                step = (arm.spec.shape, arm.spec.training.batch_tokens, arm.spec.training.seq_len, record.execution)
+                speeds[arm.name, *step].append(record.D_seen / record.wall_s)
+    several = [(name, found) for (name, *_), found in speeds.items() if len(found) > 1]
+    return max(several, key=lambda each: unsteadiness(each[1]), default=None)
 
 
-def unsteadiness(times: list[float]) -> float:
-    """Return the ratio of the longest to the shortest time."""
-    return max(times) / min(times)
+def unsteadiness(speeds: list[float]) -> float:
+    """Return the ratio of the highest to the lowest speed."""
+    return max(speeds) / min(speeds)

@@ -64,8 +64,8 @@ def in_equal_time(evidence: Evidence) -> str | None:
     left = f"; no two budgets of {listed(found.left_out)} span that time" if found.left_out else ""
     return (
         f"In the device-time that the dense arm takes for C = {flops(found.here.C)} FLOPs ({found.hours:.3g} "
-        f"device-hours), interpolated between budgets, MoE ends beside it, in nats/token: {ends}{left}"
-        f"{_disturbed(evidence)}"
+        "device-hours), interpolated between budgets, MoE ends beside it, in nats/token (intervals over seeds; drift of"
+        f" the machine's speed is in none): {ends}{left}{_disturbed(evidence)}"
     )
 
 
@@ -73,7 +73,7 @@ def _disturbed(evidence: Evidence) -> str:
     found = least_steady(evidence)
     if found is None or unsteadiness(found[1]) <= UNSTEADY:
         return ""
-    return f"; the times of one arm differ up to {unsteadiness(found[1]):.2g}-fold between seeds, so they say little"
+    return f"; speeds of runs whose steps are alike differ up to {unsteadiness(found[1]):.3g}-fold, so times say little"
 
 
 def _beside(value: float, half: float | None) -> str:

@@ -136,10 +136,10 @@ def add_bias(x: Tensor, bias: Tensor | None, load: Tensor) -> Tensor:
 def grouped_product(x: Tensor, weights: Tensor, slots: Slots) -> Tensor:
     """Return x[rows of expert e] @ weights[e].T for every expert, in one product.
 
-    x: (slots, inputs), sorted by expert; weights: (n_experts, outputs, inputs), each expert's as a Linear has them: the
-    products forward and back are a tenth faster so on a CPU (LOG.md). The loads sum to the rows of x: rows beyond would
-    be undefined. Strides must be multiples of 16 bytes; not for float64. One kernel for bf16 on GPUs of compute
-    capability 9.0 and 10.0; on others torch takes the experts one by one and waits for the loads (torch 2.11, 2.13).
+    x: (slots, inputs), sorted by expert; weights: (n_experts, outputs, inputs), each expert's as a Linear has them. The
+    loads sum to the rows of x: rows beyond would be undefined. Strides must be multiples of 16 bytes; not for float64.
+    One kernel for bf16 on GPUs of compute capability 9.0 and 10.0; on others torch takes the experts one by one and
+    waits for the loads (torch 2.11, 2.13).
     """
     return F.grouped_mm(x, weights.transpose(1, 2), offs=slots.ends)
 

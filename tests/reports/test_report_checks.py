@@ -77,13 +77,13 @@ def test_equal_time_is_told_where_budgets_share_no_seed(own_seeds: Study) -> Non
     assert (k1["less_dense_at_time"], k1["lo"]) == (pytest.approx(value), pytest.approx(value - half))
     said = answer(evidence).points[-1]
     assert said.startswith("In the device-time that the dense arm takes for C = 4e11 FLOPs (0.111 device-hours)")
-    assert said.endswith("; the times of one arm differ up to 1.5-fold between seeds, so they say little")
+    assert said.endswith("; speeds of runs whose steps are alike differ up to 1.5-fold, so times say little")
     assert f"K1 {nats(value)} ({nats(value - half)} to {nats(value + half)}) above" in said
 
 
 def test_times_that_differ_between_seeds_and_a_code_that_is_not_recorded_are_said(own_seeds: Study) -> None:
     assert verdicts(own_seeds)["timings"] == verdicts(own_seeds)["environment"] == "warn"
-    assert "up to 1.5-fold between seeds (most: K4 at C 1e11, 250.0 to 375.0 s)" in evidence_of(own_seeds, "timings")
+    assert "differ up to 1.5-fold in speed (most: K4, 532 to 799 tokens/s)" in evidence_of(own_seeds, "timings")
     assert evidence_of(own_seeds, "environment").endswith("which code trained them is not recorded.")
 
 
