@@ -141,10 +141,11 @@ def least_steady(evidence: Evidence) -> tuple[str, list[float]] | None:
     """
     speeds = defaultdict(list)
     for arm in evidence.arms:
+        training = arm.spec.training
         for record in arm.done:
-            if hours(record) and record.D_seen:
-                step = (arm.spec.shape, arm.spec.training.batch_tokens, arm.spec.training.seq_len, record.execution)
-                speeds[arm.name, *step].append(record.D_seen / record.wall_s)
+            if record.tokens_per_s:  # of training alone: an evaluation weighs more in a short run
+                step = (arm.spec.shape, training.batch_tokens, training.seq_len, record.execution)
+                speeds[arm.name, *step, record.environment.device].append(record.tokens_per_s)
     several = [(name, found) for (name, *_), found in speeds.items() if len(found) > 1]
     return max(several, key=lambda each: unsteadiness(each[1]), default=None)
 

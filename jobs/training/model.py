@@ -93,7 +93,7 @@ class Transformer(nn.Module):
                     weight.fill_(0.0 if name.endswith("bias") else 1.0)
                     continue
                 generator = torch.Generator("cpu").manual_seed(_seed_of(seed, name))
-                drawn = weight.mT if weight.dim() == 3 else weight  # experts as ever: their layout is no part of a seed
+                drawn = weight.mT if weight.dim() == 3 else weight  # experts are drawn as (in, out)
                 drawn.copy_(torch.empty(drawn.shape).normal_(0.0, self._deviation(name, weight), generator=generator))
 
     def _deviation(self, name: str, weight: Tensor) -> float:

@@ -49,7 +49,9 @@ def own_seeds(make: Make, tmp_path: Path) -> Study:
 
     def timed(spec: RunSpec, made: RunRecord) -> RunRecord:
         slow = (1.0 if spec.shape.is_dense else 2.5) * (1.5 if spec.arm == "K4" and spec.training.seed % 2 else 1.0)
-        return replace(made, wall_s=slow * spec.budget / 1e9, environment=replace(made.environment, code=None))
+        taken = slow * spec.budget / 1e9
+        environment = replace(made.environment, code=None)
+        return replace(made, wall_s=taken, tokens_per_s=made.D_seen / taken, environment=environment)
 
     def loss(spec: RunSpec) -> float:
         fall = 0.1 * math.log2(spec.budget / 1e11)
@@ -85,6 +87,23 @@ def test_times_that_differ_between_seeds_and_a_code_that_is_not_recorded_are_sai
     assert verdicts(own_seeds)["timings"] == verdicts(own_seeds)["environment"] == "warn"
     assert "differ up to 1.5-fold in speed (most: K4, 532 to 799 tokens/s)" in evidence_of(own_seeds, "timings")
     assert evidence_of(own_seeds, "environment").endswith("which code trained them is not recorded.")
+
+
+@pytest.mark.parametrize(("device", "verdict"), [("one", "warn"), ("two", "ok")])
+def test_a_budget_trained_in_a_slow_hour_is_said_and_another_device_is_none(
+    make: Make, tmp_path: Path, device: str, verdict: str
+) -> None:
+    """Seeds of one budget agree; budgets with the same batch do not."""
+    asked = replace(preset("smoke"), budgets=(1e11, 2e11), seeds=(0, 1), batch_tokens=512)
+
+    def timed(spec: RunSpec, made: RunRecord) -> RunRecord:
+        late = spec.budget > 1.5e11
+        environment = replace(made.environment, device=device if late else "one")
+        return replace(made, tokens_per_s=1000.0 if late else 1400.0, environment=environment)
+
+    study = make(tmp_path / "slow", asked, lambda spec: 3.0, change=timed, fit=False)
+    assert verdicts(study)["timings"] == verdict
+    assert ("1.4-fold in speed" in evidence_of(study, "timings")) == (verdict == "warn")
 
 
 def test_what_is_counted_is_counted_over_the_whole_study(make: Make, question: Question, tmp_path: Path) -> None:
