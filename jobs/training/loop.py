@@ -81,8 +81,8 @@ def train(
     check_precision(spec.training.precision, ranks.device)
     set_deterministic(execution.deterministic and ranks.device.type == "cuda")
     torch.set_num_threads(spec.training.threads)
-    keep_freed_memory()
     knows_peak = reset_peak_memory(ranks.device)
+    keep_freed_memory()
     with memory.explained(spec, execution):
         loop = Loop(study, spec, open_store(spec.data), ranks, execution)
         try:
