@@ -1,6 +1,6 @@
 """Where jobs run: this machine, Slurm or this process, with the limits that a user sets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jobs.execution import Execution
 from jobs.failures import ATTEMPTS
@@ -88,6 +88,11 @@ class Cluster:
     def devices_of_run(self) -> float:
         """Devices of a run: a part of those of a job where runs share them."""
         return self.devices_of_job / self.runs_per_gpu
+
+    @property
+    def executed(self) -> Execution:
+        """How each run is carried out, among the runs that share its device."""
+        return replace(self.execution, runs_per_device=-(-self.runs_per_gpu // self.devices_of_job))
 
     @property
     def limit_min(self) -> int:

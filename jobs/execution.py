@@ -17,6 +17,8 @@ class Execution:
 
     devices: int = 1
     """Processes that share each batch, each with a GPU of its own where there are any."""
+    runs_per_device: int = 1
+    """Runs that share each device; a GPU's memory is planned in as many parts, and times say little of one run."""
     micro_batch: int | None = None
     """Sequences in one forward pass of one process, at most; null: what memory holds. Halved where memory runs out."""
     compile: bool | None = None
@@ -29,7 +31,7 @@ class Execution:
     """Whether a GPU may only use operations that repeat bit for bit; on a CPU they always do."""
 
     def __post_init__(self) -> None:
-        for name in ("devices", "micro_batch"):
+        for name in ("devices", "runs_per_device", "micro_batch"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} {value} must be at least 1")

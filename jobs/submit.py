@@ -164,7 +164,7 @@ def _worker(study: Study, cluster: Cluster, retry: dict[str, int], code: str) ->
     warned = cluster.limit_min * 60 - (cluster.warn_s or 90)
     return Worker(
         str(study.folder.absolute()),
-        cluster.execution,
+        cluster.executed,
         attempts=cluster.attempts,
         retry=retry,
         limit_s=warned if cluster.kind == "slurm" else None,

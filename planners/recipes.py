@@ -65,7 +65,7 @@ def small_scale(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
 
     lr = 0.2 / d_model, batch = 480 (D / 2e6)^0.7 tokens, at most 512. Tuned with equal effort per arm on dense and MoE
     models of 0.3M parameters at C = 1e12 (`results/laptop-tuning`, one seed): of half, one and twice this rate and of a
-    quarter to four times this batch, it is the best in seven of eight arms, and .0005 nats above the best in the other.
+    quarter to four times this batch, it is the best in all eight arms (in seven when they were trained before, LOG.md).
     One batch for all arms would starve those with few tokens of steps.
     """
     return 0.2 / shape.d_model, float(min(480 * (D / 2e6) ** 0.7, 512))

@@ -15,6 +15,7 @@ transition matrix of the phases. No predictor has a smaller expected loss, and o
 """
 
 import hashlib
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -49,16 +50,16 @@ def zipf(n: int) -> Draw:
     return Draw(weights / weights.sum())
 
 
-class Language:
+class Language(ABC):
     """A source of windows. `transitions` (phases, phases) starts in phase 0; `entropies` (phases,) are in nats."""
 
     marker: int
     transitions: np.ndarray
     entropies: np.ndarray
 
+    @abstractmethod
     def sample(self, uniform: np.ndarray) -> np.ndarray:
         """Return the targets of a window, shape (T,), from as many numbers drawn uniformly from [0, 1)."""
-        raise NotImplementedError
 
     def floor(self, seq_len: int) -> float:
         """Return the entropy of the targets of a window, nats per token."""

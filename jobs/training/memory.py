@@ -17,16 +17,19 @@ class OutOfMemory(UsageError):
     """Memory ran out and nothing is left to halve. The message begins with `out of memory`."""
 
 
-def micro_batch(spec: RunSpec, device: torch.device, count: int, *, recompute: bool, shards: int) -> int:
+def micro_batch(
+    spec: RunSpec, device: torch.device, count: int, *, recompute: bool = False, shards: int = 1, runs: int = 1
+) -> int:
     """Return how many of the `count` sequences of a batch go through the model at once.
 
-    On a CPU all of them. On a GPU as many as `planners.memory` says will fit, and one where it says that none will.
+    On a CPU all of them. On a GPU as many as `planners.memory` says will fit into what is free, and into an even part
+    where `runs` share it; one where it says that none will.
     """
     if device.type != "cuda":
         return count
-    free, _ = torch.cuda.mem_get_info(device)
+    free, whole = torch.cuda.mem_get_info(device)
     present = memory.FP32 * spec.shape.total / shards  # the weights are there already
-    training, room = spec.training, memory.USABLE * free + present
+    training, room = spec.training, memory.USABLE * min(free, whole / runs - present) + present
     planned = memory.micro_batch(
         spec.shape, training.precision, training.seq_len, count, room, recompute=recompute, shards=shards
     )

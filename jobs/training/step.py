@@ -61,7 +61,12 @@ class Stepper:
             module.masked = environment.grouped_gradient_is_wrong(ranks.device)
         shards = ranks.size if execution.shard else 1
         fitting = execution.micro_batch or memory.micro_batch(
-            spec, ranks.device, self.windows, recompute=execution.recompute, shards=shards
+            spec,
+            ranks.device,
+            self.windows,
+            recompute=execution.recompute,
+            shards=shards,
+            runs=execution.runs_per_device,
         )
         self.micro_batch = ranks.least(min(self.windows, fitting))  # divided weights are gathered once for each part
         self.halved = False

@@ -55,7 +55,9 @@ def replaced(spec: RunSpec, precision: str) -> RunSpec:
 
 
 def test_gpus_of_a_job_are_those_of_its_run() -> None:
-    assert Cluster(gpus_per_run=4, runs_per_gpu=4).devices_of_run == 1  # a node that is given out whole
+    whole_node = Cluster(gpus_per_run=4, runs_per_gpu=4)  # given out whole
+    assert (whole_node.devices_of_run, whole_node.executed.runs_per_device) == (1, 1)
+    assert Cluster(gpus_per_run=2, runs_per_gpu=3).executed.runs_per_device == 2
     assert Cluster(gpus_per_run=1, runs_per_gpu=4).devices_of_run == 0.25
     assert Cluster(gpus_per_run=0, execution=Execution(devices=2)).devices_of_run == 2
     with pytest.raises(UsageError, match="a run on 4 devices cannot have 1 GPUs; give --gpus-per-run 4, or 0"):

@@ -80,7 +80,8 @@ def test_predicted_hours_of_a_shared_device_are_a_part_of_it(tiny_study: Study) 
     alone, shared = (decide(tiny_study, Cluster(kind="debug", runs_per_gpu=count)) for count in (1, 4))
     assert shared.device_s == pytest.approx(alone.device_s / 4)
     cluster = Cluster(runs_per_gpu=4)
-    assert _worker(tiny_study, cluster, {}, "x").devices == 0.25
+    worker = _worker(tiny_study, cluster, {}, "x")
+    assert (worker.devices, worker.execution.runs_per_device) == (0.25, 4)
     assert _worker(tiny_study, Cluster(execution=Execution(devices=2)), {}, "x").devices == 2
 
 

@@ -249,11 +249,17 @@ def test_a_gpu_gets_as_many_sequences_as_its_memory_holds(tiny_study: Study, mon
 
     for fitting, wanted in ((100, 8), (8, 8), (7, 4), (3, 2), (1, 1)):  # equal parts, which are compiled once
         free = round(need(fitting) / USABLE) + 1
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, free))
-        assert memory.micro_batch(spec, gpu, 8, recompute=False, shards=1) == wanted
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, free + 4 * shape.total))
+        assert memory.micro_batch(spec, gpu, 8) == wanted
+        plenty = 4 * (free + 4 * shape.total)  # shared by four, each with its weights
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, plenty=plenty: (plenty, plenty))
+        assert memory.micro_batch(spec, gpu, 8, runs=4) == wanted
+        assert memory.micro_batch(spec, gpu, 8) >= wanted
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free, plenty=plenty: (free, plenty))
+        assert memory.micro_batch(spec, gpu, 8, runs=2) == wanted  # others took more than their part
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 0))
-    assert memory.micro_batch(spec, gpu, 8, recompute=False, shards=1) == 1
-    assert memory.micro_batch(spec, torch.device("cpu"), 8, recompute=False, shards=1) == 8
+    assert memory.micro_batch(spec, gpu, 8) == memory.micro_batch(spec, gpu, 8, runs=3) == 1
+    assert memory.micro_batch(spec, torch.device("cpu"), 8) == 8
 
 
 def test_a_run_begins_without_what_an_earlier_one_left_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
