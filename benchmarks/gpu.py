@@ -2,11 +2,11 @@
 
 Measure on the GPU of this machine, in bf16 with compiled blocks: expert layers against a dense layer of equal active
 FLOPs (as `benchmarks/experts.py` does on a CPU), training steps of dense models of 50M, 124M and 350M parameters and of
-their twins with experts, and what `--deterministic` changes. Needs torch and numpy only, and is meant to end within
-nine minutes. Rows are written as they come: as Markdown to standard output, and as JSON lines to a file. A case that
-fails or runs out of memory is a row that says so, and the next one goes on. Exit code 1: a target was missed, or a
-case failed or was left out; 3: there is no GPU. `--profile` adds the kernels that take longest, for finding out why;
-`--tiny --device cpu` only tries whether it runs.
+their twins with experts, and what `--deterministic` changes. Needs torch and numpy only, this project need not be
+installed, and is meant to end within nine minutes. Rows are written as they come: as Markdown to standard output, and
+as JSON lines to a file. A case that fails or runs out of memory is a row that says so, and the next one goes on. Exit
+code 1: a target was missed, or a case failed or was left out; 3: there is no GPU. `--profile` adds the kernels that
+take longest, for finding out why; `--tiny --device cpu` only tries whether it runs.
 
 Times are those of CUDA events around several calls in a row, after others have warmed up and compiled. What is compared
 takes turns in an order that is shuffled every round; the intervals hold the median over the rounds with 95 %.
@@ -23,7 +23,10 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import product
+from pathlib import Path
 from typing import IO
+
+sys.path.append(str(Path(__file__).parents[1]))  # where nothing is installed but torch and numpy
 
 import torch
 from experts import dense_width, differentiate, our_variants, shape_of, their_variants

@@ -18,7 +18,7 @@ from planners.devices import peak_bf16
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt(3)."""
-LARGE_PAGES = 2**30
+LARGE_PAGES = 2**29
 """Bytes of the heap, used or not, whose pages are to be large ones."""
 
 

@@ -2,8 +2,10 @@
 
 import importlib
 import json
+import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +32,14 @@ def test_without_a_gpu_it_says_so() -> None:
     done = benchmark()
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == "there is no GPU on this machine; run this on one that has\n"
+
+
+def test_the_project_need_not_be_installed(tmp_path: Path) -> None:
+    """Without site, what is installed editable is not found; torch is, by its path."""
+    alone = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
+    called = [sys.executable, "-S", str(SCRIPT), "--help"]
+    done = subprocess.run(called, capture_output=True, text=True, env=alone, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_all_of_it_runs_at_a_tiny_size(tmp_path: Path) -> None:
