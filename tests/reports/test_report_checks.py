@@ -10,10 +10,11 @@ from said import evidence_of, verdicts
 
 from fits.intervals import half_width
 from fits.reuse import reuse
+from jobs.execution import Execution
 from jobs.record import RoutingHealth, RunRecord, read_records, write_record
 from planners import Question, RunSpec, Study, preset
 from reports.answer import answer
-from reports.device_time import equal
+from reports.device_time import equal, hours
 from reports.evidence import read_evidence
 from reports.figures import figures_of
 from reports.findings import reuse_sentences
@@ -58,6 +59,14 @@ def own_seeds(make: Make, tmp_path: Path) -> Study:
         return (3.0 if spec.shape.is_dense else 2.95) - fall + 0.01 * (spec.training.seed % 2)
 
     return make(tmp_path / "own", asked, loss, change=timed, fit=False)
+
+
+def test_hours_are_of_what_a_run_has_of_its_devices(smoke: Study) -> None:
+    record = read_evidence(smoke).arms[0].done[0]
+    alone = hours(replace(record, wall_s=3600.0, execution=None))
+    assert alone == record.spec.training.threads
+    for execution, wanted in ((Execution(), 1), (Execution(devices=4), 4), (Execution(runs_per_device=4), 0.25)):
+        assert hours(replace(record, wall_s=3600.0, execution=execution)) == wanted * alone
 
 
 def test_equal_time_is_told_where_budgets_share_no_seed(own_seeds: Study) -> None:
