@@ -36,6 +36,11 @@ class Execution:
             if value is not None and value < 1:
                 raise UsageError(f"{name} {value} must be at least 1")
 
+    @property
+    def devices_of_run(self) -> float:
+        """Devices that the run takes: a part of one where runs share it."""
+        return self.devices / self.runs_per_device
+
 
 def check_shares(processes: int, training: Training) -> None:
     """Raise UsageError where a batch has no whole number of sequences for each of the processes."""

@@ -157,7 +157,7 @@ def _open_status(
 
 def _taken(attempts: list[Attempt], told_s: float, execution: Execution | None) -> tuple[float, float]:
     """Return seconds and device-seconds of a run: those of its attempts, or what it told itself where that is more."""
-    told = execution.devices / execution.runs_per_device if execution else 1
+    told = execution.devices_of_run if execution else 1
     devices = [told if one.devices is None else one.devices for one in attempts]
     device_s = sum(one.wall_s * count for one, count in zip(attempts, devices, strict=True))
     return max(told_s, sum(one.wall_s for one in attempts)), max(told_s * (devices or [told])[-1], device_s)

@@ -81,11 +81,8 @@ class Equal:
 
 
 def hours(record: RunRecord) -> float | None:
-    """Return the device-hours of a run: wall time times its devices, or its CPU threads; None without a time.
-
-    A device that several runs share counts in part for each.
-    """
-    devices = record.execution.devices / record.execution.runs_per_device if record.execution else 1
+    """Return the device-hours of a run: wall time times its devices, or its CPU threads; None without a time."""
+    devices = record.execution.devices_of_run if record.execution else 1
     return record.wall_s * devices * record.spec.training.threads / 3600 if record.wall_s > 0 else None
 
 
