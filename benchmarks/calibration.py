@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.constancy import constancy
+from fits.drift.constancy import constancy
 from fits.fit import fit_law
 from fits.laws import chinchilla
-from fits.simulation import FAMILIES, Noise, Score, score, with_losses
-from fits.table import RunTable, from_records
+from fits.runs.table import RunTable, from_records
+from fits.simulate.coverage import FAMILIES, Noise, Score, score, with_losses
 
 Floats = NDArray[np.float64]
 Truth = Callable[[Floats], Floats]

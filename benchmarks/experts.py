@@ -20,8 +20,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 from torch import Tensor, nn
 
-from jobs.training.environment import device_name, keep_freed_memory
-from jobs.training.experts import PRODUCTS, Experts, FeedForward
+from jobs.training.device.environment import device_name, keep_freed_memory
+from jobs.training.network.experts import PRODUCTS, Experts, FeedForward
 from planners import Router, Shape
 
 CASES = ((128, 16, 1, 512), (128, 64, 4, 128), (512, 8, 1, 2048))

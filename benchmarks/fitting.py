@@ -22,10 +22,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from fits import LAWS, read_table
-from fits.bootstrap import resample
-from fits.engine import solve, solve_many
-from fits.law import Law
-from fits.problem import Problem
+from fits.laws.law import Law
+from fits.surface.bootstrap import resample
+from fits.surface.problem import Problem
+from fits.surface.search import solve, solve_many
 from planners.published import published
 
 REPLICATES, ROUNDS, DELTA, NEAR = 1000, 5, 1e-3, 1e-6

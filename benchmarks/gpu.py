@@ -46,8 +46,8 @@ from gpu_steps import (
 )
 from torch import Tensor, nn
 
-from jobs.training import compiling
-from jobs.training.environment import device_name, peak_flops
+from jobs.training.device import compiling
+from jobs.training.device.environment import device_name, peak_flops
 from planners import Shape
 
 MISSED, NO_GPU = 1, 3

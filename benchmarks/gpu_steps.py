@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.autograd import DeviceType
 
 from jobs.execution import Execution
-from jobs.training.distributed import Ranks
-from jobs.training.environment import free_cached, peak_flops, peak_memory, reset_peak_memory
+from jobs.training.device.distributed import Ranks
+from jobs.training.device.environment import free_cached, peak_flops, peak_memory, reset_peak_memory
+from jobs.training.device.precision import set_deterministic
 from jobs.training.metrics import Window
-from jobs.training.model import Transformer, is_matrix
-from jobs.training.precision import set_deterministic
+from jobs.training.network.transformer import Transformer, is_matrix
 from jobs.training.step import Stepper
 from planners import Router, RunSpec, Shape
 from planners.spec import Training

@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from fits import fit_law
-from fits.files import write_fit
-from fits.series import series
-from fits.table import from_records
+from fits.runs.series import series
+from fits.runs.table import from_records
+from fits.store import write_fit
 from jobs.record import Environment, RoutingHealth, RunRecord, collect, write_record
 from planners import Corpus, Data, RunSpec, Study, make_plan, preset
 from reports import write_report

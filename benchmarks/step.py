@@ -27,8 +27,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from jobs.corpora import describe, open_store
 from jobs.execution import Execution
-from jobs.training import distributed
-from jobs.training.environment import keep_freed_memory
+from jobs.training.device import distributed
+from jobs.training.device.environment import keep_freed_memory
 from jobs.training.loop import Interrupted, Loop
 from jobs.training.step import Stepper
 from planners import Study, make_plan, preset

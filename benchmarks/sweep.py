@@ -24,8 +24,8 @@ from jobs.corpora import describe
 from jobs.machine import core_count
 from jobs.record import read_records
 from planners import Question, Study, make_plan
-from planners.files import read_jsonl
 from planners.presets import preset
+from planners.records.files import read_jsonl
 
 
 @dataclass(frozen=True)

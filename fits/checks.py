@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.arms import AXES, positions
-from fits.bases import Curve
-from fits.law import Law
-from fits.table import BUDGET_TOLERANCE, Floats, RunTable, groups_of
-from planners.check import Check
-from planners.errors import UsageError
-from planners.quantity import format_flops, format_quantity
+from fits.laws.curve_basis import Curve
+from fits.laws.law import Law
+from fits.runs.select_arms import AXES, positions
+from fits.runs.table import BUDGET_TOLERANCE, Floats, RunTable, groups_of
+from planners.records.check import Check
+from planners.records.errors import UsageError
+from planners.records.quantity import format_flops, format_quantity
 
 COLLINEAR = 0.95
 """Correlation of ln N and ln D above which their exponents are hardly told apart (variance inflated tenfold)."""

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from fits.arms import positions
-from fits.bases import Curve
-from fits.bootstrap import Draws
-from fits.curves import fit_curve
+from fits.curve.fit_curve import fit_curve
+from fits.curve.resampling import Resampling
 from fits.laws import LAWS
-from fits.resampling import Resampling
+from fits.laws.curve_basis import Curve
 from fits.result import FitResult
-from fits.series import series
-from fits.surfaces import fit_surface
-from fits.table import RunTable
-from planners.errors import UsageError
+from fits.runs.select_arms import positions
+from fits.runs.series import series
+from fits.runs.table import RunTable
+from fits.surface.bootstrap import Draws
+from fits.surface.fit_surface import fit_surface
+from planners.records.errors import UsageError
 
 ENOUGH_RATES = 5
 """Rates from which a cubic is tested and not only met."""
@@ -42,7 +42,7 @@ def fit_with_draws(
     """Return the fit of `law` to `table` and its bootstrap draws, None where there are none.
 
     `delta` (Huber width in ln L; inf for least squares, 0 for least absolute deviations) and `fixed` (parameters held
-    at a value) are for laws of several columns. For curves, which take one series at a time (`fits.series`): `margin`
+    at a value) are for laws of several columns. For curves, which take one series at a time (`fits.runs`): `margin`
     (nats per token that count as no difference), `of` (the column along which arms differ: r_a, top_k or granularity)
     and `resampling` (residual or wild: a bootstrap beside the interval). `bootstrap` is the number of draws, 0 for
     none, and `seed` theirs. Raises UsageError for an unknown law and for input that cannot be true; whatever the runs

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.table import Floats
+from fits.runs.table import Floats
 
 LEVEL = 0.95
 

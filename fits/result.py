@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from fits.table import Dropped
-from planners.errors import UsageError
+from fits.runs.table import Dropped
+from planners.records.errors import UsageError
 
 STATUSES = ("converged", "at_bound", "not_identified", "edge", "no_minimum", "max_iter", "fixed")
 """How a fit, a parameter or an optimum came out. Status is data: none of these is an exception."""

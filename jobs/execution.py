@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from planners.errors import UsageError
+from planners.records.errors import UsageError
 from planners.spec import Training
 
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from planners.errors import UsageError
+from planners.records.errors import UsageError
 
 
 def visible_gpus() -> list[int]:

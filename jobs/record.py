@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.execution import Execution
-from planners.errors import UsageError, warn
-from planners.files import read_json, write_json, write_text
-from planners.records import from_json, to_json
+from planners.records.errors import UsageError, warn
+from planners.records.files import read_json, write_json, write_text
+from planners.records.json import from_json, to_json
 from planners.spec import RunSpec
 from planners.study import Study
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from planners.errors import UsageError
+from planners.records.errors import UsageError
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("jobs", "planners")

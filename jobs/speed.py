@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 from statistics import fmean
 
-from planners.errors import UsageError
-from planners.files import write_json
+from planners.records.errors import UsageError
+from planners.records.files import write_json
 from planners.spec import RunSpec
 
 PROBE_S = 3.0

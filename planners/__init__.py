@@ -1,15 +1,15 @@
 """Planning: shapes, counts, FLOPs, matching, recipes and the study folder. Imports nothing of ours and no torch."""
 
-from planners.errors import UsageError
-from planners.flops import flops_by_part, flops_per_token
+from planners.architecture.flops import flops_by_part, flops_per_token
+from planners.architecture.shape import Shape
 from planners.formats import from_hf, to_hf
 from planners.grid import Plan, make_plan
 from planners.presets import preset
 from planners.question import Corpus, GivenArm, Question
-from planners.shape import Shape
+from planners.records.errors import UsageError
 from planners.spec import Data, Router, RunSpec, Training
 from planners.study import Study
-from planners.vary import Varied
+from planners.varied_fields import Varied
 
 __all__ = [
     "Corpus",

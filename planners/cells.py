@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from planners.active import match_dense_flops, match_moe_flops
-from planners.controls import ACTIVE, control_arm, is_called
-from planners.equality import Arm, Refused
-from planners.errors import UsageError
-from planners.flops import flops_per_token
-from planners.match import match_dense, match_moe
-from planners.quantity import format_quantity
+from planners.architecture.flops import flops_per_token
+from planners.architecture.shape import Shape
+from planners.matching.controls import ACTIVE, control_arm, is_called
+from planners.matching.equal_flops import match_dense_flops, match_moe_flops
+from planners.matching.equal_params import match_dense, match_moe
+from planners.matching.tolerance import Arm, Refused
 from planners.question import ALL, GivenArm, Question
 from planners.recipes import Hyperparameters, Overrides, default_recipe, hyperparameters
-from planners.shape import Shape
+from planners.records.errors import UsageError
+from planners.records.quantity import format_quantity
 from planners.variants import Variant, variants
 
 

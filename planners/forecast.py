@@ -1,16 +1,16 @@
 """What a run will take: memory on a device and the micro-batch that fits, time, device-hours and price.
 
-These are forecasts. Memory is counted (`planners.memory`), time follows from a utilisation or a speed that the
-caller states.
+These are forecasts. Memory is counted (`planners.architecture.memory`), time follows from a utilisation or a speed that
+the caller states.
 """
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from planners.devices import Device
-from planners.errors import UsageError
-from planners.memory import USABLE, Memory, memory, micro_batch
+from planners.architecture.devices import Device
+from planners.architecture.memory import USABLE, Memory, memory, micro_batch
+from planners.records.errors import UsageError
 from planners.spec import RunSpec, Training
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from planners.cells import Cell, Row, rows
-from planners.controls import ACTIVE, OPTIMAL, is_called
-from planners.equality import Refused
-from planners.errors import UsageError
+from planners.matching.controls import ACTIVE, OPTIMAL, is_called
+from planners.matching.tolerance import Refused
 from planners.notes import notes
-from planners.quantity import format_quantity
 from planners.question import ALL, Corpus, CorpusDomain, Question
+from planners.records.errors import UsageError
+from planners.records.quantity import format_quantity
 from planners.spec import RunSpec, Training
 
 MIN_STEPS = 20

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from planners.controls import C_FITTED
-from planners.geometry import ALPHA
-from planners.quantity import format_flops, format_quantity
+from planners.matching.controls import C_FITTED
+from planners.matching.frame import ALPHA
 from planners.question import Question
 from planners.recipes import STEP_LAW_FROM, disagreements
+from planners.records.quantity import format_flops, format_quantity
 from planners.spec import RunSpec
 
 

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from planners import flops
-from planners.errors import UsageError
-from planners.geometry import Geometry
-from planners.match import HOLDS
+from planners.architecture import flops
+from planners.architecture.shape import Shape
+from planners.matching.equal_params import HOLDS
+from planners.matching.frame import Geometry
 from planners.recipes import RECIPES
-from planners.shape import Shape
+from planners.records.errors import UsageError
 from planners.spec import Data, Router
-from planners.vary import CONCERNS, Varied, kind_of
+from planners.varied_fields import CONCERNS, Varied, kind_of
 
 ALL = "all"
 """Every arm, where arms are named."""

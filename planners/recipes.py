@@ -7,11 +7,11 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from planners.errors import UsageError
-from planners.flops import flops_per_token
-from planners.published.li2025 import li2025_counts
-from planners.quantity import format_quantity
-from planners.shape import Shape
+from planners.architecture.flops import flops_per_token
+from planners.architecture.shape import Shape
+from planners.published.li2025.rows import li2025_counts
+from planners.records.errors import UsageError
+from planners.records.quantity import format_quantity
 from planners.spec import RunSpec
 
 SMALL = 5e6

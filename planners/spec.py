@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from planners import flops
-from planners.errors import UsageError
-from planners.records import content_hash, from_json, to_json, without_defaults
-from planners.shape import Shape
+from planners.architecture import flops
+from planners.architecture.shape import Shape
+from planners.records.errors import UsageError
+from planners.records.json import content_hash, from_json, to_json, without_defaults
 
 SCHEDULES = ("cosine", "wsd")
 PRECISIONS = ("fp32", "bf16")

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from planners.equality import Refused
-from planners.errors import UsageError
-from planners.files import read_json, read_jsonl, write_json, write_jsonl
 from planners.grid import Plan
+from planners.matching.tolerance import Refused
 from planners.question import Question
-from planners.records import from_json, to_json
+from planners.records.errors import UsageError
+from planners.records.files import read_json, read_jsonl, write_json, write_jsonl
+from planners.records.json import from_json, to_json
 from planners.spec import RunSpec
 
 

@@ -4,9 +4,9 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
-from planners.geometry import Frame
+from planners.matching.frame import Frame
 from planners.question import Question
-from planners.vary import CONCERNS, kind_of, label
+from planners.varied_fields import CONCERNS, kind_of, label
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from jobs.execution import Execution
-from planners.errors import UsageError
-from planners.quantity import parse_count
+from planners.records.errors import UsageError
+from planners.records.quantity import parse_count
 
 DONE, FAILED, USAGE, GAPS = 0, 1, 2, 3
 """Exit codes: done; failed; the caller's mistake; done with gaps, which are marked."""

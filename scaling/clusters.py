@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from jobs.cluster import CLUSTERS, Cluster
-from jobs.profile import read_profile
+from jobs.sweep.cluster import CLUSTERS, Cluster
+from jobs.sweep.cluster_file import read_profile
 from planners import Study, UsageError
-from planners.errors import warn
-from planners.quantity import parse_count, parse_quantity
+from planners.records.errors import warn
+from planners.records.quantity import parse_count, parse_quantity
 from scaling import cli
 
 COUNTS = {

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from planners import Shape, UsageError, flops_by_part, flops_per_token
-from planners.files import read_json
-from planners.flops import STORED
+from planners.architecture.flops import STORED
 from planners.formats import Foreign, from_hf
-from planners.quantity import format_quantity, parse_count
-from planners.records import from_json
+from planners.records.files import read_json
+from planners.records.json import from_json
+from planners.records.quantity import format_quantity, parse_count
 from scaling import cli
 
 EXAMPLE = "python -m scaling.count config.json --seq-len 4096"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from planners import RunSpec, UsageError
-from planners.files import write_json
 from planners.formats import to_hf
+from planners.records.files import write_json
 
 
 def configurations(runs: Iterable[RunSpec]) -> tuple[dict[str, dict[str, Any]], list[str]]:

@@ -13,24 +13,24 @@ from typing import Any
 import numpy as np
 
 from fits import LAWS, FitResult, RunTable, fit_with_draws, from_records, read_table, summary, write_fit
-from fits.arms import AXES
-from fits.bases import Curve
 from fits.checks import check_table, need
-from fits.compare import comparisons
-from fits.constancy import Constancy, constancy
+from fits.compare.laws import comparisons
+from fits.curve.resampling import KINDS
+from fits.drift.constancy import Constancy, constancy
 from fits.fit import usual_law
-from fits.margin import margins
-from fits.pairs import has_pairs, repeats
-from fits.resampling import KINDS
-from fits.reuse import reuse
-from fits.series import series
-from fits.table import BUDGET_TOLERANCE
-from fits.wording import checks_summary, comparison_summary, constancy_summary, reuse_summary
+from fits.laws.curve_basis import Curve
+from fits.repeats.margin import margins
+from fits.repeats.pairs import has_pairs, repeats
+from fits.repeats.reuse import reuse
+from fits.runs.select_arms import AXES
+from fits.runs.series import series
+from fits.runs.table import BUDGET_TOLERANCE
+from fits.text import checks_summary, comparison_summary, constancy_summary, reuse_summary
 from jobs.record import collect, planned
 from planners import Study, UsageError
-from planners.files import write_json
-from planners.quantity import parse_count, parse_quantity
-from planners.records import to_json
+from planners.records.files import write_json
+from planners.records.json import to_json
+from planners.records.quantity import parse_count, parse_quantity
 from scaling import cli
 
 EXAMPLE = "python -m scaling.fit --runs runs.csv --columns N=n_params,D=n_tokens --law chinchilla"

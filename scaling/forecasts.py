@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from planners import RunSpec, UsageError
-from planners.devices import DEVICES, device
+from planners.architecture.devices import DEVICES, device
+from planners.architecture.memory import USABLE
 from planners.forecast import Forecast, Speed, forecast, total
-from planners.memory import USABLE
-from planners.quantity import format_quantity, parse_quantity
-from planners.records import to_json
+from planners.records.json import to_json
+from planners.records.quantity import format_quantity, parse_quantity
 from scaling import cli
 
 HEADER = ("arm", "C", "runs", "state", "activations", "peak", "micro-batch", "hours each", "price each")

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from planners import Corpus, Plan, Question, Router, Study, UsageError, make_plan, preset
-from planners.flops import CONVENTIONS
-from planners.geometry import Geometry
-from planners.match import HOLDS
+from planners.architecture.flops import CONVENTIONS
+from planners.matching.equal_params import HOLDS
+from planners.matching.frame import Geometry
 from planners.presets import PRESETS
-from planners.quantity import parse_count, parse_counts, parse_quantities, parse_quantity
 from planners.question import ALL, MATCHES
 from planners.recipes import RECIPES
-from planners.records import to_json
+from planners.records.json import to_json
+from planners.records.quantity import parse_count, parse_counts, parse_quantities, parse_quantity
 from planners.spec import PRECISIONS, SCHEDULES
-from planners.vary import Varied, parse_varied
+from planners.varied_fields import Varied, parse_varied
 from scaling import cli, export, forecasts
-from scaling.ledger import fitted_slope, residuals, show
+from scaling.plan_text import fitted_slope, residuals, show
 
 EXAMPLE = "python -m scaling.plan --budget 1e18,3e18 --total-params 100M --activation 1,.5,.3,.2,.1 --seq-len 2048"
 

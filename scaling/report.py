@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from planners import Study, UsageError
-from planners.records import to_json
+from planners.records.json import to_json
 from reports import Report, write_report
 from scaling import cli
 
@@ -43,17 +43,17 @@ def act(flags: cli.Flags) -> int:
         raise UsageError("give one of: a study (or two), --reproduce NAME, --gallery")
     out = Path(flags.out) if flags.out else None
     if flags.reproduce is not None:
-        from reports.paper import reproduce
+        from reports.papers import reproduce
 
         return show(reproduce(flags.reproduce, out or Path("reproduced") / flags.reproduce), flags)
     if flags.gallery:
-        from reports.gallery import write_gallery
+        from reports.gallery.write_gallery import write_gallery
 
         return show(write_gallery(out or Path("gallery")), flags)
     study = Study(flags.study)
     if flags.other is None:
         return write(study, out or study.report, flags)
-    from reports.versus import write_versus
+    from reports.versus.page import write_versus
 
     other = Study(flags.other)
     return show(write_versus(study, other, out or study.folder / f"versus-{other.folder.resolve().name}"), flags)

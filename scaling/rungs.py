@@ -10,8 +10,8 @@ from jobs.machine import places
 from jobs.speed import measured_speed
 from planners import RunSpec, Study, make_plan
 from planners.presets.laptop import LADDER, REFERENCE_ARM, REFERENCE_SPEED, RUNG_S, TUNED_AT, laptop
-from planners.quantity import format_quantity
 from planners.question import Question
+from planners.records.quantity import format_quantity
 
 GOAL_S = 480.0
 """Seconds of training that a study should take, all workers of this machine together."""

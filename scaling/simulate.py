@@ -14,18 +14,18 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from jobs.record import Environment, RunRecord, collect, planned, read_records, write_record
-from jobs.status import status
+from jobs.sweep.status import status
 from planners import RunSpec, Study, UsageError
-from planners.quantity import parse_count, parse_quantity
-from planners.records import to_json
+from planners.records.json import to_json
+from planners.records.quantity import parse_count, parse_quantity
 from scaling import cli
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
     from fits import FitResult, RunTable
-    from fits.simulation import Noise, Score
-    from fits.truths import Truth
+    from fits.simulate.coverage import Noise, Score
+    from fits.simulate.truth import Truth
 
 EXAMPLE = "python -m scaling.simulate studies/x --law cubic --noise 0.015 --params best=0.15,bend=0.1"
 SIMULATED = "simulated"
@@ -120,7 +120,7 @@ def _clear(study: Study, flags: cli.Flags) -> int:
 
 
 def _noise(flags: cli.Flags) -> "Noise":
-    from fits.simulation import Noise
+    from fits.simulate.coverage import Noise
 
     sd = _nats(flags.noise, "--noise")
     seed_sd = sd if flags.seed_sd is None else _nats(flags.seed_sd, "--seed-sd")
@@ -138,8 +138,8 @@ def _nats(text: str, flag: str) -> float:
 def _truth(flags: cli.Flags, specs: list[RunSpec]) -> "tuple[RunTable, Truth]":
     """Return the plan as a table of runs without noise, and the truth."""
     from fits import LAWS, from_records
-    from fits.bases import Curve
-    from fits.truths import truth_of
+    from fits.laws.curve_basis import Curve
+    from fits.simulate.truth import truth_of
 
     if not isinstance(LAWS.get(flags.fit), Curve):
         curves = ", ".join(name for name, law in LAWS.items() if isinstance(law, Curve))
@@ -166,8 +166,8 @@ def _simulate(
     import numpy as np
 
     from fits.fit import fit_law
-    from fits.series import series
-    from fits.simulation import with_losses
+    from fits.runs.series import series
+    from fits.simulate.coverage import with_losses
 
     repeats = parse_count(flags.repeats, "--repeats", least=0)
     random = np.random.default_rng(parse_count(flags.seed, "--seed", least=0))
@@ -196,7 +196,7 @@ def _repeat(part: "RunTable", truth: "Truth", noise: "Noise", law: str, repeats:
     from tqdm import tqdm
 
     from fits.fit import fit_law
-    from fits.simulation import score, with_losses
+    from fits.simulate.coverage import score, with_losses
 
     losses, rates = truth.losses(part), part.rates()[part.routed()]
     optima = []

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from fits import summary
 from fits.fit import usual_law
-from jobs.status import status
+from jobs.sweep.status import status
+from jobs.sweep.until_done import train
 from planners import Study, make_plan, preset
 from planners.presets import PRESETS
-from planners.quantity import parse_count, parse_quantities
-from scaling import cli, clusters, fit, ledger, plan, progress, report, rungs
-from scaling.training import train
+from planners.records.quantity import parse_count, parse_quantities
+from scaling import cli, clusters, fit, live_table, plan, plan_text, report, rungs, sweep_text
 
 EXAMPLE = "python -m scaling.study smoke"
 
@@ -55,14 +55,16 @@ def act(flags: cli.Flags) -> int:
             planned, cli.command("study", flags.preset, *cli.spelled(flags, ("budget", "data", "eval_windows")))
         )
         if not flags.json:
-            ledger.show(planned)
+            plan_text.show(planned)
             print()
     if any(run.record is None for run in status(study)):
-        trained = train(study, cluster, wait=True if cluster.kind == "slurm" else None, quiet=flags.json)
+        trained = train(
+            study, cluster, wait=True if cluster.kind == "slurm" else None, **live_table.shown(quiet=flags.json)
+        )
         for reason in trained.withheld:
             cli.say(f"withheld: {reason}", flags)
     if not flags.json:
-        progress.show(study, status(study))
+        sweep_text.show(study, status(study))
         print()
     table = fit.runs_of(study)
     laws = [usual_law(table)]

@@ -7,15 +7,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from jobs.cluster import Cluster
-from jobs.logs import run_log
-from jobs.order import decide
 from jobs.record import collect
-from jobs.status import RunStatus
-from jobs.submit import cancel
+from jobs.run.logs import run_log
+from jobs.sweep.cluster import Cluster
+from jobs.sweep.job_plan import decide
+from jobs.sweep.status import RunStatus
+from jobs.sweep.submit import cancel
+from jobs.sweep.until_done import Trained, train, waits
 from planners import Study, UsageError
-from scaling import cli, clusters, progress
-from scaling.training import Trained, train, waits
+from scaling import cli, clusters, live_table, sweep_text
 
 EXAMPLE = "python -m scaling.sweep studies/x --go"
 
@@ -59,10 +59,10 @@ def act(flags: cli.Flags) -> int:
         return go(study, cluster, flags)
     order = decide(study, cluster, retry=flags.retry)
     if flags.json:
-        cli.print_json(progress.summary(order, cluster))
+        cli.print_json(sweep_text.summary(order, cluster))
     else:
-        progress.show(study, order.statuses)
-        (progress.show_status if flags.status else progress.show_order)(study, order, cluster, flags)
+        sweep_text.show(study, order.statuses)
+        (sweep_text.show_status if flags.status else sweep_text.show_order)(study, order, cluster, flags)
     open_runs = any(run.state != "done" for run in order.statuses)
     return cli.GAPS if (flags.status and open_runs) or order.withheld else cli.DONE
 
@@ -70,14 +70,14 @@ def act(flags: cli.Flags) -> int:
 def go(study: Study, cluster: Cluster, flags: cli.Flags) -> int:
     """Submit, follow where asked, and show what came of it."""
     study.runs()  # a folder without a study is refused before anything is written to it
-    trained = train(study, cluster, wait=flags.wait, retry=flags.retry, quiet=flags.json)
+    trained = train(study, cluster, wait=flags.wait, retry=flags.retry, **live_table.shown(quiet=flags.json))
     collect(study)
     order = decide(study, cluster)
     if flags.json:
-        cli.print_json(progress.summary(order, cluster, trained))
+        cli.print_json(sweep_text.summary(order, cluster, trained))
     else:
-        progress.show(study, order.statuses)
-        progress.show_trained(study, order, trained, flags)
+        sweep_text.show(study, order.statuses)
+        sweep_text.show_trained(study, order, trained, flags)
     if trained.withheld:
         return cli.GAPS
     return _code(order.statuses, trained, cluster, flags)
@@ -100,7 +100,7 @@ def end(study: Study, flags: cli.Flags) -> int:
         print(f"{count} jobs were asked to end; their runs keep their checkpoints")
         for trouble in troubles:
             print(trouble, file=sys.stderr)
-        progress.show_next(study, flags, "--status")
+        sweep_text.show_next(study, flags, "--status")
     return cli.GAPS if troubles else cli.DONE
 
 

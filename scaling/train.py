@@ -12,11 +12,11 @@ from contextlib import contextmanager
 
 from jobs.execution import Execution
 from jobs.failures import FAILURES, classify, is_interruption
-from jobs.ranks import check_processes, forget_error, is_first, is_rank
 from jobs.record import RunRecord, collect, read_record
-from jobs.worker import first_line, run_lock, train_and_record
+from jobs.run.ranks import check_processes, forget_error, is_first, is_rank
+from jobs.run.worker import first_line, run_lock, train_and_record
 from planners import RunSpec, Study, UsageError
-from planners.records import to_json
+from planners.records.json import to_json
 from scaling import cli
 
 EXAMPLE = "python -m scaling.train studies/x 9493454f655c"

@@ -9,7 +9,7 @@ import pytest
 from slurm_stand_in import StandIn
 
 from planners import Question, Study, make_plan
-from planners.geometry import Geometry
+from planners.matching.frame import Geometry
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"

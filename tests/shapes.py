@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from planners import Shape
-from planners.shape import CHOICES
+from planners.architecture.shape import CHOICES
 
 # arXiv 2506.12119, the 2B backbone of its table 10; N as its authors' run table states it
 LI2025_2B = Shape(

@@ -4,9 +4,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from jobs.attempts import path_of
-from jobs.cluster import Cluster
 from jobs.record import Environment, RunRecord
+from jobs.run.attempts import path_of
+from jobs.sweep.cluster import Cluster
 from planners import RunSpec, Study
 
 SBATCH = """

@@ -1,7 +1,5 @@
 """The laws by name. A law is one file beside this one, and one line here."""
 
-from fits.bases import Curve
-from fits.law import Law
 from fits.laws import (
     abnar,
     activation,
@@ -15,6 +13,8 @@ from fits.laws import (
     quadratic,
     spline,
 )
+from fits.laws.curve_basis import Curve
+from fits.laws.law import Law
 
 LAWS: dict[str, Curve | Law] = {
     "quadratic": quadratic.LAW,

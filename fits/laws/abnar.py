@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fits.law import SIZE, Columns, Example, Law
-from fits.starts import grid, with_sizes
-from fits.table import Floats
+from fits.laws.law import SIZE, Columns, Example, Law
+from fits.laws.starts import grid, with_sizes
+from fits.runs.table import Floats
 
 
 def log_terms(theta: Sequence[Any], x: Columns) -> tuple[Any, ...]:

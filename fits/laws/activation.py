@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from fits.law import SIZE, Columns, Law
+from fits.laws.law import SIZE, Columns, Law
 from fits.laws.muennighoff import log_effective
-from fits.starts import grid, with_sizes
-from fits.table import Floats
+from fits.laws.starts import grid, with_sizes
+from fits.runs.table import Floats
 
 N_0, C_0 = 1e9, 1e20
 """Where r_star is the optimum."""

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fits.law import SIZE, Columns, Law
-from fits.starts import grid, with_sizes
-from fits.table import Floats
+from fits.laws.law import SIZE, Columns, Law
+from fits.laws.starts import grid, with_sizes
+from fits.runs.table import Floats
 
 EXPONENTS = (0.2, 0.4, 0.8, 1.6)
 """Starting values of alpha and of beta: each pair gives one start."""

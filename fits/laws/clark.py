@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fits.law import Columns, Example, Law
+from fits.laws.law import Columns, Example, Law
 from fits.laws.saturation import MOST, START, log_experts
-from fits.starts import grid
-from fits.table import Floats
+from fits.laws.starts import grid
+from fits.runs.table import Floats
 
 LN10 = math.log(10)
 KEPT = 8

@@ -1,6 +1,6 @@
 """A cubic in ln r_a: a minimum whose two sides differ in steepness."""
 
-from fits.bases import Curve, polynomial
+from fits.laws.curve_basis import Curve, polynomial
 
 LAW = Curve(
     name="cubic",

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fits.law import SIZE, Columns, Law
-from fits.starts import grid, with_sizes
-from fits.table import Floats
+from fits.laws.law import SIZE, Columns, Law
+from fits.laws.starts import grid, with_sizes
+from fits.runs.table import Floats
 
 LN6 = math.log(6)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fits.law import SIZE, Columns, Example, Law
+from fits.laws.law import SIZE, Columns, Example, Law
 from fits.laws.saturation import MOST, START, log_experts
-from fits.starts import grid, with_sizes
-from fits.table import Floats
+from fits.laws.starts import grid, with_sizes
+from fits.runs.table import Floats
 
 
 def log_terms(theta: Sequence[Any], x: Columns) -> tuple[Any, ...]:

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from fits.jets import exp, expm1, least, log
-from fits.law import SIZE, Columns, Law
-from fits.starts import grid, with_sizes
-from fits.table import Floats
+from fits.laws.autodiff import exp, expm1, least, log
+from fits.laws.law import SIZE, Columns, Law
+from fits.laws.starts import grid, with_sizes
+from fits.runs.table import Floats
 
 
 def log_effective(once: Any, seen: Any, fade: Any) -> Any:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fits.law import SIZE, Columns, Law
-from fits.table import Floats
+from fits.laws.law import SIZE, Columns, Law
+from fits.runs.table import Floats
 
 
 def size_terms(theta: Sequence[Any], x: Columns) -> tuple[Any, ...]:

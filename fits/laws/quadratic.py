@@ -1,6 +1,6 @@
 """A parabola in ln r_a: the smallest curve that has a minimum."""
 
-from fits.bases import Curve, polynomial
+from fits.laws.curve_basis import Curve, polynomial
 
 LAW = Curve(
     name="quadratic",

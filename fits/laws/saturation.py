@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from fits.jets import exp, log
-from fits.table import Floats
+from fits.laws.autodiff import exp, log
+from fits.runs.table import Floats
 
 START, MOST = (-3.0, 2.9), (3.0, 25.0)
 """Bounds of ln E_start and of ln E_max: apart, so that the first stays below the second."""

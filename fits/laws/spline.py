@@ -1,6 +1,6 @@
 """A smoothing spline in ln r_a: a parabola where the runs show no more, and as free as they show it to be elsewhere."""
 
-from fits.bases import Curve, spline_through
+from fits.laws.curve_basis import Curve, spline_through
 
 LAW = Curve(
     name="spline",

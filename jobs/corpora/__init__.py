@@ -10,8 +10,8 @@ from jobs.corpora import bpe, ingest
 from jobs.corpora.mixture import Domain, Mixture, mixed, open_folder
 from jobs.corpora.names import parse
 from jobs.corpora.tokens import is_whole, read_manifest, store_folder
-from planners.errors import UsageError
 from planners.question import Corpus, CorpusDomain
+from planners.records.errors import UsageError
 from planners.spec import Data
 
 

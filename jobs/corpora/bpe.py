@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobs.corpora.hub import check_reachable
-from planners.errors import UsageError
-from planners.records import bytes_hash
+from planners.records.errors import UsageError
+from planners.records.json import bytes_hash
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from planners.errors import UsageError
+from planners.records.errors import UsageError
 
 OPTIONS = ("config", "split", "field", "revision")
 COLUMNS = ("text", "content", "story", "document")

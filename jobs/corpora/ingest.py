@@ -12,12 +12,12 @@ from types import ModuleType
 
 from jobs.corpora import bpe, hub, stdlib, synthetic, text
 from jobs.corpora.names import EXAMPLE, Source
-from jobs.corpora.progress import progress
+from jobs.corpora.progress_bar import progress
 from jobs.corpora.tokens import TokenStore, is_whole, store_folder
-from jobs.corpora.writing import encode_store, read_documents, write_store
-from planners.errors import UsageError
-from planners.files import read_json, write_json
-from planners.records import content_hash, to_json
+from jobs.corpora.write_store import encode_store, read_documents, write_store
+from planners.records.errors import UsageError
+from planners.records.files import read_json, write_json
+from planners.records.json import content_hash, to_json
 
 READERS: dict[str, ModuleType] = {"stdlib": stdlib, "text": text, "hf": hub}
 """Modules of one kind of source each: `documents` yields its documents, `files` names the files that it is read from,

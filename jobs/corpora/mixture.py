@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.corpora.order import Shares, WindowOrder
 from jobs.corpora.synthetic import GeneratedStore
 from jobs.corpora.tokens import GENERATED, SPLITS, Manifest, Part, TokenStore, read_manifest
-from jobs.corpora.writing import publish
-from planners.errors import UsageError
-from planners.records import content_hash, to_json
+from jobs.corpora.window_order import Shares, WindowOrder
+from jobs.corpora.write_store import publish
+from planners.records.errors import UsageError
+from planners.records.json import content_hash, to_json
 
 
 @dataclass(frozen=True, kw_only=True)

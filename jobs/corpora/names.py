@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from urllib.parse import unquote
 
-from jobs.corpora.order import LARGEST_PERIOD, period
-from planners.errors import UsageError
+from jobs.corpora.window_order import LARGEST_PERIOD, period
+from planners.records.errors import UsageError
 
 SOURCES = {"tinystories": "hf:roneneldan/TinyStories"}
 MIXTURES = {"synthetic": "facts=synthetic:facts+topics=synthetic:topics+code=synthetic:code"}

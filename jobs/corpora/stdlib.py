@@ -4,7 +4,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from planners.errors import UsageError
+from planners.records.errors import UsageError
 
 OPTIONS: tuple[str, ...] = ()
 LEFT_OUT = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from jobs.corpora.tokens import GENERATED, SPLITS, Manifest, TokenStore
-from jobs.corpora.writing import publish
-from planners.errors import UsageError
+from jobs.corpora.write_store import publish
+from planners.records.errors import UsageError
 
 SEED = 2506_12119
 """Fixes tables and windows of every language; the seed of a run chooses among the windows."""

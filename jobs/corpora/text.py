@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from planners.errors import UsageError
+from planners.records.errors import UsageError
 
 OPTIONS: tuple[str, ...] = ()
 BLOCK = 4096

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from planners.errors import UsageError
-from planners.files import read_json
-from planners.records import from_json
+from planners.records.errors import UsageError
+from planners.records.files import read_json
+from planners.records.json import from_json
 
 SPLITS = ("train", "validation")
 GENERATED = "generated:"

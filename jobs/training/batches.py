@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from jobs.corpora.mixture import Stream
-from jobs.training.distributed import Ranks
+from jobs.training.device.distributed import Ranks
 from planners.spec import Training
 
 AT_ONCE = 64

@@ -9,8 +9,8 @@ from typing import IO, Any
 
 import torch
 
-from planners.errors import UsageError
-from planners.files import write_with
+from planners.records.errors import UsageError
+from planners.records.files import write_with
 
 FORMAT = 3
 """Version of what a checkpoint holds; 3: weights of experts are (n_experts, out, in)."""

@@ -9,12 +9,12 @@ from torch import Tensor
 from jobs.corpora.mixture import Domain, Mixture
 from jobs.corpora.tokens import batches
 from jobs.record import DomainLoss, RoutingHealth
-from jobs.training import memory
-from jobs.training.distributed import Ranks
-from jobs.training.loss import token_losses
-from jobs.training.model import Transformer
-from jobs.training.precision import autocast
-from jobs.training.routing import Routing
+from jobs.training.device import micro_batch
+from jobs.training.device.distributed import Ranks
+from jobs.training.device.precision import autocast
+from jobs.training.network.cross_entropy import token_losses
+from jobs.training.network.routing import Routing
+from jobs.training.network.transformer import Transformer
 from planners.spec import Training
 
 BATCH_WINDOWS = 32
@@ -59,7 +59,7 @@ class Evaluator:
         Raises OutOfMemory where a process that shares the weights with others would have to.
         """
         while (measured := self._try(dropped)) is None:
-            self.batch = memory.halved(self.batch, self.ranks.device)
+            self.batch = micro_batch.halved(self.batch, self.ranks.device)
         return measured
 
     def _try(self, dropped: float) -> Evaluation | None:
@@ -71,10 +71,10 @@ class Evaluator:
                     dropped=dropped, batch=self.batch,
                 )  # fmt: skip
         except Exception as error:
-            if not memory.is_out_of_memory(error) or self.batch == 1:
+            if not micro_batch.is_out_of_memory(error) or self.batch == 1:
                 raise
             if self.shard:
-                raise memory.cannot_halve(self.batch) from error
+                raise micro_batch.cannot_halve(self.batch) from error
         return None  # outside of the except block, whose error keeps the activations alive
 
 

@@ -17,19 +17,20 @@ from jobs.corpora import open_store
 from jobs.corpora.mixture import Mixture
 from jobs.execution import Execution
 from jobs.record import RunRecord, write_record
-from jobs.training import checkpoint, distributed, memory, outcome
+from jobs.training import checkpoint, outcome
 from jobs.training.batches import Batches
-from jobs.training.distributed import Ranks
-from jobs.training.environment import keep_freed_memory, peak_memory, reset_peak_memory
+from jobs.training.device import distributed, micro_batch
+from jobs.training.device.distributed import Ranks
+from jobs.training.device.environment import keep_freed_memory, peak_memory, reset_peak_memory
+from jobs.training.device.precision import check_precision, set_deterministic
 from jobs.training.evaluate import Evaluation, Evaluator
 from jobs.training.metrics import METRIC_LINES, Metrics, Window
-from jobs.training.model import Transformer
-from jobs.training.precision import check_precision, set_deterministic
+from jobs.training.network.transformer import Transformer
 from jobs.training.progress import Progress
 from jobs.training.schedule import learning_rate
 from jobs.training.step import Stepper
-from planners.errors import UsageError
-from planners.files import write_json
+from planners.records.errors import UsageError
+from planners.records.files import write_json
 from planners.spec import RunSpec
 from planners.study import Study
 
@@ -83,7 +84,7 @@ def train(
     torch.set_num_threads(spec.training.threads)
     knows_peak = reset_peak_memory(ranks.device)
     keep_freed_memory()
-    with memory.explained(spec, execution):
+    with micro_batch.explained(spec, execution):
         loop = Loop(study, spec, open_store(spec.data), ranks, execution)
         try:
             loop.run(stop)

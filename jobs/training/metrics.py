@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from jobs.training.routing import Routing
+from jobs.training.network.routing import Routing
 
 METRIC_LINES = 100
 """Most lines of metrics.jsonl per run, beside those of evaluations."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from jobs.training.model import Transformer, is_matrix
+from jobs.training.network.transformer import Transformer, is_matrix
 from planners.spec import RunSpec
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jobs.execution import Execution
 from jobs.record import IMBALANCED, RunRecord
-from jobs.training.environment import environment, peak_flops, peak_memory
+from jobs.training.device.environment import environment, peak_flops, peak_memory
 from jobs.training.evaluate import Evaluation
 
 if TYPE_CHECKING:

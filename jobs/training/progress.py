@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from jobs.training.environment import now
+from jobs.training.device.environment import now
 
 
 @dataclass(kw_only=True)

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 
 from jobs.execution import Execution
-from jobs.training import distributed
-from jobs.training.environment import keep_freed_memory
+from jobs.training.device import distributed
+from jobs.training.device.environment import keep_freed_memory
 from jobs.training.metrics import Window
-from jobs.training.model import Transformer
+from jobs.training.network.transformer import Transformer
 from jobs.training.step import Stepper
-from planners.files import read_json
+from planners.records.files import read_json
 from planners.spec import RunSpec
 
 WARM_UP = 5

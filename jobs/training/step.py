@@ -7,15 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from jobs.execution import Execution, check_shares
-from jobs.training import by_hand, compiling, distributed, environment, memory
-from jobs.training.distributed import Ranks
-from jobs.training.experts import Experts
-from jobs.training.loss import linear_cross_entropy
+from jobs.training.device import compiling, distributed, environment, micro_batch
+from jobs.training.device.distributed import Ranks
+from jobs.training.device.precision import autocast
 from jobs.training.metrics import Part, Window
-from jobs.training.model import Transformer
+from jobs.training.network.cross_entropy import linear_cross_entropy
+from jobs.training.network.experts import Experts
+from jobs.training.network.routing import Routing
+from jobs.training.network.transformer import Transformer
 from jobs.training.optimizer import adamw
-from jobs.training.precision import autocast
-from jobs.training.routing import Routing
 from jobs.training.schedule import learning_rate
 from planners.spec import Router, RunSpec
 
@@ -52,15 +52,13 @@ class Stepper:
         self.compiled = compiling.compiles(execution, spec, ranks.device)
         prepare_blocks(model, execution, ranks, compiled=self.compiled)
         self.objective = ranks.wrap(Objective(model, spec.router, compiled=self.compiled))
-        eager = not (self.compiled or execution.recompute) and ranks.size == 1
-        self.by_hand = eager and by_hand.suits(spec, ranks.device)
         self.optimizer = adamw(model, spec)
         self.weights = list(model.parameters())
         self.experts = [module for module in model.modules() if isinstance(module, Experts)]
         for module in self.experts:
             module.masked = environment.grouped_gradient_is_wrong(ranks.device)
         shards = ranks.size if execution.shard else 1
-        fitting = execution.micro_batch or memory.micro_batch(
+        fitting = execution.micro_batch or micro_batch.micro_batch(
             spec,
             ranks.device,
             self.windows,
@@ -106,9 +104,6 @@ class Stepper:
         parts = []
         try:
             for windows in (split := torch.split(batch, self.micro_batch)):
-                if self.by_hand and len(split) == 1:
-                    entropy, routings = by_hand.gradients(self.model, windows, self.spec.router.balance)
-                    return [Part.of(len(windows), entropy, routings, detailed=detailed)]
                 with self.ranks.accumulate(self.objective, last=windows is split[-1]):
                     with autocast(self.spec.training.precision, self.ranks.device):
                         loss, entropy, routings = self.objective(windows)
@@ -117,15 +112,15 @@ class Stepper:
                     (loss if len(split) == 1 else loss * (len(windows) / len(batch))).backward()
             return parts
         except Exception as error:
-            if not memory.is_out_of_memory(error) or self.micro_batch == 1:
+            if not micro_batch.is_out_of_memory(error) or self.micro_batch == 1:
                 raise
             if self.ranks.size > 1:
-                raise memory.cannot_halve(self.micro_batch) from error
+                raise micro_batch.cannot_halve(self.micro_batch) from error
         return None  # outside of the except block, whose error keeps the activations alive
 
     def _halve(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        self.micro_batch, self.halved = memory.halved(self.micro_batch, self.ranks.device), True
+        self.micro_batch, self.halved = micro_batch.halved(self.micro_batch, self.ranks.device), True
 
     def _step_biases(self, parts: list[Part]) -> None:
         """Step the router biases by the load of the whole batch."""

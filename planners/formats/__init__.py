@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from planners.errors import UsageError
+from planners.architecture.shape import Shape
 from planners.formats import (
     bert,
     deepseek_v2,
@@ -27,7 +27,7 @@ from planners.formats import (
 from planners.formats.family import Family
 from planners.formats.foreign import Foreign
 from planners.formats.given import Given
-from planners.shape import Shape
+from planners.records.errors import UsageError
 from planners.spec import Router
 
 FAMILIES = {

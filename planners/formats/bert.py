@@ -3,10 +3,10 @@
 As AutoModelForMaskedLM builds it, so without the pooler.
 """
 
-from planners.errors import UsageError
 from planners.formats.family import Family
 from planners.formats.foreign import Foreign, Part
 from planners.formats.given import Given
+from planners.records.errors import UsageError
 
 
 def read(given: Given) -> Foreign:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from planners.errors import UsageError
+from planners.architecture.shape import Shape
 from planners.formats.given import Given
-from planners.shape import Shape
+from planners.records.errors import UsageError
 from planners.spec import Router
 
 DEFAULTS = {"num_key_value_heads": None, "head_dim": None, "tie_word_embeddings": False}

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from planners.errors import UsageError
+from planners.architecture.shape import Shape
 from planners.formats.foreign import Foreign
 from planners.formats.given import Given
-from planners.shape import Shape
+from planners.records.errors import UsageError
 from planners.spec import Router
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from planners.shape import Shape
+from planners.architecture.shape import Shape
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from planners.errors import UsageError
-from planners.shape import LARGEST
+from planners.architecture.shape import LARGEST
+from planners.records.errors import UsageError
 
 REQUIRED = object()
 """Default of a key whose absence the library does not make up for."""

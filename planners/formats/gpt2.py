@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from planners.errors import UsageError
+from planners.architecture.shape import Shape
 from planners.formats import decoder
 from planners.formats.family import Export, Family
 from planners.formats.foreign import Foreign
 from planners.formats.given import Given
-from planners.shape import Shape
+from planners.records.errors import UsageError
 from planners.spec import Router
 
 

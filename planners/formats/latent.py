@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from planners.architecture.shape import FFN_MATRICES, Shape
 from planners.formats import decoder
 from planners.formats.foreign import Part
 from planners.formats.given import Given
-from planners.shape import FFN_MATRICES, Shape
 
 DEFAULTS = {
     **decoder.DEFAULTS,

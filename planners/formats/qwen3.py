@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from planners.architecture.shape import Shape
 from planners.formats import decoder
 from planners.formats.family import Export, Family
 from planners.formats.foreign import Foreign
 from planners.formats.given import Given
-from planners.shape import Shape
 from planners.spec import Router
 
 

@@ -6,13 +6,13 @@ preset("smoke")
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
-from planners.errors import UsageError
 from planners.presets.gpu_day import gpu_day
 from planners.presets.laptop import laptop, laptop_grid, laptop_tuning
 from planners.presets.li2025 import li2025_2b, li2025_3b, li2025_7b
 from planners.presets.smoke import smoke
 from planners.presets.tinystories import tinystories_moe
 from planners.question import Question
+from planners.records.errors import UsageError
 
 _BUILDERS: dict[str, Callable[[], Question]] = {
     "smoke": smoke,

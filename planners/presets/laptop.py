@@ -6,7 +6,7 @@ the geometry has at this width of an expert; a narrower expert would change gran
 
 from dataclasses import replace
 
-from planners.geometry import Geometry
+from planners.matching.frame import Geometry
 from planners.question import Question
 
 LADDER = (5e11, 1e12, 2e12)

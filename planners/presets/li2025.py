@@ -7,7 +7,7 @@ defaults here: the balance coefficient, capacity (none), the Adam betas, the pre
 import math
 from collections.abc import Iterable
 
-from planners.published.li2025 import SEQ_LEN, VOCAB_SIZE, Li2025Run, li2025_runs, li2025_shape
+from planners.published.li2025.rows import SEQ_LEN, VOCAB_SIZE, Li2025Run, li2025_runs, li2025_shape
 from planners.question import GivenArm, Question
 
 SAME = 0.01

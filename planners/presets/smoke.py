@@ -1,6 +1,6 @@
 """smoke: the plumbing on the standard library's sources, in 20-40 s on two cores."""
 
-from planners.geometry import Geometry
+from planners.matching.frame import Geometry
 from planners.question import Question
 
 

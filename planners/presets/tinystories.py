@@ -7,8 +7,8 @@ beside that are 70.47M. The one below has 70.51M (-0.13 %), 108.26M (+0.05 %), 1
 
 from itertools import product
 
+from planners.architecture.shape import Shape
 from planners.question import GivenArm, Question
-from planners.shape import Shape
 from planners.spec import Router
 
 SEQ_LEN, BATCH, STEPS = 256, 16, 10_000

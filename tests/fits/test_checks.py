@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fits.checks import CHECKS, Check, Need, check_table
-from fits.table import Dropped, RunTable, from_records
+from fits.runs.table import Dropped, RunTable, from_records
 from planners.published import published
 
 SURFACE = Need(columns=("N", "D"), parameters=5)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from fits.compare import compare, comparisons
+from fits.compare.laws import compare, comparisons
 from fits.fit import fit_law
 from fits.frames import COLUMNS, frame
-from fits.table import RunTable, from_records
-from planners.errors import UsageError
+from fits.runs.table import RunTable, from_records
+from planners.records.errors import UsageError
 
 RATES = (0.05, 0.09, 0.15, 0.25, 0.4, 0.65)
 

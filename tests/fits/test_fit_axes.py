@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fits import curve, fit_law, from_records, summary
-from planners.errors import UsageError
+from planners.records.errors import UsageError
 
 
 def sweep(column, values, best, **others):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fits import LAWS
-from fits.bootstrap import points, resample
-from fits.engine import Basin, solve
-from fits.problem import Problem
+from fits.surface.bootstrap import points, resample
+from fits.surface.problem import Problem
+from fits.surface.search import Basin, solve
 
 TRUTH = {"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0.3658}
 
@@ -52,7 +52,7 @@ def test_a_smaller_memory_changes_nothing(monkeypatch):
     problem = problem_of()
     best = solve(problem)
     whole = resample(problem, best, 30, 0).values
-    monkeypatch.setattr("fits.bootstrap.MEMORY", 36 * 7)
+    monkeypatch.setattr("fits.surface.bootstrap.MEMORY", 36 * 7)
     np.testing.assert_allclose(resample(problem, best, 30, 0).values, whole, rtol=1e-6)  # sums in another order
 
 

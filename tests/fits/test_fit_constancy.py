@@ -7,11 +7,11 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from fits import from_records
-from fits.arms import seed_blocks
-from fits.constancy import constancy
-from fits.joint import Joint
-from fits.pinned import pin
-from planners.errors import UsageError
+from fits.drift.constancy import constancy
+from fits.drift.joint import Joint
+from fits.drift.pinned import pin
+from fits.runs.select_arms import seed_blocks
+from planners.records.errors import UsageError
 
 RATES = (0.08, 0.12, 0.2, 0.35, 0.6)
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from fits import curve, fit_law, from_records, summary
-from planners.errors import UsageError
+from planners.records.errors import UsageError
 
 # arXiv 2506.12119: (r_a in %, validation bits per character) of the runs of one budget, tables 10 and 12.
 FINE_2B = [

@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import least_squares, minimize
 
 from fits import LAWS, fit_law
-from fits.engine import Method, solve, solve_many
-from fits.newton import Local, minimise, solve_definite
-from fits.problem import Problem
+from fits.surface.newton import Local, minimise, solve_definite
+from fits.surface.problem import Problem
+from fits.surface.search import Method, solve, solve_many
 
 
 @pytest.fixture(scope="module")

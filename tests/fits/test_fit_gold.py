@@ -1,4 +1,4 @@
-"""Published run tables refitted: the values that independent methods found, listed in planners/published/SOURCES.md."""
+"""Published run tables refitted: the values of independent methods, listed in planners/published/*/SOURCE.md."""
 
 import dataclasses
 
@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from fits import LAWS, fit_law, from_records, summary
-from fits.engine import solve
 from fits.laws import muennighoff
-from fits.problem import Problem
-from fits.profile import flat_parameters
+from fits.surface.problem import Problem
+from fits.surface.profile import flat_parameters
+from fits.surface.search import solve
 from planners.published import published
 
 

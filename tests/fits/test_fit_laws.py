@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fits import LAWS
-from fits.engine import Method, solve, solve_many
-from fits.jets import Jet, exp, expm1, least, log
-from fits.law import Law
 from fits.laws import activation, muennighoff
-from fits.local import local
-from fits.problem import Problem
-from planners.errors import UsageError
+from fits.laws.autodiff import Jet, exp, expm1, least, log
+from fits.laws.law import Law
+from fits.surface.objective import local
+from fits.surface.problem import Problem
+from fits.surface.search import Method, solve, solve_many
+from planners.records.errors import UsageError
 
 SURFACES = [law for law in LAWS.values() if isinstance(law, Law)]
 RANGES = {

@@ -7,7 +7,7 @@ code: (quadratic, cubic) in per cent, with the range over leaving one run out an
 import pytest
 
 from fits import RunTable, fit_law, from_records, read_table
-from fits.constancy import constancy
+from fits.drift.constancy import constancy
 from planners.published import published
 
 SETS = {

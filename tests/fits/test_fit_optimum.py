@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from fits import fit_law, from_records
-from fits.bases import Powers
-from fits.lines import solve
+from fits.curve.line import solve
+from fits.laws.curve_basis import Powers
 
 X = np.log([0.05, 0.1, 0.2, 0.35, 0.6, 0.08, 0.15, 0.27])
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import fits
-from planners.errors import UsageError
 from planners.published import PUBLISHED, published
+from planners.records.errors import UsageError
 
 
 def test_public_names_exist_and_are_documented():
@@ -35,7 +35,7 @@ def test_published_tables_can_be_read(name):
     assert len(table.dropped) == (3 if name == "porian2024_optimal_pairs" else 0)  # three curves have no minimum
     assert all((table.numbers(column) > 0).all() for column in runs.columns if column != "run_id")
     assert runs.path.stat().st_size < 1_000_000
-    assert runs.path.name in (runs.path.parent / "SOURCES.md").read_text()
+    assert runs.path.name in (runs.path.parent / "SOURCE.md").read_text()
 
 
 def test_published_chinchilla_points():

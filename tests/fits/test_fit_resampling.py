@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fits import fit_law, fit_with_draws, from_records
-from fits.bases import Powers
-from fits.lines import Sample
-from fits.resampling import Resampling, resample_curve
-from planners.errors import UsageError
+from fits.curve.line import Sample
+from fits.curve.resampling import Resampling, resample_curve
+from fits.laws.curve_basis import Powers
+from planners.records.errors import UsageError
 from scaling import fit
 
 X = np.log(np.repeat([0.06, 0.1, 0.16, 0.25, 0.4, 0.6], 3))

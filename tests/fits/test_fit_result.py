@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from fits import Draws, FitResult, Optimum, Param, fit_law, fit_with_draws, read_fit, write_fit
 from fits.result import STATUSES, Blocks, LackOfFit, Search
-from fits.table import Dropped
-from planners.errors import UsageError
-from planners.records import from_json, to_json
+from fits.runs.table import Dropped
+from planners.records.errors import UsageError
+from planners.records.json import from_json, to_json
 
 number = st.floats(allow_nan=False, allow_infinity=False)
 maybe = st.none() | number

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fits import curve, fit_law, from_records
-from fits.bases import Powers, spline_through
-from fits.lines import solve
+from fits.curve.line import solve
+from fits.laws.curve_basis import Powers, spline_through
 
 X = np.log(np.repeat([0.05, 0.09, 0.15, 0.25, 0.4, 0.65], 2))
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fits import from_records, read_table
-from planners.errors import UsageError
+from planners.records.errors import UsageError
 
 GOOD = "N,D,C,loss\n1e8,2e9,1.2e18,3.1\n2e8,4e9,4.8e18,2.9\n"
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from fits.margin import margins
-from fits.table import from_records
+from fits.repeats.margin import margins
+from fits.runs.table import from_records
 
 BUDGETS = (1e18, 4e18, 1.6e19)
 

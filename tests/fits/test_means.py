@@ -8,7 +8,7 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy import stats
 
-from fits.means import Means
+from fits.compare.means import Means
 
 ARMS = ["a", "b", "c", "d"]
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from fits.equivalence import equivalence_power, smallest_margin, tost
-from fits.reuse import reuse
-from fits.table import RunTable, from_records
-from fits.wording import reuse_summary
-from planners.errors import UsageError
+from fits.repeats.reuse import reuse
+from fits.repeats.tost import equivalence_power, smallest_margin, tost
+from fits.runs.table import RunTable, from_records
+from fits.text import reuse_summary
+from planners.records.errors import UsageError
 
 DENSE_U, MARGIN = 1e9, 0.01
 EPOCHS = {1.0: 1.0, 0.5: 2.0, 0.2: 5.0, 0.1: 8.0}

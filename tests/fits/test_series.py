@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fits.series import schemes, series
-from fits.table import from_records
+from fits.runs.series import schemes, series
+from fits.runs.table import from_records
 from planners.published import published
 
 RATES = (0.1, 0.2, 0.4, 1.0)

@@ -12,7 +12,7 @@ from private_slurm import CannotStart, PrivateSlurm
 
 from jobs.corpora import describe
 from jobs.record import read_records
-from jobs.worker import Worker
+from jobs.run.worker import Worker
 from planners import Question, Study, make_plan
 
 ROOT = Path(__file__).parent.parent.parent

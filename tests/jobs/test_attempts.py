@@ -5,14 +5,14 @@ import json
 
 import pytest
 
-from jobs import worker
-from jobs.attempts import Attempt, attempt, path_of, read_attempts, spent
 from jobs.failures import FAILURES, classify, is_for_all, of_state
-from jobs.logs import run_log
-from jobs.ranks import error_told
 from jobs.record import Environment, RunRecord, read_record, write_record
-from jobs.status import status
-from jobs.worker import Worker, train_and_record
+from jobs.run import worker
+from jobs.run.attempts import Attempt, attempt, path_of, read_attempts, spent
+from jobs.run.logs import run_log
+from jobs.run.ranks import error_told
+from jobs.run.worker import Worker, train_and_record
+from jobs.sweep.status import status
 from planners import RunSpec, Study, UsageError
 from scaling import cli
 
@@ -56,7 +56,7 @@ def test_an_error_of_many_lines_keeps_its_class_on_the_way(tiny_study: Study, mo
         raise RuntimeError("CUDA error: an illegal memory access\nCompile with TORCH_USE_CUDA_DSA to see more")
 
     monkeypatch.setattr("jobs.training.loop.train", broken)
-    monkeypatch.setattr("jobs.training.distributed.leave", lambda: None)
+    monkeypatch.setattr("jobs.training.device.distributed.leave", lambda: None)
     for name, value in (("RANK", "0"), ("WORLD_SIZE", "2")):
         monkeypatch.setenv(name, value)
     with pytest.raises(RuntimeError):
@@ -70,7 +70,7 @@ def test_an_error_of_many_lines_keeps_its_class_on_the_way(tiny_study: Study, mo
 def test_what_another_process_said_decides() -> None:
     gone = RuntimeError("Connection closed by peer")
     assert classify(gone, "ValueError: bad shape") == "exception"
-    assert classify(gone, "planners.errors.UsageError: no corpus") == "bad_data"
+    assert classify(gone, "planners.records.errors.UsageError: no corpus") == "bad_data"
     assert classify(gone, "torch.OutOfMemoryError: CUDA out of memory") == "out_of_memory"
 
 
@@ -252,7 +252,7 @@ def test_a_sweep_ends_on_a_full_disk(tiny_study: Study, monkeypatch: pytest.Monk
 
 
 def test_the_first_of_several_processes_tells_why_it_left(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobs.ranks import error_told
+    from jobs.run.ranks import error_told
     from jobs.training import loop
 
     def poisoned(*_: object, **__: object) -> None:

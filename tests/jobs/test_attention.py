@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 
-from jobs.training.attention import Attention, alibi_slopes, position_table, rotate
-from jobs.training.model import Transformer
+from jobs.training.network.attention import Attention, alibi_slopes, position_table, rotate
+from jobs.training.network.transformer import Transformer
 from planners import Shape
 
 SHAPE = Shape(d_model=24, n_layers=1, n_dense_layers=1, n_heads=6, n_kv_heads=2, head_dim=4, d_ff=8, vocab_size=11)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.training.batches import Batches
-from jobs.training.distributed import Ranks
+from jobs.training.device.distributed import Ranks
 from planners.spec import Training
 
 SEQ_LEN = 4

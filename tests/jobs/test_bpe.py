@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from jobs.corpora import bpe, ingest, open_store, prepare
 from jobs.corpora.bpe import BPE
-from jobs.corpora.writing import encode_store, read_documents, write_store
+from jobs.corpora.write_store import encode_store, read_documents, write_store
 from planners import Data, UsageError
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), min_size=1, max_size=40)

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.cluster import Cluster
 from jobs.execution import Execution
-from jobs.executors import CORES_OF_GPU, Needs, slurm_parameters
-from jobs.ledger import Submission
+from jobs.sweep.cluster import Cluster
+from jobs.sweep.executors import CORES_OF_GPU, Needs, slurm_parameters
+from jobs.sweep.ledger import Submission
 from planners import RunSpec, Study, UsageError
 from scaling.clusters import warn_without_gpus
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from jobs.execution import Execution
-from jobs.training import compiling
-from jobs.training.attention import position_table
-from jobs.training.model import Layer, Transformer
+from jobs.training.device import compiling
+from jobs.training.network.attention import position_table
+from jobs.training.network.transformer import Layer, Transformer
 from planners import Shape, Study
 
 SHAPE = Shape(

@@ -6,12 +6,12 @@ import os
 import pytest
 from slurm_stand_in import record_of
 
-from jobs.attempts import attempt, path_of, read_attempts
-from jobs.cluster import Cluster
 from jobs.execution import Execution
-from jobs.order import decide
 from jobs.record import write_record
-from jobs.submit import _worker
+from jobs.run.attempts import attempt, path_of, read_attempts
+from jobs.sweep.cluster import Cluster
+from jobs.sweep.job_plan import decide
+from jobs.sweep.submit import _worker
 from planners import Study
 
 HOUR = 3600.0

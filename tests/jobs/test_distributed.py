@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from jobs import machine, ranks
-from jobs.cluster import Cluster
+from jobs import machine
 from jobs.execution import Execution
 from jobs.record import read_record
-from jobs.submit import sweep
-from jobs.training import distributed, loop
+from jobs.run import ranks
+from jobs.sweep.cluster import Cluster
+from jobs.sweep.submit import sweep
+from jobs.training import loop
+from jobs.training.device import distributed
 from planners import Router, RunSpec, Study, UsageError
-from planners.files import read_jsonl
+from planners.records.files import read_jsonl
 
 NAMES = ("study", "arm", "shape", "data", "recipe", "flops_convention", "target")
 TWO = """
@@ -157,7 +159,7 @@ def test_a_process_takes_a_gpu_of_its_own(
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tiny_study: Study) -> None:
-    from jobs.training.model import Transformer
+    from jobs.training.network.transformer import Transformer
     from jobs.training.step import Stepper
 
     spec = tiny_study.runs()[0]  # 2 sequences a batch

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from jobs.training.environment import keep_freed_memory, reset_peak_memory
+from jobs.training.device.environment import keep_freed_memory, reset_peak_memory
 
 
 def large(x):
@@ -59,5 +59,8 @@ def test_memory_is_kept_and_its_pages_are_large():
 
 def test_memory_that_cannot_be_had_is_no_error():
     limited = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))\n"
-    tried = "from jobs.training import environment\nenvironment.LARGE_PAGES = 2**34\nenvironment.keep_freed_memory()\n"
+    tried = (
+        "from jobs.training.device import environment\n"
+        "environment.LARGE_PAGES = 2**34\nenvironment.keep_freed_memory()\n"
+    )
     assert python(limited + tried) == []

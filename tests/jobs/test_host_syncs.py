@@ -5,9 +5,9 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from jobs.training.experts import Experts
 from jobs.training.metrics import PENDING, Part, Window
-from jobs.training.model import Transformer
+from jobs.training.network.experts import Experts
+from jobs.training.network.transformer import Transformer
 from jobs.training.step import Objective
 from planners import Router, Shape
 

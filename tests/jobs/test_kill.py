@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs.record import collect
-from jobs.status import status
+from jobs.sweep.status import status
 from planners import Study
 from scaling import cli
 

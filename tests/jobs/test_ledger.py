@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.ledger import Job, Ledger, Submission, new_id, now
 from jobs.processes import command_line, processes_with
+from jobs.sweep.ledger import Job, Ledger, Submission, new_id, now
 from planners import Study
 
 FIRST = Submission(

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from jobs import follow as following
-from jobs import submit as submitting
-from jobs.cluster import Cluster
-from jobs.executors import stop
-from jobs.flight import in_flight
-from jobs.ledger import Ledger
-from jobs.order import decide
 from jobs.processes import processes_with
-from jobs.submit import cancel, sweep
+from jobs.sweep import follow as following
+from jobs.sweep import submit as submitting
+from jobs.sweep import until_done
+from jobs.sweep.cluster import Cluster
+from jobs.sweep.executors import stop
+from jobs.sweep.job_plan import decide
+from jobs.sweep.ledger import Ledger
+from jobs.sweep.submit import cancel, sweep
+from jobs.sweep.submitted import in_flight
 from planners import Study
-from scaling import cli, training
+from scaling import cli
 
 
 def sleeper(folder: Path) -> type:
@@ -90,7 +91,7 @@ def test_ctrl_c_stops_what_this_sweep_started(
         until(lambda: list(tmp_path.glob("began-*")))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "follow", interrupted)
+    monkeypatch.setattr(until_done, "follow", interrupted)
     assert cli.main(["sweep", str(tiny_study.folder), "--go", "--parallel", "1"]) == 130
     (submission,) = Ledger(tiny_study).read()
     assert processes_with(submission.id) == []
@@ -101,7 +102,7 @@ def test_ctrl_c_of_wait_and_no_wait_leave_the_workers_at_work(
     tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setattr(submitting, "Worker", sleeper(tmp_path))
-    monkeypatch.setattr(training, "follow", interrupted)
+    monkeypatch.setattr(until_done, "follow", interrupted)
     command = ["sweep", str(tiny_study.folder), "--go", "--parallel", "1"]
     try:
         assert cli.main([*command, "--no-wait"]) == cli.DONE

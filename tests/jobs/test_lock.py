@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from slurm_stand_in import ONE_EACH, StandIn
 
-from jobs import lock
-from jobs import submit as submitting
-from jobs.ledger import Ledger
-from jobs.lock import Times, study_lock
-from jobs.worker import Worker
+from jobs.run.worker import Worker
+from jobs.sweep import study_lock as lock
+from jobs.sweep import submit as submitting
+from jobs.sweep.ledger import Ledger
+from jobs.sweep.study_lock import Times, study_lock
 from planners import Study, UsageError
 from scaling import cli
 

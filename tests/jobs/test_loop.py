@@ -15,7 +15,7 @@ from jobs.failures import classify
 from jobs.record import RunRecord, flatten, read_record
 from jobs.training import checkpoint, loop
 from planners import Question, Router, RunSpec, Study, UsageError, make_plan
-from planners.files import read_jsonl
+from planners.records.files import read_jsonl
 
 VOLATILE = ("wall_s", "tokens_per_s", "eta_s", "memory_bytes")
 OTHERS = (

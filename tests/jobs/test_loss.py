@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.training import loss as module
-from jobs.training.loss import linear_cross_entropy, pointwise_slope, slope, token_losses
+from jobs.training.network import cross_entropy as module
+from jobs.training.network.cross_entropy import linear_cross_entropy, pointwise_slope, slope, token_losses
 
 
 def inputs(tokens: int, d_model: int, vocab: int, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:

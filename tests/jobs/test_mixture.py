@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.corpora.mixture import Domain, Stream
-from jobs.corpora.order import Shares, pattern
 from jobs.corpora.tokens import TokenStore, read_windows
-from jobs.corpora.writing import write_store
+from jobs.corpora.window_order import Shares, pattern
+from jobs.corpora.write_store import write_store
 from planners import UsageError
-from planners.records import to_json
+from planners.records.json import to_json
 
 T = 4
 WEIGHTS = st.lists(st.fractions(Fraction(1, 12), 5, max_denominator=12), min_size=1, max_size=4)

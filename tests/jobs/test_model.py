@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from shapes import LI2025_2B, shapes
 from torch.utils.flop_counter import FlopCounterMode
 
-from jobs.training.experts import Experts, FeedForward
-from jobs.training.model import Transformer, cross_entropy
+from jobs.training.network.experts import Experts, FeedForward
+from jobs.training.network.transformer import Transformer, cross_entropy
 from planners import Router, Shape, flops_per_token, preset
 from planners.grid import make_plan
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs import notice, worker
-from jobs.notice import Notice
-from jobs.worker import Worker, run_lock
+from jobs.run import end_notice, worker
+from jobs.run.end_notice import Notice
+from jobs.run.worker import Worker, run_lock
 from planners import Study
 
 
@@ -30,7 +30,7 @@ class Seen:
 
 @pytest.fixture(autouse=True)
 def _handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(notice, "REQUEUE_WAIT_S", 0.2)
+    monkeypatch.setattr(end_notice, "REQUEUE_WAIT_S", 0.2)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR2)}
     yield
     for number, handler in before.items():

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.execution import Execution
-from jobs.packing import CPU_FLOPS, generations, learn, pack, split
 from jobs.record import Environment, RunRecord
+from jobs.sweep.packing import CPU_FLOPS, generations, learn, pack, split
 from planners import Study
 
 WHERE = Environment(version="", commit=None, python="", torch="", device="", host="", started="", ended="")

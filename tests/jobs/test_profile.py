@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.profile import profile_path, read_profile
+from jobs.sweep.cluster_file import profile_path, read_profile
 from planners import UsageError
 from scaling import clusters, sweep
 

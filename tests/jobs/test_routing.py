@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.training.routing import (
+from jobs.training.network.routing import (
     MAXIMA,
     TopKRouter,
     balance_loss,

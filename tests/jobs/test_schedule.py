@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jobs.training.schedule import learning_rate
 from planners import UsageError
-from planners.records import without_defaults
+from planners.records.json import without_defaults
 from planners.spec import Training
 
 STEPS = 100

@@ -8,7 +8,7 @@ from disturbed import Sweep, until
 from private_slurm import PrivateSlurm
 
 from jobs.record import read_record
-from planners.files import write_jsonl
+from planners.records.files import write_jsonl
 from scaling import cli
 
 

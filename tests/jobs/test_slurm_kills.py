@@ -11,7 +11,7 @@ import pytest
 from disturbed import Sweep, until
 from private_slurm import PrivateSlurm
 
-from jobs.ledger import Ledger
+from jobs.sweep.ledger import Ledger
 from scaling import cli
 
 pytestmark = [pytest.mark.soak, pytest.mark.parametrize("slurm", ["plain", "accounting"], indirect=True)]

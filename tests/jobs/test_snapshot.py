@@ -10,7 +10,7 @@ import pytest
 
 from jobs import snapshot
 from jobs.record import read_record
-from jobs.worker import Worker
+from jobs.run.worker import Worker
 from planners import Study, UsageError
 
 
@@ -47,9 +47,11 @@ def test_an_edit_after_the_submission_changes_nothing(tmp_path: Path, monkeypatc
 
 def test_a_damaged_copy_is_made_again(tmp_path: Path) -> None:
     place = snapshot.take(tmp_path)
-    (place / "jobs" / "worker.py").write_text("")
+    (place / "jobs" / "run" / "worker.py").write_text("")
     assert snapshot.take(tmp_path) == place
-    assert (place / "jobs" / "worker.py").read_bytes() == (snapshot.ROOT / "jobs" / "worker.py").read_bytes()
+    assert (place / "jobs" / "run" / "worker.py").read_bytes() == (
+        snapshot.ROOT / "jobs" / "run" / "worker.py"
+    ).read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == [place.name]
 
 

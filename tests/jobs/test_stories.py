@@ -13,9 +13,9 @@ from jobs.corpora import describe
 from jobs.record import flatten, read_record
 from jobs.training import loop
 from planners import Question, Study, make_plan
-from planners.files import read_jsonl
 from planners.presets.tinystories import shape
 from planners.question import GivenArm
+from planners.records.files import read_jsonl
 from planners.spec import Router
 
 MIDDLE = Router(jitter=0.01, capacity_factor=1.25)

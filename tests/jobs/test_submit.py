@@ -12,16 +12,16 @@ from dataclasses import replace
 import pytest
 from slurm_stand_in import ONE_EACH, StandIn, begun, child_of, record_of
 
-from jobs import submit as submitting
-from jobs.cluster import Cluster
-from jobs.executors import CORES_OF_GPU
-from jobs.flight import in_flight
-from jobs.ledger import Ledger, Submission
-from jobs.order import decide
 from jobs.record import read_record, write_record
-from jobs.status import status
-from jobs.submit import cancel, sweep
-from jobs.worker import Worker
+from jobs.run.worker import Worker
+from jobs.sweep import submit as submitting
+from jobs.sweep.cluster import Cluster
+from jobs.sweep.executors import CORES_OF_GPU
+from jobs.sweep.job_plan import decide
+from jobs.sweep.ledger import Ledger, Submission
+from jobs.sweep.status import status
+from jobs.sweep.submit import cancel, sweep
+from jobs.sweep.submitted import in_flight
 from planners import Study, UsageError
 from scaling import cli
 
@@ -332,12 +332,12 @@ def test_a_half_written_record_counts_as_none(study: Study, capsys: pytest.Captu
 def test_ctrl_c_of_wait_leaves_the_jobs_running_and_says_so(
     study: Study, slurm_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    from scaling import training
+    from jobs.sweep import until_done
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "follow", interrupted)
+    monkeypatch.setattr(until_done, "follow", interrupted)
     assert cli.main(["sweep", str(study.folder), "--go", "--wait", "--cluster", "slurm"]) == 130
     assert "the jobs go on" in capsys.readouterr().err
     assert len(slurm_stand_in.queue) == 1
@@ -349,7 +349,7 @@ def test_waiting_shows_a_table_and_ends_with_the_jobs(
     study: Study, slurm_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     """All runs come out, three at a time, while a sweep waits; their job is in the queue a little longer."""
-    from jobs import follow as following
+    from jobs.sweep import follow as following
 
     specs = study.runs()
     monkeypatch.setattr(following, "POLL_S", 0.01)
@@ -367,7 +367,7 @@ def test_waiting_shows_a_table_and_ends_with_the_jobs(
 
     real = following._look_at
     monkeypatch.setattr(following, "_look_at", look)
-    monkeypatch.setattr("scaling.watch.LOGGED_S", 0.0)
+    monkeypatch.setattr("scaling.live_table.LOGGED_S", 0.0)
     assert cli.main(["sweep", str(study.folder), "--go", "--wait", "--cluster", "slurm"]) == cli.GAPS
     shown = capsys.readouterr()
     assert "12/12 runs ended, 1 failed" in shown.err

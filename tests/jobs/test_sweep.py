@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cluster import Cluster
-from jobs.executors import gpus_of, local_workers
-from jobs.ledger import Ledger
 from jobs.machine import visible_gpus
-from jobs.order import decide
 from jobs.record import collect, read_record
-from jobs.status import status
-from jobs.submit import sweep as submit
-from jobs.worker import Worker, is_running, run_lock
+from jobs.run.worker import Worker, is_running, run_lock
+from jobs.sweep.cluster import Cluster
+from jobs.sweep.executors import gpus_of, local_workers
+from jobs.sweep.job_plan import decide
+from jobs.sweep.ledger import Ledger
+from jobs.sweep.status import status
+from jobs.sweep.submit import sweep as submit
+from jobs.sweep.until_done import train
 from planners import Question, Study, UsageError, make_plan
-from scaling.training import train
 
 
 def losses(study: Study) -> dict[str, float | None]:
@@ -30,7 +30,7 @@ def losses(study: Study) -> dict[str, float | None]:
 
 
 def sweep(study: Study, *, retry: bool = False, **cluster: object) -> None:
-    train(study, Cluster(**cluster), retry=retry, quiet=True)  # type: ignore[arg-type]
+    train(study, Cluster(**cluster), retry=retry)  # type: ignore[arg-type]
 
 
 def due(study: Study, *, retry: bool = False) -> list[str]:
@@ -116,7 +116,7 @@ def test_a_killed_worker_loses_nothing(tiny_question: Question, tmp_path: Path) 
     for study in (disturbed, calm):
         study.write(plan)
     (run_id,) = [spec.run_id for spec in plan.runs]
-    code = f"from jobs.worker import Worker; Worker({str(disturbed.folder)!r})([{run_id!r}])"
+    code = f"from jobs.run.worker import Worker; Worker({str(disturbed.folder)!r})([{run_id!r}])"
     checkpoints = disturbed.run_folder(run_id) / "checkpoint"
     for wait_for in (10, 40):
         process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "SCALING_CHECKPOINT_S": "0.02"})
@@ -215,7 +215,7 @@ def test_the_end_of_a_job_is_no_failure_of_the_run(tiny_study: Study) -> None:
     """submitit raises this in the middle of a step when a job has met its time limit too often."""
     from submitit.core.utils import UncompletedJobError
 
-    from jobs.worker import train_and_record
+    from jobs.run.worker import train_and_record
 
     spec = tiny_study.runs()[0]
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.corpora.tokens import TokenStore, batches, is_whole, read_windows, store_folder
-from jobs.corpora.writing import HashSet, write_store
+from jobs.corpora.write_store import HashSet, write_store
 from planners import UsageError
 
 DOCUMENTS = [f"document {number} ".encode() * (number % 7 + 1) for number in range(100)]

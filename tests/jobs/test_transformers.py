@@ -10,7 +10,7 @@ import torch
 import transformers as hf
 from torch import Tensor
 
-from jobs.training.model import Transformer, cross_entropy
+from jobs.training.network.transformer import Transformer, cross_entropy
 from planners import Router, Shape, to_hf
 
 T, BATCH = 17, 3

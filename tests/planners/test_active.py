@@ -3,10 +3,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planners import Shape
-from planners.active import match_dense_flops, match_moe_flops
-from planners.equality import R_A_TOLERANCE, Arm, Refused, n_tolerance
-from planners.flops import flops_per_token
-from planners.geometry import Frame, Geometry
+from planners.architecture.flops import flops_per_token
+from planners.matching.equal_flops import match_dense_flops, match_moe_flops
+from planners.matching.frame import Frame, Geometry
+from planners.matching.tolerance import R_A_TOLERANCE, Arm, Refused, n_tolerance
 
 FRAME, FREE = Frame(vocab_size=1000), Geometry()
 

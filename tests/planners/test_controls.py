@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from planners import Question, UsageError, make_plan
-from planners.controls import ALPHA, BETA, C_FITTED, A, B, optimal_N
+from planners.matching.controls import ALPHA, BETA, C_FITTED, A, B, optimal_N
 from planners.published import published
 
 ASKED = Question(

@@ -9,8 +9,8 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from planners import Question, RunSpec, UsageError, make_plan
-from planners.equality import n_tolerance
-from planners.vary import Varied
+from planners.matching.tolerance import n_tolerance
+from planners.varied_fields import Varied
 
 R_A_TOLERANCE, MU_TOLERANCE = 0.05, 0.02
 """What is promised, and not what the code happens to accept."""
@@ -44,28 +44,28 @@ def log_uniform(low: float, high: float) -> st.SearchStrategy[float]:
 
 @st.composite
 def questions(draw: st.DrawFn) -> Question:
-    match = draw(st.sampled_from(["N=C", "N=D", "C=D", "N=C=U"]))
+    equal_params = draw(st.sampled_from(["N=C", "N=D", "C=D", "N=C=U"]))
     N = draw(log_uniform(2e5, 2e10))
     D = [N * draw(log_uniform(0.1, 100)) for _ in range(draw(st.integers(1, 2)))]
     rates = draw(st.lists(log_uniform(0.02, 0.95), min_size=1, max_size=4, unique=True))
     names = draw(st.lists(st.sampled_from(sorted(STYLES)), max_size=3, unique=True))
     values = {name: st.lists(st.sampled_from(STYLES[name]), min_size=1, max_size=2, unique=True) for name in names}
     amounts: dict = {
-        "total_params": N if "N" in match else None,
-        "budgets": tuple(dict.fromkeys(6 * N * d for d in D)) if "C" in match else (),
-        "tokens": tuple(dict.fromkeys(D)) if "D" in match else (),
+        "total_params": N if "N" in equal_params else None,
+        "budgets": tuple(dict.fromkeys(6 * N * d for d in D)) if "C" in equal_params else (),
+        "tokens": tuple(dict.fromkeys(D)) if "D" in equal_params else (),
     }
-    if match == "C=D":
+    if equal_params == "C=D":
         amounts = {"budgets": (6 * N * D[0],), "tokens": (D[0],)}
     return Question(
         study="any",
-        match=match,
-        hold=draw(st.sampled_from(["backbone", "aspect"])) if match != "C=D" else "backbone",
+        match=equal_params,
+        hold=draw(st.sampled_from(["backbone", "aspect"])) if equal_params != "C=D" else "backbone",
         activations=(1.0, *rates),
         top_ks=draw(st.sampled_from([(), (), (1, 4)])),
         seeds=tuple(range(draw(st.integers(1, 2)))),
         unique_tokens=draw(
-            st.sampled_from(["fresh", "strict"] if "U" in match else ["fresh", "strict", "loose", 10**6])
+            st.sampled_from(["fresh", "strict"] if "U" in equal_params else ["fresh", "strict", "loose", 10**6])
         ),
         seq_len=draw(st.sampled_from([64, 1024])),
         vocab_size=draw(st.sampled_from([256, 50_000])),
@@ -138,12 +138,12 @@ def _dense_variants(question: Question) -> int:
 @settings(max_examples=25, deadline=None)
 @given(questions())
 def test_a_plan_repeated_is_the_same_bytes(question: Question) -> None:
-    from planners import match
+    from planners.matching import equal_params
 
     try:
         first = lines(question)
     except UsageError:
         assume(False)
-    match.match_moe.cache_clear()
-    match.match_dense.cache_clear()
+    equal_params.match_moe.cache_clear()
+    equal_params.match_dense.cache_clear()
     assert lines(question) == first

@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planners.errors import UsageError
-from planners.files import last_row, read_json, read_jsonl, write_json, write_jsonl, write_text, write_with
+from planners.records.errors import UsageError
+from planners.records.files import (
+    last_row,
+    read_json,
+    read_jsonl,
+    write_json,
+    write_jsonl,
+    write_text,
+    write_with,
+)
 
 ROWS = st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.none(), max_size=3))
 

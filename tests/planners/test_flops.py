@@ -4,7 +4,7 @@ import pytest
 from shapes import LI2025_2B
 
 from planners import Shape, UsageError, flops_by_part, flops_per_token, from_hf
-from planners.flops import CONVENTIONS
+from planners.architecture.flops import CONVENTIONS
 
 DENSE_2B = Shape(
     d_model=2176, n_layers=28, n_dense_layers=28, n_heads=17, n_kv_heads=17, head_dim=128, d_ff=8848, vocab_size=65536

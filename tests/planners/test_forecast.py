@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planners import Question, RunSpec, UsageError, make_plan
-from planners.devices import DEVICES, Device, device, peak_bf16
+from planners.architecture.devices import DEVICES, Device, device, peak_bf16
+from planners.architecture.memory import USABLE, memory
 from planners.forecast import Speed, evaluations, fitting, forecast, tokens, total
-from planners.memory import USABLE, memory
 
 QUESTION = Question(
     study="forecast", total_params=1e8, budgets=(1e18,), activations=(1, 0.2), seq_len=2048, vocab_size=50_257,

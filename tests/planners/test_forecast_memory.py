@@ -9,11 +9,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from shapes import shapes
 
-from jobs.training.model import Transformer
-from jobs.training.precision import autocast
+from jobs.training.device.precision import autocast
+from jobs.training.network.transformer import Transformer
 from jobs.training.step import Objective
-from planners.memory import LOGITS, PART, memory
-from planners.shape import Shape
+from planners.architecture.memory import LOGITS, PART, memory
+from planners.architecture.shape import Shape
 from planners.spec import Router
 
 WITHIN, WITHIN_TINY = 1.05, 1.5

@@ -12,7 +12,7 @@ from shapes import LI2025_2B
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from planners import Router, Shape, UsageError, from_hf, make_plan, preset, to_hf
-from planners.shape import CHOICES
+from planners.architecture.shape import CHOICES
 
 pytestmark = pytest.mark.filterwarnings("ignore:Initializing zero-element")  # a shared expert may have no width
 

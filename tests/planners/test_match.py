@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planners import UsageError
-from planners.equality import MU_TOLERANCE, R_A_TOLERANCE, Arm, Refused, n_tolerance
-from planners.geometry import Frame, Geometry
-from planners.match import match_dense, match_moe
+from planners.matching.equal_params import match_dense, match_moe
+from planners.matching.frame import Frame, Geometry
+from planners.matching.tolerance import MU_TOLERANCE, R_A_TOLERANCE, Arm, Refused, n_tolerance
 
 SMOKE = Geometry(d_model=32, n_layers=3, n_heads=1)
 

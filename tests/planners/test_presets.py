@@ -11,11 +11,11 @@ import pytest
 import planners
 from jobs.corpora.names import parse
 from planners import Plan, UsageError, make_plan, preset
-from planners.devices import device
+from planners.architecture.devices import device
 from planners.forecast import Speed, forecast, total
 from planners.presets import PRESETS
 from planners.presets.tinystories import shape
-from planners.published.li2025 import Li2025Run, li2025_runs
+from planners.published.li2025.rows import Li2025Run, li2025_runs
 
 RUNS = {
     "smoke": 4, "laptop": 27, "laptop-grid": 108, "laptop-tuning": 56, "gpu-day": 90, "tinystories-moe": 13,
@@ -70,7 +70,7 @@ class TestTinyStories:
 
     def test_runs_are_the_study_s(self) -> None:
         runs = planned("tinystories-moe").runs
-        with (Path(planners.__file__).parent / "published" / "tinystories_moe.csv").open() as file:
+        with (Path(planners.__file__).parent / "published" / "tinystories" / "tinystories_runs.csv").open() as file:
             rows = [(row["n_experts"], row["jitter"], row["capacity_factor"]) for row in csv.DictReader(file)]
         published = sorted((int(n), float(jitter or 0), float(capacity or 0)) for n, jitter, capacity in rows)
         settings = [(run.shape.n_experts, run.router.jitter, run.router.capacity_factor or 0) for run in runs]

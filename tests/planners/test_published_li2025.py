@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from shapes import LI2025_2B
 
-from planners.flops import flops_per_token
-from planners.published.li2025 import SEQ_LEN, li2025_counts, li2025_runs
-from planners.shape import Shape
+from planners.architecture.flops import flops_per_token
+from planners.architecture.shape import Shape
+from planners.published.li2025.rows import SEQ_LEN, li2025_counts, li2025_runs
 
 RUNS = li2025_runs()
 PRINTED = [(run, run.shape) for run in RUNS if run.shape is not None]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planners.errors import UsageError
-from planners.quantity import format_quantity, parse_counts, parse_quantities, parse_quantity
+from planners.records.errors import UsageError
+from planners.records.quantity import format_quantity, parse_counts, parse_quantities, parse_quantity
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from planners import Question, UsageError, make_plan
-from planners.geometry import Geometry
+from planners.matching.frame import Geometry
 
 ASKED = Question(study="x", total_params=1e8, budgets=(1e18,), activations=(1.0, 0.3), seq_len=512)
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from shapes import LI2025_2B, shapes
 
 from planners import Question, UsageError, make_plan
-from planners.published.li2025 import li2025_runs
+from planners.architecture.shape import Shape
+from planners.published.li2025.rows import li2025_runs
 from planners.recipes import (
     RECIPES,
     Overrides,
@@ -18,7 +19,6 @@ from planners.recipes import (
     ling,
     step_law,
 )
-from planners.shape import Shape
 
 TINY = Shape(d_model=32, n_layers=3, n_dense_layers=3, n_heads=1, n_kv_heads=1, head_dim=32, d_ff=88, vocab_size=256)
 

@@ -9,7 +9,7 @@ from shapes import shapes
 from planners import Data, Router, RunSpec, Shape, Training, UsageError
 from planners.presets import PRESETS
 from planners.question import Question
-from planners.records import content_hash, from_json, to_json, without_defaults
+from planners.records.json import content_hash, from_json, to_json, without_defaults
 
 
 @given(shapes())

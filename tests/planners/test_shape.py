@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from shapes import LI2025_2B, shapes
 
 from planners import Shape, UsageError
-from planners.records import content_hash, without_defaults
+from planners.records.json import content_hash, without_defaults
 
 GPT2 = Shape(
     d_model=768, n_layers=12, n_dense_layers=12, n_heads=12, n_kv_heads=12, head_dim=64, d_ff=3072, vocab_size=50257,

@@ -4,12 +4,12 @@ from dataclasses import replace
 import pytest
 
 from planners import Question, UsageError, make_plan, preset
-from planners.geometry import Geometry
+from planners.matching.frame import Geometry
 from planners.question import GivenArm
-from planners.records import from_json, to_json
+from planners.records.json import from_json, to_json
 from planners.spec import Router, Training
 from planners.variants import variants
-from planners.vary import Varied, parse_varied, variable
+from planners.varied_fields import Varied, parse_varied, variable
 
 FREE = Question(study="x", total_params=1e7, budgets=(1e15,), activations=(1.0, 0.3), vocab_size=500)
 

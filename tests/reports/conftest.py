@@ -12,7 +12,7 @@ import pytest
 from fits import fit_law, read_table, write_fit
 from jobs.record import Environment, RoutingHealth, RunRecord, collect, write_record
 from planners import Corpus, Data, Question, RunSpec, Study, make_plan, preset
-from planners.geometry import Geometry
+from planners.matching.frame import Geometry
 from planners.presets import PRESETS
 from reports import Report, write_report
 
@@ -118,7 +118,7 @@ def make() -> Callable[..., Study]:
 def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures that are not drawn, for tests of what stands around them: drawing takes seconds."""
     svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path id="a" d="M0 0h9"/><use href="#a"/></svg>'
-    monkeypatch.setattr("reports.style.render", lambda figure, data: {"svg": svg, "pdf": b"%PDF", "png": b"PNG"})
+    monkeypatch.setattr("reports.page.figure.render", lambda figure, data: {"svg": svg, "pdf": b"%PDF", "png": b"PNG"})
 
 
 @pytest.fixture(scope="session")

@@ -15,18 +15,24 @@ import pytest
 from fits import RunTable
 from planners import UsageError, preset
 from planners.published import PUBLISHED
-from reports.figures import FIGURES, figures_of
-from reports.paper import REPRODUCTIONS, beside, chinchilla, clark, gadre, muennighoff, porian, reproduce, tinystories
-from reports.paper.claim import AGREES, CANNOT, DIFFERS
-from reports.style import drawn
+from reports.page.figure import drawn
+from reports.papers import REPRODUCTIONS, coefficients, reproduce
+from reports.papers.chinchilla import study
+from reports.papers.claim import AGREES, CANNOT, DIFFERS
+from reports.papers.clark import study as clark
+from reports.papers.gadre import study as gadre
+from reports.papers.muennighoff import study as muennighoff
+from reports.papers.porian import study as porian
+from reports.papers.tinystories import study as tinystories
+from reports.study.figures import FIGURES, figures_of
 
 DRAWS = 20
 BEST_CELL = "all_moe_e8_rj0.05_cf1.5_s10000"
 
 
 @pytest.fixture(scope="module")
-def hoffmann() -> chinchilla.Chinchilla:
-    return chinchilla.build(chinchilla.read(), draws=100)
+def hoffmann() -> study.Chinchilla:
+    return study.build(study.read(), draws=100)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,7 @@ def points(figure: str, data: Any, gid: str) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)]
 
 
-def test_chinchilla_is_the_gold_fit(hoffmann: chinchilla.Chinchilla) -> None:
+def test_chinchilla_is_the_gold_fit(hoffmann: study.Chinchilla) -> None:
     assert hoffmann.fit.objective == pytest.approx(0.000840093120, rel=1e-9)
     assert hoffmann.params["A"] == pytest.approx(442.164, abs=6e-4)
     assert hoffmann.params["B"] == pytest.approx(1271.808, abs=6e-4)
@@ -71,25 +77,27 @@ def test_chinchilla_is_the_gold_fit(hoffmann: chinchilla.Chinchilla) -> None:
         assert hoffmann.params[name] == pytest.approx(value, abs=6e-7)
 
 
-@pytest.mark.parametrize(("printed", "tokens"), list(zip(chinchilla.PRINTED, (92.7, 59.1, 18.4), strict=True)))
-def test_the_printed_coefficients_give_the_known_tokens_per_parameter(printed: beside.Printed, tokens: float) -> None:
+@pytest.mark.parametrize(("printed", "tokens"), list(zip(study.PRINTED, (92.7, 59.1, 18.4), strict=True)))
+def test_the_printed_coefficients_give_the_known_tokens_per_parameter(
+    printed: coefficients.Printed, tokens: float
+) -> None:
     """What these coefficients give at 5.76e23 FLOPs was derived elsewhere from the same print."""
-    found = float(chinchilla.tokens_per_parameter(printed.params, chinchilla.CHINCHILLA))
+    found = float(study.tokens_per_parameter(printed.params, study.CHINCHILLA))
     assert found == pytest.approx(tokens, abs=0.06)
 
 
-def test_the_optimal_size_is_where_the_loss_is_lowest(hoffmann: chinchilla.Chinchilla) -> None:
+def test_the_optimal_size_is_where_the_loss_is_lowest(hoffmann: study.Chinchilla) -> None:
     N = np.geomspace(1e8, 1e11, 40_001)
     for params in hoffmann.coefficients.values():
-        loss = chinchilla.law().loss(params, {"N": N, "D": 1e21 / 6 / N})
-        assert float(chinchilla.optimal_size(params, 1e21)) == pytest.approx(N[np.argmin(loss)], rel=3e-4)
+        loss = study.law().loss(params, {"N": N, "D": 1e21 / 6 / N})
+        assert float(study.optimal_size(params, 1e21)) == pytest.approx(N[np.argmin(loss)], rel=3e-4)
 
 
-def test_the_printed_chinchilla_law_misses_its_own_points(hoffmann: chinchilla.Chinchilla) -> None:
-    claims = {claim.where: claim.verdict for claim in chinchilla.claims(hoffmann)}
+def test_the_printed_chinchilla_law_misses_its_own_points(hoffmann: study.Chinchilla) -> None:
+    claims = {claim.where: claim.verdict for claim in study.claims(hoffmann)}
     assert claims["arXiv 2203.15556, approach 3"] == DIFFERS
     assert claims["arXiv 2404.10102"] == AGREES
-    assert hoffmann.misses(chinchilla.ROUNDED.params).mean() > 3 * hoffmann.misses(hoffmann.params).std()
+    assert hoffmann.misses(study.ROUNDED.params).mean() > 3 * hoffmann.misses(hoffmann.params).std()
 
 
 @pytest.mark.parametrize(
@@ -238,7 +246,7 @@ def test_a_parabola_through_a_parabola_is_exact() -> None:
 def test_another_row_is_another_figure(name: str, figure: str, row: int, gid: str) -> None:
     """A figure shows the rows, and the fits of them: nothing of it is stored."""
     modules = {
-        "chinchilla": chinchilla, "clark": clark, "gadre": gadre, "muennighoff": muennighoff, "porian": porian,
+        "chinchilla": study, "clark": clark, "gadre": gadre, "muennighoff": muennighoff, "porian": porian,
     }  # fmt: skip
     module: Any = modules[name]
     few = {"porian": {}, "muennighoff": {"draws": 0, "free_draws": 0}}.get(name, {"draws": 2})
@@ -276,7 +284,7 @@ def test_another_row_of_the_small_study_is_another_figure(figure: str, gid: str)
 def _shown(name: str) -> Callable[[Any], bool]:
     """Return which rows the line of the figure shows."""
     if name == "chinchilla":
-        return lambda row: abs(np.log(row["C"] / 6e18)) <= chinchilla.NEAR
+        return lambda row: abs(np.log(row["C"] / 6e18)) <= study.NEAR
     if name == "gadre":
         return lambda row: row["dataset"] == "c4_original" and row["tok_mult"] == 20
     if name == "clark":
@@ -291,7 +299,7 @@ def _shown(name: str) -> Callable[[Any], bool]:
 
 
 def test_every_figure_of_a_paper_is_drawn_with_words(
-    hoffmann: chinchilla.Chinchilla, routed: clark.Clark, repeated: muennighoff.Muennighoff, over_trained: gadre.Gadre,
+    hoffmann: study.Chinchilla, routed: clark.Clark, repeated: muennighoff.Muennighoff, over_trained: gadre.Gadre,
     allocation: porian.Porian,
 ) -> None:  # fmt: skip
     kinds: dict[str, Any] = {
@@ -316,7 +324,7 @@ def test_a_page_follows_the_shipped_file(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
     before, rows = REPRODUCTIONS["tinystories"](), tinystories.read()
     change(rows)
-    with (tmp_path / "tinystories_moe.csv").open("w", newline="") as file:
+    with (tmp_path / "tinystories_runs.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
@@ -364,12 +372,13 @@ def test_the_page_of_a_paper_has_every_part(tmp_path: Path) -> None:
 
 
 def test_every_page_is_made_of_its_own_numbers(
-    hoffmann: chinchilla.Chinchilla, over_trained: gadre.Gadre, allocation: porian.Porian,
+    hoffmann: study.Chinchilla, over_trained: gadre.Gadre, allocation: porian.Porian,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    for module, data in ((chinchilla, hoffmann), (gadre, over_trained), (porian, allocation)):
+    made_of = {"chinchilla": (study, hoffmann), "gadre": (gadre, over_trained), "porian": (porian, allocation)}
+    for name, (module, data) in made_of.items():
         monkeypatch.setattr(module, "build", lambda _, data=data: data)
-        made = REPRODUCTIONS[module.__name__.rpartition(".")[2]]()
+        made = REPRODUCTIONS[name]()
         page = made.page({})
         assert page.answer[0].isupper()
         assert {"claims"} < set(page.tables)
@@ -377,14 +386,14 @@ def test_every_page_is_made_of_its_own_numbers(
         assert json.loads(json.dumps(made.summary)) == made.summary
 
 
-def test_printed_coefficients_stand_beside_ours(hoffmann: chinchilla.Chinchilla) -> None:
-    table = beside.coefficient_table({"all": hoffmann.fit}, {"all": chinchilla.PRINTED}, note="")
+def test_printed_coefficients_stand_beside_ours(hoffmann: study.Chinchilla) -> None:
+    table = coefficients.coefficient_table({"all": hoffmann.fit}, {"all": study.PRINTED}, note="")
     rows = {row[0]: dict(zip((column.name for column in table.columns), row, strict=True)) for row in table.rows}
     assert rows["beta"]["printed_1"] == 0.28
     assert rows["beta"]["outside"] == "as printed, more digits"
     assert rows["alpha"]["outside"] == "none"
     assert "fit" not in [column.name for column in table.heads]  # one fit needs no column of its own
-    two = beside.coefficient_table({"all": hoffmann.fit, "again": hoffmann.fit}, {}, note="")
+    two = coefficients.coefficient_table({"all": hoffmann.fit, "again": hoffmann.fit}, {}, note="")
     assert "fit" in [column.name for column in two.heads]
 
 

@@ -14,18 +14,24 @@ from pathlib import Path
 
 import pytest
 
-from planners.errors import UsageError
-from planners.published.li2025 import FOLDER
-from reports.figures import figures_of
-from reports.page import Page, to_markdown
-from reports.paper import reproduce
-from reports.paper.claim import VERDICTS
-from reports.paper.li2025 import reproduction
-from reports.paper.li2025_claims import CLAIMS
-from reports.paper.li2025_design import DESIGN
-from reports.paper.li2025_effects import batches, coarse_ablations, coarse_rows, fewer_tokens, learning_rates
-from reports.paper.li2025_numbers import Li2025, noise, read_li2025
-from reports.report import Report
+from planners.published.li2025.rows import FOLDER
+from planners.records.errors import UsageError
+from reports.page.page import Page, to_markdown
+from reports.papers import reproduce
+from reports.papers.claim import VERDICTS
+from reports.papers.li2025.claims import CLAIMS
+from reports.papers.li2025.design_claims import DESIGN
+from reports.papers.li2025.effects import (
+    batches,
+    coarse_ablations,
+    coarse_rows,
+    fewer_tokens,
+    learning_rates,
+)
+from reports.papers.li2025.page import reproduction
+from reports.papers.li2025.study import Li2025, noise, read_li2025
+from reports.study.figures import figures_of
+from reports.study.write_report import Report
 
 RUNS, ABLATIONS, BENCHMARKS = "li2025_runs.csv", "li2025_ablations.csv", "li2025_downstream.csv"
 REDRAWN = ("1a", "1b", "2a", "2b", "5")
@@ -274,7 +280,7 @@ def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_torch() -> None:
-    built = "from reports.paper.li2025 import reproduction; reproduction().page({})"
+    built = "from reports.papers.li2025.page import reproduction; reproduction().page({})"
     code = f"import sys; {built}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 

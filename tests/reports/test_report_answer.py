@@ -11,15 +11,15 @@ import pytest
 from said import evidence_of, verdicts
 
 from fits import fit_law
-from fits.files import read_fit
+from fits.store import read_fit
 from planners import Question, RunSpec, Study, UsageError, preset
 from reports import write_report
-from reports.answer import answer, ends, question_sentence
-from reports.contrasts import all_leads, leads, sides
-from reports.evidence import read_evidence
-from reports.figures import figures_of
-from reports.numerals import flops, nats, percent, residual
-from reports.tables import make_tables
+from reports.page.number_text import flops, nats, percent, residual
+from reports.study.evidence import read_evidence
+from reports.study.figures import figures_of
+from reports.study.lead import all_leads, leads, sides
+from reports.study.tables.run_tables import make_tables
+from reports.study.verdict import answer, ends, question_sentence
 
 Make = Callable[..., Study]
 NONE: dict[str, object] = {"value": None, "lo": None, "hi": None, "region": None}

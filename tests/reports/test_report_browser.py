@@ -9,9 +9,9 @@ from browser import Browser, browser, program
 from jobs.record import RunRecord
 from planners import RunSpec, Study, preset
 from reports import Report, write_report
-from reports.gallery import write_gallery
-from reports.paper import REPRODUCTIONS, reproduce
-from reports.versus import write_versus
+from reports.gallery.write_gallery import write_gallery
+from reports.papers import REPRODUCTIONS, reproduce
+from reports.versus.page import write_versus
 
 DESK, PHONE, PAPER = 1280, 390, 703
 """CSS pixels; A4 less its margins of 12 mm is 703."""

@@ -9,17 +9,17 @@ import pytest
 from said import evidence_of, verdicts
 
 from fits.intervals import half_width
-from fits.reuse import reuse
+from fits.repeats.reuse import reuse
 from jobs.execution import Execution
 from jobs.record import RoutingHealth, RunRecord, read_records, write_record
 from planners import Question, RunSpec, Study, preset
-from reports.answer import answer
-from reports.device_time import equal, hours
-from reports.evidence import read_evidence
-from reports.figures import figures_of
-from reports.findings import reuse_sentences
-from reports.numerals import nats
-from reports.tables import make_tables
+from reports.page.number_text import nats
+from reports.study.equal_time import equal, hours
+from reports.study.evidence import read_evidence
+from reports.study.figures import figures_of
+from reports.study.movement import reuse_sentences
+from reports.study.tables.run_tables import make_tables
+from reports.study.verdict import answer
 
 Make = Callable[..., Study]
 

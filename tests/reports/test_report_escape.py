@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planners.check import Check
-from reports.escape import CLOSERS, closed, latex, markdown
-from reports.page import Page, Section, Step, to_html, to_markdown
-from reports.table import Column, Table
+from planners.records.check import Check
+from reports.page.escape import CLOSERS, closed, latex, markdown
+from reports.page.page import Page, Section, Step, to_html, to_markdown
+from reports.page.table import Column, Table
 
 NASTY = (
     "<script>alert(1)</script>", "</style><img src=x onerror=alert(1)>", "{{ page }}{% raw %}", "'\"`&amp;",
@@ -138,7 +138,7 @@ def contrast(one: str, other: str) -> float:
 def test_colours_can_be_read() -> None:
     import reports
 
-    css = (Path(reports.__file__).parent / "page.css.jinja").read_text()
+    css = (Path(reports.__file__).parent / "page" / "page.css.jinja").read_text()
     root = dict(re.findall(r"--(\w+): (#\w+)", css))
     pairs = [(root[text], root[paper]) for text in ("ink", "soft", "accent") for paper in ("paper", "tint")]
     for rule in re.findall(r"\{([^}]*)\}", css):

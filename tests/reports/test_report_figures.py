@@ -12,11 +12,11 @@ from matplotlib.lines import Line2D
 
 from jobs.record import read_records, write_record
 from planners import Study, preset
-from reports.evidence import Evidence, read_evidence
-from reports.figures import FIGURES, figures_of
-from reports.figures.arms import marks
-from reports.figures.training import smooth
-from reports.style import Figure, drawn, inline, render
+from reports.page.figure import Figure, drawn, inline, render
+from reports.study.evidence import Evidence, read_evidence
+from reports.study.figures import FIGURES, figures_of
+from reports.study.figures.arms import marks
+from reports.study.figures.training import smooth
 
 Make = Callable[..., Study]
 

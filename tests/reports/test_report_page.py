@@ -15,7 +15,7 @@ import pytest
 
 from planners import Study, preset
 from reports import Report, write_report
-from reports.escape import latex
+from reports.page.escape import latex
 
 Make = Callable[..., Study]
 NASTY = "<script>alert(1)</script>|\"'🙂"

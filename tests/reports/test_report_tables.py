@@ -10,11 +10,11 @@ from hypothesis import given, strategies
 
 from planners import Study
 from reports import write_report
-from reports.escape import markdown as plain
-from reports.evidence import read_evidence
-from reports.page import Page, Section, to_html
-from reports.table import Column, Table
-from reports.tables import make_tables
+from reports.page.escape import markdown as plain
+from reports.page.page import Page, Section, to_html
+from reports.page.table import Column, Table
+from reports.study.evidence import read_evidence
+from reports.study.tables.run_tables import make_tables
 
 
 def read(path: Path) -> list[dict[str, str]]:

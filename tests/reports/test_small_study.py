@@ -10,12 +10,20 @@ import pytest
 
 from jobs.record import RunRecord
 from planners import RunSpec, Study, preset
-from planners.vary import Varied
-from reports.evidence import Evidence, read_evidence
-from reports.figures import FIGURES
-from reports.small_study import Cell, Grid, certainty, grids, improvement, router_grid, small_study
-from reports.style import drawn
-from reports.tables import make_tables
+from planners.varied_fields import Varied
+from reports.page.figure import drawn
+from reports.study.evidence import Evidence, read_evidence
+from reports.study.figures import FIGURES
+from reports.study.small_study_lines import (
+    Cell,
+    Grid,
+    certainty,
+    grids,
+    improvement,
+    router_grid,
+    small_study,
+)
+from reports.study.tables.run_tables import make_tables
 
 JITTERS, FACTORS = (0.0, 0.05), (1.0, 1.5, None)
 ROUTERS = replace(
@@ -151,8 +159,8 @@ def test_numbers_in_the_cells_are_read_on_the_darkest_of_them(evidence: Evidence
     from matplotlib import colormaps
     from matplotlib.colors import to_rgb
 
-    from reports.figures.router_grid import DARKEST
-    from reports.style import INK
+    from reports.page.figure import INK
+    from reports.study.figures.router_grid import DARKEST
 
     def luminance(color: tuple[float, ...]) -> float:
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color[:3]]

@@ -19,15 +19,15 @@ from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from jobs.record import RunRecord
-from reports.device_time import equal
-from reports.evidence import Arm, Evidence, read_evidence
-from reports.figures import figures_of
-from reports.figures.crossing import differences
-from reports.figures.training import POINTS, thinned, together
-from reports.labels import place, shortened
-from reports.sample import BUDGETS, write_sample
-from reports.scales import log_ticks
-from reports.style import DENSE, SERIES, drawn, spelled
+from reports.gallery.simulated_sample import BUDGETS, write_sample
+from reports.page.figure import DENSE, SERIES, drawn, spelled
+from reports.page.labels import place, shortened
+from reports.page.scales import log_ticks
+from reports.study.equal_time import equal
+from reports.study.evidence import Arm, Evidence, read_evidence
+from reports.study.figures import figures_of
+from reports.study.figures.crossing import differences
+from reports.study.figures.training import POINTS, thinned, together
 
 Change = Callable[[RunRecord], RunRecord]
 STUDY = {name: figure for name, figure in figures_of("study").items() if name not in ("surface", "router_grid")}
@@ -240,7 +240,7 @@ def test_equal_time_is_interpolated_between_budgets_and_never_beyond(sample: Evi
 
 
 def test_no_growth_is_drawn_through_one_number_of_epochs(sample: Evidence, canvases: dict[str, Canvas]) -> None:
-    from fits.reuse import several_epochs
+    from fits.repeats.reuse import several_epochs
 
     first = sample.reuse[0]
     alone = tuple(pair for pair in first.pairs if pair.epochs == first.pairs[0].epochs)
@@ -298,8 +298,8 @@ def test_names_stand_where_they_cover_nothing() -> None:
 
 @pytest.mark.soak
 def test_gallery_shows_every_figure(tmp_path: Path) -> None:
-    from reports.figures import FIGURES
-    from reports.gallery import write_gallery
+    from reports.gallery.write_gallery import write_gallery
+    from reports.study.figures import FIGURES
 
     report = write_gallery(tmp_path)
     shown = {Path(name).stem for name in report.files if name.startswith("figures/")}

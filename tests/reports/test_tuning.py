@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from planners import RunSpec, Study, preset
-from reports.evidence import read_evidence
-from reports.tuning import searches, tuned, tuning
+from reports.study.evidence import read_evidence
+from reports.study.learning_rates import searches, tuned, tuning
 
 ASKED = replace(preset("laptop-tuning"), study="tuning", eval_windows=64)
 Make = Callable[..., Study]
@@ -70,7 +70,7 @@ def test_a_study_without_tuning_has_no_such_table(smoke: Study) -> None:
 
 def test_runs_at_other_learning_rates_are_in_no_curve(make: Make, tmp_path: Path) -> None:
     from fits import read_table
-    from fits.series import series
+    from fits.runs.series import series
     from jobs.record import collect
 
     study = make(tmp_path / "s", ASKED, bowl(1.0, 400), fit=False)

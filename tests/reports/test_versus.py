@@ -14,11 +14,22 @@ from scipy.stats import ttest_ind, ttest_rel
 
 from jobs.record import DomainLoss, RunRecord
 from planners import Question, RunSpec, Study, UsageError
-from reports.against import BLOCKED, NONE, PAIRED, SAME, WELCH, Versus, _blocked, against, match, ratio
-from reports.evidence import Arm, read_evidence
-from reports.figures.versus import draw_losses
-from reports.page import to_html
-from reports.versus import answer, names, page_of, verdict, write_versus
+from reports.page.page import to_html
+from reports.study.evidence import Arm, read_evidence
+from reports.versus.compare import (
+    BLOCKED,
+    NONE,
+    PAIRED,
+    SAME,
+    WELCH,
+    Versus,
+    _blocked,
+    against,
+    match,
+    ratio,
+)
+from reports.versus.figures import draw_losses
+from reports.versus.page import answer, names, page_of, verdict, write_versus
 
 Make = Callable[..., Study]
 

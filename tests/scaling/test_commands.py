@@ -37,7 +37,7 @@ print("LOADED", [name for name in {HEAVY} if name in sys.modules])
     assert shown.stdout.splitlines()[-1] == "LOADED []", shown.stderr
 
 
-@pytest.mark.parametrize("name", ["scaling", "planners", "jobs", "fits", "reports", "jobs.record", "jobs.worker"])
+@pytest.mark.parametrize("name", ["scaling", "planners", "jobs", "fits", "reports", "jobs.record", "jobs.run.worker"])
 def test_packages_start_without_torch(name: str) -> None:
     assert command("-c", f"import {name}, sys; sys.exit('torch' in sys.modules)").returncode == 0
 
@@ -63,7 +63,7 @@ def test_planning_and_showing_need_no_torch(tiny_study: Study) -> None:
 
 
 def test_fitting_and_reporting_need_no_torch(tiny_study: Study) -> None:
-    trained = command("-c", f"import sys; from jobs.worker import Worker; Worker({str(tiny_study.folder)!r})("
+    trained = command("-c", f"import sys; from jobs.run.worker import Worker; Worker({str(tiny_study.folder)!r})("
                       f"{[spec.run_id for spec in tiny_study.runs()]!r})")  # fmt: skip
     assert trained.returncode == 0, trained.stderr
     assert torch_free("fit", str(tiny_study.folder)) == cli.DONE

@@ -11,7 +11,7 @@ import pytest
 from shapes import LI2025_2B
 
 from planners import Study, flops_by_part, flops_per_token
-from planners.records import to_json
+from planners.records.json import to_json
 from scaling import cli
 
 MIXTRAL = {"model_type": "mixtral", "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336,

@@ -233,8 +233,9 @@ def test_ten_thousand_arms_need_little_memory_and_no_torch(how: str, tmp_path: P
 
 def test_budgets_seeds_and_training_settings_match_no_shape_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """What ten thousand arms cost is their lines: shapes are matched once for each N and style."""
-    from planners import Question, make_plan, match
-    from planners.vary import parse_varied
+    from planners import Question, make_plan
+    from planners.matching import equal_params
+    from planners.varied_fields import parse_varied
 
     built = 0
     check = Shape.__post_init__
@@ -250,8 +251,8 @@ def test_budgets_seeds_and_training_settings_match_no_shape_anew(monkeypatch: py
         ((1e18,), (0,), "0"),
         (tuple(i * 1e18 for i in range(1, 11)), tuple(range(5)), "0,.1,.2"),
     ):
-        match.match_moe.cache_clear()
-        match.match_dense.cache_clear()
+        equal_params.match_moe.cache_clear()
+        equal_params.match_dense.cache_clear()
         built = 0
         asked = Question(
             study="x", total_params=1e8, budgets=budgets, seeds=seeds, activations=(1.0, 0.5, 0.3),

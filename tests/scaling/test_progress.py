@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from slurm_stand_in import ONE_EACH, StandIn, begun, child_of, record_of
 
-from jobs.ledger import Ledger
 from jobs.record import write_record
-from jobs.submit import sweep
+from jobs.sweep.ledger import Ledger
+from jobs.sweep.submit import sweep
 from planners import Study
 from scaling import cli, clusters
 from scaling.sweep import arguments

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from fits import fit_law, from_records, read_table
-from fits.simulation import Noise, score
-from fits.truths import truth_of, truths
+from fits.simulate.coverage import Noise, score
+from fits.simulate.truth import truth_of, truths
 from jobs.record import read_records
 from planners import Study, UsageError, make_plan, preset
 from scaling import cli, fit, report, simulate, sweep

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from planners import Study
-from planners.files import read_json
+from planners.records.files import read_json
 from scaling import cli
 
 

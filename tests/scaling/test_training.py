@@ -6,14 +6,15 @@ from dataclasses import replace
 import pytest
 from slurm_stand_in import ONE_EACH, StandIn, begun, record_of
 
-from jobs import follow as following
-from jobs.flight import Flight, in_flight
-from jobs.ledger import Ledger, Submission, now
 from jobs.record import write_record
-from jobs.status import RunStatus, status
-from jobs.submit import cancel, sweep
+from jobs.sweep import follow as following
+from jobs.sweep import until_done
+from jobs.sweep.ledger import Ledger, Submission, now
+from jobs.sweep.status import RunStatus, status
+from jobs.sweep.submit import cancel, sweep
+from jobs.sweep.submitted import Flight, in_flight
 from planners import Study
-from scaling import cli, training
+from scaling import cli
 
 
 def test_a_sweep_that_only_attached_submits_nothing_after_a_cancel(
@@ -26,7 +27,7 @@ def test_a_sweep_that_only_attached_submits_nothing_after_a_cancel(
         write_one(twelve)
         cancel(twelve)
 
-    monkeypatch.setattr(training, "follow", cancelled_elsewhere)
+    monkeypatch.setattr(until_done, "follow", cancelled_elsewhere)
     assert cli.main(["sweep", str(twelve.folder), "--go", "--wait", "--cluster", "slurm"]) == cli.GAPS
     assert slurm_stand_in.queue == []
     assert "ended by --cancel" in capsys.readouterr().err
@@ -59,7 +60,7 @@ def test_a_failed_run_that_is_tried_again_is_in_flight(
     assert sweep(twelve, ONE_EACH, retry=True)[1] == []
     waited_for: list[str] = []
     monkeypatch.setattr(
-        training, "follow", lambda study, runs, *_, **__: waited_for.extend(r.spec.run_id for r in runs)
+        until_done, "follow", lambda study, runs, *_, **__: waited_for.extend(r.spec.run_id for r in runs)
     )
     cli.main([*command, "--go", "--wait"])
     assert waited_for == [first.run_id, second.run_id]
@@ -131,7 +132,7 @@ def test_waiting_ends_early_only_where_the_cap_on_jobs_keeps_runs_back(
 ) -> None:
     begun(twelve, twelve.runs()[3], times=3)  # which is withheld for its attempts
     rooms: list[object] = []
-    monkeypatch.setattr(training, "follow", lambda *_, room_for, **__: rooms.append(room_for))
+    monkeypatch.setattr(until_done, "follow", lambda *_, room_for, **__: rooms.append(room_for))
     for cap in ("50", "2"):
         cli.main(
             ["sweep", str(twelve.folder), "--go", "--wait", "--cluster", "slurm", "--max-jobs", cap, "--pack", "0"]
@@ -156,7 +157,7 @@ def test_failed_runs_are_each_tried_again_once_however_many_rounds_that_takes(
             write_record(study, record_of(run.spec, "failed" if run.spec in specs[:2] else "done"))
         slurm_stand_in.set("queue")
 
-    monkeypatch.setattr(training, "follow", follow)
+    monkeypatch.setattr(until_done, "follow", follow)
     caps = ["--max-jobs", "2", "--pack", "0"]
     code = cli.main(["sweep", str(twelve.folder), "--go", "--retry", "--wait", "--cluster", "slurm", *caps])
     assert code == cli.GAPS

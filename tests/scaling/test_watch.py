@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobs.follow import Snapshot
-from jobs.status import RunStatus
+from jobs.sweep.follow import Snapshot
+from jobs.sweep.status import RunStatus
 from planners import Study
-from scaling import watch
-from scaling.watch import Watch
+from scaling import live_table
+from scaling.live_table import Watch
 
 
 class Terminal(io.StringIO):
@@ -61,7 +61,7 @@ def snapshot(study: Study, *, running: int, ended: int, **more: object) -> Snaps
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     made = Terminal()
-    monkeypatch.setattr(watch, "sys", SimpleNamespace(stderr=made))
+    monkeypatch.setattr(live_table, "sys", SimpleNamespace(stderr=made))
     monkeypatch.setenv("COLUMNS", "70")
     return made
 
@@ -89,7 +89,7 @@ def test_the_table_is_redrawn_in_place(twelve: Study, terminal: Terminal) -> Non
 
 
 def test_a_long_table_is_cut(twelve: Study, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "ROWS", 4)
+    monkeypatch.setattr(live_table, "ROWS", 4)
     Watch()(snapshot(twelve, running=9, ended=0))
     shown = screen(terminal.getvalue(), 70)
     assert shown[-1] == "… and 5 more"
@@ -100,7 +100,7 @@ def test_a_file_gets_the_sums_now_and_then(
     twelve: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     clock = iter([0.0, 0.0, 4.0, 11.0, 11.0, 12.0, 12.0])
-    monkeypatch.setattr("scaling.watch.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("scaling.live_table.time.monotonic", lambda: next(clock))
     show = Watch()
     now = snapshot(twelve, running=2, ended=1)
     for one in (now, now, now, replace(now, n_left=0)):

@@ -1,0 +1,1 @@
+"""Laws against laws, and arms against arms."""

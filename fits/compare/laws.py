@@ -1,0 +1,258 @@
+"""Which law describes the runs best: by AICc on all of them, and by how well each foretells runs it was not shown.
+
+Laws are compared by least squares, whatever objective their own fits have, because AICc needs a likelihood and the
+intervals of predictions a variance. In-sample fit says little of a law: one with more parameters always fits better,
+and the place where laws are used is beyond the runs, at the largest budget held out.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fits.curve.line import solve as solve_line
+from fits.intervals import t_quantile
+from fits.laws import LAWS
+from fits.laws.curve_basis import Curve
+from fits.laws.law import Law
+from fits.runs.series import series
+from fits.runs.table import Floats, RunTable, groups_of
+from fits.surface.problem import Problem
+from fits.surface.search import solve
+from planners.records.errors import UsageError
+
+FEWEST_GROUPS = 3
+"""Groups below which leaving one out tells nothing."""
+MOST_GROUPS = 10
+"""Groups that budgets which lie all over are gathered into."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foretold:
+    """How a law that was fitted without some runs foretells them."""
+
+    group: str
+    """Which runs were held out."""
+    n: int
+    """How many values were foretold: runs, or for a curve the mean of the runs at the rate."""
+    error: float | None
+    """Root mean square of ln L foretold - ln L; null where the rest did not determine the law."""
+    bias: float | None
+    """Mean of ln L foretold - ln L."""
+    covered: float | None
+    """Share of the values that lie in their 95 % prediction interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One law in a comparison."""
+
+    law: str
+    """Name."""
+    n: int
+    """Runs that it was fitted to."""
+    parameters: int
+    """Coefficients that were fitted."""
+    residual_sd: float | None
+    """SD of the residuals of ln L; null where the runs do not determine the law."""
+    aicc: float | None
+    """AICc of the loss, variance counted as a parameter; null where the runs are too few for it."""
+    delta: float | None
+    """AICc less the lowest of the laws compared."""
+    weight: float | None
+    """Akaike weight: the law's share of the evidence among those compared."""
+    largest: Foretold | None
+    """The largest group held out, an extrapolation; null where there are too few groups."""
+    error: float | None
+    """Root mean square error of ln L over all groups, each foretold from the others."""
+    covered: float | None
+    """Share of all held-out values within their 95 % prediction interval."""
+    groups: tuple[Foretold, ...]
+    """Each group foretold from the others, smallest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Laws fitted to the same runs."""
+
+    by: str
+    """The column whose groups were held out in turn: C, or r_a for curves."""
+    data: str
+    """Which runs: the name of the series, or the source of the table."""
+    scores: tuple[Score, ...]
+    """One a law, the lowest AICc first."""
+    notes: tuple[str, ...]
+    """Whatever else the reader must know, one sentence each."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Fitted:
+    """A law on some runs: what AICc needs, and a prediction with its standard error."""
+
+    parameters: int
+    residuals: Floats
+    """Of ln L, shape (n,)."""
+    log_likelihood: float
+    """Of L, at the variance that maximises it."""
+    dof: float
+    predict: Callable[[RunTable], tuple[Floats, Floats]]
+    """(other runs) -> ln L foretold and the SD of ln L - foretold, both (m,)."""
+
+
+def comparisons(table: RunTable, laws: list[str]) -> tuple[Comparison, ...]:
+    """Compare those of `laws` that describe the same runs: the curves on each series, the laws of the loss on all."""
+    curves = [law for law in laws if isinstance(LAWS[law], Curve)]
+    surfaces = [law for law in laws if isinstance(form := LAWS[law], Law) and form.response == "loss"]
+    found = [compare(part, curves, name) for name, part in series(table).items()] if len(curves) > 1 else []
+    return (*found, *([compare(table, surfaces)] if len(surfaces) > 1 else []))
+
+
+def compare(table: RunTable, laws: list[str], name: str = "") -> Comparison:
+    """Compare `laws` by name on `table`: all curves of r_a, on one series, or all laws of the loss.
+
+    Raises UsageError for a mixture of the two, which describe different runs, and for columns that a law lacks.
+    """
+    kinds = {isinstance(LAWS[law], Curve) for law in laws}
+    if len(kinds) > 1:
+        raise UsageError(f"{', '.join(laws)} are curves of r_a and laws of the loss: compare one kind at a time")
+    curves = kinds == {True}
+    if curves:
+        table = table.only(table.routed())
+    groups = _rates(table) if curves else _budgets(table)
+    scores = [_score(law, table, groups, curves) for law in laws]
+    known = [score.aicc for score in scores if score.aicc is not None]
+    if known:
+        scores = [_weighted(score, known) for score in scores]
+    notes = [] if len(groups) >= FEWEST_GROUPS else [f"{len(groups)} groups are too few to hold one out"]
+    if any(score.aicc is None for score in scores):
+        notes.append("a law without AICc has too many parameters for these runs")
+    order = sorted(scores, key=lambda score: math.inf if score.delta is None else score.delta)
+    return Comparison(by="r_a" if curves else "C", data=name or table.source, scores=tuple(order), notes=tuple(notes))
+
+
+def _rates(table: RunTable) -> dict[str, NDArray[np.bool_]]:
+    """Return the runs of each rate, shape (n,), smallest first."""
+    rates = np.round(np.log(table.rates()), 6)
+    return {f"r_a {math.exp(rate):.3g}": rates == rate for rate in np.unique(rates)}
+
+
+def _budgets(table: RunTable) -> dict[str, NDArray[np.bool_]]:
+    """Return the runs of each budget, shape (n,), smallest first; budgets that lie all over are cut into tenths.
+
+    Where the table has no C it is 6 N D.
+    """
+    C = table.numbers("C") if table.has("C") else 6 * table.numbers("N") * table.numbers("D")
+    codes = groups_of(C)
+    if codes.max() + 1 > 2 * MOST_GROUPS or codes.max() + 1 < FEWEST_GROUPS:
+        codes[np.argsort(C, kind="stable")] = np.arange(len(C)) * MOST_GROUPS // len(C)
+    return {f"C {np.median(C[codes == code]):.3g}": codes == code for code in np.unique(codes)}
+
+
+def _score(law: str, table: RunTable, groups: Mapping[str, NDArray[np.bool_]], curves: bool) -> Score:
+    fit = _fit_curve if curves else _fit_surface
+    whole = fit(law, table)
+    found: tuple[Foretold, ...] = ()
+    if len(groups) >= FEWEST_GROUPS:
+        found = tuple(
+            _foretold(name, fit(law, table.only(~out)), table.only(out), curves) for name, out in groups.items()
+        )
+    told = [group for group in found if group.error is not None]
+    n = sum(group.n for group in told)
+    return Score(
+        law=law,
+        n=len(table),
+        parameters=whole.parameters if whole else len(LAWS[law].parameters),
+        residual_sd=float(np.sqrt(np.sum(whole.residuals**2) / whole.dof)) if whole and whole.dof > 0 else None,
+        aicc=_aicc(whole, len(table)) if whole else None,
+        delta=None,
+        weight=None,
+        largest=found[-1] if found else None,
+        error=math.sqrt(sum(group.n * (group.error or 0.0) ** 2 for group in told) / n) if n else None,
+        covered=sum(group.n * (group.covered or 0.0) for group in told) / n if n else None,
+        groups=found,
+    )
+
+
+def _aicc(whole: _Fitted, n: int) -> float | None:
+    k = whole.parameters + 1
+    return None if n - k - 1 <= 0 else -2 * whole.log_likelihood + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+
+
+def _weighted(score: Score, known: list[float]) -> Score:
+    if score.aicc is None:
+        return score
+    total = sum(math.exp((min(known) - aicc) / 2) for aicc in known)
+    delta = score.aicc - min(known)
+    return replace(score, delta=delta, weight=math.exp(-delta / 2) / total)
+
+
+def _foretold(name: str, fitted: _Fitted | None, out: RunTable, curves: bool) -> Foretold:
+    loss = np.log(out.numbers("loss"))
+    n = 1 if curves else len(loss)
+    if fitted is None or fitted.dof <= 0:
+        return Foretold(group=name, n=n, error=None, bias=None, covered=None)
+    mean, sd = fitted.predict(out)
+    misses = (mean - loss).mean(keepdims=True) if curves else mean - loss
+    inside = np.abs(misses) <= t_quantile(fitted.dof) * sd[:n]
+    return Foretold(
+        group=name,
+        n=n,
+        error=float(np.sqrt(np.mean(misses**2))),
+        bias=float(misses.mean()),
+        covered=float(inside.mean()),
+    )
+
+
+def _fit_surface(name: str, table: RunTable) -> _Fitted | None:
+    law = LAWS[name]
+    assert isinstance(law, Law)
+    columns = {column: table.numbers(column) for column in law.columns}
+    problem = Problem(law=law, columns=columns, loss=table.numbers("loss"), delta=math.inf)
+    p, n = len(law.parameters), len(table)
+    if n <= p:
+        return None
+    found = solve(problem)
+    residuals, slopes = problem.residuals(found.theta), problem.jacobian(found.theta)
+    free = found.acting & ~found.at_bound
+    inverse = np.linalg.pinv(slopes[:, free].T @ slopes[:, free])
+    variance = float(residuals @ residuals) / (n - p)
+
+    def predict(other: RunTable) -> tuple[Floats, Floats]:
+        logs = {column: np.log(other.numbers(column)) for column in law.columns}
+        lever = law.jacobian(found.theta, logs)[:, free]
+        spread = 1 + np.einsum("ij,jk,ik->i", lever, inverse, lever)
+        return law.log_loss(found.theta, logs), np.sqrt(variance * spread)
+
+    likelihood = _normal_likelihood(residuals) - float(np.log(problem.loss).sum())  # density of L, not of ln L
+    return _Fitted(parameters=p, residuals=residuals, log_likelihood=likelihood, dof=n - p, predict=predict)
+
+
+def _fit_curve(name: str, table: RunTable) -> _Fitted | None:
+    law = LAWS[name]
+    assert isinstance(law, Curve)
+    x, loss = np.log(table.rates()), table.numbers("loss")
+    if np.unique(np.round(x, 6)).size < law.rates:
+        return None
+    line = solve_line(law.basis(x), x, loss, np.empty((len(x), 0)))
+    if line is None or line.dof < 1:
+        return None
+    fitted = line.height(x)
+
+    def predict(other: RunTable) -> tuple[Floats, Floats]:
+        height, error = line.at(np.log(other.rates()))
+        return np.log(height), np.sqrt(error**2 + line.variance / len(other)) / height  # of the mean of these runs
+
+    return _Fitted(
+        parameters=round(len(x) - line.dof),
+        residuals=np.log(fitted) - np.log(loss),
+        log_likelihood=_normal_likelihood(fitted - loss),
+        dof=line.dof,
+        predict=predict,
+    )
+
+
+def _normal_likelihood(residuals: Floats) -> float:
+    n = len(residuals)
+    return -n / 2 * (math.log(2 * math.pi * max(float(residuals @ residuals) / n, 1e-300)) + 1)

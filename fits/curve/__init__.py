@@ -1,0 +1,1 @@
+"""Loss against activation rate: fitted curves, their minimum, and its interval."""

@@ -1,0 +1,90 @@
+"""Where the MoE curve rises to the loss of a dense arm of the same table: from which rate to which MoE beats dense.
+
+The dense runs are fitted together with the curve, with a level of their own and the same blocks and noise, so the
+interval counts their noise too.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fits.curve.line import Line, solve
+from fits.curve.optimum import Passage, passage, stretched
+from fits.curve.reference_curves import References
+from fits.laws.curve_basis import Basis, Curve
+from fits.result import Crossing
+from fits.runs.select_arms import positions, seed_blocks
+from fits.runs.table import Floats, RunTable
+
+SIDES = ("low", "high")
+
+
+def crossings(table: RunTable, law: Curve, references: References, of: str) -> tuple[Crossing, ...]:
+    """Return, for each dense arm of `table`, where the curve crosses its loss below and above the minimum."""
+    on = table.routed()
+    if on.all() or not on.any():
+        return ()
+    x = np.zeros(len(table))
+    x[on] = positions(table.only(on), of)
+    loss, labels, seeds = table.numbers("loss"), _labels(table, on), seed_blocks(table)
+    found: list[Crossing] = []
+    for dense in dict.fromkeys(labels[~on].tolist()):
+        basis, blocks = law.basis(x[on]), np.hstack([_levels(labels, on, dense), seeds])
+        if _excess(basis, x, loss, blocks, on) is None:  # the seeds cannot be told from the curve
+            blocks = blocks[:, : blocks.shape[1] - seeds.shape[1]]
+        own = _excess(basis, x, loss, blocks, on)
+        wider = [_excess(line.basis, x, loss, blocks, on) for line in references.lines]
+        if own is not None:
+            found += [_crossing(own, [line for line in wider if line is not None], dense, side) for side in SIDES]
+    return tuple(found)
+
+
+def _labels(table: RunTable, on: NDArray[np.bool_]) -> NDArray[np.str_]:
+    """Return the name of each run's arm, shape (n,); dense runs without one are told apart by N and C."""
+    if table.has("arm"):
+        return np.array(table.frame["arm"].astype(str).to_list(), dtype=str)
+    parts = [[f"{name} {value:.3g}" for value in table.numbers(name)] for name in ("N", "C") if table.has(name)]
+    names = np.array([" ".join(("dense", *words)) for words in zip(*parts, strict=True)] or ["dense"] * len(table))
+    return names if len(set(names[~on].tolist())) > 1 else np.full(len(table), "dense")
+
+
+def _levels(labels: NDArray[np.str_], on: NDArray[np.bool_], dense: str) -> Floats:
+    """Return a constant, which is the level of `dense`, and what the other dense arms add to it, shape (n, arms)."""
+    others = [name for name in dict.fromkeys(labels[~on].tolist()) if name != dense]
+    columns = [np.ones(len(labels)), *((labels == name) & ~on for name in others)]
+    return np.column_stack(columns).astype(float)
+
+
+def _excess(basis: Basis, x: Floats, loss: Floats, blocks: Floats, on: NDArray[np.bool_]) -> Line | None:
+    """Return the curve of the MoE loss less that of the dense arm; None where the runs leave nothing to judge it by."""
+    line = solve(basis, x, loss, blocks, on)
+    return line if line is not None and line.dof >= 1 else None
+
+
+def _crossing(own: Line, wider: list[Line], dense: str, side: str) -> Crossing:
+    end = own.low if side == "low" else own.high
+    blank = Crossing(dense=dense, side=side, value=None, lo=None, hi=None, status="not_identified", reason="")
+    if own.height(np.array([own.lowest]))[0] >= 0:
+        return replace(blank, reason=f"the curve is nowhere below the loss of {dense}")
+    if not wider or any(_undecided(line) for line in wider):
+        return replace(blank, reason=f"the curve's lowest point cannot be told from the loss of {dense}; add seeds")
+    way = stretched(_passage(own, end).point, [_passage(line, end) for line in wider], end)
+    bounds = [None if place == end else math.exp(place) for place in (way.surely, way.first)]
+    lo, hi = bounds if side == "low" else bounds[::-1]
+    if way.point == end:
+        reason = f"the curve is still below the loss of {dense} at the {side} end of the sampled range"
+        return replace(blank, lo=lo, hi=hi, status="edge", reason=reason)
+    reason = f"the curve is below the loss of {dense} {'from here on' if side == 'low' else 'up to here'}"
+    return replace(blank, value=math.exp(way.point), lo=lo, hi=hi, status="converged", reason=reason)
+
+
+def _passage(line: Line, end: float) -> Passage:
+    return passage(line.at, 0.0, line.lowest, end, line.t)
+
+
+def _undecided(line: Line) -> bool:
+    """Whether the lowest point of the curve is not told from the dense loss."""
+    depth, error = (float(each[0]) for each in line.at(np.array([line.lowest])))
+    return depth + line.t * error >= 0

@@ -1,0 +1,1 @@
+"""Does the optimum move with compute and size?"""

@@ -1,0 +1,181 @@
+"""Is the optimal rate the same at every budget and size, and if not, how does it move?
+
+Each cell (one N, one C) has a curve of its own; under "constant" all have their minimum at one x0, under a surface at
+ln r_a* = a + b ln C + c ln N. All are least squares on the losses, so nested models are compared by F: the minimum of
+each cell is not estimated first and then regressed, and a cell whose minimum is at an edge still counts.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fits.curve.line import solve
+from fits.drift.joint import Joint
+from fits.drift.pinned import Pinned, pin
+from fits.laws.curve_basis import Powers
+from fits.runs.select_arms import one_budget, positions, seed_blocks
+from fits.runs.table import Floats, RunTable
+from planners.records.errors import UsageError
+
+SPREAD = 0.05
+"""Range of ln C or ln N over the cells below which it is no term of the surface."""
+INDEPENDENT = 10.0
+"""Condition number of the centred ln C and ln N of the cells above which their slopes are not told apart."""
+
+NAMES = {2: "quadratic", 3: "cubic"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One budget at one size."""
+
+    label: str
+    """Its name."""
+    n: int
+    """MoE runs."""
+    C: float | None
+    """Median budget in FLOPs; null where the table has none."""
+    N: float | None
+    """Median size; null where the table has none."""
+    value: float | None
+    """Where its own curve is lowest within its sampled rates; null where that is at an end."""
+    sd: float | None
+    """SD of its residuals; null where it has no dof of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slope:
+    """How the optimum moves with one quantity."""
+
+    by: str
+    """C or N."""
+    value: float
+    """Change of ln r_a* for one unit of ln C (or ln N)."""
+    lo: float | None
+    """Lower end of the 95 % interval (profile, F); null where it is open."""
+    hi: float | None
+    """Upper end of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constancy:
+    """Whether the optimum is one number."""
+
+    of: str
+    """The column that is optimised."""
+    basis: str
+    """The curve of each cell."""
+    cells: tuple[Cell, ...]
+    """The cells."""
+    F: float
+    """Statistic of the test that all cells have their minimum at one place."""
+    shape_dof: int
+    """Cells less one."""
+    error_dof: int
+    """Degrees of freedom of the noise."""
+    p: float
+    """Probability of an F as large where the optimum is constant."""
+    value: float
+    """The optimum, were it constant."""
+    lo: float | None
+    """Lower end of its 95 % interval, were it constant; null where it is open."""
+    hi: float | None
+    """Upper end of it."""
+    slopes: tuple[Slope, ...]
+    """The surface ln r_a* = a + b ln C + c ln N; terms that the cells do not tell apart are left out."""
+    detectable: float | None
+    """Smallest movement of ln r_a* between the first and the last cell that this test would show with 80 % power."""
+    sensitivity: dict[str, float]
+    """p of the same test with each cell a quadratic, and a cubic."""
+    notes: tuple[str, ...]
+    """What else to know."""
+
+
+def constancy(cells: Mapping[str, RunTable], *, of: str = "r_a", degree: int | None = None) -> Constancy:
+    """Test whether the MoE arms of `cells` by name, two or more, have their minimum at one value of the column `of`.
+
+    `fits.runs.series` splits a table into its cells. `degree` is that of each cell's polynomial: 3 where every cell
+    has five values or more, else 2. Raises UsageError for fewer than two cells, and for too few values or runs.
+    """
+    if len(cells) < 2:
+        raise UsageError(f"constancy needs two budgets or sizes, and there is {len(cells)}; plan others")
+    arms = {label: table.only(table.routed()) for label, table in cells.items()}
+    for table in arms.values():
+        one_budget(table, positions(table, of), of)
+    rates = min(np.unique(np.round(positions(table, of), 6)).size for table in arms.values())
+    degree = degree or (3 if rates >= 5 else 2)
+    if rates <= degree:
+        raise UsageError(f"a cell has {rates} values of {of}, and its curve needs {degree + 1}; add some")
+    joint = _joint(arms, degree, of)
+    if joint.dof < 1:
+        raise UsageError(f"{sum(map(len, arms.values()))} runs leave no noise to judge by; add seeds or rates")
+    described = [_cell(label, table, degree, of) for label, table in arms.items()]
+    notes: list[str] = []
+    others = {other: _joint(arms, other, of) for other in NAMES if other != degree and rates > other}
+    tests = {degree: joint} | {other: found for other, found in others.items() if found.dof > 0}
+    lo, hi = joint.interval()
+    return Constancy(
+        of=of,
+        basis=NAMES[degree],
+        cells=tuple(described),
+        F=joint.F,
+        shape_dof=len(cells) - 1,
+        error_dof=joint.dof,
+        p=joint.p,
+        value=math.exp(joint.common[0]),
+        lo=None if lo is None else math.exp(lo),
+        hi=None if hi is None else math.exp(hi),
+        slopes=_slopes(described, joint, notes),
+        detectable=joint.detectable(),
+        sensitivity={NAMES[other]: tests[other].p for other in sorted(tests)},
+        notes=tuple(notes),
+    )
+
+
+def _joint(arms: Mapping[str, RunTable], degree: int, of: str) -> Joint:
+    return Joint(pins=tuple(_pinned(table, degree, of) for table in arms.values()))
+
+
+def _pinned(arms: RunTable, degree: int, of: str) -> Pinned:
+    x, blocks = positions(arms, of), seed_blocks(arms)
+    if solve(Powers(degree + 1), x, arms.numbers("loss"), blocks) is None:
+        blocks = blocks[:, :0]  # the seeds cannot be told from the curve
+    return pin(x, arms.numbers("loss"), blocks, degree)
+
+
+def _cell(label: str, arms: RunTable, degree: int, of: str) -> Cell:
+    pinned = _pinned(arms, degree, of)
+    line = solve(Powers(degree + 1), positions(arms, of), arms.numbers("loss"), pinned.blocks)
+    inside = line is not None and line.low < line.lowest < line.high
+    return Cell(
+        label=label,
+        n=len(arms),
+        C=float(np.median(arms.numbers("C"))) if arms.has("C") else None,
+        N=float(np.median(arms.numbers("N"))) if arms.has("N") else None,
+        value=math.exp(line.lowest) if line is not None and inside else None,
+        sd=math.sqrt(pinned.free / pinned.dof) if pinned.dof > 0 else None,
+    )
+
+
+def _slopes(cells: Sequence[Cell], joint: Joint, notes: list[str]) -> tuple[Slope, ...]:
+    """Return the coefficients of ln C and ln N that the cells tell apart; a note names the others."""
+    columns = {name: [getattr(cell, name) for cell in cells] for name in ("C", "N")}
+    logs = {name: np.log(np.array(values, float)) for name, values in columns.items() if None not in values}
+    kept: dict[str, Floats] = {}
+    for name, values in logs.items():
+        centred = values - values.mean()
+        if np.ptp(values) <= SPREAD:
+            continue
+        tried = np.column_stack([*kept.values(), centred])
+        if len(cells) <= tried.shape[1] or np.linalg.cond(tried / np.linalg.norm(tried, axis=0)) > INDEPENDENT:
+            notes.append(f"the cells do not tell a movement with {name} from the rest, so it is no term of the surface")
+        else:
+            kept[name] = centred
+    found = []
+    for name, values in kept.items():
+        others = [column for other, column in kept.items() if other != name]
+        value, lo, hi = joint.coefficient(np.column_stack([np.ones(len(cells)), *others, values]))
+        found.append(Slope(by=name, value=value, lo=lo, hi=hi))
+    return tuple(found)

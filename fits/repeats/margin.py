@@ -1,0 +1,40 @@
+"""The loss that counts as no difference, where nobody named one: what 5 % of C is worth.
+
+It is taken from how the lowest loss falls with C, and never from the noise: a noisier study would look more equal.
+"""
+
+import math
+
+import numpy as np
+
+from fits.repeats.pairs import repeats
+from fits.runs.table import RunTable
+
+SHARE = 0.05
+"""Share of C whose worth is the margin."""
+
+
+def margins(table: RunTable) -> dict[float, float]:
+    """Return, for each budget C of `table`, what SHARE of C is worth there, nats per token.
+
+    The local slope is that of the lowest mean loss of an MoE arm between neighbouring budgets, by ln C, on fresh data
+    where there is some. A budget where it does not fall has no margin, and a single budget no slope, so there is none.
+    """
+    if not table.has("C"):
+        return {}
+    routed, fresh = table.routed(), ~repeats(table)
+    arms = table.only(routed & fresh if (routed & fresh).any() else routed)
+    budgets = arms.by_budget() if len(arms) else {}
+    if len(budgets) < 2:
+        return {}
+    lowest = [_lowest_mean(part) for part in budgets.values()]
+    slopes = np.gradient(lowest, np.log(list(budgets)))
+    return {C: -slope * math.log1p(SHARE) for C, slope in zip(budgets, slopes.tolist(), strict=True) if slope < 0}
+
+
+def _lowest_mean(arms: RunTable) -> float:
+    """Return the lowest mean loss of the runs of one rate and one N (to a per cent)."""
+    N = arms.numbers("N") if arms.has("N") else np.ones(len(arms))
+    kinds = np.column_stack([np.round(arms.rates(), 6), np.round(np.log(N), 2)])
+    codes = np.unique(kinds, axis=0, return_inverse=True)[1].reshape(-1)
+    return float((np.bincount(codes, weights=arms.numbers("loss")) / np.bincount(codes)).min())

@@ -1,0 +1,1 @@
+"""The table of runs that every fit reads, and the series in it."""

@@ -1,0 +1,319 @@
+"""The input of every fit: a table of runs, from rows in memory; `fits.runs.read_table` gets it from a file.
+
+    table = from_records([{"N": 1e8, "D": 2e9, "loss": 3.1}])
+
+No row is left out in silence: a run that gave no loss is set aside with its reason, and a value that cannot be
+true stops the reading with its row and column.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planners.records.errors import UsageError
+from planners.records.quantity import parse_quantity
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Floats = NDArray[np.float64]
+
+BUDGET_TOLERANCE = 0.05
+"""Runs whose C lie closer together than this share a budget (the matched runs of arXiv 2506.12119 differ by 2.7 %)."""
+
+
+_SIGNS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "!=": operator.ne,
+}
+
+LABELS = frozenset({"run_id", "arm", "study", "state"})
+"""Columns that stay text: a hash such as 12e4 is no number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """A row of the input that no fit can use."""
+
+    row: int
+    """Row of the input; the first below the header is 1."""
+    reason: str
+    """Why it is left out."""
+    C: float | None = None
+    """Its budget in FLOPs, where the row states it."""
+    by: str | None = None
+    """The column whose value a request left it out by; null for a row that cannot be used."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunTable:
+    """Usable runs, and what was set aside."""
+
+    frame: "DataFrame"
+    """One usable run a row, our column names, indexed by the row of the input (from 1)."""
+    dropped: tuple[Dropped, ...] = ()
+    """The rows left out, in the order of the input."""
+    source: str
+    """What the rows were read from; named in messages and results."""
+    data_hash: str | None = None
+    """Hash of the file that was read; null for rows that came from none."""
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def has(self, column: str) -> bool:
+        """Whether any run states `column`."""
+        return column in self.frame and bool(self.frame[column].notna().any())
+
+    def numbers(self, column: str, *, zero: bool = False) -> Floats:
+        """Return `column`, shape (n,): finite and above zero (`zero`: or zero).
+
+        Raises UsageError that names the row and the value, or the columns there are.
+        """
+        import pandas as pd
+
+        if column not in self.frame:
+            raise _no_column(self.source, column, self.frame.columns)
+        values = pd.to_numeric(self.frame[column], errors="coerce").to_numpy(float)
+        bad = ~np.isfinite(values) | ((values < 0) if zero else (values <= 0))
+        if bad.any():
+            at = int(np.argmax(bad))
+            raise _bad_cell(self, at, column, "a number of at least 0" if zero else "a positive number")
+        return values
+
+    def rates(self) -> Floats:
+        """Return r_a, shape (n,), in (0, 1]. Raises UsageError for any other value."""
+        if "r_a" not in self.frame:
+            raise UsageError(f"{self.source} has neither r_a nor both N_a and N; it has {_listed(self.frame.columns)}")
+        rates = self.numbers("r_a")
+        if (rates > 1 + 1e-9).any():
+            raise _bad_cell(self, int(np.argmax(rates)), "r_a", "a share N_a / N of at most 1")
+        return rates
+
+    def routed(self) -> NDArray[np.bool_]:
+        """Return which runs are MoE, shape (n,): by `n_experts` where there is that column, else by r_a < 1.
+
+        A run with r_a < 1 is MoE though its `n_experts` be missing; with r_a of 1 it could be either, and is refused.
+        """
+        if self.has("n_experts"):
+            sparse = self.rates() < 1 - 1e-9 if self.has("r_a") else np.zeros(len(self), bool)
+            unstated = self.frame["n_experts"].isna().to_numpy() & sparse
+            stated = self.only(~unstated).numbers("n_experts", zero=True) if not unstated.all() else np.empty(0)
+            routed = unstated.copy()
+            routed[~unstated] = stated > 1
+            return np.asarray(routed)
+        return np.asarray(self.rates() < 1 - 1e-9) if self.has("r_a") else np.zeros(len(self), bool)
+
+    def only(self, keep: NDArray[np.bool_]) -> "RunTable":
+        """Return the runs where `keep`, shape (n,), holds; the rows set aside stay listed."""
+        return replace(self, frame=self.frame[keep])
+
+    def where(self, condition: str) -> "RunTable":
+        """Return the runs that meet `condition`, such as "C>=1e18" or "arm!=K1"; the others are listed as dropped.
+
+        Raises UsageError for a condition that cannot be read or that no run meets, and for an unknown column.
+        """
+        column, keep = _meets(self, condition)
+        if not keep.any():
+            raise UsageError(f"none of the {len(self)} runs of {self.source} meets {condition!r}; choose another value")
+        left_out = tuple(
+            Dropped(row=int(row), reason=f"left out by {condition}", by=column) for row in self.frame.index[~keep]
+        )
+        return replace(self, frame=self.frame[keep], dropped=(*self.dropped, *left_out))
+
+    def by_budget(self, tolerance: float = BUDGET_TOLERANCE) -> dict[float, "RunTable"]:
+        """Split into one table per C, smallest first, keyed by the median C of its runs.
+
+        A budget ends where the next larger C is more than `tolerance` away. A row set aside goes with the budget
+        nearest to its C, and with every budget where it states none.
+        """
+        budgets = self.numbers("C")
+        codes = groups_of(budgets, tolerance)
+        groups = [np.flatnonzero(codes == code) for code in range(codes.max(initial=-1) + 1)]
+        medians = [float(np.median(budgets[group])) for group in groups]
+        return {
+            C: replace(self, frame=self.frame.iloc[group], dropped=_nearest(self.dropped, C, medians))
+            for C, group in zip(medians, groups, strict=True)
+        }
+
+
+def groups_of(values: Floats, tolerance: float = BUDGET_TOLERANCE) -> NDArray[np.intp]:
+    """Return the group of each value, shape (n,), counted from the smallest.
+
+    A new group begins where the next larger value is more than `tolerance` above the one before it.
+    """
+    order = np.argsort(values, kind="stable")
+    ordered, groups = values[order], np.zeros(len(values), np.intp)
+    groups[order[1:]] = np.cumsum(np.diff(ordered) > tolerance * np.abs(ordered[:-1]))
+    return groups
+
+
+def from_records(
+    rows: "Iterable[Mapping[str, Any]] | DataFrame", columns: Mapping[str, str] | None = None, *, source: str = "table"
+) -> RunTable:
+    """Build the table from one mapping a run, or from a DataFrame; `columns` maps our names to the table's.
+
+    `{"D": "tokens_b*1e9"}` also converts: D is 1e9 times that column. A row with a `state` other than done, or with
+    an empty loss, is set aside with the reason. None and empty text are missing; in a DataFrame, whose missing numbers
+    are NaN, so is NaN. Raises UsageError for a missing column and a loss that is no positive number.
+    """
+    import pandas as pd
+
+    runs = [_cells(row) for row in (frame_rows(rows) if isinstance(rows, pd.DataFrame) else rows)]
+    if not runs:
+        raise UsageError(f"{source} holds no runs; give a table with one run a row")
+    runs, names = _renamed(runs, columns or {}, source)
+    if "loss" not in names:
+        raise _no_column(source, "loss", names)
+    reasons = [_unusable(run) for run in runs]
+    dropped = tuple(_dropped(runs[at], at + 1, reason) for at, reason in enumerate(reasons) if reason)
+    kept = [at for at, reason in enumerate(reasons) if not reason]
+    index = pd.Index([at + 1 for at in kept], name="row", dtype=int)
+    frame = pd.DataFrame({name: _typed(name, [runs[at].get(name) for at in kept], index) for name in names})
+    table = RunTable(frame=_as_consumed(_with_rates(frame)), dropped=dropped, source=source)
+    table.numbers("loss")
+    return table
+
+
+def frame_rows(frame: "DataFrame") -> list[dict[str, Any]]:
+    """Return the rows of `frame`, whose missing numbers are NaN, with None for what is missing."""
+    cells = frame.astype(object)
+    rows = cells.where(cells.notna(), None).to_dict("records")
+    return [{str(key): cell for key, cell in row.items()} for row in rows]
+
+
+def _cells(row: Any) -> dict[str, Any]:
+    if not isinstance(row, Mapping):
+        raise UsageError(f"a run must be given as its columns and values, not as {str(row)[:40]!r}")
+    return {str(key): None if isinstance(cell, str) and not cell.strip() else cell for key, cell in row.items()}
+
+
+def _renamed(
+    runs: list[dict[str, Any]], columns: Mapping[str, str], source: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the runs with our names added, and the names of all columns in the order of the input."""
+    names = dict.fromkeys(name for run in runs for name in run)
+    for ours, theirs in columns.items():
+        column, factor = _unit(theirs, names)
+        if column not in names:
+            raise UsageError(f"{source} has no column {column!r}; it has {_listed(names)}")
+        runs = [run | {ours: _scaled(run.get(column), factor)} for run in runs]
+    return runs, list(names | dict.fromkeys(columns))
+
+
+def _unit(theirs: str, names: Iterable[str]) -> tuple[str, float]:
+    """Return column and factor of `tokens_b*1e9`; a column of exactly that name comes first."""
+    column, star, factor = theirs.rpartition("*")
+    if not star or theirs in names:
+        return theirs, 1.0
+    return column, parse_quantity(factor, f"the factor of column {column}")
+
+
+def _scaled(cell: Any, factor: float) -> Any:
+    """Return a cell times `factor`; what is no number stays, and is named once a law needs it."""
+    try:
+        return cell if factor == 1 or cell is None else float(cell) * factor
+    except (TypeError, ValueError):
+        return cell
+
+
+def _unusable(run: Mapping[str, Any]) -> str:
+    """Return why a run cannot be used, or an empty text."""
+    state = run.get("state")
+    if state is not None and str(state).strip().lower() != "done":
+        return f"state is {state}"
+    return "loss is empty" if run.get("loss") is None else ""
+
+
+def _dropped(run: Mapping[str, Any], row: int, reason: str) -> Dropped:
+    try:
+        budget = float(run.get("C") or "nan")
+    except (TypeError, ValueError):
+        budget = float("nan")
+    return Dropped(row=row, reason=reason, C=budget if np.isfinite(budget) and budget > 0 else None)
+
+
+def _typed(name: str, cells: list[Any], index: Any) -> Any:
+    """Return the column as numbers where every cell is one, else as it is: a bad cell is named once a law needs it."""
+    import pandas as pd
+
+    column = pd.Series(cells, index=index, dtype=object)
+    if name in LABELS:
+        return column
+    try:
+        return pd.to_numeric(column)
+    except (TypeError, ValueError):
+        return column
+
+
+def _with_rates(frame: "DataFrame") -> "DataFrame":
+    import pandas as pd
+
+    if "r_a" in frame or not {"N", "N_a"} <= set(frame.columns):
+        return frame
+    total, active = (pd.to_numeric(frame[name], errors="coerce") for name in ("N", "N_a"))
+    return frame.assign(r_a=active / total)
+
+
+def _as_consumed(frame: "DataFrame") -> "DataFrame":
+    """Return the frame with the D and C of runs that stopped early as they were and not as they were planned."""
+    if not {"D", "D_seen", "C"} <= set(frame.columns) or any(
+        frame[name].dtype == object for name in ("D", "D_seen", "C")
+    ):
+        return frame
+    share = (frame["D_seen"] / frame["D"]).fillna(1.0)
+    stopped = share < 1
+    if not stopped.any():
+        return frame
+    D, C = frame["D"].where(~stopped, frame["D_seen"]), frame["C"].where(~stopped, frame["C"] * share)
+    return frame.assign(D=D, C=C)
+
+
+def _meets(table: RunTable, condition: str) -> tuple[str, NDArray[np.bool_]]:
+    """Return the column that `condition` asks about and which runs meet it, shape (n,)."""
+    found = re.fullmatch(r"\s*(\w[\w.]*)\s*(<=|>=|!=|=|<|>)\s*(.+?)\s*", condition)
+    if not found:
+        raise UsageError(f"condition {condition!r} is not COLUMN, one of < <= > >= = !=, and a value, such as C>=1e18")
+    column, sign, text = found.groups()
+    if column not in table.frame:
+        raise _no_column(table.source, column, table.frame.columns)
+    values = table.frame[column]
+    number = values.dtype.kind in "iufb"
+    value: float | str = text
+    if number:
+        value = 0.0 if text == "0" else parse_quantity(text, f"the value of {column}")
+    elif sign not in ("=", "!="):
+        raise UsageError(f"condition {condition!r}: {column} is text, which is only = or != to something")
+    return column, np.asarray(_SIGNS[sign](values, value), bool)
+
+
+def _nearest(dropped: Sequence[Dropped], C: float, budgets: Sequence[float]) -> tuple[Dropped, ...]:
+    def home(stated: float) -> float:
+        return min(budgets, key=lambda budget: abs(float(np.log(budget / stated))))
+
+    return tuple(one for one in dropped if one.C is None or home(one.C) == C)
+
+
+def _no_column(source: str, column: str, there: Iterable[str]) -> UsageError:
+    hint = f"--columns {column}=NAME"
+    return UsageError(f"{source} has no column {column}; it has {_listed(there)}; say which one it is with {hint}")
+
+
+def _bad_cell(table: RunTable, at: int, column: str, expected: str) -> UsageError:
+    value = table.frame[column].iloc[at]
+    shown = "empty" if value is None else str(value)
+    row = table.frame.index[at]
+    return UsageError(f"row {row} of {table.source}: {column} is {shown}, not {expected}; correct it or remove the row")
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(map(str, names)) or "none"

@@ -1,0 +1,1 @@
+"""Laws of several columns: the objective, its minimiser, profiles and the bootstrap."""

@@ -1,0 +1,208 @@
+"""Robust fits of laws: a law and its runs make a Problem, the search is a Method, the answer a Solution.
+
+    problem = Problem(law=LAWS["chinchilla"], columns={"N": N, "D": D}, loss=loss, delta=1e-3)
+    solution = solve(problem)                        # from the law's own starts
+    ends = solve_many(problem, solution.theta, weights=weights)  # one fit for each row of weights, all together
+
+All starts, and all replicates of a bootstrap, are followed together by a Newton method with exact derivatives.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fits.laws.starts import some_rows
+from fits.runs.table import Floats
+from fits.surface.newton import Index, Local, minimise
+from fits.surface.objective import local
+from fits.surface.problem import NARROWEST, Problem
+
+STATIONARY = 1e-5
+"""Relative gradient at which a point counts as a minimum; a converged fit reaches 1e-8."""
+INFLUENCE = 1e-6
+"""Change of ln L for one unit of theta below which a parameter acts on no run: its term has vanished."""
+PASSING = 100
+"""Steps for a Huber width that is only passed through on the way to a narrower one."""
+PART = 10_000
+"""Runs from which on the starts are first followed on that many of them, and on all of them from where they end."""
+TIED = 1e-11
+"""Relative objective within which the first of the starts is taken."""
+AGREES = 1e-6
+"""Relative objective by which two starts may differ and still have found the same minimum."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Method:
+    """How a minimum is looked for."""
+
+    starts: Floats | None = None
+    """Starting points, shape (m, p); None for those of the law."""
+    steps: int = 400
+    """Newton steps that one start may take; the published points need 10 to 40."""
+    within: float = 1.05
+    """Other basins are reported up to this multiple of the best objective."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Basin:
+    """A minimum that some starts found."""
+
+    theta: Floats
+    """Shape (p,)."""
+    objective: float
+    """The objective there."""
+    starts: int
+    """How many starts ended there."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Solution:
+    """The best point that a search found."""
+
+    theta: Floats
+    """Shape (p,)."""
+    objective: float
+    """The objective there."""
+    gradient: float
+    """Largest component of the relative gradient there, of parameters that act, are free and not at a bound."""
+    condition: float
+    """Largest over smallest singular value of the Jacobian of these, its columns scaled to length one."""
+    acting: NDArray[np.bool_]
+    """Which parameters move the fitted loss of any run, shape (p,)."""
+    at_bound: NDArray[np.bool_]
+    """Which parameters ended at a bound, shape (p,)."""
+    fixed: NDArray[np.bool_]
+    """Which parameters were not fitted, shape (p,)."""
+    starts: int
+    """Starting points."""
+    agreeing: int
+    """How many of them reached this objective."""
+    basins: tuple[Basin, ...] = ()
+    """Other minima within the method's multiple of the objective, best first."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether the point is stationary."""
+        return self.gradient <= STATIONARY
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ends:
+    """Where each of many searches ended."""
+
+    theta: Floats
+    """Shape (B, p)."""
+    objective: Floats
+    """Shape (B,)."""
+
+
+@np.errstate(all="ignore")  # a wild trial step overflows; its objective is not finite and it is refused
+def solve(problem: Problem, method: Method | None = None) -> Solution:
+    """Follow every start to convergence, all together, and return the best end with what is known about it."""
+    method = method or Method()
+    law = problem.law
+    starts = law.starts(law, problem.logs, problem.target) if method.starts is None else method.starts
+    starts = problem.point(starts)
+    if len(problem.loss) > PART:
+        part = problem.take(some_rows(len(problem.loss), PART))
+        starts = solve_many(part, starts, steps=method.steps).theta
+    ends = solve_many(problem, starts, steps=method.steps)
+    tied = ends.objective <= ends.objective.min() * (1 + TIED)  # not the lowest of them, which rounding would choose
+    return _described(problem, method, ends, best=int(np.argmax(tied)))
+
+
+@np.errstate(all="ignore")
+def solve_many(
+    problem: Problem,
+    starts: Floats,
+    *,
+    weights: Floats | None = None,
+    losses: Floats | None = None,
+    steps: int = Method.steps,
+) -> Ends:
+    """Follow B searches together: one problem from many starts, or many replicates of it.
+
+    starts: (B, p), or (p,) for all; the fixed parameters keep the values that they have there. weights: those of the
+    runs in each replicate, (B, n); None for the problem's own. losses: those of each replicate, (B, n); None for the
+    problem's own.
+    """
+    given = [len(each) for each in (np.atleast_2d(starts), weights, losses) if each is not None]
+    theta = np.array(np.broadcast_to(starts, (max(given), len(problem.law.parameters))), float)
+    weights = problem.each if weights is None else weights
+    target = problem.observed if losses is None else losses if problem.in_nats else np.log(losses)
+    lo, hi = np.array(problem.law.bounds).T[:, problem.free]
+    widths = _widths(problem, theta)
+    for delta in widths:
+
+        def model(moving: Floats, which: Index, delta: float = delta) -> Local:
+            point = theta[which]
+            point[:, problem.free] = moving
+            own, aim = (each if each.ndim == 1 else each[which] for each in (weights, target))
+            return local(problem, point, own, aim, delta)
+
+        most = steps if delta == widths[-1] else min(steps, PASSING)
+        found, here = minimise(model, theta[:, problem.free], lo, hi, steps=most)
+        theta[:, problem.free] = found
+    return Ends(theta=theta, objective=here.value / (delta if problem.delta == 0 else 1.0))
+
+
+def _widths(problem: Problem, theta: Floats) -> list[float]:
+    """Return the Huber widths to go through: the problem's own, or ever narrower ones for least absolute deviations."""
+    if problem.delta:
+        return [problem.delta]
+    widest = max(float(np.median(np.abs(problem.residuals(theta[0])))), NARROWEST)
+    return [NARROWEST * 10.0**step for step in range(math.ceil(math.log10(widest / NARROWEST)), -1, -1)]
+
+
+def _described(problem: Problem, method: Method, ends: Ends, best: int) -> Solution:
+    law, theta = problem.law, ends.theta[best]
+    lowest = problem.objective(theta)
+    lo, hi = np.array(law.bounds).T
+    slopes = problem.jacobian(theta)
+    fixed = np.array([name in problem.fixed for name in law.parameters])
+    acting = np.abs(slopes).max(axis=0) > INFLUENCE
+    at_bound = ~fixed & np.isfinite(hi - lo) & (np.minimum(theta - lo, hi - theta) < 1e-5)
+    inner = acting & ~at_bound & ~fixed
+    return Solution(
+        theta=theta,
+        objective=lowest,
+        gradient=float(np.abs(problem.gradient(theta))[inner].max(initial=0.0)),
+        condition=_condition(slopes[:, inner]),
+        acting=acting,
+        at_bound=at_bound,
+        fixed=fixed,
+        starts=len(ends.objective),
+        agreeing=int((ends.objective <= _same(problem, lowest)).sum()),
+        basins=_basins(problem, ends, lowest, method.within),
+    )
+
+
+def _same(problem: Problem, objective: float) -> float:
+    """Return the highest objective that counts as this one; a fit without noise is exact up to residuals of 1e-10."""
+    return objective * (1 + AGREES) + len(problem.loss) * (1e-20 if problem.delta else 1e-10)
+
+
+def _condition(slopes: Floats) -> float:
+    """Return the condition number of the columns (n, q) at length one; infinite where they are dependent."""
+    if not slopes.shape[1]:
+        return 1.0
+    singular = np.linalg.svd(slopes / np.linalg.norm(slopes, axis=0), compute_uv=False)
+    return float(singular[0] / singular[-1]) if singular[-1] > 0 and len(slopes) >= slopes.shape[1] else math.inf
+
+
+def _basins(problem: Problem, ends: Ends, lowest: float, within: float) -> tuple[Basin, ...]:
+    """Return the minima above the lowest, one for each group of starts that agree, best first."""
+    basins: list[Basin] = []
+    floor = _same(problem, lowest)
+    for at in np.argsort(ends.objective, kind="stable"):
+        objective = float(ends.objective[at])
+        if not floor < objective <= lowest * within:
+            continue
+        if basins and objective <= _same(problem, basins[-1].objective):
+            basins[-1] = dataclasses.replace(basins[-1], starts=basins[-1].starts + 1)
+        else:
+            basins.append(Basin(theta=ends.theta[at], objective=objective, starts=1))
+    return tuple(basins)

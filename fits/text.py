@@ -1,0 +1,220 @@
+"""A fit as text for a person, after the manner of lmfit's report: where a number is missing, the reason is named."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from fits.compare.laws import Comparison
+from fits.drift.constancy import Constancy
+from fits.repeats.reuse import Cost, Equivalence, Reuse
+from fits.result import FitResult, Optimum, Param
+from planners.records.check import Check
+
+
+def summary(result: FitResult) -> str:
+    """Return the fit as a few lines: what was fitted, how well, the parameters, the optimum, and what to know."""
+    lines = [f"[[{result.law}]] {result.formula}", *_statistics(result), "[[Parameters]]", *_parameters(result)]
+    if result.optimum:
+        lines += ["[[Optimum]]", *_optimum(result.optimum)]
+    lines += [f"[[Dense]] {line}" for line in _crossings(result)]
+    if result.sensitivity:
+        lines += ["[[Curves]] the same runs on each, with the interval that assumes its shape", *_curves(result)]
+    if result.blocks:
+        blocks = result.blocks
+        lines += [
+            f"[[Blocks]] {blocks.n} values of {blocks.by}",
+            f"    residual SD {blocks.sd:.3g} with blocks, {blocks.plain_sd:.3g} without",
+            "    without blocks:",
+            *("    " + line for line in _optimum(blocks.plain)),
+        ]
+    lines += [f"[[Left out]] {line}" for line in _left_out(result)]
+    lines += [f"[[Note]] {note}" for note in result.notes]
+    return "\n".join(lines)
+
+
+def reuse_summary(found: Reuse) -> str:
+    """Return what was found about repeated data as a few lines."""
+    lines = [f"[[Data reuse]] {found.scheme}, {_pairs(len(found.pairs))} of a repeated and a fresh run"]
+    lines += [f"    {line}" for line in map(_equivalence, found.equivalences)]
+    lines += [f"    {line}" for line in map(_cost, found.costs)]
+    if found.interaction:
+        test = found.interaction
+        interval = f"{_number(test.lo, 3)} to {_number(test.hi, 3)}"
+        lines.append(f"    MoE costs {_number(test.value, 3)} more than dense (95 %: {interval}), p = {test.p:.2g}")
+    return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
+
+
+def _pairs(count: int) -> str:
+    return "1 pair" if count == 1 else f"{count} pairs"
+
+
+def _equivalence(one: Equivalence) -> str:
+    low, high = one.epochs
+    epochs = f"{low:.3g} epochs" if high < low * 1.005 else f"{low:.3g} to {high:.3g} epochs"
+    excess = f"excess {one.excess:+.4f} nats"
+    if one.lo is not None and one.hi is not None:
+        excess += f" (95 %: {one.lo:+.4f} to {one.hi:+.4f}, n = {one.n})"
+    verdict = one.words
+    if one.p is not None and one.power is not None:
+        verdict += f": TOST p = {one.p:.2g}, power {one.power:.0%}"
+    seen = "" if one.smallest is None else f"; could have shown {one.smallest:.2g}"
+    worth = "" if one.worth is None else f"; a token is worth {one.worth:.3g} fresh ones"
+    if one.worth is not None and one.worth_lo is not None and one.worth_hi is not None:
+        worth += f" ({one.worth_lo:.3g} to {one.worth_hi:.3g})"
+    return f"{one.of:<9} {epochs}: {excess}; {verdict}{seen}{worth}"
+
+
+def _cost(cost: Cost) -> str:
+    text = f"{cost.of:<9} cost {_number(cost.value, 3)}"
+    if cost.lo is not None:
+        text += f" (95 %: {_number(cost.lo, 3)} to {_number(cost.hi, 3)})"
+    if cost.free_lo is not None:
+        free = "beyond those run" if cost.free_epochs is None else f"up to {cost.free_epochs:.3g}"
+        above = "" if cost.free_hi is None else f" to {cost.free_hi:.3g}"
+        text += f"; free epochs {free} (95 %: {'from ' if not above else ''}{cost.free_lo:.3g}{above})"
+    if cost.half_life is not None:
+        text += f"; R_D* {_number(cost.half_life, 3)}"
+        text += "" if cost.lo is None else f" (95 %: {_ends((cost.half_life_lo, cost.half_life_hi))})"
+    return text
+
+
+def comparison_summary(found: Comparison) -> str:
+    """Return how laws compare, one line a law, the lowest AICc first."""
+    lines = [f"[[Comparison]] {found.data}: each {found.by} foretold from the others, errors of ln L"]
+    for score in found.scores:
+        text = f"    {score.law:<13} {score.parameters} parameters, n = {score.n}"
+        if score.delta is not None and score.weight is not None:
+            text += f": AICc +{score.delta:.1f} (weight {score.weight:.2g})"
+        if score.error is not None and score.covered is not None:
+            text += f"; held-out error {score.error:.2g}, {score.covered:.0%} inside 95 % intervals"
+        if score.largest and score.largest.error is not None:
+            text += f"; at {score.largest.group} {score.largest.error:.2g}, {score.largest.covered:.0%} inside"
+        lines.append(text)
+    return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
+
+
+def checks_summary(checks: Mapping[str, Sequence[Check]]) -> str:
+    """Return the checks that fired, by law; a line that says so where none did."""
+    lines = []
+    for law, found in checks.items():
+        fired = [check for check in found if check.verdict != "ok"]
+        lines.append(f"[[Checks]] {law}: {len(fired)} of {len(found)} fired" + (":" if fired else ""))
+        lines += [f"    {check.name}: {check.evidence}" for check in fired]
+    return "\n".join(lines)
+
+
+def constancy_summary(found: Constancy) -> str:
+    """Return whether the optimum is one number as a few lines."""
+    common = f"{_number(found.value)} (95 %: {_ends((found.lo, found.hi))})"
+    lines = [
+        f"[[Constancy]] of {found.of} over {len(found.cells)} cells, each a {found.basis}",
+        *(f"    {cell.label}: lowest at {_number(cell.value)}, n = {cell.n}" for cell in found.cells),
+        f"    one optimum: F({found.shape_dof}, {found.error_dof}) = {found.F:.2f}, p = {found.p:.2g}",
+        f"    were there one: {common}",
+        "    p by curve: " + ", ".join(f"{name} {p:.2g}" for name, p in found.sensitivity.items()),
+    ]
+    for slope in found.slopes:
+        interval = f"95 %: {_ends((slope.lo, slope.hi))}"
+        lines.append(
+            f"    ln {found.of}* moves by {_number(slope.value, 3)} for one unit of ln {slope.by} ({interval})"
+        )
+    power = (
+        "nothing below a factor of 20" if found.detectable is None else f"a factor of {math.exp(found.detectable):.3g}"
+    )
+    lines.append(f"    power: from the first to the last cell, {power} would be seen in 80 % of studies")
+    return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
+
+
+def _left_out(result: FitResult) -> list[str]:
+    """Return the rows left out, by reason."""
+    by_reason: dict[str, list[int]] = {}
+    for one in result.dropped:
+        by_reason.setdefault(one.reason, []).append(one.row)
+    return [f"{_rows(rows)}: {reason}" for reason, rows in by_reason.items()]
+
+
+def _rows(rows: list[int]) -> str:
+    if len(rows) == 1:
+        return f"row {rows[0]}"
+    shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
+    return f"{len(rows)} rows ({shown})"
+
+
+def _statistics(result: FitResult) -> list[str]:
+    lines = [
+        f"    data        {result.data}: n = {result.n}, dof = {result.dof}",
+        f"    status      {result.status}" + (f": {result.reason}" if result.reason else ""),
+        f"    objective   {_number(result.objective, 9)} ({result.objective_name})",
+        f"    residual SD {_number(result.residual_sd)}",
+        f"    intervals   {result.interval}",
+    ]
+    if result.search:
+        search = result.search
+        gradient = _number(search.gradient, 2)
+        lines.append(f"    search      {search.agreeing} of {search.starts} starts agree, relative gradient {gradient}")
+        if search.others and search.within:
+            lowest = _number(search.others[0].objective, 9)
+            lines.append(
+                f"    other minima {len(search.others)} up to {search.within:g} times as high, the lowest at {lowest}"
+            )
+    lines += [f"    {name:<11} {_number(ends[0])} to {_number(ends[1])}" for name, ends in result.domain.items()]
+    return lines
+
+
+def _parameters(result: FitResult) -> list[str]:
+    return [f"    {name:<6} {_param(param)}" for name, param in result.params.items()]
+
+
+def _param(param: Param) -> str:
+    if param.value is None:
+        return f"not given: {param.status}"
+    status = "" if param.status == "converged" else f" ({param.status})"
+    if param.lo is None or param.hi is None:
+        return f"{_number(param.value, 6)} (no interval){status}"
+    return f"{_number(param.value, 6)} (95 %: {_number(param.lo)} to {_number(param.hi)}){status}"
+
+
+def _optimum(optimum: Optimum) -> list[str]:
+    shown = "not given" if optimum.value is None else _number(optimum.value)
+    lines = [f"    {optimum.of} = {shown} (95 %: {_ends((optimum.lo, optimum.hi))})"]
+    lines.append(f"    {optimum.status}: {optimum.reason}")
+    if optimum.loss is not None:
+        lines.append(f"    loss there {_number(optimum.loss)} (95 %: {_ends((optimum.loss_lo, optimum.loss_hi))})")
+    if optimum.region and optimum.margin:
+        lines.append(f"    within {optimum.margin:.3g} nats of it: {_ends(optimum.region)}")
+    if optimum.region_ends:
+        low, high = optimum.region_ends
+        lines.append(f"    95 % of the ends of that: {_ends(low)}; {_ends(high)}")
+    return lines
+
+
+def _crossings(result: FitResult) -> list[str]:
+    lines = []
+    for each in result.crossings:
+        where = "" if each.value is None else f"{_number(each.value)} (95 %: {_ends((each.lo, each.hi))}), "
+        lines.append(f"{each.side} side: {where}{each.reason}")
+    return lines
+
+
+def _curves(result: FitResult) -> list[str]:
+    lines = []
+    for row in result.sensitivity:
+        if row.residual_sd is None:
+            lines.append(f"    {row.law:<9} {row.note}")
+            continue
+        value = row.note if row.value is None else _number(row.value)
+        misfit = "" if row.misfit is None else f", misfit p = {row.misfit:.2g}"
+        lines.append(f"    {row.law:<9} {value} (95 %: {_ends((row.lo, row.hi))}), SD {row.residual_sd:.3g}{misfit}")
+    return lines
+
+
+def _ends(ends: tuple[float | None, float | None]) -> str:
+    lo, hi = ends
+    if lo is None and hi is None:
+        return "open at both ends"
+    if lo is None:
+        return f"below {_number(hi)}"
+    return f"above {_number(lo)}" if hi is None else f"{_number(lo)} to {_number(hi)}"
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "-" if value is None else f"{value:.{digits}g}"

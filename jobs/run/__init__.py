@@ -1,0 +1,1 @@
+"""One run in one worker: its attempts, its processes, and the scheduler's notice."""

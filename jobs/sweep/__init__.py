@@ -1,0 +1,1 @@
+"""Many runs: which jobs to submit, submitting them, and following them."""

@@ -1,0 +1,1 @@
+"""What a device needs: several processes, memory, precision and compilation."""

@@ -1,0 +1,118 @@
+"""The pre-norm transformer that a `Shape` describes, each layer with attention and a dense or an expert FFN."""
+
+import hashlib
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from jobs.training.network.attention import Attention, Table, norm_of, position_table
+from jobs.training.network.experts import Experts, FeedForward
+from jobs.training.network.routing import Routing
+from planners.architecture.shape import Shape
+from planners.spec import Router
+
+
+class Layer(nn.Module):
+    """Attention, then a dense FFN or experts, each behind a norm and added to the residual stream."""
+
+    def __init__(self, shape: Shape, settings: Router, moe: bool):
+        super().__init__()
+        self.attention_norm = norm_of(shape, shape.d_model)
+        self.attention = Attention(shape)
+        self.ffn_norm = norm_of(shape, shape.d_model)
+        self.ffn: Experts | FeedForward
+        self.ffn = Experts(shape, settings) if moe else FeedForward(shape, shape.d_ff, shape.ffn_bias)
+
+    def forward(self, x: Tensor, table: Table | None) -> tuple[Tensor, Routing | None]:
+        """Return the new residual stream, shape of x, and the routing where there are experts."""
+        x = x + self.attention(self.attention_norm(x), table)
+        y = self.ffn(self.ffn_norm(x))
+        if isinstance(y, tuple):
+            return x + y[0], y[1]
+        return x + y, None
+
+
+class Transformer(nn.Module):
+    """The model of a `Shape`; its parameter count is `shape.total` exactly."""
+
+    def __init__(self, shape: Shape, settings: Router | None = None):
+        super().__init__()
+        settings = settings or Router()
+        self.shape = shape
+        self.embedding = nn.Embedding(shape.vocab_size, shape.d_model)
+        if shape.positions == "learned":
+            self.positions = nn.Embedding(shape.max_positions, shape.d_model)
+        self.layers = nn.ModuleList(
+            Layer(shape, settings, shape.is_moe_layer(index)) for index in range(shape.n_layers)
+        )
+        self.norm = norm_of(shape, shape.d_model)
+        self.head = nn.Linear(shape.d_model, shape.vocab_size, bias=False)
+        if shape.tied_embeddings:
+            self.head.weight = self.embedding.weight
+        self._table: Table | None = None
+        self._table_of: tuple[int, torch.device] | None = None
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, list[Routing]]:
+        """Return logits of shape (batch, T, vocab_size) for tokens (batch, T), and the routing of each MoE layer."""
+        x, routings = self.hidden(tokens)
+        return self.head(x), routings
+
+    def hidden(self, tokens: Tensor) -> tuple[Tensor, list[Routing]]:
+        """Return what the head reads, shape (batch, T, d_model), for tokens (batch, T), and the routings."""
+        T = tokens.shape[1]
+        x, table, routings = self.embedding(tokens), self.table(T, tokens.device), []
+        if self.shape.positions == "learned":
+            x = x + self.positions.weight[:T]
+        for layer in self.layers:
+            x, routing = layer(x, table)
+            if routing is not None:
+                routings.append(routing)
+        return self.norm(x), routings
+
+    def table(self, T: int, device: torch.device) -> Table | None:
+        """Return what attention needs to know of T positions, kept from call to call."""
+        wanted = T, device
+        if self._table_of != wanted:
+            self._table = position_table(self.shape, T, device, self.embedding.weight.dtype)
+            self._table_of = wanted
+        return self._table
+
+    def initialise(self, seed: int) -> None:
+        """Fill all weights from `seed` and each weight's name, so that arms of one seed share what they have in common.
+
+        Matrices have standard deviation 1 / sqrt(inputs), those that write to the residual stream
+        1 / sqrt(2 n_layers) of that. A row of the embedding is looked up, one input, so it has 1, unless the head
+        shares it. With 0.02 instead the first layers drown the token: that cost 0.2 nats at 0.3M parameters and
+        C = 1e11, and nothing that could be seen at 1e12 (LOG.md). Norms are 1 and biases 0.
+        """
+        with torch.no_grad():
+            for name, weight in self.named_parameters():
+                if not is_matrix(name, weight):
+                    weight.fill_(0.0 if name.endswith("bias") else 1.0)
+                    continue
+                generator = torch.Generator("cpu").manual_seed(_seed_of(seed, name))
+                drawn = weight.mT if weight.dim() == 3 else weight  # experts are drawn as (in, out)
+                drawn.copy_(torch.empty(drawn.shape).normal_(0.0, self._deviation(name, weight), generator=generator))
+
+    def _deviation(self, name: str, weight: Tensor) -> float:
+        if name.startswith(("embedding", "positions")) and not self.shape.tied_embeddings:
+            return 1.0
+        inputs = weight.shape[-1]  # (out, in) of a Linear, (n_experts, out, in) of stacked experts
+        residual = "fall" in name
+        return 1 / math.sqrt(inputs * (2 * self.shape.n_layers if residual else 1))
+
+
+def is_matrix(name: str, weight: Tensor) -> bool:
+    """Return whether a parameter is no norm and no bias (those of experts are stacked): weight decay is for these."""
+    return weight.dim() > 1 and not name.endswith("bias")
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean loss in nats per token, in float32."""
+    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+
+
+def _seed_of(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "big") >> 1

@@ -1,0 +1,78 @@
+"""Tables 2, 5, 6 and 7 of arXiv 2506.12119 as records: its ablations, and its accuracies after fine-tuning."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from planners.published.li2025.rows import FOLDER
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """One run of tables 5 to 7; losses compare within a group only."""
+
+    table: int
+    """Number of the table in the paper."""
+    compared: str
+    """What the group compares."""
+    group: str
+    """What its runs share."""
+    setting: str
+    """What this run has of its own."""
+    top_k: int | None
+    """Routed experts a token; null where the table file leaves it out."""
+    loss: float
+    """Training cross-entropy, nats per token."""
+    balance_loss: float | None
+    """Logged balance loss; null where it is not printed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """One row of table 2: accuracies in per cent of three 7B models after supervised fine-tuning."""
+
+    group: str
+    """Group of benchmarks, as the paper's Fig. 3 has them."""
+    name: str
+    """The benchmark."""
+    dense: float
+    """Dense, at about twice the compute."""
+    fresh: float
+    """MoE on fresh data."""
+    strict: float
+    """MoE on the unique tokens of the dense model of equal compute."""
+
+
+def li2025_ablations(folder: Path = FOLDER) -> tuple[Ablation, ...]:
+    """Return the runs of tables 5 to 7 in the order of the table file, which is read from `folder`."""
+    return tuple(
+        Ablation(
+            table=int(row["table"]),
+            compared=row["compared"],
+            group=row["group"],
+            setting=row["setting"],
+            top_k=int(row["top_k"]) if row["top_k"] else None,
+            loss=float(row["loss"]),
+            balance_loss=float(row["balance_loss"]) if row["balance_loss"] else None,
+        )
+        for row in _rows(folder / "li2025_ablations.csv")
+    )
+
+
+def li2025_benchmarks(folder: Path = FOLDER) -> tuple[Benchmark, ...]:
+    """Return the rows of table 2 in the order of the table file, which is read from `folder`."""
+    return tuple(
+        Benchmark(
+            group=row["group"],
+            name=row["benchmark"],
+            dense=float(row["dense_C2"]),
+            fresh=float(row["moe_fresh"]),
+            strict=float(row["moe_strict"]),
+        )
+        for row in _rows(folder / "li2025_downstream.csv")
+    )
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

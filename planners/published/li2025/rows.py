@@ -1,0 +1,133 @@
+"""The runs of arXiv 2506.12119 as records: tables 9 to 17, with the architecture wherever the table file has it.
+
+Its parameter counting is here too, because nothing but a comparison with the paper needs it.
+"""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from planners.architecture.shape import VOCABULARY_PARTS, Shape
+from planners.published import published
+
+SEQ_LEN = 2048
+"""Context length of the runs in tables 9 to 17; batches are printed in sequences of it."""
+VOCAB_SIZE = 65_536
+"""Its vocabulary, which its N, M and C leave out."""
+FOLDER = Path(__file__).parent
+"""Where its tables are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Li2025Run:
+    """One printed run. Null is what the table file leaves out."""
+
+    table: int
+    """Number of the table in the paper."""
+    scale: str
+    """2B, 3B or 7B."""
+    arm: str
+    """What the table varies: dense_C1, dense_C2, moe_fixed_C, moe_fixed_r_a, moe_fixed_D, moe_strict_reuse,
+    moe_loose_reuse."""
+    shape: Shape | None
+    """The architecture."""
+    N: float
+    """Parameters without vocabulary, norms and router."""
+    r_a: float
+    """Activation rate, the digits of the printed per cent."""
+    N_a: float | None
+    """Active parameters."""
+    M: float | None
+    """Training FLOPs per token."""
+    D: float
+    """Tokens consumed."""
+    U: float
+    """Unique tokens among them."""
+    C: float | None
+    """Training FLOPs."""
+    lr: float | None
+    """Peak learning rate."""
+    batch_tokens: int | None
+    """Tokens per optimizer step."""
+    steps: int | None
+    """Optimizer steps."""
+    bpc: float
+    """Validation loss in bits per character, on data of another distribution than the training data."""
+
+
+def li2025_runs(folder: Path = FOLDER) -> tuple[Li2025Run, ...]:
+    """Return the 80 runs in the order of the table file, which is read from `folder`."""
+    with (folder / published("li2025").path.name).open(encoding="utf-8", newline="") as file:
+        return tuple(_run(row) for row in csv.DictReader(file))
+
+
+@cache
+def li2025_shape(run: Li2025Run) -> Shape:
+    """Return the architecture of a run; that of tables 15 and 16 has the experts of the table 10 run nearest in rate.
+
+    The table file has their rates and not their experts; on 24 layers these have the printed rates to 0.03 points.
+    """
+    if run.shape is not None:
+        return run.shape
+    shapes = [replace(known.shape, n_layers=24) for known in li2025_runs() if known.table == 10 and known.shape]
+    return min(shapes, key=lambda shape: abs(shape.r_a - run.r_a))
+
+
+def li2025_counts(shape: Shape, *, router: bool) -> tuple[int, int]:
+    """Return (N, N_a) as the paper counts them: without vocabulary and norms; its tables differ in the router."""
+    left_out = {*VOCABULARY_PARTS, "norms"} | (set() if router else {"router"})
+
+    def counted(parts: Mapping[str, int]) -> int:
+        return sum(count for part, count in parts.items() if part not in left_out)
+
+    return counted(shape.parts), counted(shape.active_parts)
+
+
+def _run(row: Mapping[str, str]) -> Li2025Run:
+    batch = _number(row["batch_seqs"])
+    steps = _number(row["steps"])
+    return Li2025Run(
+        table=int(row["table"]),
+        scale=row["scale"],
+        arm=row["arm"],
+        shape=_shape(row),
+        N=float(row["N"]),
+        r_a=float(row["r_a"]),
+        N_a=_number(row["N_a"]),
+        M=_number(row["M"]),
+        D=float(row["D"]),
+        U=float(row["U"]),
+        C=_number(row["C"]),
+        lr=_number(row["lr"]),
+        batch_tokens=None if batch is None else int(batch) * SEQ_LEN,
+        steps=None if steps is None else int(steps),
+        bpc=float(row["bpc"]),
+    )
+
+
+def _shape(row: Mapping[str, str]) -> Shape | None:
+    """Return the architecture of a row; those of tables 15 and 16 are without their experts."""
+    if row["n_experts"] != "0" and not row["d_expert"]:
+        return None
+    d_model, n_heads = int(row["d_model"]), int(row["n_heads"])
+    return Shape(
+        d_model=d_model,
+        n_layers=int(row["n_layers"]),
+        n_dense_layers=int(row["n_dense_layers"]),
+        n_heads=n_heads,
+        n_kv_heads=n_heads,
+        head_dim=d_model // n_heads,
+        d_ff=int(row["d_ff"]),
+        n_experts=int(row["n_experts"]),
+        top_k=int(row["top_k"]),
+        d_expert=int(row["d_expert"] or 0),
+        d_shared=int(row["d_shared"] or 0),
+        vocab_size=VOCAB_SIZE,
+        positions="alibi",
+    )
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None

@@ -1,0 +1,130 @@
+"""Records: frozen keyword-only dataclasses with a strict JSON round trip, and their canonical hash.
+
+Only the standard library, because the training modules must run where nothing but torch and numpy is installed.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+from planners.records.errors import UsageError
+
+Record = TypeVar("Record")
+
+
+_PLAIN = (str, int, bool, type(None))
+
+
+@cache
+def _fields(cls: Any) -> tuple[tuple[str, Any], ...]:
+    """Return (name, default) of each field; nothing for a class that is no record."""
+    return tuple((field.name, field.default) for field in dataclasses.fields(cls)) if is_dataclass(cls) else ()
+
+
+def to_json(value: Any) -> Any:
+    """Return `value` as JSON types: records as objects, tuples as lists; a number that is not finite is null."""
+    kind: Any = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if fields := _fields(kind):
+        return {name: to_json(getattr(value, name)) for name, _ in fields}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    return value
+
+
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def from_json(cls: type[Record], data: Any, where: str = "record") -> Record:
+    """Build the record `cls` from JSON `data`; `where` names the source in messages.
+
+    Raises UsageError that names the field for a missing or unknown field and for a value of the wrong type.
+    """
+    if not isinstance(data, dict):
+        raise UsageError(f"{where}: expected an object with the fields of {cls.__name__}")
+    kind: Any = cls
+    hints = _hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(data) - set(fields))
+    if unknown:
+        raise UsageError(f"{where}: unknown field {unknown[0]!r} (written by another version?)")
+    values = {}
+    for name, field in fields.items():
+        if name in data:
+            values[name] = _value(hints[name], data[name], f"{where}: field {name!r}")
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise UsageError(f"{where}: field {name!r} is missing (written by another version? make it again)")
+    return cls(**values)
+
+
+def _value(hint: Any, data: Any, where: str) -> Any:
+    """Return `data` as the type `hint`; containers and unions are followed, everything else must match."""
+    if type(data) is hint or hint is Any:
+        return data
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _one_of(arguments, data, where)
+    if origin is tuple and isinstance(data, list):
+        return tuple(_value(arguments[0], item, where) for item in data)
+    if origin is dict and isinstance(data, dict):
+        return {key: _value(arguments[1], item, where) for key, item in data.items()}
+    if dataclasses.is_dataclass(hint):
+        return from_json(hint, data, where)  # type: ignore[arg-type]
+    if hint is float and type(data) in (int, float):
+        return float(data)
+    raise UsageError(f"{where} is {json.dumps(data)[:40]}, expected {getattr(hint, '__name__', hint)}")
+
+
+def _one_of(hints: tuple[Any, ...], data: Any, where: str) -> Any:
+    """Return `data` as the first of the types that it fits; the complaint is that of the first one."""
+    if data is None and type(None) in hints:
+        return None
+    complaint: UsageError | None = None
+    for hint in hints:
+        if hint is not type(None):
+            try:
+                return _value(hint, data, where)
+            except UsageError as error:
+                complaint = complaint or error
+    raise complaint or UsageError(f"{where} must be null")
+
+
+def without_defaults(record: Any) -> dict[str, Any]:
+    """Return the fields of `record` that differ from their default, as JSON, nested records likewise.
+
+    What is hashed is this and not the whole record, so that a field added later, whose default means
+    what was done before, leaves the identity of old records alone. A default is therefore never changed.
+    """
+    kept = {}
+    kind: Any = type(record)
+    for name, default in _fields(kind):
+        value = getattr(record, name)
+        if default is dataclasses.MISSING or value != default:
+            inner: Any = type(value)
+            kept[name] = without_defaults(value) if _fields(inner) else to_json(value)
+    return kept
+
+
+def bytes_hash(data: bytes, length: int = 16) -> str:
+    """Return the first `length` hexadecimal digits of the sha256 of `data`."""
+    return hashlib.sha256(data).hexdigest()[:length]
+
+
+def content_hash(data: Any, length: int = 12) -> str:
+    """Return the first `length` hexadecimal digits of the sha256 of `data` as canonical JSON."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return bytes_hash(text.encode(), length)

@@ -1,0 +1,123 @@
+"""Fields that a plan may set or vary: which there are, and how their values are written."""
+
+import typing
+from dataclasses import dataclass
+from functools import cache
+from types import NoneType
+from typing import Any
+
+from planners.architecture.shape import CHOICES, Shape
+from planners.matching.frame import LARGEST, MOE_STYLE, Geometry
+from planners.records.errors import UsageError
+from planners.records.quantity import parse_quantity
+from planners.spec import Router, Training
+
+CONCERNS = {
+    "dense": ("style", "dense", "training"),
+    "moe": ("style", "experts", "sizes", "router", "training"),
+    "given": ("router", "training"),
+}
+"""Kinds of field that have a part in a kind of arm; the shape of a given arm is its own."""
+_MATCHED = ("d_model", "n_layers", "n_heads", "d_ff", "n_experts", "top_k", "d_expert", "d_shared", "vocab_size")
+_DECIDED = ("D", "U", "seed", "init_from", "objective", "betas")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Varied:
+    """A field and its values. One value sets it; several are crossed with those of other fields.
+
+    Raises UsageError for a field that there is not and a value that is none of its kind.
+    """
+
+    field: str
+    """Name of the field, e.g. norm, router.renormalise, mu, weight_decay, dense.n_layers."""
+    values: tuple[Any, ...]
+    """Its values."""
+
+    def __post_init__(self) -> None:
+        hint = _known(self.field)[1]
+        if not self.values or len(set(self.values)) < len(self.values):
+            raise UsageError(f"{self.field} has no value, or one of them twice: {list(self.values)}")
+        for value in self.values:
+            known = CHOICES.get(self.field)
+            if not _fits(value, hint) or (known and value not in known):
+                wanted = f"one of {', '.join(known)}" if known else _words(hint)
+                raise UsageError(f"{self.field} {_written(value)!r} is not {wanted}")
+
+
+@cache
+def variable() -> dict[str, tuple[str, Any]]:
+    """Return the kind and the type of every field that can be varied.
+
+    Kinds: style of all shapes, of experts alone; sizes of the MoE backbone, of the dense arm (dense.NAME); router
+    (router.NAME); training.
+    """
+    of = typing.get_type_hints
+    style = {name: hint for name, hint in of(Shape).items() if name not in _MATCHED}
+    sizes, router, training = of(Geometry), of(Router), of(Training)
+    return {
+        **{name: ("experts" if name in MOE_STYLE else "style", hint) for name, hint in style.items()},
+        **{name: ("sizes", hint) for name, hint in sizes.items()},
+        **{f"dense.{name}": ("dense", sizes[name]) for name in ("d_model", "n_layers", "n_heads", "zeta")},
+        **{f"router.{name}": ("router", hint) for name, hint in router.items()},
+        **{name: ("training", hint) for name, hint in training.items() if name not in _DECIDED},
+        "recipe": ("training", str),
+    }
+
+
+def kind_of(field: str) -> str:
+    """Return the kind of a field."""
+    return _known(field)[0]
+
+
+def _known(field: str) -> tuple[str, Any]:
+    if field not in variable():
+        raise UsageError(f"{field!r} is no field that a plan can vary; there are {', '.join(variable())}")
+    return variable()[field]
+
+
+def parse_varied(text: str, flag: str = "--vary") -> Varied:
+    """Return what FIELD=a,b,c says: numbers, true and false, none, or words, as the field has them."""
+    field, equals, values = text.partition("=")
+    if not equals or not values:
+        raise UsageError(f"{flag} {text!r} is not FIELD=VALUE,VALUE…")
+    hint = _known(field)[1]
+    return Varied(
+        field=field, values=tuple(_parsed(item.strip(), hint, f"{flag} {field}") for item in values.split(","))
+    )
+
+
+def label(field: str, value: Any) -> str:
+    """Return how the label of an arm names a varied value."""
+    return f"{field}={_written(value)}"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _parsed(text: str, hint: Any, name: str) -> Any:
+    kinds = typing.get_args(hint) or (hint,)
+    if text in ("none", "null") and NoneType in kinds:
+        return None
+    if bool in kinds:
+        return {"true": True, "false": False}.get(text, text)
+    if str in kinds:
+        return text
+    number = 0.0 if text in ("0", "0.0") else parse_quantity(text, name)
+    if int in kinds and number > LARGEST:
+        raise UsageError(f"{name} {text!r} is too large; {LARGEST:,} is the most")
+    return int(number) if int in kinds and number.is_integer() else number
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    kinds = typing.get_args(hint) or (hint,)
+    return type(value) in kinds or (type(value) is int and float in kinds)
+
+
+def _words(hint: Any) -> str:
+    kinds = typing.get_args(hint) or (hint,)
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", NoneType: "none"}
+    return " or ".join(names[kind] for kind in kinds)

@@ -1,0 +1,1 @@
+"""Every figure that a report can show, drawn from a simulated study."""

@@ -1,0 +1,138 @@
+"""A simulated study that has everything a figure can show: budgets, sizes, repeated data, times, loads, loss curves.
+
+Its losses come from a known curve with noise and its times from a made-up speed. Every record of it says `simulated`.
+"""
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jobs.record import Environment, RoutingHealth, RunRecord, collect, planned, write_record
+from planners import Corpus, Data, Question, RunSpec, Study, make_plan, preset
+from planners.records.files import write_jsonl
+from planners.records.json import to_json
+from planners.varied_fields import Varied
+
+BUDGETS = replace(
+    preset("smoke"), study="sample", budgets=(5e11, 1e12, 2e12), top_ks=(0, 1, 2, 4, 8, 16), seeds=(0, 1, 2),
+    unique_tokens=("fresh", "strict"), controls=("optimal", "active:K4"),
+)  # fmt: skip
+"""Three budgets, six arms, three seeds, fresh and repeated data, two dense controls."""
+SIZES = replace(
+    BUDGETS, study="sample-sizes", budgets=(5e11, 2e12), total_params=(296e3, 600e3),
+    unique_tokens="fresh", controls=(),
+    moe=replace(BUDGETS.moe, d_expert=16), dense=replace(BUDGETS.dense, d_model=None, n_layers=None, n_heads=None),
+)  # fmt: skip
+"""Two sizes at two budgets."""
+ROUTERS = replace(
+    preset("smoke"), study="sample-routers", budgets=(5e11,), top_ks=(0, 2),
+    vary=(Varied(field="router.jitter", values=(0.0, 0.01, 0.05)),
+          Varied(field="router.capacity_factor", values=(1.0, 1.25, 1.5))),
+)  # fmt: skip
+"""A grid of router settings."""
+ALONE = replace(BUDGETS, study="sample-a", budgets=(1e12,), unique_tokens="fresh", controls=())
+PAIR = (ALONE, replace(ALONE, study="sample-b", seeds=(3, 4, 5, 6)))
+"""Two studies of the same arms with other seeds."""
+SAMPLES = {
+    "A study of three budgets, fresh and repeated data": BUDGETS,
+    "A study of two sizes at two budgets": SIZES,
+    "A study of router settings": ROUTERS,
+}
+"""What a gallery calls a study -> its question."""
+TRUTH = {"best": 0.19, "bend": 0.08, "skew": -0.02, "move": -0.15, "dense": 0.03}
+NOISE = 0.006
+"""SD of a run, and of what a seed adds to its runs, nats per token."""
+CORPUS = Corpus(
+    data=Data(name="simulated tokens", fingerprint="0" * 16), vocab_size=256, train_tokens=10**11,
+    validation_tokens=10**7,
+)  # fmt: skip
+NOWHERE = Environment(
+    version="simulated", commit=None, code="simulated", python="none", torch="none", device="simulated",
+    host="simulated",
+    started="2000-01-01T00:00:00Z", ended="2000-01-01T00:00:00Z",
+)  # fmt: skip
+REPEATED = 0.008
+"""Loss of one unit of (epochs - 1)^2 / (2 epochs), nats."""
+SPEED, UTILISATION = 4e9, 0.6
+"""FLOP/s of a dense arm, and the share of it that a MoE arm reaches: made up."""
+LINES = 60
+"""Lines of a loss curve."""
+
+
+def write_sample(folder: Path, question: Question = BUDGETS) -> Study:
+    """Write `question` as a study of simulated runs, fitted, into `folder` and return it; the same each time."""
+    study = Study(folder)
+    plan = make_plan(question, CORPUS)
+    study.write(plan)
+    for spec, loss in zip(plan.runs, _losses(plan.runs), strict=True):
+        write_record(study, _record(spec, loss))
+        write_jsonl(study.run_folder(spec.run_id) / "metrics.jsonl", list(_curve(spec, loss)))
+    collect(study)
+    _fit(study)
+    return study
+
+
+def _losses(specs: tuple[RunSpec, ...]) -> list[float]:
+    import numpy as np
+
+    from fits.runs.table import from_records
+    from fits.simulate.coverage import Noise
+    from fits.simulate.truth import truth_of
+
+    table = from_records([{**planned(spec), "loss": 1.0} for spec in specs], source="simulated")
+    noise = Noise(sd=NOISE, seed_sd=NOISE).draw(table, np.random.default_rng(0))
+    repeats = np.maximum(table.numbers("epochs") - 1, 0)
+    size = -0.03 * np.log(table.numbers("N") / 296e3)
+    losses = truth_of("cubic", TRUTH, table).losses(table) + noise + size * table.routed()
+    return [float(loss) for loss in losses + REPEATED * repeats**2 / (2 * (repeats + 1))]
+
+
+def _record(spec: RunSpec, loss: float) -> RunRecord:
+    draw = random.Random(spec.run_id)
+    speed = SPEED * (1 if spec.shape.is_dense else UTILISATION) * draw.uniform(0.97, 1.03)
+    seconds = spec.C / speed
+    health = RoutingHealth(
+        max_load=1.3 + 4 / spec.shape.top_k ** 0.7 * draw.uniform(0.8, 1.2), load_cv=0.3, dropped=0.0,
+        dead_experts=draw.randint(0, 2) if spec.shape.top_k == 1 else 0, entropy=draw.uniform(0.82, 0.9),
+    ) if not spec.shape.is_dense else None  # fmt: skip
+    return RunRecord(
+        spec=spec, state="done", loss=loss, bpb=loss / math.log(2) / 2, D_seen=spec.training.D, wall_s=1.05 * seconds,
+        tokens_per_s=spec.training.D / seconds, peak_memory_bytes=400_000_000, routing=health, environment=NOWHERE,
+        flags=("simulated",),
+    )  # fmt: skip
+
+
+def _curve(spec: RunSpec, loss: float) -> Iterator[dict[str, float]]:
+    draw = random.Random(spec.run_id)
+    for line in range(1, LINES + 1):
+        share = line / LINES
+        mean = loss + 2.8 * (1 / (1 + 30 * share) - 1 / 31) + draw.gauss(0, 0.02)
+        yield {"step": line, "D": float(spec.training.D * line // LINES), "loss": mean}
+
+
+def _fit(study: Study) -> None:
+    """Fit the cubic to each series, and look for what `scaling.fit` looks for beside it."""
+    from fits import fit_law, read_table, write_fit
+    from fits.compare.laws import comparisons
+    from fits.drift.constancy import constancy
+    from fits.repeats.pairs import has_pairs, repeats
+    from fits.repeats.reuse import reuse
+    from fits.runs.series import series
+    from planners.records.files import write_json
+
+    table, question = read_table(study.runs_csv), study.asked().question
+    for name, part in series(table).items():
+        write_fit(
+            study.fits, fit_law(part, "cubic", margin=question.margin), name="-".join(filter(None, ("cubic", name)))
+        )
+    fresh = table.only(~repeats(table))
+    found: dict[str, Any] = {"comparison": comparisons(fresh, ["cubic", "quadratic", "spline"])}
+    if len(question.budgets) > 1:
+        found["constancy"] = constancy(series(fresh))
+    if has_pairs(table):
+        found["reuse"] = reuse(table, margin=question.margin)
+    for name, value in found.items():
+        write_json(study.fits / f"{name}.json", to_json(value))

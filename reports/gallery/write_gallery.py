@@ -1,0 +1,63 @@
+"""The gallery: every figure of the registry on one page, to see what a report can show and to judge its style.
+
+Figures of a study are drawn from simulated studies, the others from the published numbers that are shipped.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from reports.gallery.simulated_sample import PAIR, SAMPLES, write_sample
+from reports.page.number_text import counted
+from reports.page.page import Page, Section
+from reports.page.picture import Picture, pictures
+from reports.page.write_page import write_page
+from reports.papers import REPRODUCTIONS, Reproduction
+from reports.study.evidence import read_evidence
+from reports.study.figures import FIGURES, figures_of
+from reports.study.write_report import Report
+from reports.versus.compare import against
+
+QUESTION = "What does each figure of a report look like?"
+STATE = "The figures of a study are simulated: they show a style and no finding."
+
+
+def write_gallery(folder: Path, reproductions: Mapping[str, Callable[[], Reproduction]] = REPRODUCTIONS) -> Report:
+    """Write the page of all figures to `folder`; those of the published studies are of `reproductions`."""
+    sections = (*_studies(), *_published(reproductions))
+    count = sum(len(section.pictures) for section in sections)
+    answer = f"{counted(count, 'figure')} in one style, each readable in grey and by colour-blind readers."
+    page = Page(
+        kind="Gallery", title="Figures", question=QUESTION, answer=answer, state=(STATE,), sections=sections,
+        footer="Simulated where a figure says so; else drawn from the published numbers that it names.",
+    )  # fmt: skip
+    files = write_page(folder, page, {"figures": list(page.pictures)})
+    return Report(answer=answer, checks=(), complete=True, gaps=(), folder=folder, files=files)
+
+
+def _studies() -> Iterator[Section]:
+    """Yield the figures of simulated studies, each for the first that has data for it, and of two side by side."""
+    shown: set[str] = set()
+    for title, question in SAMPLES.items():
+        with TemporaryDirectory() as folder:
+            evidence = read_evidence(write_sample(Path(folder) / question.study, question))
+            wanted = {name: figure for name, figure in figures_of("study").items() if name not in shown}
+            found = pictures(wanted, evidence)
+        shown |= set(found)
+        yield _section(title, found)
+    with TemporaryDirectory() as folder:
+        a, b = (read_evidence(write_sample(Path(folder) / question.study, question)) for question in PAIR)
+        yield _section("Two studies side by side", pictures(figures_of("versus"), against(a, b)))
+
+
+def _published(reproductions: Mapping[str, Callable[[], Reproduction]]) -> Iterator[Section]:
+    for name in dict.fromkeys(figure.of for figure in FIGURES.values()):
+        if name in reproductions:
+            made = reproductions[name]()
+            yield _section(
+                f"Published: {made.data.source.removeprefix('published: ')}", pictures(figures_of(name), made.data)
+            )
+
+
+def _section(title: str, found: dict[str, Picture]) -> Section:
+    return Section(title=title, pictures=tuple(found.values()))

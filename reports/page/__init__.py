@@ -1,0 +1,1 @@
+"""The parts of any page: text, tables, figures, HTML and Markdown."""

@@ -1,0 +1,53 @@
+"""Writing a report: a page, its figures and its tables into one folder, the same bytes for the same page."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from planners.records.errors import UsageError
+from planners.records.files import read_json, write_with
+from reports.page.page import Page, to_html, to_markdown
+
+SUMMARY = "summary.json"
+KINDS = ("figures", "tables")
+
+
+def write_page(folder: Path, page: Page, summary: dict[str, Any]) -> tuple[str, ...]:
+    """Write `page` and the numbers of `summary` to `folder`; return the files, relative to it, report.html first.
+
+    report.html, report.md, figures/NAME.svg, .pdf and .png, tables/NAME.csv, .md and .tex, and summary.json, which is
+    written last and lists them. Each file is written atomically; figures and tables of an earlier report that this one
+    no longer has are removed.
+    """
+    texts = {"report.html": to_html(page), "report.md": to_markdown(page)}
+    for name, table in page.tables.items():
+        forms = {"csv": table.csv(), "md": table.markdown(), "tex": table.latex()}
+        texts |= {f"tables/{name}.{extension}": text for extension, text in forms.items()}
+    files = {name: _bytes(text) for name, text in texts.items()}
+    for name, picture in page.pictures.items():
+        files |= {f"figures/{name}.{extension}": content for extension, content in picture.files.items()}
+    names = (*files, SUMMARY)
+    files[SUMMARY] = _bytes(
+        json.dumps({**summary, "files": names}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    )
+    for name in _earlier(folder) - set(names):
+        (folder / name).unlink(missing_ok=True)
+    for name, content in files.items():
+        path = folder / name
+        if not (path.is_file() and path.read_bytes() == content):
+            write_with(path, lambda file, content=content: file.write(content))  # type: ignore[misc]
+    return names
+
+
+def _bytes(text: str) -> bytes:
+    """Return `text` as UTF-8; half a surrogate pair, as in a file name of another encoding, is a question mark."""
+    return text.encode(errors="replace")
+
+
+def _earlier(folder: Path) -> set[str]:
+    """Return the figures and tables that the summary in `folder` lists; none where it cannot be read."""
+    try:
+        listed = read_json(folder / SUMMARY).get("files", [])
+        return {name for name in listed if Path(name).parent.as_posix() in KINDS}
+    except (UsageError, AttributeError, TypeError):
+        return set()

@@ -1,0 +1,40 @@
+"""How the arms of a study are marked and grouped, alike in all of its figures."""
+
+from collections.abc import Iterable
+
+from reports.page.figure import DENSE, SERIES, Mark
+from reports.page.labels import shortened
+from reports.study.arm_series import Series
+from reports.study.evidence import Arm, Evidence
+
+
+def marks(arms: Iterable[Arm]) -> dict[str, Mark]:
+    """Return how each arm of a series is drawn, by label: dense arms black, MoE arms in turn from the lowest rate."""
+    known = list(arms)
+    moe = sorted((arm for arm in known if not arm.is_dense), key=lambda arm: arm.spec.r_a)
+    found = {arm.label: _mark(at) for at, arm in enumerate(moe)}
+    return {arm.label: found.get(arm.label, DENSE) for arm in known}
+
+
+def names_of(arms: Iterable[Arm]) -> dict[str, str]:
+    """Return the name of each arm of a series, by label, without what all of them share: K4 for `K4 U=fresh`."""
+    known = list(arms)
+    moe, dense = ([arm for arm in known if arm.is_dense == kind] for kind in (False, True))
+    found = dict(zip([arm.label for arm in moe], shortened([arm.name for arm in moe]), strict=True))
+    plain = ["dense"] if len(dense) == 1 else shortened([arm.name for arm in dense])
+    return found | dict(zip([arm.label for arm in dense], plain, strict=True))
+
+
+def _mark(at: int) -> Mark:
+    """Return the mark of the arm number `at`; beyond SERIES its colours come again with other dashes and markers."""
+    turn, place = divmod(at, len(SERIES))
+    line, marker = SERIES[(place + turn) % len(SERIES)].line, SERIES[(place + 2 * turn) % len(SERIES)].marker
+    return Mark(color=SERIES[place].color, marker=marker, line=line)
+
+
+def groups_of(evidence: Evidence) -> list[Series]:
+    """Return the series, or each budget as it stands where no series has two rates to compare."""
+    if any(len({arm.spec.r_a for arm in group.moe}) > 1 for group in evidence.series):
+        return evidence.series
+    done = {C: tuple(arm for arm in evidence.at(C) if arm.done) for C in evidence.budgets}
+    return [Series(name="", arms=a, controls=(), fit=None) for a in done.values() if a]

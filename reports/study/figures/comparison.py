@@ -1,0 +1,81 @@
+"""Laws compared on the same runs: by AICc, and by how well each foretells runs it was not shown."""
+
+from typing import TYPE_CHECKING
+
+from reports.page.figure import SERIES, Figure, key, panels
+from reports.page.number_text import counted
+from reports.study.arm_series import written
+from reports.study.evidence import Evidence
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fits.compare.laws import Comparison, Score
+
+ROW = 0.42
+"""Inches from one law to the next."""
+
+
+def draw(evidence: Evidence, axes: "Axes") -> None:
+    """Draw one row a law: AICc above the lowest on the left, errors of what was held out on the right."""
+    found = evidence.comparisons
+    laws = list(dict.fromkeys(score.law for each in found for score in each.scores))
+    left, right = panels(axes, 2, columns=2, height=0.6 + ROW * len(laws), sharey=True)
+    for at, each in enumerate(found):
+        dodge = 0.6 * ((at + 0.5) / len(found) - 0.5)
+        _points(each, [score.delta for score in each.scores], laws, at, dodge, left)
+        _points(each, [_percent(score) for score in each.scores], laws, at, dodge, right)
+    left.set_yticks(range(len(laws)), laws)
+    left.set_ylim(len(laws) - 0.5, -0.5)
+    left.set_xlabel("AICc above the lowest")
+    right.set_xlabel("held-out error of L  (%)")
+    for panel in (left, right):
+        panel.margins(x=0.1)
+        panel.set_xlim(0, panel.get_xlim()[1])
+    if len(found) > 1:
+        key([left], columns=2)
+
+
+def _percent(score: "Score") -> float | None:
+    return None if score.error is None else 100 * score.error
+
+
+def _points(
+    each: "Comparison", values: list[float | None], laws: list[str], at: int, dodge: float, axes: "Axes"
+) -> None:
+    mark = SERIES[at % len(SERIES)]
+    known = [(x, laws.index(score.law) + dodge) for x, score in zip(values, each.scores, strict=True) if x is not None]
+    axes.plot(
+        [x for x, _ in known], [y for _, y in known], linestyle="none", marker=mark.marker, color=mark.color,
+        markersize=6, label=written(each.data), gid=f"laws {each.data}", clip_on=False,
+    )  # fmt: skip
+
+
+def has_data(evidence: Evidence) -> bool:
+    """Whether laws were compared."""
+    return any(score.delta is not None for each in evidence.comparisons for score in each.scores)
+
+
+def caption(evidence: Evidence) -> str:
+    """Return what the figure shows, with n and source."""
+    n = sum(each.scores[0].n for each in evidence.comparisons)
+    by = " and ".join(dict.fromkeys(each.by for each in evidence.comparisons))
+    return (
+        "Left: AICc of each law above that of the best on the same runs (a difference under 2 decides nothing). Right: "
+        f"root mean square error of ln L where each group of one {by} is foretold from the others. "
+        f"n = {counted(n, 'run')}, {evidence.source}."
+    )
+
+
+def alt(evidence: Evidence) -> str:
+    """Return the figure in words."""
+    said = []
+    for each in evidence.comparisons:
+        scores = [f"{s.law} {s.delta:.1f}" for s in each.scores if s.delta is not None]
+        said.append(f"{each.data}: {', '.join(scores)}")
+    return f"AICc above the lowest, by law. {'; '.join(said)}."
+
+
+FIGURE = Figure(
+    title="Laws compared", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt, size=(5.0, 2.2)
+)

@@ -1,0 +1,64 @@
+"""Cost: device-hours of each run, its speed, and how much of it is compute that the budget counts."""
+
+from typing import TYPE_CHECKING
+
+from jobs.record import RunRecord
+from reports.page.figure import Figure
+from reports.page.number_text import counted, flops, percent
+from reports.study.equal_time import hours
+from reports.study.evidence import Evidence
+from reports.study.figures.rows import Quantity, arms_of, draw_rows
+from reports.study.study_checks import actual_C
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def _speed(record: RunRecord) -> float | None:
+    taken = hours(record)
+    return actual_C(record) / (3600 * taken) if taken else None
+
+
+QUANTITIES = (
+    Quantity(head="device-hours", value=hours, write=lambda h: f"{h:.3g}", from_zero=True),
+    Quantity(
+        head="C / device-second\nFLOP/s",
+        value=_speed,
+        write=lambda speed: flops(speed) if speed else "0",
+        from_zero=True,
+    ),
+    Quantity(head="MFU", value=lambda record: record.mfu, write=percent, from_zero=True),
+)
+
+
+def draw(evidence: Evidence, axes: "Axes") -> None:
+    """Draw hours and speed of each finished run."""
+    draw_rows(arms_of(evidence), QUANTITIES, axes)
+
+
+def has_data(evidence: Evidence) -> bool:
+    """Whether any finished run took a measured time."""
+    return any(hours(record) is not None for arm in evidence.arms for record in arm.done)
+
+
+def caption(evidence: Evidence) -> str:
+    """Return what the figure shows, with the total, n and source."""
+    taken = [h for arm in evidence.arms for record in arm.done if (h := hours(record)) is not None]
+    return (
+        "Device-hours of each finished run (wall time with evaluation × devices × CPU threads) and the FLOPs of its "
+        f"budget ({evidence.question.flops_convention} convention) per device-second: what is lost between equal C and "
+        f"equal time. {sum(taken):.3g} device-hours in all, n = {counted(len(taken), 'run')}, {evidence.source}."
+    )
+
+
+def alt(evidence: Evidence) -> str:
+    """Return the figure in words, arm by arm."""
+    said = []
+    for arm in arms_of(evidence):
+        taken = [h for record in arm.done if (h := hours(record)) is not None]
+        if taken:
+            said.append(f"{arm.label} {sum(taken) / len(taken):.3g}")
+    return f"Device-hours a run, mean of each arm: {'; '.join(said)}."
+
+
+FIGURE = Figure(title="Cost", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt, size=(5.0, 2.6))

@@ -1,0 +1,138 @@
+"""MoE less dense: by how much the loss of the MoE arms lies below that of the dense arm, and where the two cross."""
+
+from typing import TYPE_CHECKING
+
+from reports.page.figure import BAND, FAINT, INK, MOE, Figure, columns_of, key, panels
+from reports.page.labels import place
+from reports.page.number_text import counted, percent
+from reports.page.scales import log_axis
+from reports.study.arm_series import Series, heading
+from reports.study.evidence import Arm, Evidence
+from reports.study.figures.activation import POINTS, drawable
+from reports.study.figures.arms import names_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fits.result import FitResult
+
+
+def draw(evidence: Evidence, axes: "Axes") -> None:
+    """Draw the difference of each MoE run to the dense run of its seed, and the fitted curve less the dense mean."""
+    groups = compared(evidence)
+    columns = columns_of(len(groups))
+    cut = panels(axes, len(groups), columns=columns, sharex=True, sharey=True)
+    for group, panel in zip(groups, cut, strict=True):
+        _panel(group, panel)
+        if len(groups) > 1:
+            panel.set_title(heading(group, groups))
+    for panel in cut:
+        log_axis(panel, "x", [arm.spec.r_a for group in groups for arm in group.moe], percent)
+        panel.tick_params(labelbottom=panel in cut[-columns:])
+    for panel in cut[-columns:]:
+        panel.set_xlabel("activation rate  r_a = N_a / N")
+    cut[0].margins(y=0.2)
+    canvas = cut[0].get_figure(root=True)
+    assert canvas is not None
+    canvas.supylabel("loss of MoE less that of dense  (nats/token)", fontsize=9.5)
+    key(cut)
+    for group, panel in zip(groups, cut, strict=True):
+        names, dense = names_of(group.moe), group.dense[0]
+        tops = [(arm.spec.r_a, max(differences(arm, dense)), names[arm.label]) for arm in group.moe]
+        place(panel, tops, where=("above", "below"))
+
+
+def compared(evidence: Evidence) -> list[Series]:
+    """Return the series in which MoE arms and a dense arm share a seed."""
+    return [
+        group for group in evidence.series if group.dense and all(differences(a, group.dense[0]) for a in group.moe)
+    ]
+
+
+def differences(arm: Arm, dense: Arm) -> list[float]:
+    """Return loss less that of the dense run of the same seed, of each seed that both have."""
+    known = {record.spec.training.seed: record.loss for record in dense.done}
+    pairs = [(record.loss, known.get(record.spec.training.seed)) for record in arm.done]
+    return [ours - theirs for ours, theirs in pairs if ours is not None and theirs is not None]
+
+
+def _panel(group: Series, axes: "Axes") -> None:
+    dense = group.dense[0]
+    axes.axhline(0, color=INK, linewidth=1, linestyle=(0, (4, 2)), label="dense, same N, C and seed", zorder=2)
+    for arm in group.moe:
+        values = differences(arm, dense)
+        axes.plot(
+            [arm.spec.r_a] * len(values), values, linestyle="none", marker=MOE.marker, color=MOE.color,
+            markerfacecolor="white", markersize=4.5, markeredgewidth=0.9, gid=f"difference {arm.label}", zorder=4,
+        )  # fmt: skip
+    level = dense.mean("loss")
+    if group.fit is not None and level is not None and drawable(group.fit.result):
+        _curve(group.fit.result, level, axes)
+        _crossings(group.fit.result, dense.spec.arm, axes)
+
+
+def _curve(fit: "FitResult", level: float, axes: "Axes") -> None:
+    """Draw the fitted curve less the mean loss of the dense arm."""
+    import numpy as np
+
+    from fits.curve.fit_curve import curve
+
+    r_a = np.geomspace(fit.domain["r_a"][0], fit.domain["r_a"][1], POINTS)
+    loss, low, high = curve(fit, r_a)
+    if low is not None and high is not None:
+        label = "95 % band of the MoE curve"
+        axes.fill_between(r_a, low - level, high - level, color=BAND, alpha=0.55, linewidth=0, label=label, zorder=1)
+    axes.plot(
+        r_a, loss - level, color=FAINT if low is None else INK, linewidth=1.3, label=f"{fit.law} in ln r_a", gid="fit"
+    )
+
+
+def _crossings(fit: "FitResult", dense: str, axes: "Axes") -> None:
+    """Mark where the curve rises to the loss of the arm `dense`, with its interval."""
+    for crossing in fit.crossings:
+        if crossing.value is None or crossing.dense != dense:
+            continue
+        low, high = crossing.lo or fit.domain["r_a"][0], crossing.hi or fit.domain["r_a"][1]
+        axes.plot([low, high], [0, 0], color=INK, linewidth=4, solid_capstyle="butt", gid="interval", zorder=5)
+        axes.plot(
+            [crossing.value], [0], linestyle="none", marker="D", color=INK, markeredgecolor="white", markersize=7,
+            label="crossing, 95 % interval", gid="crossing", zorder=6,
+        )  # fmt: skip
+
+
+def has_data(evidence: Evidence) -> bool:
+    """Whether MoE arms and a dense arm of their budget share a seed."""
+    return bool(compared(evidence))
+
+
+def caption(evidence: Evidence) -> str:
+    """Return what the figure shows, with n and source."""
+    n = sum(len(differences(arm, group.dense[0])) for group in compared(evidence) for arm in group.moe)
+    return (
+        "Final validation loss of each MoE run less that of the dense run of the same N, C and seed, against "
+        "activation rate (log axis): below zero MoE is lower. The line is the fitted MoE curve less the mean of the "
+        f"dense arm; its band holds no noise of that mean. {_said(evidence)}n = {counted(n, 'pair')} of runs, "
+        f"{evidence.source}."
+    )
+
+
+def _said(evidence: Evidence) -> str:
+    found = [
+        each
+        for group in compared(evidence) if group.fit
+        for each in group.fit.result.crossings if each.dense == group.dense[0].spec.arm
+    ]  # fmt: skip
+    met = sum(each.value is not None for each in found)
+    return f"Crossings within the sampled rates: {met}. " if found else ""
+
+
+def alt(evidence: Evidence) -> str:
+    """Return the figure in words, arm by arm."""
+    said = []
+    for group in compared(evidence):
+        means = [(arm.label, differences(arm, group.dense[0])) for arm in group.moe]
+        said += [f"{label}: {sum(values) / len(values):+.4f}" for label, values in means]
+    return f"Loss of the MoE arms less that of dense, nats per token: {'; '.join(said)}."
+
+
+FIGURE = Figure(title="MoE against dense", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt)

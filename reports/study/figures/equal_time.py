@@ -1,0 +1,94 @@
+"""Loss against activation rate at equal measured device-time, beside equal FLOPs: what lower utilisation costs MoE."""
+
+import math
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from reports.page.figure import INK, MOE, Figure, key, panels
+from reports.page.labels import place, shortened
+from reports.page.number_text import counted, flops, listed, nats, percent
+from reports.page.scales import log_axis
+from reports.study.equal_time import Sum, equal
+from reports.study.evidence import Arm, Evidence
+from reports.study.figures.reuse import half_width
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def draw(evidence: Evidence, axes: "Axes") -> None:
+    """Draw loss against r_a at equal C above, at equal device-time below."""
+    chosen = equal(evidence)
+    assert chosen is not None
+    above, below = panels(axes, 2, height=2.3, sharex=True, sharey=True)
+    losses = {arm.name: (arm.spec.r_a, _mean(arm)) for arm in chosen.here.moe}
+    then = {name: (each.arm.spec.r_a, each.loss) for name, each in chosen.found.items()}
+    above.set_title(f"equal compute: C = {flops(chosen.here.C)} FLOPs")
+    below.set_title(f"equal time: {chosen.hours:.3g} device-hours, what dense takes for it")
+    for panel, points, how in ((above, losses, "measured"), (below, then, "interpolated")):
+        _panel(points, chosen.dense, how, panel)
+        panel.set_ylabel("loss  (nats/token)")
+        log_axis(panel, "x", [*(rate for rate, _ in losses.values()), 1.0], percent)
+        panel.margins(y=0.25)
+    below.set_xlabel("activation rate  r_a = N_a / N")
+    key([above, below], columns=1)
+    names = dict(zip(losses, shortened(list(losses)), strict=True))
+    for panel, points in ((above, losses), (below, then)):
+        tops = [(rate, loss + (half or 0.0), names[name]) for name, (rate, (loss, half)) in points.items()]
+        place(panel, tops, where=("above", "right", "left"))
+
+
+def _mean(arm: Arm) -> Sum:
+    losses = [record.loss for record in arm.done if record.loss is not None]
+    return fmean(losses), half_width(losses)
+
+
+def _panel(points: dict[str, tuple[float, Sum]], dense: Arm, how: str, axes: "Axes") -> None:
+    ordered = sorted(points.values())
+    rates, means = [rate for rate, _ in ordered], [loss for _, (loss, _) in ordered]
+    halves = [half or 0.0 for _, (_, half) in ordered]
+    axes.errorbar(
+        rates, means, yerr=halves, color=MOE.color, marker=MOE.marker, markersize=6, linewidth=0.9, elinewidth=1.3,
+        markerfacecolor=MOE.color if how == "measured" else "white", capsize=2.5,
+        label=f"MoE, {how}: mean over seeds, 95 % interval", zorder=3,
+    )  # fmt: skip
+    axes.plot(rates, means, linestyle="none", gid=how)
+    level = dense.mean("loss") or math.nan
+    axes.axhline(level, color=INK, linewidth=1, linestyle=(0, (4, 2)), label="dense, measured", gid="dense", zorder=2)
+    axes.plot([1.0], [level], color=INK, marker="s", markersize=6, linestyle="none", zorder=3)
+
+
+def has_data(evidence: Evidence) -> bool:
+    """Whether the budgets of two MoE arms or more span the time of a dense arm."""
+    return equal(evidence) is not None
+
+
+def caption(evidence: Evidence) -> str:
+    """Return what the figure shows, how the losses at equal time came about, with n and source."""
+    chosen = equal(evidence)
+    assert chosen is not None
+    n = sum(len(arm.done) for one in chosen.series for arm in (*one.moe, one.dense[0]))
+    left = (
+        f"Left out, since their budgets do not span that time: {listed(chosen.left_out)}. " if chosen.left_out else ""
+    )
+    return (
+        "Final validation loss against activation rate (log axis), above at equal FLOPs, below at the device-time "
+        "that the dense arm takes for them (wall time with evaluation × devices × CPU threads, on the machine that "
+        "trained). Below, the mean loss of a MoE arm is interpolated, linear in ln time, between its runs of "
+        "neighbouring budgets, each with a schedule of its own; its interval is that of the losses, the times are "
+        f"taken as they are. {left}n = {counted(n, 'run')}, {evidence.source}."
+    )
+
+
+def alt(evidence: Evidence) -> str:
+    """Return the figure in words, arm by arm."""
+    chosen = equal(evidence)
+    assert chosen is not None
+    said = [
+        f"{name}: {nats(each.arm.mean('loss') or math.nan)} at equal C, {nats(each.loss[0])} at equal time"
+        for name, each in chosen.found.items()
+    ]
+    return f"Loss in nats per token; dense {nats(chosen.dense.mean('loss') or math.nan)}. {'; '.join(said)}."
+
+
+FIGURE = Figure(title="Loss at equal device-time", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt)

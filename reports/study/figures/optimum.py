@@ -1,0 +1,135 @@
+"""Where the loss is lowest over compute: r_a* with its interval at each budget, and what it were, were it constant."""
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from planners.records.quantity import format_quantity
+from reports.page.figure import BAND, INK, SERIES, Figure, Mark, key
+from reports.page.number_text import counted, flops, percent
+from reports.page.scales import log_axis
+from reports.study.arm_series import Series
+from reports.study.evidence import Evidence
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fits.result import Optimum
+
+DODGE = 1.035
+"""Factor in C between series at one budget, so that their intervals do not cover each other."""
+
+
+def draw(evidence: Evidence, axes: "Axes") -> None:
+    """Draw r_a* against C, one mark a kind of series, over the value that all would share were it constant."""
+    log_axis(axes, "y", [end for one in placed(evidence) for end in _ends(one)], percent, room=1.2)
+    log_axis(axes, "x", [one.C for one in placed(evidence)], flops, room=1.35)
+    _constant(evidence, axes)
+    kinds = kinds_of(evidence)
+    for at, (name, members) in enumerate(kinds.items()):
+        mark, shift = SERIES[at % len(SERIES)], DODGE ** (2 * at - len(kinds) + 1)
+        for one in members:
+            _optimum(one, one.C * shift, mark, axes)
+        known = [(one.C * shift, best.value) for one in members if (best := best_of(one)).value is not None]
+        label = f"{name}, 95 % interval" if name else "lowest at r_a*, 95 % interval"
+        axes.plot(
+            [x for x, _ in known], [y for _, y in known], color=mark.color, marker=mark.marker, markersize=7,
+            linestyle=mark.line if len(kinds) > 1 else "none", linewidth=0.9, label=label,
+            gid=f"optimum {name}".strip(),
+        )  # fmt: skip
+    axes.set_xlabel("training compute  C  (FLOPs)")
+    axes.set_ylabel("optimal activation rate  r_a*")
+    key([axes], columns=1)
+
+
+def placed(evidence: Evidence) -> list[Series]:
+    """Return the series whose curve says something of the optimum: where it is, or which end bounds it."""
+    return [one for one in evidence.series if one.fit is not None and best_of(one).status in ("converged", "edge")]
+
+
+def best_of(one: Series) -> "Optimum":
+    """Return the optimum of a series that has one."""
+    assert one.fit is not None
+    assert one.fit.result.optimum is not None
+    return one.fit.result.optimum
+
+
+def _ends(one: Series) -> tuple[float, float]:
+    """Return the ends of the interval; in place of an open one, that of the sampled rates."""
+    assert one.fit is not None
+    first, last = one.fit.result.domain["r_a"]
+    return best_of(one).lo or first, best_of(one).hi or last
+
+
+def kinds_of(evidence: Evidence) -> dict[str, list[Series]]:
+    """Return the placed series by what they differ in beside C: size, and how data is repeated."""
+    series = placed(evidence)
+    sizes, repeats = len({round(one.N, -3) for one in series}) > 1, any(one.repeats for one in series)
+
+    def kind(one: Series) -> str:
+        reuse = ("repeated data" if one.repeats else "fresh data") if repeats else ""
+        return ", ".join(filter(None, (f"N {format_quantity(one.N)}" if sizes else "", reuse)))
+
+    ordered = sorted(series, key=lambda one: (kind(one), one.C))
+    return {name: list(members) for name, members in groupby(ordered, kind)}
+
+
+def _optimum(one: Series, x: float, mark: Mark, axes: "Axes") -> None:
+    """Draw the interval of one series; an end that the data leave open is an arrow at the end of the sampled rates."""
+    best, (low, high) = best_of(one), _ends(one)
+    style: dict[str, Any] = {"color": mark.color, "linewidth": 1.8, "zorder": 3}
+    axes.plot([x, x], [low, high], gid=f"interval {one.name}", **style)
+    for end, marker in ((low, "v" if best.lo is None else "_"), (high, "^" if best.hi is None else "_")):
+        axes.plot([x], [end], marker=marker, markersize=6, markeredgewidth=1.6, **style)
+
+
+def _constant(evidence: Evidence, axes: "Axes") -> None:
+    """Draw the one rate that the series would share, with its interval."""
+    found = evidence.constancy
+    if found is None or found.of != "r_a":
+        return
+    bottom, top = axes.get_ylim()
+    label = f"were it one rate: {percent(found.value)} (test of that: p = {found.p:.2g})"
+    axes.axhspan(
+        found.lo or bottom, found.hi or top, color=BAND, alpha=0.45, linewidth=0, zorder=0, gid="constant band"
+    )
+    axes.axhline(found.value, color=INK, linewidth=1.1, linestyle=(0, (5, 2)), label=label, zorder=1, gid="constant")
+
+
+def has_data(evidence: Evidence) -> bool:
+    """Whether the optimum is placed at two budgets or more."""
+    return len({one.C for one in placed(evidence)}) > 1
+
+
+def caption(evidence: Evidence) -> str:
+    """Return what the figure shows, with n and source."""
+    series = placed(evidence)
+    n = sum(one.fit.result.n for one in series if one.fit)
+    law = evidence.answering[0].result.law
+    return (
+        f"Rate at which the fitted loss ({law} in ln r_a) is lowest, with its 95 % interval, against compute (log "
+        "axes). An arrow is an end that the data leave open, drawn at the end of the sampled rates; marks at one "
+        f"budget are moved apart. {_moved(evidence)}n = {counted(n, 'run')} in {counted(len(series), 'curve')}, "
+        f"{evidence.source}."
+    )
+
+
+def _moved(evidence: Evidence) -> str:
+    if evidence.constancy is None:
+        return ""
+    said = "Dashed: the one rate that fits all budgets on fresh data best, shaded its 95 % interval. "
+    for slope in evidence.constancy.slopes:
+        ends = " to ".join("open" if end is None else f"{end:.2g}" for end in (slope.lo, slope.hi))
+        said += f"ln r_a* moves by {slope.value:.2g} for one unit of ln {slope.by} (95 %: {ends}). "
+    return said
+
+
+def alt(evidence: Evidence) -> str:
+    """Return the figure in words, budget by budget."""
+    said = [
+        f"{one.heading}: {percent(best.value)}" if (best := best_of(one)).value else f"{one.heading}: {best.edge} end"
+        for one in placed(evidence)
+    ]
+    return f"Activation rate with the lowest fitted loss against training compute. {'; '.join(said)}."
+
+
+FIGURE = Figure(title="Optimal rate over compute", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt)

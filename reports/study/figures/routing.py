@@ -1,0 +1,61 @@
+"""Routing health: how evenly the experts of each MoE run were used at its last evaluation."""
+
+from typing import TYPE_CHECKING
+
+from jobs.record import IMBALANCED
+from reports.page.figure import Figure
+from reports.page.number_text import counted, percent, span
+from reports.study.evidence import Arm, Evidence
+from reports.study.figures.rows import Quantity, arms_of, draw_rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+QUANTITIES = (
+    Quantity(
+        head="busiest expert\n× mean load", value=lambda r: r.routing.max_load if r.routing else None,
+        within=(1.0, IMBALANCED),
+    ),
+    Quantity(
+        head="dead experts", value=lambda r: float(r.routing.dead_experts) if r.routing else None, within=(-0.25, 0.25)
+    ),
+    Quantity(
+        head="gate entropy\nof maximum", value=lambda r: r.routing.entropy if r.routing else None, write=percent
+    ),
+)  # fmt: skip
+
+
+def draw(evidence: Evidence, axes: "Axes") -> None:
+    """Draw load, dead experts and entropy of each MoE run."""
+    draw_rows(_routed(evidence), QUANTITIES, axes)
+
+
+def _routed(evidence: Evidence) -> list[Arm]:
+    return [arm for arm in arms_of(evidence) if any(record.routing for record in arm.done)]
+
+
+def has_data(evidence: Evidence) -> bool:
+    """Whether any run says how its experts were used."""
+    return bool(_routed(evidence))
+
+
+def caption(evidence: Evidence) -> str:
+    """Return what the figure shows, with n and source."""
+    n = sum(1 for arm in _routed(evidence) for record in arm.done if record.routing)
+    return (
+        f"Last evaluation of each run, the worst MoE layer of each kind. Shaded: a busiest expert of at most "
+        f"{IMBALANCED:g} mean loads, and no dead expert (one with under 1 % of the mean load). Gate entropy is 100 % "
+        f"where the router does not choose. n = {counted(n, 'run')}, {evidence.source}."
+    )
+
+
+def alt(evidence: Evidence) -> str:
+    """Return the figure in words."""
+    health = [record.routing for arm in _routed(evidence) for record in arm.done if record.routing]
+    loads, dead = span((h.max_load for h in health), lambda load: f"{load:.3g}"), sum(h.dead_experts for h in health)
+    return f"Routing health by arm: busiest expert {loads} times the mean load, {counted(dead, 'dead expert')} in all."
+
+
+FIGURE = Figure(
+    title="Routing health", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt, size=(5.0, 2.6)
+)

@@ -1,0 +1,245 @@
+"""What could make the answer wrong, checked on the records: each check is a function and one line of CHECKS.
+
+A check returns None where it does not apply. What can be seen in any table of runs is checked by `fits.checks`, here
+on each series; what needs the plan and the records is checked below.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from jobs.record import IMBALANCED, RunRecord
+from planners.matching.tolerance import R_A_TOLERANCE, n_tolerance
+from planners.records.check import Check
+from reports.page.number_text import counted, general, listed, percent, residual, span
+from reports.study.arm_series import heading
+from reports.study.equal_time import UNSTEADY, least_steady, unsteadiness
+from reports.study.evidence import Arm, Evidence, Run
+from reports.study.next_steps import stale
+
+if TYPE_CHECKING:
+    from fits.result import FitResult
+
+OF_ALL = ("checkpoints as runs",)
+"""Checks of tables that look at all finished runs at once: two checkpoints of a run are in two series."""
+MOST = 3
+"""Series of which a check gives the numbers; the others are counted."""
+C_TOLERANCE = 0.01
+"""Relative residual of C above which arms are not said to have equal compute."""
+
+
+Verdict = tuple[bool, str] | None
+"""(whether all is well, the evidence)."""
+
+
+def run_checks(evidence: Evidence) -> tuple[Check, ...]:
+    """Return every check that applies to `evidence`, those that fired first."""
+    found = ((name, check(evidence)) for name, check in CHECKS.items())
+    own = (
+        Check(name=name, verdict="ok" if result[0] else "warn", evidence=result[1]) for name, result in found if result
+    )
+    return tuple(sorted((*own, *_table_checks(evidence)), key=lambda check: check.verdict == "ok"))
+
+
+def _table_checks(evidence: Evidence) -> Iterator[Check]:
+    """Yield what `fits.checks` says of the runs of each series; where several say something, what fired comes first."""
+    if not evidence.series:
+        return
+    from fits.checks import check_table, need
+    from fits.laws import LAWS
+    from fits.runs.series import series
+
+    asked = need(LAWS[evidence.answering[0].result.law if evidence.answering else "quadratic"])
+    by_name: dict[str, list[tuple[str, Check]]] = {}
+    parts = series(evidence.table)
+    for one in evidence.series:
+        for check in check_table(parts[one.name], asked):
+            if check.name not in OF_ALL:
+                by_name.setdefault(check.name, []).append((heading(one, evidence.series), check))
+    for name, said in by_name.items():
+        fired = [(where, check) for where, check in said if check.verdict != "ok"]
+        yield Check(name=name, verdict="warn" if fired else "ok", evidence=_together(fired or said, len(said)))
+    yield from (check for check in check_table(evidence.table, asked) if check.name in OF_ALL)
+
+
+def _together(said: list[tuple[str, Check]], n: int) -> str:
+    """Return what a check says of some of `n` series, each with its heading; once where it says the same of all."""
+    texts = [check.evidence for _, check in said]
+    if len(said) == n and len(set(texts)) == 1:
+        return texts[0] if n == 1 else f"In each of {n} series of runs: {texts[0]}"
+    rest = len(said) - MOST
+    found = " ".join(f"{where}: {check.evidence}" for where, check in said[:MOST])
+    return found + (f" Likewise {rest} more series." if rest > 0 else "")
+
+
+def gaps(evidence: Evidence) -> list[str]:
+    """Return each planned run that is not done, by name, with the reason."""
+    return [_gap(arm, run) for arm in evidence.arms for run in arm.runs if not run.done]
+
+
+def lacks(evidence: Evidence) -> list[str]:
+    """Return what is missing beside runs, a sentence each: arms to compare, what a file beside the fits should hold."""
+    arms = Counter(arm.budget for arm in evidence.arms)
+    alone = [] if max(arms.values()) > 1 else ["Only one arm was planned, so there is nothing to compare it with."]
+    again = f"holds nothing; fit again with: python -m scaling.fit {evidence.command_folder}"
+    return [*alone, *(f"{name} {again}." for name in evidence.hollow)]
+
+
+def _gap(arm: Arm, run: Run) -> str:
+    reason = (run.record.error if run.record else "it has no record yet") or "no reason was recorded"
+    return f"{arm.label} seed {run.spec.training.seed} ({run.spec.run_id}) {run.state}: {reason}"
+
+
+def _complete(evidence: Evidence) -> Verdict:
+    done, planned = sum(1 for run in evidence.runs if run.done), len(evidence.runs)
+    states = Counter(run.state for run in evidence.runs if not run.done)
+    rest = "".join(f", {count} {state}" for state, count in sorted(states.items()))
+    return not rest, f"{done} of {counted(planned, 'planned run')} done{rest}."
+
+
+def _equal_N(evidence: Evidence) -> Verdict:
+    residuals = {arm.label: arm.spec.N / arm.spec.target["N"] - 1 for arm in evidence.arms if "N" in arm.spec.target}
+    if not residuals:
+        return None
+    worst = max(residuals, key=lambda label: abs(residuals[label]))
+    tolerance = max(n_tolerance(arm.spec.target["N"]) for arm in evidence.arms if "N" in arm.spec.target)
+    text = f"N is within {percent(abs(residuals[worst]))} of its target in every arm (worst: {worst}"
+    return abs(residuals[worst]) <= tolerance, f"{text}, {residual(residuals[worst])}; tolerance {percent(tolerance)})."
+
+
+def actual_C(record: RunRecord) -> float:
+    """Return the compute that a run consumed, FLOPs: tokens seen times FLOPs per token."""
+    return record.D_seen * record.spec.flops_per_token[record.spec.flops_convention]
+
+
+def _equal_C(evidence: Evidence) -> Verdict:
+    off = [(actual_C(r) / r.spec.budget - 1, arm.label) for arm in evidence.arms for r in arm.done]
+    if not off:
+        return None
+    most, worst = max(off, key=lambda pair: abs(pair[0]))
+    half = max(arm.spec.training.batch_tokens / 2 / arm.spec.training.D for arm in evidence.arms)
+    tolerance = max(C_TOLERANCE, half)
+    text = f"C is within {percent(abs(most))} of its budget in every finished run (worst: {worst}"
+    return abs(most) <= tolerance, f"{text}, {residual(most)}; tolerance {percent(tolerance)})."
+
+
+def _rates(evidence: Evidence) -> Verdict:
+    asked = {arm.label: arm.spec.r_a / arm.spec.target["r_a"] - 1 for arm in evidence.moe if "r_a" in arm.spec.target}
+    if not asked:
+        return None
+    worst = max(asked, key=lambda label: abs(asked[label]))
+    text = f"r_a is within {percent(abs(asked[worst]))} of its target in every MoE arm (worst: {worst}); "
+    return abs(asked[worst]) <= R_A_TOLERANCE, f"{text}fits and figures use the actual r_a."
+
+
+def _seeds(evidence: Evidence) -> Verdict:
+    if len(evidence.seeds) < 2:
+        return False, "One seed per arm: noise between seeds cannot be told from the effect of r_a."
+    counts = {arm.label: len(arm.done) for arm in evidence.arms}
+    sds = [sd for arm in evidence.arms if (sd := arm.sd("loss")) is not None]
+    noise = f"; SD of the loss over seeds {span(sds, general(2))} nats/token" if sds else ""
+    return min(counts.values()) > 1, f"{span(counts.values(), general(3))} finished seeds per arm{noise}."
+
+
+def _budgets(evidence: Evidence) -> Verdict:
+    per_parameter = span((arm.spec.training.D / arm.spec.N for arm in evidence.arms), general(3))
+    if len(evidence.budgets) > 1:
+        text = (
+            f"{len(evidence.budgets)} budgets, fitted one by one: in each r_a cannot be told from tokens per parameter"
+        )
+        return False, f"{text} (D/N {per_parameter} over all)."
+    text = "One budget: along it r_a cannot be told from tokens per parameter"
+    return False, f"{text} (D/N {per_parameter})."
+
+
+def _fit_current(evidence: Evidence) -> Verdict:
+    if not evidence.answering:
+        return False, f"No fit yet; make one with: python -m scaling.fit {evidence.command_folder}"
+    done = sum(len(arm.done) for arm in evidence.moe)
+    fits = [fit.result for fit in evidence.answering]
+    law = fits[0].law
+    text = "; ".join(
+        f"{fit.name}, {counted(fit.result.n, 'run')}, {fit.result.dof} degrees of freedom: {_words(fit.result)}"
+        for fit in evidence.answering
+    )
+    if stale(evidence):
+        command = f"python -m scaling.fit {evidence.command_folder} --law {law}"
+        return False, f"{text}; but {counted(done, 'MoE run')} are done now; fit again with: {command}"
+    return all(fit.optimum and fit.optimum.status == "converged" for fit in fits), f"{text}."
+
+
+def _words(fit: "FitResult") -> str:
+    optimum = f", optimum {fit.optimum.status}" if fit.optimum and fit.optimum.status != fit.status else ""
+    return f"{fit.status}{optimum}".replace("_", " ")
+
+
+def _routing(evidence: Evidence) -> Verdict:
+    health = [(arm.label, record.routing) for arm in evidence.moe for record in arm.done if record.routing]
+    if not health:
+        return None
+    bad = sorted({label for label, h in health if h.dead_experts or h.max_load > IMBALANCED or h.dropped > 0})
+    loads, dead = span((h.max_load for _, h in health), general(3)), sum(h.dead_experts for _, h in health)
+    dropped = max(h.dropped for _, h in health)
+    text = f"Busiest expert {loads} times the mean load (limit {IMBALANCED:g}), {counted(dead, 'dead expert')}"
+    text += f", {f'at most {percent(dropped)} of slots' if dropped else 'no slot'} dropped"
+    text += f", over {counted(len(health), 'MoE run')}"
+    return not bad, f"{text}; outside the limits: {listed(bad)}." if bad else f"{text}."
+
+
+def _reuse(evidence: Evidence) -> Verdict:
+    repeated = [arm for arm in evidence.arms if arm.spec.epochs > 1]
+    if not repeated:
+        return True, "Every token is seen at most once in every arm."
+    epochs = span((arm.spec.epochs for arm in repeated), general(3))
+    names = f" ({listed(arm.label for arm in repeated)})" if len(repeated) <= MOST else ""
+    text = (
+        f"Data is repeated in {len(repeated)} of {counted(len(evidence.arms), 'arm')}{names}: D / U is {epochs} epochs"
+    )
+    return False, f"{text}, which moves with r_a at fixed U." if _moves_with_rate(evidence) else f"{text}."
+
+
+def _moves_with_rate(evidence: Evidence) -> bool:
+    """Whether MoE arms of one series see their data for different numbers of epochs."""
+    epochs = [[arm.spec.epochs for arm in one.moe] for one in evidence.series if one.repeats]
+    return any(max(of) > min(of) * (1 + C_TOLERANCE) for of in epochs)
+
+
+def _environment(evidence: Evidence) -> Verdict:
+    """Compare where the runs were trained; `code` hashes the files that trained, commit may stand for changed ones."""
+    names = ("version", "commit", "code", "torch", "device")
+    seen = {name: {getattr(record.environment, name) for record in evidence.records} for name in names}
+    mixed = [f"{len(values)} values of {name}" for name, values in seen.items() if len(values) > 1]
+    if mixed:
+        return False, f"The runs differ in where they were trained: {listed(mixed)} (table environment)."
+    runs = counted(len(evidence.records), "run")
+    if None in seen["code"]:
+        return False, f"All {runs} share version, commit, torch and device; which code trained them is not recorded."
+    return True, f"All {runs} share code, torch and device."
+
+
+def _timings(evidence: Evidence) -> Verdict:
+    found = least_steady(evidence)
+    if found is None:
+        return None
+    name, speeds = found
+    most = f"most: {name}, {span(speeds)} tokens/s"
+    text = f"Runs of one arm whose steps are alike differ up to {unsteadiness(speeds):.3g}-fold in speed ({most})."
+    if unsteadiness(speeds) <= UNSTEADY:
+        return True, text
+    return False, f"{text} They do the same work, so something else took time; times say little."
+
+
+CHECKS: dict[str, Callable[[Evidence], Verdict]] = {
+    "runs": _complete,
+    "equal N": _equal_N,
+    "equal C": _equal_C,
+    "rates on target": _rates,
+    "seeds": _seeds,
+    "budgets": _budgets,
+    "fit": _fit_current,
+    "routing health": _routing,
+    "data reuse": _reuse,
+    "environment": _environment,
+    "timings": _timings,
+}
+"""Name -> check."""

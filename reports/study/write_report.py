@@ -1,0 +1,90 @@
+"""Writing a report: everything that a person reads of a study, into one folder, the same bytes for the same records."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.record import collect
+from planners.records.check import Check
+from planners.records.json import to_json
+from planners.study import Study
+from reports.page.page import Page
+from reports.page.picture import pictures
+from reports.page.write_page import write_page
+from reports.study.evidence import Evidence, Fitted, read_evidence
+from reports.study.sections import make_page
+from reports.study.study_checks import lacks, run_checks
+from reports.study.tables.run_tables import make_tables
+from reports.study.verdict import Answer, answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was written."""
+
+    answer: str
+    """In one paragraph: what is missing, where the loss is lowest or why no optimum is claimed, the lead over dense."""
+    checks: tuple[Check, ...]
+    """What could make it wrong, each with its verdict (ok or warn) and the numbers."""
+    complete: bool
+    """Whether nothing is missing."""
+    gaps: tuple[str, ...]
+    """The runs that are not done, by name, with the reason; and what else is missing, such as arms to compare."""
+    folder: Path
+    """Where the files are."""
+    files: tuple[str, ...]
+    """The files, relative to the folder; report.html first."""
+
+
+def write_report(study: Study, out: Path | None = None) -> Report:
+    """Write the report of `study` to `out` (default: its report folder), and `runs.csv` anew.
+
+    A study with missing, failed or diverged runs, or with one arm, is reported with `complete` False. The same records
+    give the same bytes. Raises UsageError where there is no study, where no run has a record, and for a corrupt file.
+    """
+    folder = Path(out) if out is not None else study.report
+    evidence = read_evidence(study)
+    collect(study)
+    from reports.study.figures import figures_of
+
+    said, checks, tables = answer(evidence), run_checks(evidence), make_tables(evidence)
+    page = make_page(evidence, said, checks, pictures(figures_of("study"), evidence), tables)
+    text = " ".join([*page.state, said.text])
+    files = write_page(
+        folder, page, {"study": evidence.question.study, "answer": text, **_summary(evidence, said, checks, page)}
+    )
+    missing = (*page.gaps, *lacks(evidence))
+    return Report(answer=text, checks=checks, complete=not missing, gaps=missing, folder=folder, files=files)
+
+
+def _summary(evidence: Evidence, said: Answer, checks: tuple[Check, ...], page: Page) -> dict[str, Any]:
+    """Return the key numbers for machines."""
+    done = sum(1 for run in evidence.runs if run.done)
+    return {
+        "complete": not (page.gaps or lacks(evidence)),
+        "source": evidence.source,
+        "runs": {"planned": len(evidence.runs), "done": done, "gaps": list(page.gaps)},
+        "fits": [_fit(fitted) for fitted in evidence.answering],
+        "lead": list(_leads(said)),
+        "loss": {arm.label: arm.mean("loss") for arm in evidence.arms},
+        "checks": to_json(checks),
+        "next": to_json(said.steps),
+        "tables": {name: len(table.rows) for name, table in page.tables.items()},
+    }
+
+
+def _fit(fitted: Fitted) -> dict[str, Any]:
+    names = ("law", "n", "dof", "status", "optimum")
+    return {"name": fitted.name, **{name: to_json(getattr(fitted.result, name)) for name in names}}
+
+
+def _leads(said: Answer) -> Iterator[dict[str, Any]]:
+    for lead in said.leads:
+        low, high = lead.ends or (None, None)
+        yield {
+            "series": lead.series.name, "C": lead.series.C, "over": lead.over, "moe": lead.moe.label,
+            "dense": lead.dense.label, "dense_N": lead.dense.spec.N, "tried": lead.tried, "n": lead.n,
+            "nats": lead.difference.value, "lo": low, "hi": high, "bpb": lead.bpb, "se": lead.difference.se,
+            "plain_se": lead.difference.plain_se,
+        }  # fmt: skip
