@@ -41,6 +41,15 @@ def fixed(digits: int) -> Callable[[Any], str]:
     return lambda number: f"{number:.{digits}f}"
 
 
+def signed(digits: int) -> Callable[[Any], str]:
+    """Return a writer of `digits` decimals with the sign in front; a minus is a minus sign and not a hyphen.
+
+    >>> signed(2)(-0.5)
+    '−0.50'
+    """
+    return lambda number: f"{number:+.{digits}f}".replace("-", "−")
+
+
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun: `1 run`, `3 runs`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,13 @@ class Column:
     """How a value that is not null is written for people."""
     text: bool = False
     """Whether the column holds text, and is set to the left."""
+
+    def named(self, name: str, head: str = "", unit: str | None = None) -> "Column":
+        """Return this column for another quantity of the same kind: written alike, with another name and heading.
+
+        The unit stays where `unit` is None.
+        """
+        return replace(self, name=name, head=head or name, unit=self.unit if unit is None else unit)
 
 
 @dataclass(frozen=True, kw_only=True)
