@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from planners.matching.controls import C_FITTED
+from planners.matching.controls import CHINCHILLA
 from planners.matching.frame import ALPHA
 from planners.question import Question
-from planners.recipes import STEP_LAW_FROM, disagreements
+from planners.recipes import STEP_LAW, disagreements
 from planners.records.quantity import format_flops, format_quantity
 from planners.spec import RunSpec
 
@@ -86,9 +86,9 @@ def _controls(runs: Sequence[RunSpec]) -> Iterator[str]:
     optimal = [run.budget for run in controls if run.arm.startswith("dense optimal")]
     if optimal:
         yield "Compute-optimal N is by Chinchilla's law as arXiv 2404.10102 fits it, whose N counts embeddings."
-    out = sorted({C for C in optimal if not C_FITTED[0] <= C <= C_FITTED[1]})
+    out = sorted({C for C in optimal if not CHINCHILLA.C_fitted[0] <= C <= CHINCHILLA.C_fitted[1]})
     if out:
-        limits = " to ".join(map(format_flops, C_FITTED))
+        limits = " to ".join(map(format_flops, CHINCHILLA.C_fitted))
         at = ", ".join(map(format_flops, out))
         yield f"That law was fitted from {limits} FLOPs: at C = {at} its N is an extrapolation."
 
@@ -96,8 +96,8 @@ def _controls(runs: Sequence[RunSpec]) -> Iterator[str]:
 def _extrapolated(question: Question, runs: Sequence[RunSpec]) -> Iterator[str]:
     """Say where Step Law decides the learning rate of models smaller than those it was fitted on."""
     ruled = [run for run in runs if run.recipe == "step-law" and run.role != "given" and question.lr is None]
-    small = sorted({run.N for run in ruled if run.N < STEP_LAW_FROM})
+    small = sorted({run.N for run in ruled if STEP_LAW.smallest_N > run.N})
     if small:
         sizes = " to ".join(format_quantity(N) for N in dict.fromkeys((small[0], small[-1])))
-        fitted = f"Step Law was fitted on models of {format_quantity(STEP_LAW_FROM)} parameters and more"
+        fitted = f"Step Law was fitted on models of {format_quantity(STEP_LAW.smallest_N)} parameters and more"
         yield f"{fitted}: at N {sizes} its learning rate is an extrapolation, which --lr-check tests."

@@ -7,17 +7,14 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from planners.architecture.flops import flops_per_token
+from planners.architecture.flops import flops_per_token, parameters
 from planners.architecture.shape import Shape
-from planners.published.li2025.rows import li2025_counts
 from planners.records.errors import UsageError
 from planners.records.quantity import format_quantity
 from planners.spec import RunSpec
 
 SMALL = 5e6
 """Parameters below which the rules fitted at 60M and above are two to five times too hot (measured at 0.29M)."""
-STEP_LAW_FROM = 6e7
-"""Parameters of the smallest models that Step Law was fitted on (arXiv 2503.04715)."""
 DISAGREEMENT = 2.0
 """Ratio of two rules from which a plan says that they disagree."""
 
@@ -56,6 +53,36 @@ class Overrides:
     """cosine to the recipe's floor, or wsd to zero."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class StepLaw:
+    """Peak learning rate and batch as power laws of N and D (arXiv 2503.04715)."""
+
+    lr_scale: float = 1.79
+    """Learning rate at N = D = 1."""
+    lr_by_N: float = -0.713
+    """Exponent of N, the parameters without the vocabulary; all experts count, however many are active."""
+    lr_by_D: float = 0.307
+    """Exponent of D, the tokens consumed."""
+    batch_scale: float = 0.58
+    """Tokens per optimizer step at D = 1."""
+    batch_by_D: float = 0.571
+    """Exponent of D in the batch."""
+    smallest_N: float = 6e7
+    """Parameters of the smallest models that it was fitted on."""
+
+    def lr(self, N: float, D: float) -> float:
+        """Return the peak learning rate."""
+        rate: float = self.lr_scale * N**self.lr_by_N * D**self.lr_by_D
+        return rate
+
+    def batch_tokens(self, D: float) -> float:
+        """Return the tokens per optimizer step, not rounded."""
+        tokens: float = self.batch_scale * D**self.batch_by_D
+        return tokens
+
+
+STEP_LAW = StepLaw()
+
 Rule = Callable[[Shape, float, float], tuple[float, float]]
 """(shape, D, C) -> (peak learning rate, batch in tokens, not yet rounded); C is 6 N_a D and the attention scores."""
 
@@ -76,7 +103,7 @@ def step_law(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
 
     N is the parameters without the vocabulary, all experts counted; how many of them are active has no part in it.
     """
-    return _step_law(shape.N, D)
+    return STEP_LAW.lr(shape.N, D), STEP_LAW.batch_tokens(D)
 
 
 def li2025(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
@@ -85,7 +112,7 @@ def li2025(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
     Its tables hold it at 7B. Its MoE models of 2B and 3B have 2.0 and 2.8 times this learning rate and its dense ones
     1.0 and 2.0 times: one rule for all arms is not what it did.
     """
-    return _step_law(li2025_counts(shape, router=False)[0], D)
+    return STEP_LAW.lr(parameters(shape, "li2025")[0], D), STEP_LAW.batch_tokens(D)
 
 
 def joint_moe(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
@@ -104,10 +131,6 @@ def ling(shape: Shape, D: float, C: float) -> tuple[float, float]:
     Fitted on C from 3e17 to 3e20.
     """
     return 1.1576 * C**-0.1529, 0.0694 * C**0.3644
-
-
-def _step_law(N: float, D: float) -> tuple[float, float]:
-    return 1.79 * N**-0.713 * D**0.307, 0.58 * D**0.571
 
 
 def one_percent(steps: int, batch_tokens: int) -> int:

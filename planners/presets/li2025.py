@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from planners.published.li2025.rows import SEQ_LEN, VOCAB_SIZE, Li2025Run, li2025_runs, li2025_shape
 from planners.question import GivenArm, Question
+from planners.recipes import STEP_LAW
 
 SAME = 0.01
 """Relative distance of D below which two rows of one shape are one run, printed in two tables."""
@@ -62,7 +63,7 @@ def _as_in_table_10(D: float) -> tuple[float, int]:
     """
     near = min(_table_10(), key=lambda run: abs(math.log(run.D / D)))
     ratio = D / near.D
-    return (near.lr or 0) * ratio**0.307, round((near.batch_tokens or 0) * ratio**0.571)
+    return (near.lr or 0) * ratio**STEP_LAW.lr_by_D, round((near.batch_tokens or 0) * ratio**STEP_LAW.batch_by_D)
 
 
 def _table_10() -> list[Li2025Run]:

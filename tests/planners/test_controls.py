@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from planners import Question, UsageError, make_plan
-from planners.matching.controls import ALPHA, BETA, C_FITTED, A, B, optimal_N
+from planners.matching.controls import CHINCHILLA
 from planners.published import published
 
 ASKED = Question(
@@ -15,19 +15,19 @@ ASKED = Question(
 
 def test_the_compute_optimal_size_has_the_lowest_loss_and_is_the_published_one() -> None:
     def loss(N: float, C: float) -> float:
-        return A / N**ALPHA + B / (C / 6 / N) ** BETA
+        return CHINCHILLA.A / N**CHINCHILLA.alpha + CHINCHILLA.B / (C / 6 / N) ** CHINCHILLA.beta
 
     for C in (1e18, 1e21, 5.76e23):
-        N = optimal_N(C)
+        N = CHINCHILLA.optimal_N(C)
         assert loss(N, C) < min(loss(N * 1.02, C), loss(N / 1.02, C))
     # arXiv 2404.10102 states about 20 tokens per parameter and 70B parameters at Gopher's budget
-    assert optimal_N(5.76e23) == pytest.approx(7.2e10, rel=0.02)
+    assert CHINCHILLA.optimal_N(5.76e23) == pytest.approx(7.2e10, rel=0.02)
 
 
 def test_the_range_is_that_of_the_published_runs() -> None:
     with published("chinchilla_kyotakano234").path.open() as file:
         C = [float(row["flops"]) for row in csv.DictReader(file)]
-    assert pytest.approx((min(C), max(C)), rel=0.01) == C_FITTED
+    assert pytest.approx((min(C), max(C)), rel=0.01) == CHINCHILLA.C_fitted
 
 
 def test_controls_are_dense_at_the_same_C_and_have_another_N() -> None:
@@ -36,7 +36,7 @@ def test_controls_are_dense_at_the_same_C_and_have_another_N() -> None:
     moe = next(run for run in plan.runs if not run.shape.is_dense)
     assert controls[0].arm == "dense optimal"
     assert controls[1].arm == f"dense N_a of {moe.arm}"
-    assert pytest.approx(optimal_N(2e18), rel=0.002) == controls[0].N
+    assert pytest.approx(CHINCHILLA.optimal_N(2e18), rel=0.002) == controls[0].N
     assert pytest.approx(moe.N_a, rel=0.002) == controls[1].N
     for run in controls:
         assert run.shape.is_dense

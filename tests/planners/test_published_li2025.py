@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from shapes import LI2025_2B
 
-from planners.architecture.flops import flops_per_token
+from planners.architecture.flops import flops_per_token, parameters
 from planners.architecture.shape import Shape
-from planners.published.li2025.rows import SEQ_LEN, li2025_counts, li2025_runs
+from planners.published.li2025.rows import SEQ_LEN, li2025_runs
 
 RUNS = li2025_runs()
 PRINTED = [(run, run.shape) for run in RUNS if run.shape is not None]
@@ -15,7 +15,7 @@ PRINTED = [(run, run.shape) for run in RUNS if run.shape is not None]
 
 def rate(shape: Shape, *, router: bool) -> float:
     """Return r_a in the paper's counting, to the digits it prints."""
-    N, N_a = li2025_counts(shape, router=router)
+    N, N_a = parameters(shape, "li2025+router" if router else "li2025")
     return round(N_a / N, 4)
 
 
@@ -24,15 +24,15 @@ def three_digits(value: float) -> float:
 
 
 def test_the_2b_backbone_has_the_published_n() -> None:
-    assert li2025_counts(LI2025_2B, router=False)[0] == 2_150_612_992
-    assert li2025_counts(LI2025_2B, router=True)[0] == 2_150_612_992 + 15 * 84 * 1408
+    assert parameters(LI2025_2B, "li2025")[0] == 2_150_612_992
+    assert parameters(LI2025_2B, "li2025+router")[0] == 2_150_612_992 + 15 * 84 * 1408
 
 
 def test_table_9_counts_no_router() -> None:
     rows = [(run, shape) for run, shape in PRINTED if run.table == 9]
     assert len(rows) == 18
     assert all(rate(shape, router=False) == run.r_a != rate(shape, router=True) for run, shape in rows)
-    assert all(three_digits(li2025_counts(shape, router=False)[1]) == run.N_a for run, shape in rows)
+    assert all(three_digits(parameters(shape, "li2025")[1]) == run.N_a for run, shape in rows)
 
 
 def test_tables_12_14_17_count_the_router() -> None:
@@ -67,11 +67,11 @@ def test_exceptions_of_tables_10_and_11_are_these() -> None:
     assert max(abs(run.r_a / rate(shape, router=True) - 1) for run, shape in rows) < 0.01
     # N_a of table 10 is counted with the router in four rows and without it in the other eight
     with_router = [
-        run.r_a for run, shape in rows if run.N_a and three_digits(li2025_counts(shape, router=False)[1]) != run.N_a
+        run.r_a for run, shape in rows if run.N_a and three_digits(parameters(shape, "li2025")[1]) != run.N_a
     ]
     assert with_router == [0.1504, 0.1711, 0.1806, 0.1994]
     assert all(
-        three_digits(li2025_counts(shape, router=True)[1]) == run.N_a for run, shape in rows if run.r_a in with_router
+        three_digits(parameters(shape, "li2025+router")[1]) == run.N_a for run, shape in rows if run.r_a in with_router
     )
 
 

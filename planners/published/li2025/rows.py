@@ -1,6 +1,6 @@
 """The runs of arXiv 2506.12119 as records: tables 9 to 17, with the architecture wherever the table file has it.
 
-Its parameter counting is here too, because nothing but a comparison with the paper needs it.
+The paper counts parameters and FLOPs by the conventions `li2025` and `li2025+router` (`planners.architecture.flops`).
 """
 
 import csv
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from planners.architecture.shape import VOCABULARY_PARTS, Shape
+from planners.architecture.shape import Shape
 from planners.published import published
 
 SEQ_LEN = 2048
@@ -73,16 +73,6 @@ def li2025_shape(run: Li2025Run) -> Shape:
         return run.shape
     shapes = [replace(known.shape, n_layers=24) for known in li2025_runs() if known.table == 10 and known.shape]
     return min(shapes, key=lambda shape: abs(shape.r_a - run.r_a))
-
-
-def li2025_counts(shape: Shape, *, router: bool) -> tuple[int, int]:
-    """Return (N, N_a) as the paper counts them: without vocabulary and norms; its tables differ in the router."""
-    left_out = {*VOCABULARY_PARTS, "norms"} | (set() if router else {"router"})
-
-    def counted(parts: Mapping[str, int]) -> int:
-        return sum(count for part, count in parts.items() if part not in left_out)
-
-    return counted(shape.parts), counted(shape.active_parts)
 
 
 def _run(row: Mapping[str, str]) -> Li2025Run:

@@ -10,13 +10,12 @@ from fits.curve.line import Line, solve
 from fits.intervals import t_quantile
 from fits.laws.curve_basis import Powers
 from planners.published.li2025.rows import Li2025Run
+from planners.recipes import STEP_LAW
 from reports.papers.li2025.study import Estimate, Li2025, coarse
 
-STEP_LAW = (1.79, -0.713, 0.307), (0.58, 0.571)
-"""Learning rate from N and D, tokens a step from D (arXiv 2503.04715): the rule that the paper follows."""
 ARMS = {"2B dense": (13, "2B"), "2B MoE": (10, "2B"), "3B dense": (13, "3B"), "3B MoE": (15, "3B"),
         "7B dense": (13, "7B"), "7B MoE": (12, "7B")}  # fmt: skip
-"""Arms whose learning rates are compared with it -> table and size."""
+"""Arms whose learning rates are compared with Step Law, the rule that the paper follows -> table and size."""
 
 
 def coarse_effect(paper: Li2025) -> dict[str, Estimate]:
@@ -80,20 +79,18 @@ def learning_rates(paper: Li2025) -> dict[str, list[tuple[Li2025Run, float]]]:
 
     The table file has none for the 3B MoE runs; they have those of table 10 at equal D.
     """
-    scale, by_N, by_D = STEP_LAW[0]
     found = {}
     for arm, (table, size) in ARMS.items():
         rates = [(run, run.lr or _as_at_2b(paper, run.D)) for run in paper.of(table, size)]
-        found[arm] = [(run, lr / (scale * run.N**by_N * run.D**by_D)) for run, lr in rates]
+        found[arm] = [(run, lr / STEP_LAW.lr(run.N, run.D)) for run, lr in rates]
     return found
 
 
 def batches(paper: Li2025) -> dict[str, list[float]]:
     """Return the batches of each arm over those of Step Law for their D, where the table file has them."""
-    scale, by_D = STEP_LAW[1]
     arms = {arm: paper.of(table, size) for arm, (table, size) in ARMS.items()}
     known = {arm: [(run, run.batch_tokens) for run in runs if run.batch_tokens] for arm, runs in arms.items()}
-    return {arm: [tokens / (scale * run.D**by_D) for run, tokens in runs] for arm, runs in known.items()}
+    return {arm: [tokens / STEP_LAW.batch_tokens(run.D) for run, tokens in runs] for arm, runs in known.items()}
 
 
 def fewer_tokens(paper: Li2025) -> tuple[tuple[float, float], ...]:
@@ -104,7 +101,7 @@ def fewer_tokens(paper: Li2025) -> tuple[tuple[float, float], ...]:
 
 def _as_at_2b(paper: Li2025, D: float) -> float:
     near = min(paper.of(10), key=lambda run: abs(math.log(run.D / D)))
-    return float((near.lr or math.nan) * (D / near.D) ** STEP_LAW[0][2])
+    return float((near.lr or math.nan) * (D / near.D) ** STEP_LAW.lr_by_D)
 
 
 def _by_rate(paper: Li2025) -> dict[float, list[Li2025Run]]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from statistics import fmean
 
 from fits import curve
-from planners.architecture.flops import flops_per_token
-from planners.published.li2025.rows import SEQ_LEN, Li2025Run, li2025_counts, li2025_shape
+from planners.architecture.flops import flops_per_token, parameters
+from planners.published.li2025.rows import SEQ_LEN, Li2025Run, li2025_shape
 from reports.page.number_text import fixed, flops, listed
 from reports.page.table import Cell, Column, Table
 from reports.papers.li2025.effects import learning_rates
@@ -91,7 +91,7 @@ def _note(number: int, differing: int, n: int) -> str:
 def _row(run: Li2025Run, series: Series | None, ratio: float | None) -> tuple[Cell, ...]:
     dense, shape = run.r_a == 1, li2025_shape(run)
     router = run.table != 9
-    N, N_a = li2025_counts(shape, router=router)
+    N, N_a = parameters(shape, CONVENTIONS[router])
     M = flops_per_token(shape, SEQ_LEN, CONVENTIONS[router])
     fitted = None if series is None else float(curve(series.fit, run.r_a)[0][0])
     name = f"{run.scale} {'C' if run.arm.endswith('C1') else '2C'}" if dense else run.scale
@@ -109,7 +109,7 @@ def _row(run: Li2025Run, series: Series | None, ratio: float | None) -> tuple[Ce
 def _differs(run: Li2025Run) -> str | None:
     """Name what is printed and follows from the sizes neither with the router nor without it."""
     shape = li2025_shape(run)
-    counts = [li2025_counts(shape, router=router) for router in CONVENTIONS]
+    counts = [parameters(shape, convention) for convention in CONVENTIONS.values()]
     per_token = [flops_per_token(shape, SEQ_LEN, convention) for convention in CONVENTIONS.values()]
     found = {
         "N": _off(run.N, [N for N, _ in counts], 5e-3) if run.r_a == 1 else None,
