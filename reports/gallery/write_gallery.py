@@ -12,10 +12,11 @@ from reports.page.number_text import counted
 from reports.page.page import Page, Section
 from reports.page.picture import Picture, pictures
 from reports.page.write_page import write_page
-from reports.papers import REPRODUCTIONS, Reproduction
+from reports.papers import REPRODUCTIONS, Reproduction, figures_of
 from reports.study.evidence import read_evidence
-from reports.study.figures import FIGURES, figures_of
+from reports.study.figures import FIGURES
 from reports.study.write_report import Report
+from reports.versus import figures as versus
 from reports.versus.compare import against
 
 QUESTION = "What does each figure of a report look like?"
@@ -41,22 +42,20 @@ def _studies() -> Iterator[Section]:
     for title, question in SAMPLES.items():
         with TemporaryDirectory() as folder:
             evidence = read_evidence(write_sample(Path(folder) / question.study, question))
-            wanted = {name: figure for name, figure in figures_of("study").items() if name not in shown}
+            wanted = {name: figure for name, figure in FIGURES.items() if name not in shown}
             found = pictures(wanted, evidence)
         shown |= set(found)
         yield _section(title, found)
     with TemporaryDirectory() as folder:
         a, b = (read_evidence(write_sample(Path(folder) / question.study, question)) for question in PAIR)
-        yield _section("Two studies side by side", pictures(figures_of("versus"), against(a, b)))
+        yield _section("Two studies side by side", pictures(versus.FIGURES, against(a, b)))
 
 
 def _published(reproductions: Mapping[str, Callable[[], Reproduction]]) -> Iterator[Section]:
-    for name in dict.fromkeys(figure.of for figure in FIGURES.values()):
-        if name in reproductions:
-            made = reproductions[name]()
-            yield _section(
-                f"Published: {made.data.source.removeprefix('published: ')}", pictures(figures_of(name), made.data)
-            )
+    for name, reproduction in reproductions.items():
+        made = reproduction()
+        title = f"Published: {made.data.source.removeprefix('published: ')}"
+        yield _section(title, pictures(figures_of(name), made.data))
 
 
 def _section(title: str, found: dict[str, Picture]) -> Section:

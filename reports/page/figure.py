@@ -88,8 +88,8 @@ class Figure(Generic[Data_contra]):
 
     title: str
     """Heading."""
-    of: str
-    """What it is drawn from: study, or the name of a reproduction such as li2025."""
+    of: str = ""
+    """What it is drawn from."""
     has_data: Callable[[Data_contra], bool]
     """Whether there is anything to draw; a figure without data is left out."""
     draw: Callable[[Data_contra, "Axes"], None]

@@ -6,14 +6,16 @@ Nothing is stored but the published rows: every number and every sentence is com
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from planners.records.errors import UsageError
+from reports.page.figure import Figure
 from reports.page.picture import pictures
 from reports.page.write_page import write_page
 from reports.papers.reproduction import Reproduction
 from reports.study.write_report import Report
 
-__all__ = ["REPRODUCTIONS", "Reproduction", "reproduce"]
+__all__ = ["REPRODUCTIONS", "Reproduction", "figures_of", "reproduce"]
 
 
 def _module(name: str) -> Callable[[], Reproduction]:
@@ -33,6 +35,12 @@ REPRODUCTIONS: dict[str, Callable[[], Reproduction]] = {
 """Name on the command line -> what builds it."""
 
 
+def figures_of(name: str) -> dict[str, Figure[Any]]:
+    """Return the figures of the published study `name`: the registry FIGURES of its own module `figures`."""
+    found: dict[str, Figure[Any]] = import_module(f"reports.papers.{name}.figures").FIGURES
+    return found
+
+
 def reproduce(name: str, folder: Path) -> Report:
     """Write the page of the published study `name` to `folder`, with its figures and tables.
 
@@ -45,8 +53,6 @@ def reproduce(name: str, folder: Path) -> Report:
 
 def write_reproduction(name: str, made: Reproduction, folder: Path) -> Report:
     """Write the page of a reproduction to `folder`; its figures are those of the kind `name`."""
-    from reports.study.figures import figures_of
-
     page = made.page(pictures(figures_of(name), made.data))
     text = " ".join([*page.state, page.answer, *page.more])
     files = write_page(folder, page, {"paper": name, "answer": text, **made.summary})

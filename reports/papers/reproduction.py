@@ -14,7 +14,7 @@ class Reproduction:
     """A published study and what its numbers say here; all of it is computed when it is built."""
 
     data: Sourced
-    """What its figures draw, those of `reports.study.figures.figures_of` its name; its source is their footer."""
+    """What its figures draw, those of `reports.papers.figures_of` its name; its source is their footer."""
     page: Callable[[dict[str, Picture]], Page]
     """Builds the page around the drawn figures, which come by name."""
     summary: dict[str, Any] = field(default_factory=dict)

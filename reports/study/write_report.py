@@ -46,10 +46,10 @@ def write_report(study: Study, out: Path | None = None) -> Report:
     folder = Path(out) if out is not None else study.report
     evidence = read_evidence(study)
     collect(study)
-    from reports.study.figures import figures_of
+    from reports.study.figures import FIGURES
 
     said, checks, tables = answer(evidence), run_checks(evidence), make_tables(evidence)
-    page = make_page(evidence, said, checks, pictures(figures_of("study"), evidence), tables)
+    page = make_page(evidence, said, checks, pictures(FIGURES, evidence), tables)
     text = " ".join([*page.state, said.text])
     files = write_page(
         folder, page, {"study": evidence.question.study, "answer": text, **_summary(evidence, said, checks, page)}

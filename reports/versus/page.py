@@ -18,6 +18,7 @@ from reports.study.evidence import Arm, Evidence, mean_of, read_evidence
 from reports.study.study_checks import gaps
 from reports.study.write_report import Report
 from reports.versus.compare import SAME, UNITS, Difference, Matched, Versus, against, ratio
+from reports.versus.figures import FIGURES
 
 RATIO = general(3)
 
@@ -55,10 +56,8 @@ def write_versus(study_a: Study, study_b: Study, folder: Path) -> Report:
     """
     if study_a.folder.resolve() == study_b.folder.resolve():
         raise UsageError(f"{study_a.folder} is both studies; name another one to compare it with")
-    from reports.study.figures import figures_of
-
     found = against(read_evidence(study_a), read_evidence(study_b))
-    page = page_of(found, pictures(figures_of("versus"), found))
+    page = page_of(found, pictures(FIGURES, found))
     text = " ".join([*page.state, page.answer, *page.more])
     files = write_page(folder, page, {"answer": text, **summary(found)})
     return Report(answer=text, checks=(), complete=not page.gaps, gaps=page.gaps, folder=folder, files=files)

@@ -16,7 +16,7 @@ from fits import RunTable
 from planners import UsageError, preset
 from planners.published import PUBLISHED
 from reports.page.figure import drawn
-from reports.papers import REPRODUCTIONS, coefficients, reproduce
+from reports.papers import REPRODUCTIONS, coefficients, figures_of, reproduce
 from reports.papers.chinchilla import study
 from reports.papers.claim import AGREES, CANNOT, DIFFERS
 from reports.papers.clark import study as clark
@@ -24,7 +24,8 @@ from reports.papers.gadre import study as gadre
 from reports.papers.muennighoff import study as muennighoff
 from reports.papers.porian import study as porian
 from reports.papers.tinystories import study as tinystories
-from reports.study.figures import FIGURES, figures_of
+
+FIGURES = {name: figure for paper in REPRODUCTIONS for name, figure in figures_of(paper).items()}
 
 DRAWS = 20
 BEST_CELL = "all_moe_e8_rj0.05_cf1.5_s10000"

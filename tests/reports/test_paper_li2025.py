@@ -17,7 +17,7 @@ import pytest
 from planners.published.li2025.rows import FOLDER
 from planners.records.errors import UsageError
 from reports.page.page import Page, to_markdown
-from reports.papers import reproduce
+from reports.papers import figures_of, reproduce
 from reports.papers.claim import VERDICTS
 from reports.papers.li2025.claims import CLAIMS
 from reports.papers.li2025.design_claims import DESIGN
@@ -30,7 +30,6 @@ from reports.papers.li2025.effects import (
 )
 from reports.papers.li2025.page import reproduction
 from reports.papers.li2025.study import Li2025, noise, read_li2025
-from reports.study.figures import figures_of
 from reports.study.write_report import Report
 
 RUNS, ABLATIONS, BENCHMARKS = "li2025_runs.csv", "li2025_ablations.csv", "li2025_downstream.csv"

@@ -16,7 +16,7 @@ from planners import Question, RunSpec, Study, UsageError, preset
 from reports import write_report
 from reports.page.number_text import flops, nats, percent, residual
 from reports.study.evidence import read_evidence
-from reports.study.figures import figures_of
+from reports.study.figures import FIGURES
 from reports.study.lead import all_leads, leads, sides
 from reports.study.tables.run_tables import make_tables
 from reports.study.verdict import answer, ends, question_sentence
@@ -109,7 +109,7 @@ def test_the_interval_of_a_cubic_is_said_to_be_that_of_a_cubic(wide: Study) -> N
     (basis,) = answer(found).details
     assert "; the answer's interval is that of a cubic." in basis
     assert "each interval assuming its curve. Outside the answer's interval: quadratic." in basis
-    note, caption = make_tables(found)["curves"].note, figures_of("study")["curves"].caption(found)
+    note, caption = make_tables(found)["curves"].note, FIGURES["curves"].caption(found)
     assert note.endswith("; the answer's interval is that of a cubic.")
     assert "; the answer's interval is that of a cubic. An arrow" in caption
     assert "does not" not in note + caption

@@ -16,7 +16,7 @@ from planners import Question, RunSpec, Study, preset
 from reports.page.number_text import nats
 from reports.study.equal_time import equal, hours
 from reports.study.evidence import read_evidence
-from reports.study.figures import figures_of
+from reports.study.figures import FIGURES
 from reports.study.movement import reuse_sentences
 from reports.study.tables.run_tables import make_tables
 from reports.study.verdict import answer
@@ -124,7 +124,7 @@ def test_what_is_counted_is_counted_over_the_whole_study(make: Make, question: Q
     assert evidence_of(study, "checkpoints as runs") == f"Each of {done} runs stands once (run_id)."
     bracket = evidence_of(study, "grid brackets the minimum")
     assert bracket == "In each of 4 series of runs: The lowest mean loss lies between sampled r_a."
-    assert f"n = {done} runs" in figures_of("study")["activation"].caption(evidence)
+    assert f"n = {done} runs" in FIGURES["activation"].caption(evidence)
     assert ", no slot dropped, " in evidence_of(study, "routing health")
 
 

@@ -14,7 +14,7 @@ from jobs.record import read_records, write_record
 from planners import Study, preset
 from reports.page.figure import Figure, drawn, inline, render
 from reports.study.evidence import Evidence, read_evidence
-from reports.study.figures import FIGURES, figures_of
+from reports.study.figures import FIGURES
 from reports.study.figures.arms import marks
 from reports.study.figures.training import smooth
 
@@ -26,7 +26,7 @@ def drawing(name: str, evidence: Evidence) -> Canvas:
 
 
 def shown(evidence: Evidence) -> list[Figure[Evidence]]:
-    return [figure for figure in figures_of("study").values() if figure.has_data(evidence)]
+    return [figure for figure in FIGURES.values() if figure.has_data(evidence)]
 
 
 def points_of(canvas: Canvas, gid: str) -> list[Line2D]:

@@ -25,12 +25,12 @@ from reports.page.labels import place, shortened
 from reports.page.scales import log_ticks
 from reports.study.equal_time import equal
 from reports.study.evidence import Arm, Evidence, read_evidence
-from reports.study.figures import figures_of
+from reports.study.figures import FIGURES
 from reports.study.figures.crossing import differences
 from reports.study.figures.training import POINTS, thinned, together
 
 Change = Callable[[RunRecord], RunRecord]
-STUDY = {name: figure for name, figure in figures_of("study").items() if name not in ("surface", "router_grid")}
+STUDY = {name: figure for name, figure in FIGURES.items() if name not in ("surface", "router_grid")}
 
 
 @pytest.fixture(scope="module")
@@ -299,9 +299,11 @@ def test_names_stand_where_they_cover_nothing() -> None:
 @pytest.mark.soak
 def test_gallery_shows_every_figure(tmp_path: Path) -> None:
     from reports.gallery.write_gallery import write_gallery
-    from reports.study.figures import FIGURES
+    from reports.papers import REPRODUCTIONS, figures_of
+    from reports.versus import figures as versus
 
     report = write_gallery(tmp_path)
     shown = {Path(name).stem for name in report.files if name.startswith("figures/")}
-    assert shown == set(FIGURES)
+    published = [name for paper in REPRODUCTIONS for name in figures_of(paper)]
+    assert shown == {*FIGURES, *versus.FIGURES, *published}
     assert "simulated" in (tmp_path / "report.html").read_text()

@@ -1,15 +1,12 @@
-"""The figures: each is one file that draws data on axes, and one line of FIGURES."""
+"""The figures of a study: each is one file with a constant FIGURE, and one line of FIGURES."""
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reports.page.figure import Figure
-from reports.papers.chinchilla import figures
-from reports.papers.clark import figures as clark
-from reports.papers.gadre import figures as gadre
-from reports.papers.li2025.figures import compute, effects, minima, rates
-from reports.papers.muennighoff import figures as muennighoff
-from reports.papers.porian import figures as porian
-from reports.papers.tinystories import figures as tinystories
+from planners.records.errors import UsageError
+from planners.study import Study
+from reports.page.figure import Figure, drawn
+from reports.study.evidence import Evidence, read_evidence
 from reports.study.figures import (
     activation,
     comparison,
@@ -26,9 +23,11 @@ from reports.study.figures import (
     surface,
     training,
 )
-from reports.versus import figures as versus
 
-FIGURES: dict[str, Figure[Any]] = {
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+FIGURES: dict[str, Figure[Evidence]] = {
     "activation": activation.FIGURE,
     "optimum": optimum.FIGURE,
     "surface": surface.FIGURE,
@@ -43,26 +42,22 @@ FIGURES: dict[str, Figure[Any]] = {
     "routing": routing.FIGURE,
     "cost": cost.FIGURE,
     "router_grid": router_grid.FIGURE,
-    "li2025-gap": rates.GAP,
-    "li2025-minima": minima.FIGURE,
-    "li2025-1a": compute.FIG_1A,
-    "li2025-1b": rates.FIG_1B,
-    "li2025-2a": compute.FIG_2A,
-    "li2025-2b": rates.FIG_2B,
-    "li2025-5": rates.FIG_5,
-    "li2025-reuse": effects.REUSE,
-    "li2025-learning-rates": effects.LEARNING_RATES,
-    **figures.FIGURES,
-    **clark.FIGURES,
-    **muennighoff.FIGURES,
-    **gadre.FIGURES,
-    **porian.FIGURES,
-    **tinystories.FIGURES,
-    **versus.FIGURES,
 }
-"""Name of its files -> figure."""
+"""Name of a figure, and of its files -> the figure."""
 
 
-def figures_of(kind: str) -> dict[str, Figure[Any]]:
-    """Return the figures drawn from `kind`: study, or the name of a reproduction, in the order of FIGURES."""
-    return {name: figure for name, figure in FIGURES.items() if figure.of == kind}
+def draw(name: str, study: Study | Path | str) -> "Canvas":
+    """Return the figure `name` of a study as a matplotlib figure, to change or to save.
+
+    `study` is a study or its folder; `FIGURES` lists the names. Raises UsageError for an unknown name, and where the
+    study has nothing to show in this figure.
+
+        >>> canvas = draw("activation", "results/laptop")  # doctest: +SKIP
+        >>> canvas.savefig("activation.pdf")  # doctest: +SKIP
+    """
+    if name not in FIGURES:
+        raise UsageError(f"no figure is called {name!r}; the figures of a study are: {', '.join(FIGURES)}")
+    evidence = read_evidence(study if isinstance(study, Study) else Study(study))
+    if not FIGURES[name].has_data(evidence):
+        raise UsageError(f"study {evidence.folder} has nothing to show in the figure {name}")
+    return drawn(FIGURES[name], evidence)
