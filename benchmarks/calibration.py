@@ -22,7 +22,7 @@ from fits.drift.constancy import constancy
 from fits.fit import fit_law
 from fits.laws import chinchilla
 from fits.runs.table import RunTable, from_records
-from fits.simulate.coverage import FAMILIES, Noise, Score, score, with_losses
+from fits.simulate.coverage import FAMILIES, Coverage, Noise, measure_coverage, with_losses
 
 Floats = NDArray[np.float64]
 Truth = Callable[[Floats], Floats]
@@ -99,14 +99,14 @@ def studies(design: Design, truth: Truth, family: str, count: int, seed: int = 0
         yield with_losses(table, losses + noise.draw(table, random))
 
 
-def calibrate(design: Design, truth: str, family: str, law: str, count: int, seed: int = 0) -> Score:
+def calibrate(design: Design, truth: str, family: str, law: str, count: int, seed: int = 0) -> Coverage:
     """Fit `law` to `count` studies and hold the answers against the truth."""
     tables = studies(design, truths(design)[truth], family, count, seed)
     optima = [fit.optimum for table in tables if (fit := fit_law(table, law)).optimum]
-    return score(optima, design.rates, design.best, FLOOR)
+    return measure_coverage(optima, design.rates, design.best, FLOOR)
 
 
-def row(design: Design, truth: str, family: str, law: str, found: Score) -> list[str]:
+def row(design: Design, truth: str, family: str, law: str, found: Coverage) -> list[str]:
     """Return a line of the table."""
     shares = [f"{share:.1%}" for share in found.statuses.values()]
     held = ["-" if share is None else f"{share:.3f}" for share in (found.held, found.loss_held)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
     from fits import FitResult, RunTable
-    from fits.simulate.coverage import Noise, Score
+    from fits.simulate.coverage import Coverage, Noise
     from fits.simulate.truth import Truth
 
 EXAMPLE = "python -m scaling.simulate studies/x --law cubic --noise 0.015 --params best=0.15,bend=0.1"
@@ -73,7 +73,7 @@ class Found:
     """Lowest and highest planned MoE rate."""
     written: "FitResult"
     """The fit to the losses that were written."""
-    score: "Score | None"
+    score: "Coverage | None"
     """What the repeats found; null without repeats."""
 
 
@@ -191,12 +191,14 @@ def _simulate(
     return found
 
 
-def _repeat(part: "RunTable", truth: "Truth", noise: "Noise", law: str, repeats: int, random: "Generator") -> "Score":
+def _repeat(
+    part: "RunTable", truth: "Truth", noise: "Noise", law: str, repeats: int, random: "Generator"
+) -> "Coverage":
     """Return what `repeats` further studies of the same plan find."""
     from tqdm import tqdm
 
     from fits.fit import fit_law
-    from fits.simulate.coverage import score, with_losses
+    from fits.simulate.coverage import measure_coverage, with_losses
 
     losses, rates = truth.losses(part), part.rates()[part.routed()]
     optima = []
@@ -204,7 +206,7 @@ def _repeat(part: "RunTable", truth: "Truth", noise: "Noise", law: str, repeats:
         fit = fit_law(with_losses(part, losses + noise.draw(part, random)), law)
         if fit.optimum is not None:
             optima.append(fit.optimum)
-    return score(optima, rates.tolist(), *truth.optimum(part))
+    return measure_coverage(optima, rates.tolist(), *truth.optimum(part))
 
 
 def _write(study: Study, specs: list[RunSpec], losses: list[float]) -> None:

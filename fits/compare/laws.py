@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.curve.line import solve as solve_line
+from fits.curve.least_squares import fit_basis
 from fits.intervals import t_quantile
 from fits.laws import LAWS
 from fits.laws.curve_basis import Curve
@@ -30,7 +30,7 @@ MOST_GROUPS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Foretold:
+class HeldOut:
     """How a law that was fitted without some runs foretells them."""
 
     group: str
@@ -46,7 +46,7 @@ class Foretold:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class LawScore:
     """One law in a comparison."""
 
     law: str
@@ -63,13 +63,13 @@ class Score:
     """AICc less the lowest of the laws compared."""
     weight: float | None
     """Akaike weight: the law's share of the evidence among those compared."""
-    largest: Foretold | None
+    largest: HeldOut | None
     """The largest group held out, an extrapolation; null where there are too few groups."""
     error: float | None
     """Root mean square error of ln L over all groups, each foretold from the others."""
     covered: float | None
     """Share of all held-out values within their 95 % prediction interval."""
-    groups: tuple[Foretold, ...]
+    groups: tuple[HeldOut, ...]
     """Each group foretold from the others, smallest first."""
 
 
@@ -81,7 +81,7 @@ class Comparison:
     """The column whose groups were held out in turn: C, or r_a for curves."""
     data: str
     """Which runs: the name of the series, or the source of the table."""
-    scores: tuple[Score, ...]
+    scores: tuple[LawScore, ...]
     """One a law, the lowest AICc first."""
     notes: tuple[str, ...]
     """Whatever else the reader must know, one sentence each."""
@@ -150,17 +150,17 @@ def _budgets(table: RunTable) -> dict[str, NDArray[np.bool_]]:
     return {f"C {np.median(C[codes == code]):.3g}": codes == code for code in np.unique(codes)}
 
 
-def _score(law: str, table: RunTable, groups: Mapping[str, NDArray[np.bool_]], curves: bool) -> Score:
+def _score(law: str, table: RunTable, groups: Mapping[str, NDArray[np.bool_]], curves: bool) -> LawScore:
     fit = _fit_curve if curves else _fit_surface
     whole = fit(law, table)
-    found: tuple[Foretold, ...] = ()
+    found: tuple[HeldOut, ...] = ()
     if len(groups) >= FEWEST_GROUPS:
         found = tuple(
             _foretold(name, fit(law, table.only(~out)), table.only(out), curves) for name, out in groups.items()
         )
     told = [group for group in found if group.error is not None]
     n = sum(group.n for group in told)
-    return Score(
+    return LawScore(
         law=law,
         n=len(table),
         parameters=whole.parameters if whole else len(LAWS[law].parameters),
@@ -180,7 +180,7 @@ def _aicc(whole: _Fitted, n: int) -> float | None:
     return None if n - k - 1 <= 0 else -2 * whole.log_likelihood + 2 * k + 2 * k * (k + 1) / (n - k - 1)
 
 
-def _weighted(score: Score, known: list[float]) -> Score:
+def _weighted(score: LawScore, known: list[float]) -> LawScore:
     if score.aicc is None:
         return score
     total = sum(math.exp((min(known) - aicc) / 2) for aicc in known)
@@ -188,15 +188,15 @@ def _weighted(score: Score, known: list[float]) -> Score:
     return replace(score, delta=delta, weight=math.exp(-delta / 2) / total)
 
 
-def _foretold(name: str, fitted: _Fitted | None, out: RunTable, curves: bool) -> Foretold:
+def _foretold(name: str, fitted: _Fitted | None, out: RunTable, curves: bool) -> HeldOut:
     loss = np.log(out.numbers("loss"))
     n = 1 if curves else len(loss)
     if fitted is None or fitted.dof <= 0:
-        return Foretold(group=name, n=n, error=None, bias=None, covered=None)
+        return HeldOut(group=name, n=n, error=None, bias=None, covered=None)
     mean, sd = fitted.predict(out)
     misses = (mean - loss).mean(keepdims=True) if curves else mean - loss
     inside = np.abs(misses) <= t_quantile(fitted.dof) * sd[:n]
-    return Foretold(
+    return HeldOut(
         group=name,
         n=n,
         error=float(np.sqrt(np.mean(misses**2))),
@@ -235,7 +235,7 @@ def _fit_curve(name: str, table: RunTable) -> _Fitted | None:
     x, loss = np.log(table.rates()), table.numbers("loss")
     if np.unique(np.round(x, 6)).size < law.rates:
         return None
-    line = solve_line(law.basis(x), x, loss, np.empty((len(x), 0)))
+    line = fit_basis(law.basis(x), x, loss, np.empty((len(x), 0)))
     if line is None or line.dof < 1:
         return None
     fitted = line.height(x)

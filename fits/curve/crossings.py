@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.curve.line import Line, solve
-from fits.curve.optimum import Passage, passage, stretched
-from fits.curve.reference_curves import References
+from fits.curve.least_squares import FittedCurve, fit_basis
+from fits.curve.optimum import ThresholdCrossing, threshold_crossing, widened
+from fits.curve.reference_curves import ReferenceCurves
 from fits.laws.curve_basis import Basis, Curve
 from fits.result import Crossing
 from fits.runs.select_arms import positions, seed_blocks
@@ -21,7 +21,7 @@ from fits.runs.table import Floats, RunTable
 SIDES = ("low", "high")
 
 
-def crossings(table: RunTable, law: Curve, references: References, of: str) -> tuple[Crossing, ...]:
+def crossings(table: RunTable, law: Curve, references: ReferenceCurves, of: str) -> tuple[Crossing, ...]:
     """Return, for each dense arm of `table`, where the curve crosses its loss below and above the minimum."""
     on = table.routed()
     if on.all() or not on.any():
@@ -57,20 +57,20 @@ def _levels(labels: NDArray[np.str_], on: NDArray[np.bool_], dense: str) -> Floa
     return np.column_stack(columns).astype(float)
 
 
-def _excess(basis: Basis, x: Floats, loss: Floats, blocks: Floats, on: NDArray[np.bool_]) -> Line | None:
+def _excess(basis: Basis, x: Floats, loss: Floats, blocks: Floats, on: NDArray[np.bool_]) -> FittedCurve | None:
     """Return the curve of the MoE loss less that of the dense arm; None where the runs leave nothing to judge it by."""
-    line = solve(basis, x, loss, blocks, on)
+    line = fit_basis(basis, x, loss, blocks, on)
     return line if line is not None and line.dof >= 1 else None
 
 
-def _crossing(own: Line, wider: list[Line], dense: str, side: str) -> Crossing:
+def _crossing(own: FittedCurve, wider: list[FittedCurve], dense: str, side: str) -> Crossing:
     end = own.low if side == "low" else own.high
     blank = Crossing(dense=dense, side=side, value=None, lo=None, hi=None, status="not_identified", reason="")
     if own.height(np.array([own.lowest]))[0] >= 0:
         return replace(blank, reason=f"the curve is nowhere below the loss of {dense}")
     if not wider or any(_undecided(line) for line in wider):
         return replace(blank, reason=f"the curve's lowest point cannot be told from the loss of {dense}; add seeds")
-    way = stretched(_passage(own, end).point, [_passage(line, end) for line in wider], end)
+    way = widened(_crossing_of(own, end).point, [_crossing_of(line, end) for line in wider], end)
     bounds = [None if place == end else math.exp(place) for place in (way.surely, way.first)]
     lo, hi = bounds if side == "low" else bounds[::-1]
     if way.point == end:
@@ -80,11 +80,11 @@ def _crossing(own: Line, wider: list[Line], dense: str, side: str) -> Crossing:
     return replace(blank, value=math.exp(way.point), lo=lo, hi=hi, status="converged", reason=reason)
 
 
-def _passage(line: Line, end: float) -> Passage:
-    return passage(line.at, 0.0, line.lowest, end, line.t)
+def _crossing_of(line: FittedCurve, end: float) -> ThresholdCrossing:
+    return threshold_crossing(line.at, 0.0, line.lowest, end, line.t)
 
 
-def _undecided(line: Line) -> bool:
+def _undecided(line: FittedCurve) -> bool:
     """Whether the lowest point of the curve is not told from the dense loss."""
     depth, error = (float(each[0]) for each in line.at(np.array([line.lowest])))
     return depth + line.t * error >= 0

@@ -11,9 +11,9 @@ import numpy as np
 
 from fits.curve.crossings import crossings
 from fits.curve.lack_of_fit import REJECTED, lack_of_fit, misfit, no_effect
-from fits.curve.line import Line, Sample
-from fits.curve.optimum import Setting, minimum, unknown_optimum
-from fits.curve.reference_curves import References, references
+from fits.curve.least_squares import CurveData, FittedCurve
+from fits.curve.optimum import OptimumInputs, minimum, unknown_optimum
+from fits.curve.reference_curves import ReferenceCurves, reference_curves
 from fits.curve.resampling import Resampling, interval_of, resample_curve
 from fits.curve.sensitivity import sensitivity
 from fits.intervals import simultaneous_quantile, t_quantile
@@ -31,8 +31,8 @@ __all__ = ["Curve", "curve", "fit_curve"]
 class _Fit:
     """A curve on its runs, and the curves that its interval rests on."""
 
-    line: Line
-    references: References
+    line: FittedCurve
+    references: ReferenceCurves
     shape: LackOfFit | None
     optimum: Optimum
 
@@ -59,7 +59,7 @@ def fit_curve(
     notes = about(table, arms, of)
     if margin is None:
         notes.append("no margin was given, so there is no region of indifference")
-    plain = Sample(x=x, loss=loss, blocks=np.empty((len(x), 0)))
+    plain = CurveData(x=x, loss=loss, blocks=np.empty((len(x), 0)))
     reason, line = _undetermined(law, plain)
     if reason:
         return _result(law, arms, of, line, _nothing(law, reason, line, margin, of), notes), None
@@ -115,13 +115,13 @@ def basis_of(result: FitResult) -> Basis:
     return Spline(knots=tuple(np.log(result.knots).tolist())) if result.knots else Powers(len(result.params))
 
 
-def _drawn(row: Sensitivity, line: Line, how: Resampling, draws: Draws) -> Sensitivity:
+def _drawn(row: Sensitivity, line: FittedCurve, how: Resampling, draws: Draws) -> Sensitivity:
     """Return the row of this law with the interval that its draws give."""
     lo, hi = interval_of(draws, line)
     return replace(row, lo=lo, hi=hi, law=f"{row.law}, {how.kind} bootstrap of {how.count}")
 
 
-def _undetermined(law: Curve, sample: Sample) -> tuple[str | None, Line | None]:
+def _undetermined(law: Curve, sample: CurveData) -> tuple[str | None, FittedCurve | None]:
     """Return why the runs do not determine the curve, or None, and what can be said of it without an interval."""
     least, rates = law.rates, sample.rates
     if rates < least:
@@ -133,7 +133,7 @@ def _undetermined(law: Curve, sample: Sample) -> tuple[str | None, Line | None]:
     return None, line
 
 
-def _blocked(law: Curve, arms: RunTable, plain: Sample, notes: list[str]) -> Sample:
+def _blocked(law: Curve, arms: RunTable, plain: CurveData, notes: list[str]) -> CurveData:
     """Return the sample with its seeds as blocks; as it is, with a note, where they cannot be told from the curve."""
     blocks = seed_blocks(arms)
     if not blocks.shape[1]:
@@ -147,11 +147,11 @@ def _blocked(law: Curve, arms: RunTable, plain: Sample, notes: list[str]) -> Sam
     return plain
 
 
-def _fit(law: Curve, sample: Sample, margin: float | None, of: str) -> _Fit:
+def _fit(law: Curve, sample: CurveData, margin: float | None, of: str) -> _Fit:
     line = sample.line(law.basis(sample.x))
     assert line is not None  # `_undetermined` and `_blocked` saw to it
-    wider = references(sample)
-    setting = Setting(
+    wider = reference_curves(sample)
+    setting = OptimumInputs(
         references=wider,
         measured=sample.lowest_mean,
         rejected=_rejected(law, sample, line),
@@ -162,7 +162,7 @@ def _fit(law: Curve, sample: Sample, margin: float | None, of: str) -> _Fit:
     return _Fit(line=line, references=wider, shape=lack_of_fit(sample, line), optimum=minimum(line, setting))
 
 
-def _rejected(law: Curve, sample: Sample, line: Line) -> str | None:
+def _rejected(law: Curve, sample: CurveData, line: FittedCurve) -> str | None:
     """Return that the curve misses the runs by more than the noise, if it does."""
     p = misfit(sample, line)
     if p is None or p >= REJECTED:
@@ -199,7 +199,7 @@ def _fitted(law: Curve, fit: _Fit, of: str) -> _Said:
     return _Said(status="converged", reason=None, params=params, interval=interval, optimum=fit.optimum)
 
 
-def _nothing(law: Curve, reason: str, line: Line | None, margin: float | None, of: str) -> _Said:
+def _nothing(law: Curve, reason: str, line: FittedCurve | None, margin: float | None, of: str) -> _Said:
     values: list[float | None] = [None] * len(law.parameters)
     names: Sequence[str] = law.parameters
     if line is not None:
@@ -212,7 +212,7 @@ def _nothing(law: Curve, reason: str, line: Line | None, margin: float | None, o
     return _Said(status="not_identified", reason=reason, params=params, interval=f"none: {reason}", optimum=unknown)
 
 
-def _result(law: Curve, arms: RunTable, of: str, line: Line | None, said: _Said, notes: list[str]) -> FitResult:
+def _result(law: Curve, arms: RunTable, of: str, line: FittedCurve | None, said: _Said, notes: list[str]) -> FitResult:
     judged = line is not None and line.dof >= 0.5
     values = np.exp(positions(arms, of))
     knots = line.basis.knots if line is not None and isinstance(line.basis, Spline) else None

@@ -8,7 +8,7 @@ Analysis, on pure error and lack of fit). Without repeats a curve can still be h
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.curve.line import Line, Sample
+from fits.curve.least_squares import CurveData, FittedCurve
 from fits.laws.curve_basis import Powers
 from fits.result import LackOfFit
 from fits.runs.table import Floats
@@ -21,7 +21,7 @@ bad study in twenty, and what a wider one then says alone was selected by its wi
 """
 
 
-def lack_of_fit(sample: Sample, line: Line) -> LackOfFit | None:
+def lack_of_fit(sample: CurveData, line: FittedCurve) -> LackOfFit | None:
     """Compare a curve with a mean for each rate; None where no runs share a rate, or no shape is left to test."""
     codes = np.unique(np.round(sample.x, 6), return_inverse=True)[1].reshape(-1)
     error, left = _unexplained(_within(codes, sample.blocks), _within(codes, sample.loss[:, None])[:, 0])
@@ -33,7 +33,7 @@ def lack_of_fit(sample: Sample, line: Line) -> LackOfFit | None:
     return LackOfFit(F=F, shape_dof=max(1, round(shape_dof)), error_dof=error_dof, p=tail(F, shape_dof, error_dof))
 
 
-def next_power(sample: Sample, line: Line, wider: Line) -> float | None:
+def next_power(sample: CurveData, line: FittedCurve, wider: FittedCurve) -> float | None:
     """Return the probability of so large a gain by `wider`, which nests `line`; None without noise to judge by."""
     if wider.dof < 1 or wider.residual <= sample.rounding:
         return None
@@ -41,7 +41,7 @@ def next_power(sample: Sample, line: Line, wider: Line) -> float | None:
     return tail(gained / wider.variance, line.dof - wider.dof, wider.dof)
 
 
-def no_effect(sample: Sample, line: Line) -> float:
+def no_effect(sample: CurveData, line: FittedCurve) -> float:
     """Return the probability of so large an effect of x where there is none: F test of the curve against a constant."""
     constant = np.hstack([np.ones((len(sample.loss), 1)), sample.blocks])
     flat, dof = _unexplained(constant, sample.loss)
@@ -50,7 +50,7 @@ def no_effect(sample: Sample, line: Line) -> float:
     return tail((flat - line.residual) / (dof - line.dof) / line.variance, dof - line.dof, line.dof)
 
 
-def misfit(sample: Sample, line: Line) -> float | None:
+def misfit(sample: CurveData, line: FittedCurve) -> float | None:
     """Return the probability of misses like these of a right curve; None where nothing tests it.
 
     A polynomial is held against the means and one with a further power (Bonferroni), a spline against the means.

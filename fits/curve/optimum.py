@@ -1,7 +1,7 @@
 """Where a fitted curve is lowest, with everything that can go wrong said.
 
 The estimate is the law's. The interval is that of reference curves (`fits.curve.reference_curves`), wider than most
-laws, and is stretched to hold the estimate. It assumes the shape of that reference: where the law is the reference, its
+laws, and is widened to hold the estimate. It assumes the shape of that reference: where the law is the reference, its
 own. A number is given only where the references bound it from at least one side within the sampled range.
 """
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.curve.line import Line
-from fits.curve.reference_curves import References
+from fits.curve.least_squares import FittedCurve
+from fits.curve.reference_curves import ReferenceCurves
 from fits.intervals import first
 from fits.result import Optimum
 from fits.runs.table import Floats
@@ -23,10 +23,10 @@ Heights = Callable[[Floats], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Setting:
+class OptimumInputs:
     """What the search for an optimum is given beside the law's curve."""
 
-    references: References
+    references: ReferenceCurves
     """The curves that the interval rests on."""
     measured: float
     """The x whose measured mean loss is lowest."""
@@ -59,7 +59,7 @@ def unknown_optimum(reason: str, margin: float | None, of: str = "r_a") -> Optim
     )
 
 
-def minimum(line: Line, setting: Setting) -> Optimum:
+def minimum(line: FittedCurve, setting: OptimumInputs) -> Optimum:
     """Return where `line` is lowest in the sampled range, with its 95 % interval and the region within the margin."""
     blank, range_ = unknown_optimum("", setting.margin, setting.of), _range(line, setting.of)
     turning = line.lowest
@@ -84,14 +84,14 @@ def minimum(line: Line, setting: Setting) -> Optimum:
     return _inside(line, turning, (lo, hi), setting, blank)
 
 
-def bounds(line: Line, references: References) -> Pair:
+def bounds(line: FittedCurve, references: ReferenceCurves) -> Pair:
     """Return the hull of the references' intervals and of the law's own minimum."""
     pieces = [reference.interval for reference in references.lines]
     turning = line.lowest
     return min(turning, *(lo for lo, _ in pieces)), max(turning, *(hi for _, hi in pieces))
 
 
-def _beyond(line: Line, end: str, piece: Pair, setting: Setting, blank: Optimum) -> Optimum:
+def _beyond(line: FittedCurve, end: str, piece: Pair, setting: OptimumInputs, blank: Optimum) -> Optimum:
     """Return the optimum of a curve that is lowest at an end of the sampled range: a bound on one side, no number."""
     lo, hi = piece
     range_, more = _range(line, setting.of), _more(setting.of)
@@ -115,7 +115,7 @@ def _beyond(line: Line, end: str, piece: Pair, setting: Setting, blank: Optimum)
     )
 
 
-def _inside(line: Line, turning: float, piece: Pair, setting: Setting, blank: Optimum) -> Optimum:
+def _inside(line: FittedCurve, turning: float, piece: Pair, setting: OptimumInputs, blank: Optimum) -> Optimum:
     """Return the optimum of a curve that is lowest between the ends."""
     lo, hi = piece
     levels = [each.level for each in (line, *setting.references.lines)]
@@ -133,15 +133,15 @@ def _inside(line: Line, turning: float, piece: Pair, setting: Setting, blank: Op
     return found if setting.margin is None else _with_region(found, line, setting.references, setting.margin)
 
 
-def _with_region(found: Optimum, line: Line, references: References, margin: float) -> Optimum:
+def _with_region(found: Optimum, line: FittedCurve, references: ReferenceCurves, margin: float) -> Optimum:
     """Add {x : L(x) - L* <= margin} of the law, and 95 % intervals of its two ends."""
 
-    def passing(each: Line, end: float) -> Passage:
+    def passing(each: FittedCurve, end: float) -> ThresholdCrossing:
         floor = each.lowest
-        return passage(lambda x: each.above(x, floor), margin, floor, end, each.t)
+        return threshold_crossing(lambda x: each.above(x, floor), margin, floor, end, each.t)
 
     low, high = (
-        stretched(passing(line, end).point, [passing(each, end) for each in references.lines], end)
+        widened(passing(line, end).point, [passing(each, end) for each in references.lines], end)
         for end in (line.low, line.high)
     )
     region = _rate(low.point, line.low), _rate(high.point, line.high)
@@ -151,7 +151,7 @@ def _with_region(found: Optimum, line: Line, references: References, margin: flo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Passage:
+class ThresholdCrossing:
     """Where, going from a minimum to an end of the range, a height passes a threshold; the end where it never does."""
 
     first: float
@@ -162,7 +162,7 @@ class Passage:
     """Where the interval has passed."""
 
 
-def passage(height: Heights, threshold: float, floor: float, end: float, t: float) -> Passage:
+def threshold_crossing(height: Heights, threshold: float, floor: float, end: float, t: float) -> ThresholdCrossing:
     """Return where `height`, which gives values and standard errors, passes `threshold` on the way from `floor`."""
 
     def passed(errors: float) -> float:
@@ -173,10 +173,10 @@ def passage(height: Heights, threshold: float, floor: float, end: float, t: floa
         found = first(holds, floor, end)
         return end if math.isnan(found) else found
 
-    return Passage(first=passed(-t), point=passed(0.0), surely=passed(t))
+    return ThresholdCrossing(first=passed(-t), point=passed(0.0), surely=passed(t))
 
 
-def stretched(point: float, references: Sequence[Passage], end: float) -> Passage:
+def widened(point: float, references: Sequence[ThresholdCrossing], end: float) -> ThresholdCrossing:
     """Return the hull of the references' intervals and of the law's own `point`."""
     inner = [point, *(each.first for each in references)]
     outer = [point, *(each.surely for each in references)]
@@ -184,14 +184,14 @@ def stretched(point: float, references: Sequence[Passage], end: float) -> Passag
     def distance(x: float) -> float:
         return abs(x - end)
 
-    return Passage(first=max(inner, key=distance), point=point, surely=min(outer, key=distance))
+    return ThresholdCrossing(first=max(inner, key=distance), point=point, surely=min(outer, key=distance))
 
 
 def _rate(x: float, end: float) -> float | None:
     return None if x == end else math.exp(x)
 
 
-def _unjudged(setting: Setting) -> str:
+def _unjudged(setting: OptimumInputs) -> str:
     if setting.references.tried:
         tried = " nor ".join(setting.references.tried)
         return f"the means are on no {tried}; look at the runs, and add {_more(setting.of)}"
@@ -199,7 +199,7 @@ def _unjudged(setting: Setting) -> str:
     return f"no cubic can be fitted beside it, so its shape is assumed and not tested; add {more} (5 or more) or seeds"
 
 
-def _open_end(found: Optimum, line: Line, setting: Setting) -> str:
+def _open_end(found: Optimum, line: FittedCurve, setting: OptimumInputs) -> str:
     range_ = _range(line, setting.of)
     if found.lo is None or found.hi is None:
         side, more = "below" if found.lo is None else "above", _more(setting.of)
@@ -211,5 +211,5 @@ def _more(of: str) -> str:
     return "rates" if of == "r_a" else "values"
 
 
-def _range(line: Line, of: str) -> str:
+def _range(line: FittedCurve, of: str) -> str:
     return f"the sampled {_more(of)} ({math.exp(line.low):.3g} to {math.exp(line.high):.3g})"

@@ -8,17 +8,17 @@ test of the minimum of a cubic holds its level on the truths that were tried (`p
 from dataclasses import dataclass
 
 from fits.curve.lack_of_fit import DOUBTED, REJECTED, misfit
-from fits.curve.line import Line, Sample
+from fits.curve.least_squares import CurveData, FittedCurve
 from fits.laws.curve_basis import Powers
 
 DEGREES = {3: "cubic", 4: "quartic", 5: "quintic"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class References:
+class ReferenceCurves:
     """The curves that were asked."""
 
-    lines: tuple[Line, ...] = ()
+    lines: tuple[FittedCurve, ...] = ()
     """Those not rejected; none where the runs determine no cubic, or reject all that they determine."""
     names: tuple[str, ...] = ()
     """Their names."""
@@ -26,9 +26,9 @@ class References:
     """Names of all that were fitted, the rejected ones included."""
 
 
-def references(sample: Sample) -> References:
+def reference_curves(sample: CurveData) -> ReferenceCurves:
     """Return the cubic, and wider polynomials while the last one is doubted; those clearly rejected are left out."""
-    kept: dict[str, Line] = {}
+    kept: dict[str, FittedCurve] = {}
     tried = []
     for degree, name in DEGREES.items():
         line = sample.line(Powers(degree + 1))
@@ -40,4 +40,4 @@ def references(sample: Sample) -> References:
             kept[name] = line
         if p is None or p >= DOUBTED:
             break
-    return References(lines=tuple(kept.values()), names=tuple(kept), tried=tuple(tried))
+    return ReferenceCurves(lines=tuple(kept.values()), names=tuple(kept), tried=tuple(tried))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fits.curve.line import Line, Sample
+from fits.curve.least_squares import CurveData, FittedCurve
 from fits.intervals import LEVEL
 from fits.laws.curve_basis import Powers
 from fits.runs.table import Floats
@@ -36,7 +36,7 @@ class Resampling:
             raise UsageError(f"resampling {self.kind!r} is not one of {', '.join(KINDS)}")
 
 
-def resample_curve(line: Line, sample: Sample, names: tuple[str, ...], how: Resampling) -> Draws:
+def resample_curve(line: FittedCurve, sample: CurveData, names: tuple[str, ...], how: Resampling) -> Draws:
     """Return draws of the coefficients `names` of a polynomial; the same seed gives the same draws.
 
     residual: the residuals, each over sqrt(1 - leverage), are drawn anew; wild: each residual over (1 - leverage) keeps
@@ -59,7 +59,7 @@ def resample_curve(line: Line, sample: Sample, names: tuple[str, ...], how: Resa
     return Draws(parameters=names, values=values, seed=how.seed)
 
 
-def interval_of(draws: Draws, line: Line) -> tuple[float | None, float | None]:
+def interval_of(draws: Draws, line: FittedCurve) -> tuple[float | None, float | None]:
     """Return the central 95 % interval of where the drawn curves are lowest; an end at an end of the range is null."""
     scan = np.linspace(line.low, line.high, 1025)
     places: Floats = scan[np.argmin(draws.values @ line.basis.columns(scan).T, axis=1)]

@@ -3,7 +3,7 @@
 import math
 
 from fits.curve.lack_of_fit import misfit
-from fits.curve.line import Line, Sample
+from fits.curve.least_squares import CurveData, FittedCurve
 from fits.laws import cubic, quadratic, spline
 from fits.laws.curve_basis import Curve
 from fits.result import Sensitivity
@@ -11,12 +11,12 @@ from fits.result import Sensitivity
 CURVES: tuple[Curve, ...] = (quadratic.LAW, cubic.LAW, spline.LAW)
 
 
-def sensitivity(sample: Sample) -> tuple[Sensitivity, ...]:
+def sensitivity(sample: CurveData) -> tuple[Sensitivity, ...]:
     """Return where each curve is lowest on these runs, with the interval that assumes its shape."""
     return tuple(_row(law, sample) for law in CURVES)
 
 
-def _row(law: Curve, sample: Sample) -> Sensitivity:
+def _row(law: Curve, sample: CurveData) -> Sensitivity:
     line = sample.line(law.basis(sample.x)) if sample.rates >= law.rates else None
     if line is None or line.dof < 0.5:
         note = f"not fitted: too few runs or rates ({len(sample.x)} and {sample.rates})"
@@ -39,5 +39,5 @@ def _row(law: Curve, sample: Sample) -> Sensitivity:
     )
 
 
-def _end(line: Line, turning: float) -> str:
+def _end(line: FittedCurve, turning: float) -> str:
     return "low" if turning == line.low else "high"

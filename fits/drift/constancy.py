@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fits.curve.line import solve
-from fits.drift.joint import Joint
-from fits.drift.pinned import Pinned, pin
+from fits.curve.least_squares import fit_basis
+from fits.drift.joint_fit import JointFit
+from fits.drift.minimum_profile import MinimumProfile, minimum_profile
 from fits.laws.curve_basis import Powers
 from fits.runs.select_arms import one_budget, positions, seed_blocks
 from fits.runs.table import Floats, RunTable
@@ -28,7 +28,7 @@ NAMES = {2: "quadratic", 3: "cubic"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class DriftCell:
     """One budget at one size."""
 
     label: str
@@ -46,7 +46,7 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slope:
+class DriftSlope:
     """How the optimum moves with one quantity."""
 
     by: str
@@ -67,7 +67,7 @@ class Constancy:
     """The column that is optimised."""
     basis: str
     """The curve of each cell."""
-    cells: tuple[Cell, ...]
+    cells: tuple[DriftCell, ...]
     """The cells."""
     F: float
     """Statistic of the test that all cells have their minimum at one place."""
@@ -83,7 +83,7 @@ class Constancy:
     """Lower end of its 95 % interval, were it constant; null where it is open."""
     hi: float | None
     """Upper end of it."""
-    slopes: tuple[Slope, ...]
+    slopes: tuple[DriftSlope, ...]
     """The surface ln r_a* = a + b ln C + c ln N; terms that the cells do not tell apart are left out."""
     detectable: float | None
     """Smallest movement of ln r_a* between the first and the last cell that this test would show with 80 % power."""
@@ -134,22 +134,22 @@ def constancy(cells: Mapping[str, RunTable], *, of: str = "r_a", degree: int | N
     )
 
 
-def _joint(arms: Mapping[str, RunTable], degree: int, of: str) -> Joint:
-    return Joint(pins=tuple(_pinned(table, degree, of) for table in arms.values()))
+def _joint(arms: Mapping[str, RunTable], degree: int, of: str) -> JointFit:
+    return JointFit(pins=tuple(_pinned(table, degree, of) for table in arms.values()))
 
 
-def _pinned(arms: RunTable, degree: int, of: str) -> Pinned:
+def _pinned(arms: RunTable, degree: int, of: str) -> MinimumProfile:
     x, blocks = positions(arms, of), seed_blocks(arms)
-    if solve(Powers(degree + 1), x, arms.numbers("loss"), blocks) is None:
+    if fit_basis(Powers(degree + 1), x, arms.numbers("loss"), blocks) is None:
         blocks = blocks[:, :0]  # the seeds cannot be told from the curve
-    return pin(x, arms.numbers("loss"), blocks, degree)
+    return minimum_profile(x, arms.numbers("loss"), blocks, degree)
 
 
-def _cell(label: str, arms: RunTable, degree: int, of: str) -> Cell:
+def _cell(label: str, arms: RunTable, degree: int, of: str) -> DriftCell:
     pinned = _pinned(arms, degree, of)
-    line = solve(Powers(degree + 1), positions(arms, of), arms.numbers("loss"), pinned.blocks)
+    line = fit_basis(Powers(degree + 1), positions(arms, of), arms.numbers("loss"), pinned.blocks)
     inside = line is not None and line.low < line.lowest < line.high
-    return Cell(
+    return DriftCell(
         label=label,
         n=len(arms),
         C=float(np.median(arms.numbers("C"))) if arms.has("C") else None,
@@ -159,7 +159,7 @@ def _cell(label: str, arms: RunTable, degree: int, of: str) -> Cell:
     )
 
 
-def _slopes(cells: Sequence[Cell], joint: Joint, notes: list[str]) -> tuple[Slope, ...]:
+def _slopes(cells: Sequence[DriftCell], joint: JointFit, notes: list[str]) -> tuple[DriftSlope, ...]:
     """Return the coefficients of ln C and ln N that the cells tell apart; a note names the others."""
     columns = {name: [getattr(cell, name) for cell in cells] for name in ("C", "N")}
     logs = {name: np.log(np.array(values, float)) for name, values in columns.items() if None not in values}
@@ -177,5 +177,5 @@ def _slopes(cells: Sequence[Cell], joint: Joint, notes: list[str]) -> tuple[Slop
     for name, values in kept.items():
         others = [column for other, column in kept.items() if other != name]
         value, lo, hi = joint.coefficient(np.column_stack([np.ones(len(cells)), *others, values]))
-        found.append(Slope(by=name, value=value, lo=lo, hi=hi))
+        found.append(DriftSlope(by=name, value=value, lo=lo, hi=hi))
     return tuple(found)

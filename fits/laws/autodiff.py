@@ -1,6 +1,6 @@
 """Numbers that carry their first and second derivatives: a law is written once and never differentiated by hand.
 
-    a, alpha = (Jet.variable(theta[:, j, None], j) for j in range(2))
+    a, alpha = (Dual.variable(theta[:, j, None], j) for j in range(2))
     z = a - alpha * ln_N        # z.value, z.first[j], z.second[j, k]
 
 Forward mode to second order. Derivatives that are zero are not stored, and those that depend on no parameter keep the
@@ -17,62 +17,62 @@ Array: TypeAlias = NDArray[np.float64] | float
 Pair = tuple[int, int]
 
 
-class Jet:
+class Dual:
     """A value with its derivatives by the parameters j: first[j], and second[j, k] for j <= k."""
 
     __slots__ = ("first", "second", "value")
-    __array_ufunc__ = None  # array * Jet is left to Jet.__rmul__
+    __array_ufunc__ = None  # array * Dual is left to Dual.__rmul__
 
     def __init__(self, value: Array, first: Mapping[int, Array], second: Mapping[Pair, Array]) -> None:
         self.value, self.first, self.second = value, first, second
 
     @classmethod
-    def variable(cls, value: Array, j: int) -> "Jet":
+    def variable(cls, value: Array, j: int) -> "Dual":
         """Return the parameter j itself."""
         return cls(value, {j: 1.0}, {})
 
-    def apply(self, value: Array, slope: Array, curvature: Array) -> "Jet":
+    def apply(self, value: Array, slope: Array, curvature: Array) -> "Dual":
         """Return f(self) for a function with this value, first and second derivative here (the chain rule)."""
         second = {pair: slope * each for pair, each in self.second.items()}
         for j, k in _pairs(self.first):
             second[j, k] = second.get((j, k), 0.0) + curvature * (self.first[j] * self.first[k])
-        return Jet(value, {j: slope * each for j, each in self.first.items()}, second)
+        return Dual(value, {j: slope * each for j, each in self.first.items()}, second)
 
-    def __add__(self, other: "Jet | Array") -> "Jet":
-        if not isinstance(other, Jet):
-            return Jet(self.value + other, self.first, self.second)
-        return Jet(
+    def __add__(self, other: "Dual | Array") -> "Dual":
+        if not isinstance(other, Dual):
+            return Dual(self.value + other, self.first, self.second)
+        return Dual(
             self.value + other.value,
             _sum(self.first, other.first),
             _sum(self.second, other.second),
         )
 
-    def __mul__(self, other: "Jet | Array") -> "Jet":
-        if not isinstance(other, Jet):
+    def __mul__(self, other: "Dual | Array") -> "Dual":
+        if not isinstance(other, Dual):
             first = {j: each * other for j, each in self.first.items()}
-            return Jet(self.value * other, first, {pair: each * other for pair, each in self.second.items()})
+            return Dual(self.value * other, first, {pair: each * other for pair, each in self.second.items()})
         both = sorted({*self.first, *other.first})
         mixed = {(j, k): _cross(self.first, other.first, j, k) for i, j in enumerate(both) for k in both[i:]}
         scaled = _sum((self * other.value).second, (other * self.value).second)
-        return Jet(
+        return Dual(
             self.value * other.value,
             _sum((self * other.value).first, (other * self.value).first),
             _sum(scaled, {pair: each for pair, each in mixed.items() if each is not None}),
         )
 
-    def __neg__(self) -> "Jet":
+    def __neg__(self) -> "Dual":
         return self * -1.0
 
-    def __sub__(self, other: "Jet | Array") -> "Jet":
+    def __sub__(self, other: "Dual | Array") -> "Dual":
         return self + -other
 
-    def __rsub__(self, other: Array) -> "Jet":
+    def __rsub__(self, other: Array) -> "Dual":
         return -self + other
 
-    def __truediv__(self, other: "Jet | Array") -> "Jet":
+    def __truediv__(self, other: "Dual | Array") -> "Dual":
         return self * (1.0 / other)
 
-    def __rtruediv__(self, other: Array) -> "Jet":
+    def __rtruediv__(self, other: Array) -> "Dual":
         inverse = 1.0 / self.value
         return self.apply(inverse, -(inverse**2), 2 * inverse**3) * other
 
@@ -81,37 +81,37 @@ class Jet:
 
 
 def exp(x: Any) -> Any:
-    """Return e^x of an array or a Jet."""
-    if not isinstance(x, Jet):
+    """Return e^x of an array or a Dual."""
+    if not isinstance(x, Dual):
         return np.exp(x)
     value = np.exp(x.value)
     return x.apply(value, value, value)
 
 
 def log(x: Any) -> Any:
-    """Return ln x of an array or a Jet."""
+    """Return ln x of an array or a Dual."""
     return _function(x, np.log, lambda v: 1.0 / v, lambda v: -1.0 / v**2)
 
 
 def expm1(x: Any) -> Any:
-    """Return e^x - 1 of an array or a Jet, exact near zero."""
+    """Return e^x - 1 of an array or a Dual, exact near zero."""
     return _function(x, np.expm1, np.exp, np.exp)
 
 
 def least(x: Any, y: Any) -> Any:
-    """Return the smaller of two arrays or Jets, element by element, with its derivatives."""
-    if not isinstance(x, Jet) and not isinstance(y, Jet):
+    """Return the smaller of two arrays or dual numbers, element by element, with its derivatives."""
+    if not isinstance(x, Dual) and not isinstance(y, Dual):
         return np.minimum(x, y)
     smaller = np.less(_value(x), _value(y))
     return x * smaller + y * ~smaller
 
 
 def _function(x: Any, value: Callable[..., Any], slope: Callable[..., Any], curvature: Callable[..., Any]) -> Any:
-    return x.apply(value(x.value), slope(x.value), curvature(x.value)) if isinstance(x, Jet) else value(x)
+    return x.apply(value(x.value), slope(x.value), curvature(x.value)) if isinstance(x, Dual) else value(x)
 
 
 def _value(x: Any) -> Any:
-    return x.value if isinstance(x, Jet) else x
+    return x.value if isinstance(x, Dual) else x
 
 
 def _pairs(first: Mapping[int, Array]) -> list[Pair]:

@@ -1,7 +1,7 @@
 """Curves in x = ln r_a (or ln K, ln G) as sums of known functions: powers of x, and the smoothing spline.
 
 A basis knows its functions and their derivatives, and which of them are shrunk; how they are fitted is in
-`fits.curve.line`.
+`fits.curve.least_squares`.
 """
 
 import math

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fits.laws.autodiff import Jet
+from fits.laws.autodiff import Dual
 from fits.runs.table import Floats
 from planners.records.errors import UsageError
 
@@ -58,7 +58,7 @@ class Law:
     bounds: tuple[tuple[float, float], ...]
     """Lowest and highest theta, one pair a parameter."""
     log_terms: Callable[[Sequence[Any], Columns], Sequence[Any]]
-    """(theta, one array or Jet a parameter; ln of the columns, each (n,)) -> ln of each term."""
+    """(theta, one array or Dual a parameter; ln of the columns, each (n,)) -> ln of each term."""
     starts: Callable[["Law", Columns, Floats], Floats]
     """(this law, ln of the columns, ln of the loss (n,)) -> starting points, shape (m, p)."""
     examples: tuple[Example, ...] = ()
@@ -97,7 +97,7 @@ class Law:
 
     def jacobian(self, theta: Floats, logs: Columns) -> Floats:
         """Return d ln L / d theta, shape (n, p), at one theta (p,)."""
-        terms = self.log_terms([Jet.variable(value, j) for j, value in enumerate(theta)], logs)
+        terms = self.log_terms([Dual.variable(value, j) for j, value in enumerate(theta)], logs)
         log_loss = self.log_loss(theta, logs)
         slopes = np.zeros((len(log_loss), len(theta)))
         for term in terms:

@@ -53,7 +53,7 @@ def with_losses(table: RunTable, losses: Floats) -> RunTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class Coverage:
     """What became of the optimum in simulated studies of one design."""
 
     studies: int
@@ -68,7 +68,7 @@ class Score:
     """Median width of the stated intervals in ln r_a, open ends at the ends of the rates; null where there is none."""
 
 
-def score(optima: Sequence[Optimum], rates: Iterable[float], best: float, lowest: float) -> Score:
+def measure_coverage(optima: Sequence[Optimum], rates: Iterable[float], best: float, lowest: float) -> Coverage:
     """Hold the optima of studies with these MoE rates against the best rate and the lowest loss."""
     sampled = list(rates)
     stated = [one for one in optima if one.status in ("converged", "edge")]
@@ -78,7 +78,7 @@ def score(optima: Sequence[Optimum], rates: Iterable[float], best: float, lowest
     ]
     widths = [math.log((one.hi or max(sampled)) / (one.lo or min(sampled))) for one in stated]
     names = ("converged", "edge", "not_identified", "no_minimum")
-    return Score(
+    return Coverage(
         studies=len(optima),
         statuses={name: sum(one.status == name for one in optima) / len(optima) for name in names},
         held=float(np.mean(held)) if held else None,

@@ -12,9 +12,9 @@ from fits.laws.law import Law
 from fits.result import FitResult, OtherMinimum, Param, Search
 from fits.runs.table import Floats, RunTable
 from fits.surface.bootstrap import Draws, points, resample
+from fits.surface.identifiability import SHARE, FlatParameter, flat_parameters
 from fits.surface.problem import Problem
-from fits.surface.profile import SHARE, Flat, flat_parameters
-from fits.surface.search import Method, Solution, solve
+from fits.surface.search import SearchMethod, Solution, solve
 from planners.records.errors import UsageError
 
 SPREAD = 0.05
@@ -39,7 +39,7 @@ class _Outcome:
     interval: str
     solution: Solution | None = None
     draws: Draws | None = None
-    flat: tuple[Flat, ...] = ()
+    flat: tuple[FlatParameter, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -142,7 +142,9 @@ def _outcome(problem: Problem, solution: Solution, draws: Draws | None, notes: t
     )
 
 
-def _statuses(problem: Problem, solution: Solution, flat: tuple[Flat, ...]) -> tuple[str, str | None, list[str]]:
+def _statuses(
+    problem: Problem, solution: Solution, flat: tuple[FlatParameter, ...]
+) -> tuple[str, str | None, list[str]]:
     """Return the status of the fit, its reason, and the status of each parameter."""
     names = np.array(problem.law.parameters)
     idle = ~solution.acting & ~solution.fixed
@@ -161,7 +163,7 @@ def _statuses(problem: Problem, solution: Solution, flat: tuple[Flat, ...]) -> t
     return "converged", None, each
 
 
-def _flatness(flat: Flat) -> str:
+def _flatness(flat: FlatParameter) -> str:
     ends = [None if end is None else f"{end:.3g}" for end in (flat.lo, flat.hi)]
     span = f"{ends[0] or 'no lower end'} to {ends[1] or 'no upper end'}"
     return f"{flat.name} is poorly identified: {span} fits within {SHARE:.1%} of the best objective"
@@ -257,7 +259,7 @@ def _search(problem: Problem, outcome: _Outcome) -> Search | None:
         agreeing=solution.agreeing,
         gradient=solution.gradient,
         condition=solution.condition if math.isfinite(solution.condition) else None,
-        within=Method.within,
+        within=SearchMethod.within,
         others=tuple(others),
         flat={one.name: (one.lo, one.hi) for one in outcome.flat},
     )

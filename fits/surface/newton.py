@@ -30,7 +30,7 @@ PIVOT = 1e-13
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Local:
+class LocalModel:
     """The objective around one point of each of B problems."""
 
     value: Floats
@@ -42,26 +42,26 @@ class Local:
     metric: Floats
     """M, shape (B, q, q), positive semi-definite."""
 
-    def take(self, keep: Index | Bools) -> "Local":
+    def take(self, keep: Index | Bools) -> "LocalModel":
         """Return the problems `keep`."""
-        return Local(
+        return LocalModel(
             value=self.value[keep],
             gradient=self.gradient[keep],
             hessian=self.hessian[keep],
             metric=self.metric[keep],
         )
 
-    def put(self, at: Index, other: "Local", chosen: Bools) -> None:
+    def put(self, at: Index, other: "LocalModel", chosen: Bools) -> None:
         """Write the problems `chosen` of `other` to the places `at[chosen]`."""
         for name in ("value", "gradient", "hessian", "metric"):
             getattr(self, name)[at[chosen]] = getattr(other, name)[chosen]
 
 
-Model = Callable[[Floats, Index], Local]
+Evaluate = Callable[[Floats, Index], LocalModel]
 """(theta (b, q), which problems (b,)) -> the objective there."""
 
 
-def minimise(model: Model, start: Floats, lo: Floats, hi: Floats, *, steps: int) -> tuple[Floats, Local]:
+def minimise(model: Evaluate, start: Floats, lo: Floats, hi: Floats, *, steps: int) -> tuple[Floats, LocalModel]:
     """Follow every start, shape (B, q), to a minimum in [lo, hi] in at most `steps` steps; return it and f there."""
     theta = np.clip(start, lo, hi)
     live = np.arange(len(theta))
@@ -94,7 +94,7 @@ def _damped(used: Floats, growth: Floats, ratio: Floats, better: Bools) -> tuple
     return np.where(better, eased, np.maximum(used, 1e-3) * growth), np.where(better, 4.0, growth * 2.0)
 
 
-def _step(here: Local, theta: Floats, lo: Floats, hi: Floats, damping: Floats) -> tuple[Floats, Floats]:
+def _step(here: LocalModel, theta: Floats, lo: Floats, hi: Floats, damping: Floats) -> tuple[Floats, Floats]:
     """Return the step (b, q) and the decrease that it promises (b,).
 
     It is Newton's, and that of reweighted least squares, (1 + damping) M s = -g, where H bends downwards.

@@ -12,8 +12,8 @@ terms themselves take the place of their shares, and rho'' that of rho'' - psi.
 
 import numpy as np
 
-from fits.laws.autodiff import Jet
-from fits.surface.newton import Floats, Local
+from fits.laws.autodiff import Dual
+from fits.surface.newton import Floats, LocalModel
 from fits.surface.problem import Problem
 
 TILE = 16384
@@ -24,7 +24,7 @@ ROWS = 8192
 """Longest tile along the rows."""
 
 
-def local(problem: Problem, theta: Floats, weights: Floats, target: Floats, delta: float) -> Local:
+def local_model(problem: Problem, theta: Floats, weights: Floats, target: Floats, delta: float) -> LocalModel:
     """Return the objective of each of B points, and its derivatives by the q free parameters of the problem.
 
     theta: (B, p); weights of the runs, and what the law is to meet (ln L, or L in nats): (B, n) each, or (n,) for all
@@ -41,7 +41,7 @@ def local(problem: Problem, theta: Floats, weights: Floats, target: Floats, delt
             for total, each in zip(sums, _tile(problem, theta[some], rows, own, aim, delta), strict=True):
                 total[some] += each
     value = np.where(np.isfinite(sums[0]), sums[0], np.inf)
-    return Local(value=value, gradient=sums[1], hessian=sums[2], metric=sums[3])
+    return LocalModel(value=value, gradient=sums[1], hessian=sums[2], metric=sums[3])
 
 
 def _tile(
@@ -69,19 +69,19 @@ def _tile(
     return value, gradient, hessian + bend, _outer(slopes, parts, soft, q)
 
 
-def _terms(problem: Problem, theta: Floats, rows: slice) -> list[Jet]:
+def _terms(problem: Problem, theta: Floats, rows: slice) -> list[Dual]:
     """Return ln of the terms of the law with their derivatives by the free parameters, counted from zero."""
     place = {j: i for i, j in enumerate(problem.free)}
     columns = [theta[:, j, None] for j in range(theta.shape[1])]
-    moving = [Jet.variable(column, place[j]) if j in place else column for j, column in enumerate(columns)]
+    moving = [Dual.variable(column, place[j]) if j in place else column for j, column in enumerate(columns)]
     terms = problem.law.log_terms(moving, {name: values[rows] for name, values in problem.logs.items()})
-    return [term if isinstance(term, Jet) else Jet(term, {}, {}) for term in terms]
+    return [term if isinstance(term, Dual) else Dual(term, {}, {}) for term in terms]
 
 
 class _Slopes:
     """The q first derivatives of a term: (n, q) where no parameter is in them, else (b, n, q)."""
 
-    def __init__(self, term: Jet, shape: tuple[int, ...]) -> None:
+    def __init__(self, term: Dual, shape: tuple[int, ...]) -> None:
         self.places = np.array(list(term.first), np.intp)
         self.fixed = all(np.ndim(each) < 2 for each in term.first.values())
         each = [np.broadcast_to(slope, shape[1:] if self.fixed else shape) for slope in term.first.values()]
@@ -95,7 +95,7 @@ class _Slopes:
         return np.asarray((self.values * weights[:, :, None]).swapaxes(-1, -2) @ other.values)
 
 
-def _forces(terms: list[Jet], slopes: list[_Slopes], pulls: list[Floats], q: int) -> tuple[Floats, Floats]:
+def _forces(terms: list[Dual], slopes: list[_Slopes], pulls: list[Floats], q: int) -> tuple[Floats, Floats]:
     """Return the gradient (b, q), and the part of the Hessian (b, q, q) that comes from the curvature of the terms."""
     gradient, bend = np.zeros((len(pulls[0]), q)), np.zeros((len(pulls[0]), q, q))
     for term, slope, pull in zip(terms, slopes, pulls, strict=True):

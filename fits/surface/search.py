@@ -1,4 +1,4 @@
-"""Robust fits of laws: a law and its runs make a Problem, the search is a Method, the answer a Solution.
+"""Robust fits of laws: a law and its runs make a Problem, the search is a SearchMethod, the answer a Solution.
 
     problem = Problem(law=LAWS["chinchilla"], columns={"N": N, "D": D}, loss=loss, delta=1e-3)
     solution = solve(problem)                        # from the law's own starts
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from fits.laws.starts import some_rows
 from fits.runs.table import Floats
-from fits.surface.newton import Index, Local, minimise
-from fits.surface.objective import local
+from fits.surface.newton import Index, LocalModel, minimise
+from fits.surface.objective import local_model
 from fits.surface.problem import NARROWEST, Problem
 
 STATIONARY = 1e-5
@@ -35,7 +35,7 @@ AGREES = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Method:
+class SearchMethod:
     """How a minimum is looked for."""
 
     starts: Floats | None = None
@@ -47,7 +47,7 @@ class Method:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Basin:
+class LocalMinimum:
     """A minimum that some starts found."""
 
     theta: Floats
@@ -80,7 +80,7 @@ class Solution:
     """Starting points."""
     agreeing: int
     """How many of them reached this objective."""
-    basins: tuple[Basin, ...] = ()
+    basins: tuple[LocalMinimum, ...] = ()
     """Other minima within the method's multiple of the objective, best first."""
 
     @property
@@ -90,7 +90,7 @@ class Solution:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Ends:
+class Endpoints:
     """Where each of many searches ended."""
 
     theta: Floats
@@ -100,9 +100,9 @@ class Ends:
 
 
 @np.errstate(all="ignore")  # a wild trial step overflows; its objective is not finite and it is refused
-def solve(problem: Problem, method: Method | None = None) -> Solution:
+def solve(problem: Problem, method: SearchMethod | None = None) -> Solution:
     """Follow every start to convergence, all together, and return the best end with what is known about it."""
-    method = method or Method()
+    method = method or SearchMethod()
     law = problem.law
     starts = law.starts(law, problem.logs, problem.target) if method.starts is None else method.starts
     starts = problem.point(starts)
@@ -121,8 +121,8 @@ def solve_many(
     *,
     weights: Floats | None = None,
     losses: Floats | None = None,
-    steps: int = Method.steps,
-) -> Ends:
+    steps: int = SearchMethod.steps,
+) -> Endpoints:
     """Follow B searches together: one problem from many starts, or many replicates of it.
 
     starts: (B, p), or (p,) for all; the fixed parameters keep the values that they have there. weights: those of the
@@ -137,16 +137,16 @@ def solve_many(
     widths = _widths(problem, theta)
     for delta in widths:
 
-        def model(moving: Floats, which: Index, delta: float = delta) -> Local:
+        def model(moving: Floats, which: Index, delta: float = delta) -> LocalModel:
             point = theta[which]
             point[:, problem.free] = moving
             own, aim = (each if each.ndim == 1 else each[which] for each in (weights, target))
-            return local(problem, point, own, aim, delta)
+            return local_model(problem, point, own, aim, delta)
 
         most = steps if delta == widths[-1] else min(steps, PASSING)
         found, here = minimise(model, theta[:, problem.free], lo, hi, steps=most)
         theta[:, problem.free] = found
-    return Ends(theta=theta, objective=here.value / (delta if problem.delta == 0 else 1.0))
+    return Endpoints(theta=theta, objective=here.value / (delta if problem.delta == 0 else 1.0))
 
 
 def _widths(problem: Problem, theta: Floats) -> list[float]:
@@ -157,7 +157,7 @@ def _widths(problem: Problem, theta: Floats) -> list[float]:
     return [NARROWEST * 10.0**step for step in range(math.ceil(math.log10(widest / NARROWEST)), -1, -1)]
 
 
-def _described(problem: Problem, method: Method, ends: Ends, best: int) -> Solution:
+def _described(problem: Problem, method: SearchMethod, ends: Endpoints, best: int) -> Solution:
     law, theta = problem.law, ends.theta[best]
     lowest = problem.objective(theta)
     lo, hi = np.array(law.bounds).T
@@ -193,9 +193,9 @@ def _condition(slopes: Floats) -> float:
     return float(singular[0] / singular[-1]) if singular[-1] > 0 and len(slopes) >= slopes.shape[1] else math.inf
 
 
-def _basins(problem: Problem, ends: Ends, lowest: float, within: float) -> tuple[Basin, ...]:
+def _basins(problem: Problem, ends: Endpoints, lowest: float, within: float) -> tuple[LocalMinimum, ...]:
     """Return the minima above the lowest, one for each group of starts that agree, best first."""
-    basins: list[Basin] = []
+    basins: list[LocalMinimum] = []
     floor = _same(problem, lowest)
     for at in np.argsort(ends.objective, kind="stable"):
         objective = float(ends.objective[at])
@@ -204,5 +204,5 @@ def _basins(problem: Problem, ends: Ends, lowest: float, within: float) -> tuple
         if basins and objective <= _same(problem, basins[-1].objective):
             basins[-1] = dataclasses.replace(basins[-1], starts=basins[-1].starts + 1)
         else:
-            basins.append(Basin(theta=ends.theta[at], objective=objective, starts=1))
+            basins.append(LocalMinimum(theta=ends.theta[at], objective=objective, starts=1))
     return tuple(basins)

@@ -9,7 +9,7 @@ from reports.study.evidence import Evidence
 from reports.study.tables.fit_tables import seen
 
 if TYPE_CHECKING:
-    from fits.drift.constancy import Constancy, Slope
+    from fits.drift.constancy import Constancy, DriftSlope
     from fits.repeats.reuse import Equivalence
 
 LEVEL = 0.05
@@ -37,7 +37,7 @@ def movement(found: "Constancy") -> str:
     return f"A movement as large, where there is none, has {ps} by the curve of each cell.{slopes} {_power(found)}"
 
 
-def _slope(slope: "Slope") -> str:
+def _slope(slope: "DriftSlope") -> str:
     ends = [general(2)(end) if end is not None else "open" for end in (slope.lo, slope.hi)]
     return f"ln r_a* changes by {general(2)(slope.value)} for one unit of ln {slope.by} (95 %: {ends[0]} to {ends[1]})"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fits import fit_law, from_records, read_table
-from fits.simulate.coverage import Noise, score
+from fits.simulate.coverage import Noise, measure_coverage
 from fits.simulate.truth import truth_of, truths
 from jobs.record import read_records
 from planners import Study, UsageError, make_plan, preset
@@ -171,7 +171,7 @@ def test_a_score_counts_one_sided_intervals_and_leaves_out_what_claims_nothing()
     def one(status, lo, hi, **others):
         return replace(optimum, status=status, lo=lo, hi=hi, **others)
 
-    found = score(
+    found = measure_coverage(
         [
             one("converged", 0.1, 0.3, loss_lo=2.4, loss_hi=2.6),
             one("converged", 0.25, 0.4, loss_lo=2.6, loss_hi=2.7),

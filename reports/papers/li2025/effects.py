@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fits import curve
-from fits.curve.line import Line, solve
+from fits.curve.least_squares import FittedCurve, fit_basis
 from fits.intervals import t_quantile
 from fits.laws.curve_basis import Powers
 from planners.published.li2025.rows import Li2025Run
@@ -54,10 +54,10 @@ def slopes(paper: Li2025) -> dict[float, Estimate]:
     return {r_a: _slope(line) for r_a, line in lines.items() if line is not None}
 
 
-def token_line(runs: Sequence[Li2025Run], coefficients: int = 2) -> Line | None:
+def token_line(runs: Sequence[Li2025Run], coefficients: int = 2) -> FittedCurve | None:
     """Return the polynomial in ln (D / 1e11) through the runs of one rate; none where no run is left to judge it by."""
     x, loss = np.log([run.D / 1e11 for run in runs]), np.array([run.bpc for run in runs])
-    line = solve(Powers(coefficients), x, loss, np.empty((len(runs), 0)))
+    line = fit_basis(Powers(coefficients), x, loss, np.empty((len(runs), 0)))
     return line if line is not None and line.dof >= 1 else None
 
 
@@ -111,7 +111,7 @@ def _by_rate(paper: Li2025) -> dict[float, list[Li2025Run]]:
     return found
 
 
-def _slope(line: Line) -> Estimate:
+def _slope(line: FittedCurve) -> Estimate:
     slope, error = line.at(np.zeros(1), 1)
     return -float(slope[0]), line.t * float(error[0])
 

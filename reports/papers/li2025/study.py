@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fits import Constancy, FitResult, Optimum, RunTable, fit_law, from_records
-from fits.curve.line import solve
+from fits.curve.least_squares import fit_basis
 from fits.curve.sensitivity import CURVES
 from fits.drift.constancy import constancy
 from fits.intervals import t_quantile
@@ -241,7 +241,7 @@ def _left_out(runs: Sequence[Li2025Run]) -> dict[str, Ends]:
 
 def _lowest(law: Curve, x: Floats, loss: Floats) -> float | None:
     """Return where a curve is lowest between the ends of the rates; null where it is lowest at one or not fitted."""
-    line = solve(law.basis(x), x, loss, np.empty((len(x), 0))) if len(x) >= law.rates else None
+    line = fit_basis(law.basis(x), x, loss, np.empty((len(x), 0))) if len(x) >= law.rates else None
     return math.exp(line.lowest) if line is not None and line.low < line.lowest < line.high else None
 
 

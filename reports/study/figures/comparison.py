@@ -10,7 +10,7 @@ from reports.study.evidence import Evidence
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fits.compare.laws import Comparison, Score
+    from fits.compare.laws import Comparison, LawScore
 
 ROW = 0.42
 """Inches from one law to the next."""
@@ -36,7 +36,7 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
         key([left], columns=2)
 
 
-def _percent(score: "Score") -> float | None:
+def _percent(score: "LawScore") -> float | None:
     return None if score.error is None else 100 * score.error
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fits import fit_law, fit_with_draws, from_records
-from fits.curve.line import Sample
+from fits.curve.least_squares import CurveData
 from fits.curve.resampling import Resampling, resample_curve
 from fits.laws.curve_basis import Powers
 from planners.records.errors import UsageError
@@ -18,7 +18,7 @@ X = np.log(np.repeat([0.06, 0.1, 0.16, 0.25, 0.4, 0.6], 3))
 def sample(noise=0.01, random=0):
     draw = np.random.default_rng(random)
     y = 2.5 + 0.06 * (X - math.log(0.2)) ** 2 + noise * draw.standard_normal(len(X))
-    return Sample(x=X, loss=y, blocks=np.empty((len(X), 0)))
+    return CurveData(x=X, loss=y, blocks=np.empty((len(X), 0)))
 
 
 def design():

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from fits import LAWS
 from fits.laws import activation, muennighoff
-from fits.laws.autodiff import Jet, exp, expm1, least, log
+from fits.laws.autodiff import Dual, exp, expm1, least, log
 from fits.laws.law import Law
-from fits.surface.objective import local
+from fits.surface.objective import local_model
 from fits.surface.problem import Problem
-from fits.surface.search import Method, solve, solve_many
+from fits.surface.search import SearchMethod, solve, solve_many
 from planners.records.errors import UsageError
 
 SURFACES = [law for law in LAWS.values() if isinstance(law, Law)]
@@ -182,7 +182,7 @@ def test_derivatives_are_those_of_the_objective(law):
     for delta in (np.inf, 0.02):
 
         def around(points, delta=delta):
-            return local(problem, np.atleast_2d(points), problem.each, problem.observed, delta)
+            return local_model(problem, np.atleast_2d(points), problem.each, problem.observed, delta)
 
         here, up, down = around(theta), around(theta + np.diag(h)), around(theta - np.diag(h))
         scale = np.abs(here.gradient[0]) + 1e-6 * np.abs(up.value / h).max()
@@ -222,7 +222,7 @@ def test_starts_are_usable(law):
 def test_without_noise_no_start_ends_above_the_truth(law):
     """The objective at the best end is that of the truth, zero up to rounding."""
     problem = problem_of(law)
-    found = solve(problem, Method(steps=2000))
+    found = solve(problem, SearchMethod(steps=2000))
     assert found.objective <= 1e-12
     assert found.converged
 
@@ -272,7 +272,7 @@ def test_jets_differentiate_any_expression(x, y, z):
     def f(x, y, z):
         return exp(x * 0.3 - y) * log(z + x * y) / (y + 2.0 / z) - expm1(-x) * x + least(x * y, z + 5.0) + (1.0 - z) * y
 
-    jets = [Jet.variable(np.float64(value), j) for j, value in enumerate((x, y, z))]
+    jets = [Dual.variable(np.float64(value), j) for j, value in enumerate((x, y, z))]
     found = f(*jets)
     point = np.array([x, y, z])
     assert found.value == pytest.approx(f(*point), rel=1e-14)
@@ -287,7 +287,7 @@ def test_jets_differentiate_any_expression(x, y, z):
 
 def test_what_is_linear_costs_no_second_derivative():
     x = np.linspace(1, 2, 5)
-    z = Jet.variable(np.zeros((3, 1)), 0) - Jet.variable(np.ones((3, 1)), 1) * x
+    z = Dual.variable(np.zeros((3, 1)), 0) - Dual.variable(np.ones((3, 1)), 1) * x
     assert z.second == {}
     assert z.value.shape == (3, 5)
     np.testing.assert_array_equal(z.first[1], -x)

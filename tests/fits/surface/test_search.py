@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import least_squares, minimize
 
 from fits import LAWS, fit_law
-from fits.surface.newton import Local, minimise, solve_definite
+from fits.surface.newton import LocalModel, minimise, solve_definite
 from fits.surface.problem import Problem
-from fits.surface.search import Method, solve, solve_many
+from fits.surface.search import SearchMethod, solve, solve_many
 
 
 @pytest.fixture(scope="module")
@@ -177,13 +177,13 @@ def test_fixed_parameters_stay_and_the_rest_is_fitted(problem):
 def test_one_bad_start_is_not_counted_as_agreeing(problem, solution):
     """A term of e^-400 has no gradient: such a start cannot reach the minimum, and is reported as not agreeing."""
     far = np.array([-400.0, 7.148, 0.5788, 4.9, 0.342])
-    found = solve(problem, Method(starts=np.array([far, solution.theta])))
+    found = solve(problem, SearchMethod(starts=np.array([far, solution.theta])))
     assert found.objective == pytest.approx(solution.objective, rel=1e-9)
     assert (found.starts, found.agreeing) == (2, 1)
 
 
 def test_no_progress_is_claimed_before_convergence(problem):
-    stopped = solve(problem, Method(steps=2))
+    stopped = solve(problem, SearchMethod(steps=2))
     assert not stopped.converged
     assert stopped.objective > 0.00085
 
@@ -227,7 +227,7 @@ def test_newton_stays_in_its_bounds_and_starts_where_the_curvature_is_negative()
         hessian = np.zeros((len(points), 2, 2))
         hessian[:, 0, 0], hessian[:, 1, 1] = 12 * x**2 - 4, 2
         metric = np.broadcast_to(np.eye(2) * 4, hessian.shape).copy()
-        return Local(value=(x**2 - 1) ** 2 + (y - 3) ** 2, gradient=gradient, hessian=hessian, metric=metric)
+        return LocalModel(value=(x**2 - 1) ** 2 + (y - 3) ** 2, gradient=gradient, hessian=hessian, metric=metric)
 
     start = np.array([[0.01, 0.0], [-0.01, 5.0], [3.0, 1.0]])
     theta, here = minimise(model, start, np.array([-np.inf, -1.0]), np.array([np.inf, 2.0]), steps=100)

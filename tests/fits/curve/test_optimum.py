@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from fits import fit_law, from_records
-from fits.curve.line import solve
+from fits.curve.least_squares import fit_basis
 from fits.laws.curve_basis import Powers
 
 X = np.log([0.05, 0.1, 0.2, 0.35, 0.6, 0.08, 0.15, 0.27])
 
 
 def line_of(y, degree, x=X):
-    return solve(Powers(degree + 1), x, y, np.empty((len(x), 0)))
+    return fit_basis(Powers(degree + 1), x, y, np.empty((len(x), 0)))
 
 
 def residual(design, y):
@@ -82,7 +82,7 @@ def studies(count, *, shift, noise, seeds=3, rates=(0.08, 0.12, 0.2, 0.35, 0.6))
     blocks = member[:, :-1] - member[:, -1:]
     for _ in range(count):
         y = 2.5 + 0.1 * (x - math.log(0.2)) ** 2 + member @ (shift * random.standard_normal(seeds))
-        yield solve(Powers(4), x, y + noise * random.standard_normal(len(x)), blocks)
+        yield fit_basis(Powers(4), x, y + noise * random.standard_normal(len(x)), blocks)
 
 
 @pytest.mark.parametrize(("shift", "noise"), [(0.02, 0.01), (0.0, 0.01), (0.005, 0.01)])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fits.curve.lack_of_fit import tail
-from fits.drift.pinned import Pinned
+from fits.drift.minimum_profile import MinimumProfile
 from fits.intervals import t_quantile
 from fits.runs.table import Floats
 
@@ -22,10 +22,10 @@ PRECISION = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Joint:
+class JointFit:
     """The cells, fitted together: what they say of a rule is what it adds to their summed residual."""
 
-    pins: tuple[Pinned, ...]
+    pins: tuple[MinimumProfile, ...]
     """The cells."""
 
     @cached_property
@@ -139,7 +139,7 @@ class Joint:
         def power(movement: float) -> float:
             places = x0 + movement * np.linspace(-0.5, 0.5, cells)
             moved = [pin.moved(x, shape) for pin, x, shape in zip(self.pins, places, shapes, strict=True)]
-            shift = Joint(pins=tuple(moved)).common[1] / self.variance
+            shift = JointFit(pins=tuple(moved)).common[1] / self.variance
             return float(1 - ncfdtr(cells - 1, self.dof, max(shift, 0.0), critical))
 
         low, high = 0.0, 3.0

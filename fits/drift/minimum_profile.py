@@ -12,7 +12,7 @@ from fits.runs.table import Floats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pinned:
+class MinimumProfile:
     """One cell: the Gram matrix of x, x^2, x^3 and the loss, once the constant and the blocks are projected out."""
 
     gram: Floats
@@ -56,7 +56,7 @@ class Pinned:
         found = np.linalg.solve(normal, np.array([self._against(u), self._against(v)], float))
         return found if found[0] >= 0 else np.array([0.0, float(self._against(v) / self._dot(v, v))])
 
-    def moved(self, x0: float, shape: Floats) -> "Pinned":
+    def moved(self, x0: float, shape: Floats) -> "MinimumProfile":
         """Return the cell with losses without noise that have their minimum at x0 and this shape."""
         u, v = self._columns(np.array(x0))
         curve = shape[0] * u + shape[1] * v  # in terms of x, x^2, x^3
@@ -64,7 +64,9 @@ class Pinned:
         gram = self.gram.copy()
         gram[:3, 3] = gram[3, :3] = against
         gram[3, 3] = curve @ against
-        return Pinned(gram=gram, degree=self.degree, dof=self.dof, low=self.low, high=self.high, blocks=self.blocks)
+        return MinimumProfile(
+            gram=gram, degree=self.degree, dof=self.dof, low=self.low, high=self.high, blocks=self.blocks
+        )
 
     def _columns(self, x0: Floats) -> tuple[Floats, Floats]:
         """Return (x - x0)^2 and (x - x0)^3 in terms of x, x^2 and x^3, each of shape (3, ...)."""
@@ -78,13 +80,13 @@ class Pinned:
         return np.asarray(np.einsum("i...,i->...", a, self.gram[:3, 3]))
 
 
-def pin(x: Floats, loss: Floats, blocks: Floats, degree: int) -> Pinned:
+def minimum_profile(x: Floats, loss: Floats, blocks: Floats, degree: int) -> MinimumProfile:
     """Return the cell of runs at x, shape (n,), with block columns (n, b)."""
     base = np.hstack([np.ones((len(x), 1)), blocks])
     q = np.linalg.qr(base)[0]
     columns = np.column_stack([x, x**2, x**3, loss - loss.mean()])
     rest = columns - q @ (q.T @ columns)
-    return Pinned(
+    return MinimumProfile(
         gram=rest.T @ rest,
         degree=degree,
         dof=len(x) - base.shape[1] - degree,

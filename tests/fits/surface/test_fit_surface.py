@@ -9,7 +9,7 @@ import pytest
 from fits import LAWS, fit_law, fit_with_draws, from_records, summary
 from fits.surface.bootstrap import points
 from fits.surface.problem import Problem
-from fits.surface.search import Method, solve
+from fits.surface.search import SearchMethod, solve
 from planners.records.errors import UsageError
 
 TRUTH = {"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0.3658}  # arXiv 2404.10102
@@ -206,7 +206,7 @@ def test_exponent_at_its_bound_is_said_to_be_there():
 
 
 def test_a_search_that_is_cut_short_says_so(monkeypatch):
-    monkeypatch.setattr("fits.surface.fit_surface.solve", lambda problem: solve(problem, Method(steps=2)))
+    monkeypatch.setattr("fits.surface.fit_surface.solve", lambda problem: solve(problem, SearchMethod(steps=2)))
     result = fit_law(simulated(noise=0.004), "chinchilla", bootstrap=0)
     assert result.status == "max_iter"
     assert "short of a minimum" in result.reason

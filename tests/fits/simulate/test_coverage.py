@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).parent.parent.parent / "benchmarks" / "calibration.py"
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "calibration.py"
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from scipy.optimize import minimize_scalar
 
 from fits import from_records
 from fits.drift.constancy import constancy
-from fits.drift.joint import Joint
-from fits.drift.pinned import pin
+from fits.drift.joint_fit import JointFit
+from fits.drift.minimum_profile import minimum_profile
 from fits.runs.select_arms import seed_blocks
 from planners.records.errors import UsageError
 
@@ -59,9 +59,10 @@ def test_f_is_that_of_the_nested_least_squares(degree):
 
 def p_of(tables):
     """The p of the test alone, without the slopes and the power."""
-    return Joint(
+    return JointFit(
         pins=tuple(
-            pin(np.log(table.rates()), table.numbers("loss"), seed_blocks(table), 3) for table in tables.values()
+            minimum_profile(np.log(table.rates()), table.numbers("loss"), seed_blocks(table), 3)
+            for table in tables.values()
         )
     ).p
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from fits.runs.table import Floats
 from fits.surface.newton import solve_definite
-from fits.surface.objective import local
+from fits.surface.objective import local_model
 from fits.surface.problem import NARROWEST, Problem
 from fits.surface.search import Solution, solve_many
 
@@ -27,7 +27,7 @@ OFFSETS = np.array([0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 6.0,
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flat:
+class FlatParameter:
     """A parameter whose profile is flat."""
 
     name: str
@@ -39,7 +39,7 @@ class Flat:
 
 
 @np.errstate(all="ignore")
-def flat_parameters(problem: Problem, solution: Solution) -> tuple[Flat, ...]:
+def flat_parameters(problem: Problem, solution: Solution) -> tuple[FlatParameter, ...]:
     """Return the free parameters that could be WIDE times as large, or without limit, at hardly any loss of fit."""
     found = []
     for j, reach in _reach(problem, solution).items():
@@ -52,7 +52,7 @@ def flat_parameters(problem: Problem, solution: Solution) -> tuple[Flat, ...]:
 def _reach(problem: Problem, solution: Solution) -> dict[int, float]:
     """Return how far each suspect parameter can move in theta, foretold by the curvature at the minimum."""
     free = problem.free
-    around = local(problem, solution.theta[None], problem.each, problem.observed, problem.delta or NARROWEST)
+    around = local_model(problem, solution.theta[None], problem.each, problem.observed, problem.delta or NARROWEST)
     scale = np.sqrt(np.maximum(np.diag(around.metric[0]), 1e-300))
     q = len(free)
     matrix = around.hessian / np.outer(scale, scale)
@@ -75,7 +75,7 @@ def _ratio(problem: Problem, theta: float, j: int, reach: float) -> float:
     return (size + reach) / (size - reach) if size > reach else np.inf
 
 
-def _profile(problem: Problem, solution: Solution, j: int, reach: float) -> Flat | None:
+def _profile(problem: Problem, solution: Solution, j: int, reach: float) -> FlatParameter | None:
     name = problem.law.parameters[j]
     lo, hi = problem.law.bounds[j]
     places = np.clip(solution.theta[j] + reach * np.concatenate([-OFFSETS, OFFSETS]), lo, hi)
@@ -91,7 +91,7 @@ def _profile(problem: Problem, solution: Solution, j: int, reach: float) -> Flat
         None if end is None else float(problem.law.natural(_at(solution.theta, j, end))[j]) for end in (low, high)
     )
     if low is None or high is None or (low > 0 and high > WIDE * low) or (high < 0 and low < WIDE * high):
-        return Flat(name=name, lo=low, hi=high)
+        return FlatParameter(name=name, lo=low, hi=high)
     return None
 
 

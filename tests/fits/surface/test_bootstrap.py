@@ -8,7 +8,7 @@ import pytest
 from fits import LAWS
 from fits.surface.bootstrap import points, resample
 from fits.surface.problem import Problem
-from fits.surface.search import Basin, solve
+from fits.surface.search import LocalMinimum, solve
 
 TRUTH = {"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0.3658}
 
@@ -61,7 +61,7 @@ def test_replicates_are_started_from_other_basins_too():
     problem = problem_of()
     best = solve(problem)
     stuck = np.array([-400.0, 7.148, 0.5788, 4.9, 0.342])
-    basin = Basin(theta=best.theta, objective=best.objective, starts=1)
+    basin = LocalMinimum(theta=best.theta, objective=best.objective, starts=1)
     wrong = dataclasses.replace(best, theta=stuck, basins=(basin,))
     np.testing.assert_allclose(resample(problem, wrong, 5, 0).values, resample(problem, best, 5, 0).values, rtol=1e-7)
 

@@ -21,7 +21,7 @@ strongest bend), and steps."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Line:
+class FittedCurve:
     """A fitted curve."""
 
     basis: Basis
@@ -132,7 +132,7 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Sample:
+class CurveData:
     """Runs that curves are fitted to; each curve is fitted once."""
 
     x: Floats
@@ -141,12 +141,12 @@ class Sample:
     """Losses, nats per token, shape (n,)."""
     blocks: Floats
     """Columns of the seeds' intercepts, shape (n, b); b may be 0."""
-    _lines: dict[Basis, Line | None] = field(default_factory=dict)
+    _lines: dict[Basis, FittedCurve | None] = field(default_factory=dict)
 
-    def line(self, basis: Basis) -> Line | None:
+    def line(self, basis: Basis) -> FittedCurve | None:
         """Return the curve; None where the runs do not determine it."""
         if basis not in self._lines:
-            self._lines[basis] = solve(basis, self.x, self.loss, self.blocks)
+            self._lines[basis] = fit_basis(basis, self.x, self.loss, self.blocks)
         return self._lines[basis]
 
     @cached_property
@@ -167,7 +167,9 @@ class Sample:
         return float(places[np.argmin(means)])
 
 
-def solve(basis: Basis, x: Floats, loss: Floats, blocks: Floats, on: NDArray[np.bool_] | None = None) -> Line | None:
+def fit_basis(
+    basis: Basis, x: Floats, loss: Floats, blocks: Floats, on: NDArray[np.bool_] | None = None
+) -> FittedCurve | None:
     """Fit the basis and the block columns to `loss`, shape (n,); None where the runs do not determine them.
 
     Runs outside of `on`, shape (n,), are not on the curve, and only the block columns describe them. A basis without
@@ -198,7 +200,7 @@ def solve(basis: Basis, x: Floats, loss: Floats, blocks: Floats, on: NDArray[np.
     covariance = variance * (inverse @ inverse.T)[np.ix_(keep, keep)] * np.outer(size, size)
     fitted = rows[:n] @ solution
     shifts = solution[basis.free : p]
-    return Line(
+    return FittedCurve(
         basis=basis,
         coefficients=solution[keep] * size,
         covariance=covariance,

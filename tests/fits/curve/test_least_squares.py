@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fits import curve, fit_law, from_records
-from fits.curve.line import solve
+from fits.curve.least_squares import fit_basis
 from fits.laws.curve_basis import Powers, spline_through
 
 X = np.log(np.repeat([0.05, 0.09, 0.15, 0.25, 0.4, 0.65], 2))
@@ -45,7 +45,7 @@ def kriging(y, ratio, at):
 @pytest.mark.parametrize(("noise", "bump"), [(0.002, 0.01), (0.01, 0.02), (0.02, 0.0)])
 def test_it_is_kriging_at_the_ratio_of_the_highest_restricted_likelihood(noise, bump):
     y = losses(noise, bump=bump)
-    line = solve(spline_through(X), X, y, np.empty((len(X), 0)))
+    line = fit_basis(spline_through(X), X, y, np.empty((len(X), 0)))
     at = np.linspace(X.min(), X.max(), 23)
     ratios = np.concatenate([[0.0], np.geomspace(1e-2, 1e10, 4001)])
     best = ratios[np.argmin([kriging(y, ratio, at)[1] for ratio in ratios])]
@@ -65,11 +65,11 @@ def test_derivatives_are_those_of_the_function(order):
 def test_on_a_parabola_it_is_the_parabola_and_without_noise_it_meets_the_means():
     blocks = np.empty((len(X), 0))
     y = losses(0.01, random=4)
-    spline, parabola = (solve(basis, X, y, blocks) for basis in (spline_through(X), Powers(3)))
+    spline, parabola = (fit_basis(basis, X, y, blocks) for basis in (spline_through(X), Powers(3)))
     if spline.dof == pytest.approx(parabola.dof):
         np.testing.assert_allclose(spline.height(X), parabola.height(X), atol=1e-6)
     y = losses(0.0, bump=0.05) + 1e-6 * np.tile([1, -1], 6)
-    bent = solve(spline_through(X), X, y, blocks)
+    bent = fit_basis(spline_through(X), X, y, blocks)
     np.testing.assert_allclose(bent.height(X), losses(0.0, bump=0.05), atol=1e-5)
     assert bent.dof == pytest.approx(6, abs=0.1)
 
@@ -77,7 +77,7 @@ def test_on_a_parabola_it_is_the_parabola_and_without_noise_it_meets_the_means()
 def test_the_curve_is_drawn_from_the_result_alone():
     table = from_records([{"r_a": math.exp(x), "loss": y} for x, y in zip(X, losses(0.004, bump=0.02), strict=True)])
     result = fit_law(table, "spline")
-    line = solve(spline_through(X), X, losses(0.004, bump=0.02), np.empty((len(X), 0)))
+    line = fit_basis(spline_through(X), X, losses(0.004, bump=0.02), np.empty((len(X), 0)))
     mean, lo, hi = curve(result, np.exp(X))
     np.testing.assert_allclose(mean, line.height(X), rtol=1e-9)
     assert (lo < mean).all()
