@@ -1,6 +1,6 @@
-"""How a figure looks and is saved: one style for grey print and colour-blind readers, three formats, no clock.
+"""How figures look and are saved: one style, readable in grey print and by colour-blind readers, in three formats.
 
-A figure is a function `draw(data, axes)`. One with several panels cuts its axes with `panels`.
+A figure is a function `draw(data, axes)`. A figure of several panels divides its axes with `panels`.
 """
 
 import io
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 WIDTH = 5.0
-"""Inches; narrow, so that the text is still read when the figure is as wide as a phone."""
+"""Inches. It is narrow, because the text must be readable when the figure is as wide as a phone."""
 SIZE = (WIDTH, 3.9)
 FORMATS: dict[str, dict[str, Any]] = {
     "svg": {"metadata": {"Creator": None, "Date": None, "Format": None, "Type": None}},
     "pdf": {"metadata": {"Creator": None, "Producer": None, "CreationDate": None}},
     "png": {"metadata": {"Software": None}, "dpi": 200},
 }
-"""Extension -> how it is saved: without a date and without the name of the program, so that it is reproducible."""
+"""Extension -> options of saving. No date and no program name are written, so the files are reproducible."""
 INK, FAINT, QUIET = "#1a1a1a", "#8a8a8a", "#5c5c5c"
-"""Lines and text, what stands behind, and small print (5.9:1 on white)."""
+"""Colours of lines and text, of the background, and of small print (contrast 5.9:1 on white)."""
 BAND, REGION, EDGE = "#9bb7cf", "#faf1d6", "#bfa85c"
-"""Fill of an interval of a curve; fill and edge of a region of indifference."""
+"""Fill of the interval of a curve; fill and edge of a region of indifference."""
 RC: dict[Any, Any] = {
     "axes.edgecolor": FAINT,
     "axes.grid": True,
@@ -63,15 +63,15 @@ class Mark:
     """How one series is drawn in every figure."""
 
     color: str
-    """Okabe-Ito, told apart by colour-blind readers."""
+    """A colour of Okabe and Ito, which colour-blind readers can tell apart."""
     marker: str
-    """Differs from series to series, for grey print."""
+    """Marker; it differs between series, for grey print."""
     line: str | tuple[int, tuple[float, ...]]
-    """Dash pattern; differs likewise."""
+    """Dash pattern; it differs between series too."""
 
 
 class Sourced(Protocol):
-    """What a figure is drawn from."""
+    """Data from which a figure is drawn."""
 
     @property
     def source(self) -> str:
@@ -84,20 +84,22 @@ Data_contra = TypeVar("Data_contra", bound=Sourced, contravariant=True)
 
 @dataclass(frozen=True, kw_only=True)
 class Figure(Generic[Data_contra]):
-    """A figure: what it shows and how it is drawn."""
+    """What a figure shows and how it is drawn: a constant, and one line of a registry."""
 
     title: str
     """Heading."""
     of: str = ""
-    """What it is drawn from."""
+    """Not read any more."""
+    section: str = ""
+    """Heading of the page under which it is shown, where the page arranges its figures itself."""
     has_data: Callable[[Data_contra], bool]
-    """Whether there is anything to draw; a figure without data is left out."""
+    """Whether there is anything to draw; otherwise the figure is left out."""
     draw: Callable[[Data_contra, "Axes"], None]
     """Draws the data on axes."""
     caption: Callable[[Data_contra], str]
-    """What is seen, with n and source."""
+    """What it shows, with n and source."""
     alt: Callable[[Data_contra], str]
-    """The same for those who cannot see it."""
+    """The same in words, for readers who cannot see it."""
     size: tuple[float, float] = SIZE
     """Width and height in inches; `panels` may grow the height."""
 
@@ -111,22 +113,22 @@ SERIES = (
     Mark(color="#a63d00", marker="v", line="-"),
     Mark(color="#3a9bd0", marker="X", line=(0, (8, 2, 1, 2, 1, 2))),
 )
-"""Marks of what is compared, in turn: Okabe-Ito, darkened for white paper, dark and light by turns for grey print."""
+"""Marks of the series, in order: Okabe and Ito, darkened for white paper; dark and light alternate for grey print."""
 
 
 MOE = SERIES[0]
-"""All MoE arms where their rate tells them apart."""
+"""Mark of all MoE arms in figures where their rate tells them apart."""
 
 
 def columns_of(count: int) -> int:
-    """Return in how many columns `count` panels of one kind stand: one above the other while a page holds them."""
+    """Return the number of columns for `count` panels of one kind: one, while they fit on a page."""
     return 1 if count <= 3 else 2 if count <= 12 else 3
 
 
 def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, **shared: Any) -> "list[Axes]":
-    """Cut `axes` into `count` panels of `height` inches, in rows of `columns`; the canvas grows to hold them.
+    """Divide `axes` into `count` panels of `height` inches, in rows of `columns`; the canvas grows to hold them.
 
-    `shared` is sharex, sharey. One panel is the axes themselves.
+    `shared` is passed on: sharex, sharey. A single panel is the axes themselves.
     """
     if count == 1:
         return [axes]
@@ -144,7 +146,7 @@ def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, *
 
 
 def key(cut: "Sequence[Axes]", columns: int = 2) -> None:
-    """Write one legend above all panels, each label once."""
+    """Draw one legend above all panels, with each label once."""
     canvas = cut[0].get_figure(root=True)
     assert canvas is not None
     found = {label: handle for axes in cut for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
@@ -165,7 +167,7 @@ def render(figure: Figure[Data_contra], data: Data_contra, formats: Sequence[str
 
 
 def drawn(figure: Figure[Data_contra], data: Data_contra) -> "Canvas":
-    """Return the canvas that `figure` is drawn on, its source in the footer."""
+    """Return `figure` drawn from `data` as a matplotlib figure, with its source in the footer."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
@@ -179,14 +181,14 @@ def drawn(figure: Figure[Data_contra], data: Data_contra) -> "Canvas":
 
 
 def _style() -> AbstractContextManager[None]:
-    """Return the style, whatever the settings of the machine, for as long as something is drawn or saved."""
+    """Return a context with this style, independent of the settings of the machine."""
     import matplotlib
 
     return matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC})
 
 
 def settle(canvas: "Canvas") -> None:
-    """Lay the canvas out, once and for all: what is measured on it after this stays true, in every format."""
+    """Fix the layout of the canvas, so that positions measured from now on hold in every format."""
     from matplotlib.text import Text
 
     if canvas.get_layout_engine() is not None:
@@ -197,7 +199,7 @@ def settle(canvas: "Canvas") -> None:
 
 
 def _unique(svg: str) -> str:
-    """Return an SVG in which no two elements share an id: the second `fit` of several panels is `fit_2`."""
+    """Return an SVG in which every id is unique: the second `fit` of several panels becomes `fit_2`."""
     seen: Counter[str] = Counter()
 
     def numbered(found: re.Match[str]) -> str:
@@ -208,7 +210,7 @@ def _unique(svg: str) -> str:
 
 
 def spelled(text: str) -> str:
-    """Return `text` as this font can draw it: a sign that it lacks, such as an emoji, as its number in brackets.
+    """Return `text` with each character that the font lacks, such as an emoji, replaced by its number in brackets.
 
     >>> spelled("K4 🙂")
     'K4 [U+1F642]'
@@ -219,7 +221,7 @@ def spelled(text: str) -> str:
 
 @cache
 def _glyphs() -> frozenset[int]:
-    """Return the code points that the font draws; those that steer the direction or the form of others are none."""
+    """Return the code points that the font can draw, without those that control the direction or form of others."""
     from matplotlib.font_manager import findfont, get_font
 
     found = get_font(findfont(RC["font.family"])).get_charmap()
@@ -227,7 +229,7 @@ def _glyphs() -> frozenset[int]:
 
 
 def inline(svg: bytes, name: str) -> str:
-    """Return an SVG for use inside HTML: without prolog, scaling with the page, its ids made unique by `name`."""
+    """Return an SVG for use inside HTML: no prolog, scaled with the page, and `name` in front of its ids."""
     text = svg.decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""Text inside a figure: names beside what they name, where they cover neither each other nor the data."""
+"""Labels inside a figure, placed where they cover neither each other nor the data."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,9 @@ PLACES = {
     "high": (0, 15, "center", "bottom"),
     "low": (0, -15, "center", "top"),
 }
-"""Where a name may stand: offset in points and alignment."""
+"""Possible places of a label: offset in points, and alignment."""
 Named = tuple[float, float, str]
-"""x, y and the name of a point."""
+"""x, y and label of a point."""
 
 
 def place(
@@ -30,9 +30,9 @@ def place(
     avoid: Sequence[tuple[float, float]] = (),
     where: Sequence[str] = ("above", "below", "right", "left"),
 ) -> "list[Annotation]":
-    """Write each name beside its point, at the first place of `where` that is free; where none is, leave it out.
+    """Write each label next to its point, at the first free place of `where`; leave it out where none is free.
 
-    `avoid` are data that no name may cover, beside the points themselves. Call it last: it needs the final layout.
+    No label covers a point, nor the data in `avoid`. Call this last: it fixes the layout.
     """
     named = list(points)
     canvas = axes.get_figure(root=True)
@@ -48,13 +48,8 @@ def place(
         for place in where:
             text.update(_moved(place))
             box = text.get_window_extent(renderer)
-            if (
-                frame.x0 <= box.x0
-                and box.x1 <= frame.x1
-                and frame.y0 <= box.y0
-                and box.y1 <= frame.y1
-                and not any(map(box.overlaps, taken))
-            ):
+            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+            if inside and not any(map(box.overlaps, taken)):
                 taken.append(box)
                 found.append(text)
                 break
@@ -88,7 +83,7 @@ def _halo() -> list[Any]:
 
 
 def shortened(names: Sequence[str], most: int = 14) -> list[str]:
-    """Return `names` without the words after the first that all of them share, cut to `most` signs, ready to be drawn.
+    """Return `names` for a figure: without the words that all share after the first, at most `most` characters long.
 
     >>> shortened(["K1 U=fresh", "K4 U=fresh"])
     ['K1', 'K4']

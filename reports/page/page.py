@@ -1,11 +1,10 @@
-"""A page: what any report says, in the order in which it is read, as HTML in one file and as Markdown.
+"""A page: the content of any report in reading order, as one HTML file and as Markdown.
 
-The page of a study, of a reproduced paper and of two studies side by side are all a `Page`, and
-`reports.page.write_page` writes it.
+The report of a study, of a published paper and of two studies side by side are all a `Page`.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,40 +15,40 @@ from reports.page.picture import Picture
 from reports.page.table import Table
 
 FOLDED = 24
-"""Rows above which a table is folded on the page."""
+"""A table of more rows is folded on the page."""
 Named = TypeVar("Named", Picture, Table)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What to do next."""
+    """Something to do next."""
 
     why: str
     """One sentence."""
     command: str | None = None
-    """The command to paste, where one does it."""
+    """The command that does it, where there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A part of a page with a heading; its content is shown in the order of these fields."""
+    """A part of a page with a heading. Its content is shown in the order of these fields."""
 
     title: str
     """Heading."""
     text: tuple[str, ...] = ()
     """Paragraphs."""
     steps: tuple[Step, ...] = ()
-    """What to do, as a list."""
+    """Things to do, as a list."""
     items: tuple[str, ...] = ()
     """Points of a list."""
     checks: tuple[Check, ...] = ()
-    """What could make the answer wrong."""
+    """Checks of what could make the answer wrong."""
     pictures: tuple[Picture, ...] = ()
-    """Figures; one with the title of the section is shown without its own."""
+    """Figures; a title equal to the heading is not repeated."""
     tables: tuple[Table, ...] = ()
-    """Tables; likewise."""
+    """Tables; a title equal to the heading is not repeated."""
     commands: tuple[str, ...] = ()
-    """Commands to paste, in their order."""
+    """Commands, in their order."""
 
     def __bool__(self) -> bool:
         """Whether there is anything below the heading."""
@@ -58,7 +57,7 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Everything that a page shows; the template and the Markdown read it and nothing else."""
+    """Everything that a page shows; the HTML template and the Markdown read nothing else."""
 
     kind: str
     """What kind of report it is, a few words above the title."""
@@ -67,21 +66,21 @@ class Page:
     question: str
     """The question in words."""
     answer: str
-    """The answer in one sentence or two."""
+    """The answer in one sentence."""
     more: tuple[str, ...] = ()
     """Paragraphs below the answer, in the same frame."""
     points: tuple[str, ...] = ()
-    """Points of a list below these."""
+    """A list below these."""
     state: tuple[str, ...] = ()
-    """What a reader must know before the answer: runs that are not done, simulated numbers."""
+    """What a reader must know before the answer, such as runs that are not done, or simulated numbers."""
     gaps: tuple[str, ...] = ()
     """What is missing, by name, with the reason."""
     first: Picture | None = None
     """The figure beside the answer."""
     verdict: str | None = None
-    """What the checks say in one sentence, below the answer and its figure."""
+    """Result of the checks in one sentence, below the answer."""
     sections: tuple[Section, ...] = ()
-    """The parts in reading order; those without content are left out."""
+    """The parts in reading order; parts without content are left out."""
     footer: str
     """Source, convention, n."""
 
@@ -109,8 +108,30 @@ def _by_name(things: Sequence[Named]) -> dict[str, Named]:
     return found
 
 
+def arranged(
+    headings: Sequence[str],
+    pictures: Mapping[str, Picture],
+    tables: Mapping[str, Table],
+    text: Mapping[str, tuple[str, ...]],
+) -> list[Section]:
+    """Return a section for each of `headings`, with the text, figures and tables that belong to it.
+
+    A figure or table names its own section. Sections that `headings` does not have come at the end.
+    """
+    own = [*(each.section for each in pictures.values()), *(each.section for each in tables.values())]
+    return [
+        Section(
+            title=heading,
+            text=text.get(heading, ()),
+            pictures=tuple(each for each in pictures.values() if each.section == heading),
+            tables=tuple(each for each in tables.values() if each.section == heading),
+        )
+        for heading in dict.fromkeys([*headings, *own])
+    ]
+
+
 def to_html(page: Page) -> str:
-    """Return the page as one HTML file that needs nothing beside it."""
+    """Return the page as one self-contained HTML file."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("reports.page", ".")
@@ -121,12 +142,12 @@ def to_html(page: Page) -> str:
 
 
 def _unbroken(value: object) -> object:
-    """Keep a number and its percent sign on one line; finished HTML is left alone."""
+    """Keep a number and its percent sign on one line; leave finished HTML alone."""
     return closed(re.sub(r"(\d) %", "\\1\u00a0%", value)) if type(value) is str else value
 
 
 def to_markdown(page: Page) -> str:
-    """Return the page as Markdown, with its figures beside it."""
+    """Return the page as Markdown that links to the files of its figures."""
     parts = [f"# {plain(page.title)}", *(f"> **{plain(text)}**" for text in page.state), _bullets(page.gaps)]
     parts += [plain(page.question), f"**{plain(page.answer)}**", *map(plain, page.more), _bullets(page.points)]
     parts += [_drawn(page.first)] if page.first else []
@@ -164,7 +185,7 @@ def _step(step: Step) -> str:
 
 
 def _code(command: str, indent: str) -> str:
-    """Return a command as indented code; a name in it that holds a line break must not end the block."""
+    """Return a command as indented code; a line break in a name must not end the block."""
     return "\n".join(f"{indent}{line}" for line in command.splitlines())
 
 

@@ -1,5 +1,6 @@
-"""A figure as a page shows it: drawn in every format, with its caption and the words for those who cannot see it."""
+"""A figure as a page shows it: drawn in every format, with its caption and a description in words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +10,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A figure, drawn."""
+    """A figure that has been drawn."""
 
     name: str
     """Name of its files."""
     title: str
     """Heading."""
     caption: str
-    """What is seen, with n and source."""
+    """What it shows, with n and source."""
     alt: str
-    """The same for those who cannot see it."""
+    """The same in words, for readers who cannot see it."""
     files: dict[str, bytes]
-    """Its files by extension: svg, and others to download."""
+    """Its files by extension: svg, and the others to download."""
+    section: str = ""
+    """Heading of the page under which it is shown, where the page arranges its figures itself."""
 
     @property
     def svg(self) -> str:
@@ -34,11 +37,11 @@ def draw(name: str, figure: "Figure[Any]", data: Any) -> Picture:
     """Return `figure`, drawn from `data`; its files are called `name`."""
     from reports.page.figure import render
 
-    return Picture(
-        name=name, title=figure.title, caption=figure.caption(data), alt=figure.alt(data), files=render(figure, data)
-    )
+    caption, alt = figure.caption(data), figure.alt(data)
+    files = render(figure, data)
+    return Picture(name=name, title=figure.title, section=figure.section, caption=caption, alt=alt, files=files)
 
 
-def pictures(figures: "dict[str, Figure[Any]]", data: Any) -> dict[str, Picture]:
-    """Return those of `figures`, by name, that have something to show of `data`."""
+def pictures(figures: "Mapping[str, Figure[Any]]", data: Any) -> dict[str, Picture]:
+    """Return the figures that have something to show of `data`, drawn, by name."""
     return {name: draw(name, figure, data) for name, figure in figures.items() if figure.has_data(data)}

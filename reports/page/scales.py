@@ -1,4 +1,4 @@
-"""Axes as the field writes them: logarithmic with few round ticks, 10 %, 1e12, 100M."""
+"""Logarithmic axes as the field writes them: few round ticks, written as 10 %, 1e12 or 100M."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -14,9 +14,9 @@ STEPS = (
     (1.0, 1.5, 2.0, 3.0, 5.0, 7.0),
     (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0),
 )
-"""Ticks of a decade, the sparsest first."""
+"""Ticks of a decade, the sparsest set first."""
 FEWEST = 3
-"""Ticks that a logarithmic axis has at least, where a denser set can give them."""
+"""A logarithmic axis has at least this many ticks where a denser set can give them."""
 
 
 def log_ticks(low: float, high: float) -> list[float]:
@@ -43,9 +43,9 @@ def log_axis(
     room: float = 1.3,
     last: float = math.inf,
 ) -> None:
-    """Make axis `which` logarithmic over `values` and a factor of `room` beyond.
+    """Make axis `which` logarithmic, from the lowest of `values` over `room` to the highest times `room`.
 
-    Its ticks are written by `write`; there is none beyond `last`.
+    `write` writes its ticks; no tick lies beyond `last`.
     """
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -59,7 +59,7 @@ def log_axis(
 
 
 def log_scale(axis: "Axis", write: Callable[[float], str], ticks: Sequence[float] | None = None) -> None:
-    """Make `axis` logarithmic within the limits that it has; `ticks` replace those of the decades."""
+    """Make `axis` logarithmic within its present limits; `ticks` replace those of the decades."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
     axes = axis.axes

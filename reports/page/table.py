@@ -1,18 +1,20 @@
-"""A table as a value, and its forms: CSV with full precision, aligned Markdown, LaTeX, and strings for HTML."""
+"""A table, and its forms: CSV with full precision, aligned Markdown, LaTeX, and text for HTML."""
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from reports.page.escape import inert, latex, markdown
 
 Cell = str | int | float | bool | None
+Row = tuple[Cell, ...]
+Data = TypeVar("Data")
 
 SENTENCE = 60
-"""Characters above which a cell is a sentence."""
+"""A cell of more characters is a sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +28,9 @@ class Column:
     unit: str = ""
     """Unit, shown with the heading."""
     show: Callable[[Any], str] = str
-    """How a value that is not null is written for people."""
+    """Writes a value that is not null for people."""
     text: bool = False
-    """Whether the column holds text, and is set to the left."""
+    """Whether the column holds text; text is aligned to the left."""
 
     def named(self, name: str, head: str = "", unit: str | None = None) -> "Column":
         """Return this column for another quantity of the same kind: written alike, with another name and heading.
@@ -47,11 +49,13 @@ class Table:
     title: str
     """Heading."""
     note: str
-    """What a reader must know: how the numbers were made."""
+    """How the numbers were made, as far as a reader must know it."""
     columns: tuple[Column, ...]
     """The columns."""
-    rows: tuple[tuple[Cell, ...], ...]
-    """The values, in full precision; null where there is none."""
+    rows: tuple[Row, ...]
+    """The values in full precision; null where there is none."""
+    section: str = ""
+    """Heading of the page under which it is shown, where the page arranges its tables itself."""
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.columns) for row in self.rows):
@@ -59,7 +63,7 @@ class Table:
 
     @cached_property
     def visible(self) -> list[int]:
-        """Indices of the columns that people see: those with a value anywhere, and the first."""
+        """Indices of the columns that people see: the first, and every column that has a value."""
         return [i for i in range(len(self.columns)) if i == 0 or any(row[i] is not None for row in self.rows)]
 
     @cached_property
@@ -69,16 +73,16 @@ class Table:
 
     @cached_property
     def is_prose(self) -> bool:
-        """Whether it has sentences, which a narrow page sets below each other."""
+        """Whether it holds sentences; a narrow page shows the cells of such a row below each other."""
         return any(len(cell) > SENTENCE for row in self.shown for cell in row)
 
     @cached_property
     def shown(self) -> list[list[str]]:
-        """The rows as people read them, of those columns; null is a dash."""
+        """The visible cells as people read them; null is a dash."""
         return [[_shown(self.columns[i], row[i]) for i in self.visible] for row in self.rows]
 
     def csv(self) -> str:
-        """Return the table as CSV: full precision, null empty, text that a spreadsheet would run made inert."""
+        """Return the table as CSV: full precision, null empty, and no text that a spreadsheet would run."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([column.name for column in self.columns])
@@ -91,32 +95,63 @@ class Table:
         widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(self.heads))]
         form = list(zip(self.heads, widths, strict=True))
         rule = ["-" * width if column.text else "-" * (width - 1) + ":" for column, width in form]
-        padded = [
-            [
-                cell.ljust(width) if column.text else cell.rjust(width)
-                for cell, (column, width) in zip(line, form, strict=True)
-            ]
-            for line in lines
-        ]
-        return "".join(f"| {' | '.join(line)} |\n" for line in [padded[0], rule, *padded[1:]])
+
+        def padded(line: list[str]) -> str:
+            cells = zip(line, form, strict=True)
+            return " | ".join(cell.ljust(w) if column.text else cell.rjust(w) for cell, (column, w) in cells)
+
+        return "".join(f"| {text} |\n" for text in [padded(lines[0]), " | ".join(rule), *map(padded, lines[1:])])
 
     def latex(self) -> str:
-        """Return the table for a paper, in the manner of booktabs."""
+        """Return the table for a paper, in the style of booktabs."""
         head, *lines = [" & ".join(map(latex, row)) + r" \\" for row in self._lines]
         aligned = "".join("l" if i == 0 or column.text else "r" for i, column in enumerate(self.heads))
-        return "\n".join([
+        begin = [
             r"% needs \usepackage{booktabs}; names in other scripts need LuaLaTeX or XeLaTeX",
-            r"\begin{table}", r"\centering", rf"\caption{{{latex(f'{self.title}. {self.note}'.strip())}}}",
-            rf"\label{{tab:{self.name}}}", rf"\begin{{tabular}}{{{aligned}}}", r"\toprule", head, r"\midrule", *lines,
-            r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
-        ])  # fmt: skip
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{latex(f'{self.title}. {self.note}'.strip())}}}",
+            rf"\label{{tab:{self.name}}}",
+            rf"\begin{{tabular}}{{{aligned}}}",
+        ]
+        body = [r"\toprule", head, r"\midrule", *lines, r"\bottomrule"]
+        return "\n".join([*begin, *body, r"\end{tabular}", r"\end{table}", ""])
 
     @property
     def _lines(self) -> list[list[str]]:
-        """The heads with their units, and the rows as people read them."""
+        """The headings with their units, then the rows as people read them."""
         heads = [f"{column.head} ({column.unit})" if column.unit else column.head for column in self.heads]
         return [heads, *self.shown]
 
 
 def _shown(column: Column, cell: Cell) -> str:
     return "–" if cell is None else column.show(cell)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSpec(Generic[Data]):
+    """What a table shows and how it is filled: a constant, and one line of a registry, as for a figure."""
+
+    title: str
+    """Heading."""
+    section: str
+    """Heading of the page under which it is shown."""
+    columns: tuple[Column, ...] | Callable[[Data], tuple[Column, ...]]
+    """The columns."""
+    rows: Callable[[Data], Iterable[Row]]
+    """Gives the rows; a table without rows is left out."""
+    note: str | Callable[[Data], str]
+    """How the numbers were made, as far as a reader must know it."""
+
+
+def filled(specs: Mapping[str, TableSpec[Data]], data: Data) -> dict[str, Table]:
+    """Return the tables that have rows for `data`, by name."""
+    found: dict[str, Table] = {}
+    for name, spec in specs.items():
+        if rows := tuple(spec.rows(data)):
+            note = spec.note if isinstance(spec.note, str) else spec.note(data)
+            columns = spec.columns if isinstance(spec.columns, tuple) else spec.columns(data)
+            found[name] = Table(
+                name=name, title=spec.title, section=spec.section, note=note, columns=columns, rows=rows
+            )
+    return found

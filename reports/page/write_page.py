@@ -1,4 +1,4 @@
-"""Writing a report: a page, its figures and its tables into one folder, the same bytes for the same page."""
+"""Writes a report into one folder: a page, its figures and its tables. The same page gives the same bytes."""
 
 import json
 from pathlib import Path
@@ -15,9 +15,9 @@ KINDS = ("figures", "tables")
 def write_page(folder: Path, page: Page, summary: dict[str, Any]) -> tuple[str, ...]:
     """Write `page` and the numbers of `summary` to `folder`; return the files, relative to it, report.html first.
 
-    report.html, report.md, figures/NAME.svg, .pdf and .png, tables/NAME.csv, .md and .tex, and summary.json, which is
-    written last and lists them. Each file is written atomically; figures and tables of an earlier report that this one
-    no longer has are removed.
+    The files are report.html, report.md, figures/NAME.svg, .pdf and .png, tables/NAME.csv, .md and .tex, and
+    summary.json, which lists them. Each is written atomically. Figures and tables of an earlier report that this
+    one no longer has are removed.
     """
     texts = {"report.html": to_html(page), "report.md": to_markdown(page)}
     for name, table in page.tables.items():
@@ -27,9 +27,8 @@ def write_page(folder: Path, page: Page, summary: dict[str, Any]) -> tuple[str, 
     for name, picture in page.pictures.items():
         files |= {f"figures/{name}.{extension}": content for extension, content in picture.files.items()}
     names = (*files, SUMMARY)
-    files[SUMMARY] = _bytes(
-        json.dumps({**summary, "files": names}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    )
+    numbers = json.dumps({**summary, "files": names}, indent=1, ensure_ascii=False, allow_nan=False)
+    files[SUMMARY] = _bytes(f"{numbers}\n")  # last, so that it never lists a file that is not there yet
     for name in _earlier(folder) - set(names):
         (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
@@ -40,12 +39,12 @@ def write_page(folder: Path, page: Page, summary: dict[str, Any]) -> tuple[str, 
 
 
 def _bytes(text: str) -> bytes:
-    """Return `text` as UTF-8; half a surrogate pair, as in a file name of another encoding, is a question mark."""
+    """Return `text` as UTF-8; half a surrogate pair, as in a file name of another encoding, becomes a question mark."""
     return text.encode(errors="replace")
 
 
 def _earlier(folder: Path) -> set[str]:
-    """Return the figures and tables that the summary in `folder` lists; none where it cannot be read."""
+    """Return the figures and tables that the summary in `folder` lists; an empty set where it cannot be read."""
     try:
         listed = read_json(folder / SUMMARY).get("files", [])
         return {name for name in listed if Path(name).parent.as_posix() in KINDS}
