@@ -1,56 +1,13 @@
 """bert: an encoder with norms after each block, segment embeddings and a masked-word head (arXiv 1810.04805).
 
-As AutoModelForMaskedLM builds it, so without the pooler.
+Counted as AutoModelForMaskedLM builds it, so without the pooler.
 """
 
 from planners.formats.family import Family
-from planners.formats.foreign import Foreign, Part
-from planners.formats.given import Given
-from planners.records.errors import UsageError
-
-
-def read(given: Given) -> Foreign:
-    """Return the model.
-
-    Segment embeddings count as positions. The head is a projection d_model -> d_model with a norm, the product with
-    the embedding matrix, and a bias; untied, the library keeps that bias twice. The norm of the embeddings stands
-    where a shape has its last one.
-    """
-    if given.flag("add_cross_attention"):
-        raise UsageError("add_cross_attention is true: a decoder that attends to an encoder is not counted")
-    d_model, vocab_size, n_layers = given.size("hidden_size"), given.size("vocab_size"), given.size("num_hidden_layers")
-    rows, tied = given.size("max_position_embeddings"), given.flag("tie_word_embeddings")
-    look_ups = (rows + given.size("type_vocab_size", least=0)) * d_model
-    transform = d_model * d_model + d_model + 2 * d_model
-    output = vocab_size if tied else vocab_size * d_model + 2 * vocab_size
-    return Foreign(
-        model_type="bert",
-        vocab_size=vocab_size,
-        d_model=d_model,
-        n_layers=n_layers,
-        n_dense_layers=n_layers,
-        n_heads=given.size("num_attention_heads"),
-        n_kv_heads=given.size("num_attention_heads"),
-        head_dim=given.width_of_heads("hidden_size", "num_attention_heads"),
-        d_ff=given.size("intermediate_size"),
-        tied_embeddings=tied,
-        ffn="gelu",
-        norm="layernorm",
-        positions="learned",
-        max_positions=rows,
-        attention_bias="all",
-        ffn_bias=True,
-        causal=given.flag("is_decoder"),
-        notes=("counted as AutoModelForMaskedLM builds it, so without a pooler",),
-        replaced=(
-            Part(name="positions", parameters=look_ups, products=0),
-            Part(name="head", parameters=transform + output, products=d_model * (d_model + vocab_size)),
-        ),
-    )
-
+from planners.formats.gpt2 import LEARNED
+from planners.formats.parts import masked_word_head
 
 FAMILY = Family(
-    model_type="bert",
     defaults={
         "vocab_size": 30522,
         "hidden_size": 768,
@@ -63,5 +20,18 @@ FAMILY = Family(
         "is_decoder": False,
         "add_cross_attention": False,
     },
-    read=read,
+    keys={
+        "vocab_size": "vocab_size",
+        "d_model": "hidden_size",
+        "n_layers": "num_hidden_layers",
+        "n_heads": "num_attention_heads",
+        "d_ff": "intermediate_size",
+        "max_positions": "max_position_embeddings",
+        "tied_embeddings": "tie_word_embeddings",
+        "causal": "is_decoder",
+    },
+    fixed=LEARNED,
+    heads="divide",
+    parts=masked_word_head,
+    refused=("add_cross_attention",),
 )

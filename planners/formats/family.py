@@ -1,64 +1,54 @@
-"""What a family of Hugging Face models is to us: its defaults, the reader of its sizes and, for some, the writer."""
+"""A family of Hugging Face models as data: what `reader` counts and `writer` writes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from planners.architecture.shape import Shape
-from planners.formats.foreign import Foreign
-from planners.formats.given import Given
-from planners.records.errors import UsageError
-from planners.spec import Router
-
-
-@dataclass(frozen=True, kw_only=True)
-class Export:
-    """How a shape is written in a family."""
-
-    experts: bool
-    """Whether it is a family of mixtures of experts."""
-    expresses: Mapping[str, Sequence[Any]]
-    """Fields of a shape and the values that the family can be built with; it can be with any value of the others."""
-    write: Callable[[Shape, Router], dict[str, Any]]
-    """From a shape of such values to the keys of a configuration; raises UsageError naming a size that does not fit."""
-    score: str = "softmax"
-    """How the router of the family scores experts."""
-    renormalises: bool = False
-    """Whether the gates of the chosen experts always sum to 1; otherwise a key of the configuration says it."""
-
-    def config(self, shape: Shape, router: Router) -> dict[str, Any]:
-        """Return the keys of a configuration. Raises UsageError naming the first property that the family lacks."""
-        for name, values in self.expresses.items():
-            if getattr(shape, name) not in values:
-                raise UsageError(f"{name} {getattr(shape, name)}")
-        differs = self._differs(router) if self.experts else []
-        return {**self.write(shape, router), **({"differs": differs} if differs else {})}
-
-    def _differs(self, router: Router) -> list[str]:
-        """Return what the family does otherwise than `router` says; it changes the function and no count."""
-        found = [f"experts are scored by a {self.score}, not a {router.score}"] if router.score != self.score else []
-        if self.renormalises and not router.renormalise:
-            found.append("the gates of the chosen experts sum to 1")
-        return found
+from planners.formats.config_keys import ConfigKeys
+from planners.formats.layers import ALL_DENSE, LayerRule
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """One `model_type`."""
+    """The models of one `model_type`."""
 
-    model_type: str
-    """Its name in config.json."""
     defaults: Mapping[str, Any]
-    """Keys that are read, and what the library takes where they are absent."""
-    read: Callable[[Given], Foreign]
-    """From checked keys to counts."""
+    """Keys that are read, with the library's defaults where they are absent."""
+    keys: Mapping[str, str]
+    """Field of a shape -> key with the same value."""
+    switches: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Field of a shape -> key that is true or false, and the value of the field where it is true; else it is `none`."""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of a shape that every model of the family has, where they differ from the defaults of `Shape`."""
+    fixed_experts: Mapping[str, Any] = field(default_factory=dict)
+    """The same of models with experts."""
+    heads: str = "free"
+    """Condition on the heads: free, divide (n_heads divides d_model), or exact (n_heads * head_dim = d_model)."""
+    layers: LayerRule = ALL_DENSE
+    """Which layers have experts."""
+    shared_experts: str | None = None
+    """Key that states the width of the shared expert in routed experts."""
+    parts: Callable[[ConfigKeys, Shape], dict[str, Any]] | None = None
+    """Rule for the parts that a shape cannot describe."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Second names of keys."""
+    refused: tuple[str, ...] = ()
+    """Keys that must be false: with them the library builds what is not counted here."""
     sliding_window: int | None = None
     """Window of attention where the configuration names none."""
     uses_window: bool = True
     """Whether a window is used where the configuration does not say."""
     not_built: Mapping[str, Any] = field(default_factory=dict)
-    """Keys that its authors use and the library does not, with the value that asks for nothing."""
-    export: Export | None = None
-    """How a shape is written in it; null: none is."""
+    """Keys that the authors use and the library ignores, with the value that asks for nothing."""
+    constants: Mapping[str, Any] | None = None
+    """Keys of a written configuration that no shape decides; null where the family is only read."""
+    router_keys: Mapping[str, str] = field(default_factory=dict)
+    """Router setting -> key with the same value, in a written configuration."""
+    score: str = "softmax"
+    """How its router scores experts."""
+
+    @property
+    def has_experts(self) -> bool:
+        """Whether it is a family of mixtures of experts."""
+        return self.layers is not ALL_DENSE

@@ -1,4 +1,4 @@
-"""A model that another library builds: a shape, and the parts in which it differs from one."""
+"""A model that another library builds: a shape, and the parts that no shape describes."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,11 +7,11 @@ from planners.architecture.shape import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """The count of one part that a `Shape` has no words for."""
+class ReplacedPart:
+    """The counts of a part that `Shape` cannot describe."""
 
     name: str
-    """Which part, by its name in `Shape.parts`."""
+    """The part, by its name in `Shape.parts`."""
     parameters: int
     """All its parameters; every token uses them."""
     products: int
@@ -20,18 +20,18 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Foreign(Shape):
-    """A model of a foreign configuration: its counts and FLOPs are those of the shape, but for the replaced parts.
+    """A model of another library. Its counts and FLOPs are those of the shape, except for the replaced parts.
 
-    Where norms stand, which activation function is used and how far attention reaches change no count, so a model that
-    differs from a shape only in these is that shape here.
+    The place of the norms, the activation function and the reach of attention change no count. A model that differs
+    from a shape only in these is that shape here.
     """
 
     model_type: str
     """Name of the family."""
-    replaced: tuple[Part, ...] = ()
-    """Parts that differ from those of the shape."""
+    replaced: tuple[ReplacedPart, ...] = ()
+    """Parts whose counts differ from those of the shape."""
     head_widths: tuple[int, int] | None = None
-    """Widths of the key and of the value of one head where they differ from `head_dim`."""
+    """Widths of the key and of the value of one head, where they differ from `head_dim`."""
     notes: tuple[str, ...] = ()
     """Sentences that a reader of the counts should know."""
 
@@ -47,6 +47,6 @@ class Foreign(Shape):
 
     @property
     def score_widths(self) -> tuple[int, int]:
-        """Widths of keys and of values over all layers and heads."""
+        """Widths of keys and of values, summed over all layers and heads."""
         key, value = self.head_widths or (self.head_dim, self.head_dim)
         return self.n_layers * self.n_heads * key, self.n_layers * self.n_heads * value

@@ -40,13 +40,13 @@ REFUSED: dict[str, tuple[Shape, str]] = {
     "encoder": (replace(DENSE, causal=False), "causal False"),
     "layernorm": (replace(DENSE, norm="layernorm"), "norm layernorm"),
     "biased experts": (replace(LI2025_2B, expert_bias=True), "expert_bias True"),
-    "shared expert of another width": (replace(LI2025_2B, d_shared=400), "d_shared 400 that is no multiple"),
+    "shared expert of another width": (replace(LI2025_2B, d_shared=400), "d_shared 400 .not a multiple"),
     "narrow learned heads": (
         replace(DENSE, **LEARNED, n_heads=10, n_kv_heads=10),
-        "10 heads of 128 beside d_model 1408",
+        "10 heads of 128 with d_model 1408",
     ),
-    "grouped learned heads": (replace(DENSE, **LEARNED, n_kv_heads=1), "n_kv_heads 1 beside"),
-    "heads that do not divide": (replace(DENSE, n_heads=10, n_kv_heads=10), "10 heads of 128 beside d_model 1408"),
+    "grouped learned heads": (replace(DENSE, **LEARNED, n_kv_heads=1), "n_kv_heads 1 with"),
+    "heads that do not divide": (replace(DENSE, n_heads=10, n_kv_heads=10), "10 heads of 128 with d_model 1408"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The keys of a Hugging Face configuration, checked as they are read."""
+"""The keys of a Hugging Face config.json, checked as they are read."""
 
 import json
 from collections.abc import Mapping
@@ -8,19 +8,19 @@ from planners.architecture.shape import LARGEST
 from planners.records.errors import UsageError
 
 REQUIRED = object()
-"""Default of a key whose absence the library does not make up for."""
+"""Default of a key that the library has no default for."""
 
 
-class Given:
-    """A configuration whose absent keys have the defaults of the library.
+class ConfigKeys:
+    """A configuration in which absent keys have the library's defaults.
 
-    Raises UsageError that names the key and its value for what no model can have.
+    Every reader raises UsageError, with the key and its value, for a value that no model can have.
     """
 
     def __init__(self, config: Mapping[str, Any], defaults: Mapping[str, Any], aliases: Mapping[str, str]) -> None:
         self._config, self._defaults, self._aliases = config, defaults, aliases
         self.assumed: dict[str, int] = {}
-        """Sizes that were absent and the defaults that stand in for them."""
+        """Sizes that were absent, with the defaults used instead."""
 
     def size(self, key: str, *, least: int = 1) -> int:
         """Return a whole number of at least `least`."""
@@ -34,31 +34,21 @@ class Given:
         return None if self._value(key) is None else self.size(key)
 
     def flag(self, key: str) -> bool:
-        """Return a truth value."""
+        """Return true or false."""
         value = self._value(key)
         if not isinstance(value, bool):
             self.refuse(key, "true or false")
         return bool(value)
 
     def layers(self, key: str) -> frozenset[int]:
-        """Return a list of layer numbers; null is an empty one."""
+        """Return a list of layer numbers; null is an empty list."""
         value = self._value(key)
         if value is not None and not (isinstance(value, list) and all(type(item) is int for item in value)):
             self.refuse(key, "a list of layer numbers")
         return frozenset(value or ())
 
-    def head_dim(self) -> int:
-        """Return `head_dim`, or where it is null the width of the model over its heads, rounded down by the library."""
-        return self.optional("head_dim") or self.size("hidden_size") // self.size("num_attention_heads")
-
-    def width_of_heads(self, width: str, heads: str) -> int:
-        """Return the width of the model over its heads, for a family that refuses to round it."""
-        if self.size(width) % self.size(heads):
-            self.refuse(width, f"a multiple of {heads} {self.size(heads)}")
-        return self.size(width) // self.size(heads)
-
     def refuse(self, key: str, expected: str) -> NoReturn:
-        """Raise the error that says what was expected of a key."""
+        """Raise the error that says what a key must be."""
         raise UsageError(f"{key} is {_short(self._value(key))}, expected {expected}")
 
     def _value(self, key: str) -> Any:
@@ -77,7 +67,7 @@ class Given:
 
 
 def _short(value: Any) -> str:
-    """Return a value as its file has it, cut where it is long."""
+    """Return a value as JSON, at most 40 characters long."""
     try:
         text = json.dumps(value)
     except (TypeError, ValueError, RecursionError):

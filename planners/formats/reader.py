@@ -1,0 +1,83 @@
+"""The reader of Hugging Face configurations: one for all families."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from planners.architecture.shape import Shape
+from planners.formats.config_keys import ConfigKeys
+from planners.formats.family import Family
+from planners.formats.foreign import Foreign
+from planners.records.errors import UsageError
+
+EXPERT_FIELDS = ("n_experts", "top_k", "d_expert", "d_shared")
+"""Fields of a shape that are read only where a layer has experts."""
+
+
+def read(model_type: str, family: Family, config: Mapping[str, Any]) -> Foreign:
+    """Return the model that `config` describes. Raises UsageError for a value that no model can have."""
+    keys = ConfigKeys(config, family.defaults, family.aliases)
+    for key in family.refused:
+        if keys.flag(key):
+            raise UsageError(f"{key} is true, and such a model cannot be counted")
+    fields = _sizes(family, keys)
+    layers = family.layers.read(keys, fields["n_layers"])
+    notes = layers.pop("notes", ())
+    if layers:
+        fields |= layers | _experts(family, keys)
+        if "d_ff" not in family.keys:  # no dense FFN: d_ff is the width of what one token uses
+            fields["d_ff"] = fields["top_k"] * fields["d_expert"]
+    shape = Shape(**fields)
+    extra = family.parts(keys, shape) if family.parts else {}
+    notes = (*notes, *extra.pop("notes", ()), *_notes(family, config, keys))
+    return Foreign(model_type=model_type, **fields, **extra, notes=notes)
+
+
+def _sizes(family: Family, keys: ConfigKeys) -> dict[str, Any]:
+    """Return the fields of a shape whose layers are all dense."""
+    fields: dict[str, Any] = {**family.fixed}
+    fields |= {name: word if keys.flag(key) else "none" for name, (key, word) in family.switches.items()}
+    for name, key in family.keys.items():
+        if name not in EXPERT_FIELDS:
+            fields[name] = _field(family, name, key, keys)
+    d_model, n_heads = fields["d_model"], fields["n_heads"]
+    if family.heads != "free" and d_model % n_heads:
+        keys.refuse(family.keys["d_model"], f"a multiple of {family.keys['n_heads']} {n_heads}")
+    usual = {"n_kv_heads": n_heads, "head_dim": d_model // n_heads, "d_ff": 4 * d_model}
+    fields |= {name: value for name, value in usual.items() if fields.get(name) is None}
+    if family.heads == "exact" and fields["head_dim"] * n_heads != d_model:
+        keys.refuse("head_dim", f"{family.keys['d_model']} / {family.keys['n_heads']}")
+    return {**fields, "n_dense_layers": fields["n_layers"]}
+
+
+def _field(family: Family, name: str, key: str, keys: ConfigKeys) -> Any:
+    if isinstance(family.defaults[key], bool):
+        return keys.flag(key)
+    # null leaves these to the library: as many key-value heads as heads, which share d_model; 4 d_model
+    nullable = name in ("n_kv_heads", "head_dim") or family.defaults[key] is None
+    return keys.optional(key) if nullable else keys.size(key)
+
+
+def _experts(family: Family, keys: ConfigKeys) -> dict[str, Any]:
+    """Return the fields of a shape with experts that no dense model has."""
+    fields: dict[str, Any] = {**family.fixed_experts}
+    for name in EXPERT_FIELDS:
+        if name in family.keys:
+            fields[name] = keys.size(family.keys[name], least=0 if name == "d_shared" else 1)
+    if family.shared_experts:
+        fields["d_shared"] = fields["d_expert"] * keys.size(family.shared_experts, least=0)
+    if not fields.get("d_shared"):  # a shape has no gate without a shared expert
+        fields.pop("shared_gate", None)
+    return fields
+
+
+def _notes(family: Family, config: Mapping[str, Any], keys: ConfigKeys) -> Iterator[str]:
+    """Yield what the counts assume and what they leave out."""
+    if keys.assumed:
+        assumed = ", ".join(f"{key} {value}" for key, value in keys.assumed.items())
+        yield f"not in the file, so the library's default: {assumed}"
+    window = config.get("sliding_window", family.sliding_window)
+    if type(window) is int and window > 0 and config.get("use_sliding_window", family.uses_window) is True:
+        yield f"attention in a sliding window of {window} is counted as if it saw all positions"
+    for key, usual in family.not_built.items():
+        if config.get(key) not in (None, usual):
+            yield f"the library does not build {key}, so it is not counted"
