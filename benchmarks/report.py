@@ -14,10 +14,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from fits import fit_law
-from fits.runs.series import series
-from fits.runs.table import from_records
-from fits.store import write_fit
+from fits import fit_study, read_table
 from jobs.record import Environment, RoutingHealth, RunRecord, collect, write_record
 from planners import Corpus, Data, RunSpec, Study, make_plan, preset
 from reports import write_report
@@ -63,8 +60,8 @@ def build(folder: Path, runs: int, lines: int) -> "Made":
         record = outcome(spec)
         write_record(study, record)
         (study.run_folder(spec.run_id) / "metrics.jsonl").write_text(curve(spec, record.loss or 0.0, lines))
-    for name, part in series(from_records(collect(study), source="runs.csv")).items():
-        write_fit(study.fits, fit_law(part, "cubic", margin=0.005), None, f"cubic-{name}")
+    collect(study)
+    fit_study(read_table(study.runs_csv), ["cubic"], folder=study.fits, margin=0.005)
     return study
 
 

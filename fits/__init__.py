@@ -6,12 +6,13 @@ print(summary(fit_law(table, "quadratic", margin=0.005)))
 
 from fits.curve.fit_curve import curve
 from fits.drift.constancy import Constancy, constancy
-from fits.fit import fit_law, fit_with_draws
+from fits.fit import FitOptions, fit_law, fit_with_draws
 from fits.laws import LAWS
 from fits.result import Blocks, Crossing, FitResult, Optimum, Param, Search, Sensitivity
 from fits.runs.read_table import read_table
+from fits.runs.series import SeriesKey, series
 from fits.runs.table import Dropped, RunTable, from_records
-from fits.store import read_fit, write_fit
+from fits.study import StudyFits, fit_study, read_fits
 from fits.surface.bootstrap import Draws
 from fits.text import summary
 
@@ -22,19 +23,23 @@ __all__ = [
     "Crossing",
     "Draws",
     "Dropped",
+    "FitOptions",
     "FitResult",
     "Optimum",
     "Param",
     "RunTable",
     "Search",
     "Sensitivity",
+    "SeriesKey",
+    "StudyFits",
     "constancy",
     "curve",
     "fit_law",
+    "fit_study",
     "fit_with_draws",
     "from_records",
-    "read_fit",
+    "read_fits",
     "read_table",
+    "series",
     "summary",
-    "write_fit",
 ]

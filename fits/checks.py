@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from fits.laws.curve_basis import Curve
 from fits.laws.law import Law
+from fits.runs.budgets import BUDGET_TOLERANCE, groups_of
 from fits.runs.select_arms import AXES, positions
-from fits.runs.table import BUDGET_TOLERANCE, Floats, RunTable, groups_of
+from fits.runs.table import Floats, RunTable
 from planners.records.check import Check
 from planners.records.errors import UsageError
 from planners.records.quantity import format_flops, format_quantity

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict, Unpack
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from fits.curve.fit_curve import fit_curve
 from fits.curve.resampling import Resampling
 from fits.laws import LAWS
 from fits.laws.curve_basis import Curve
+from fits.laws.law import Law
 from fits.result import FitResult
 from fits.runs.select_arms import positions
 from fits.runs.series import series
@@ -19,57 +20,73 @@ from fits.surface.fit_surface import fit_surface
 from planners.records.errors import UsageError
 
 ENOUGH_RATES = 5
-"""Rates from which a cubic is tested and not only met."""
+"""Rates from which the runs test the shape of a cubic; with fewer it passes near every mean."""
 
 
-def fit_law(table: RunTable, law: str, **options: Any) -> FitResult:
-    """Return the fit of `law` to `table`; the options are those of `fit_with_draws`."""
+class FitOptions(TypedDict, total=False):
+    """Options of a fit. Laws of several columns use the first three, curves of one column the next three."""
+
+    delta: float
+    """Width of the Huber loss in ln L (default 0.001); inf: least squares, 0: least absolute deviations."""
+    bootstrap: int
+    """Number of bootstrap draws (default 200); 0: none, and no intervals for laws of several columns."""
+    fixed: Mapping[str, float] | None
+    """Parameters that are held at a value."""
+    margin: float | None
+    """Difference of loss that does not matter, nats per token."""
+    of: str
+    """Column in which the arms differ: r_a (default), top_k or granularity."""
+    resampling: str | None
+    """residual or wild: a bootstrap of the optimum, reported next to its interval."""
+    seed: int
+    """Seed of the draws (default 0)."""
+
+
+def fit_law(table: RunTable, law: str, **options: Unpack[FitOptions]) -> FitResult:
+    """Return the fit of `law` to `table`; arguments and errors are those of `fit_with_draws`.
+
+    >>> fit_law(read_table("runs.csv"), "quadratic", margin=0.005).optimum.value
+    """
     return fit_with_draws(table, law, **options)[0]
 
 
-def fit_with_draws(
-    table: RunTable,
-    law: str,
-    *,
-    delta: float = 1e-3,
-    bootstrap: int = 200,
-    margin: float | None = None,
-    of: str = "r_a",
-    resampling: str | None = None,
-    seed: int = 0,
-    fixed: Mapping[str, float] | None = None,
-) -> tuple[FitResult, Draws | None]:
-    """Return the fit of `law` to `table` and its bootstrap draws, None where there are none.
+def fit_with_draws(table: RunTable, law: str, **options: Unpack[FitOptions]) -> tuple[FitResult, Draws | None]:
+    """Return the fit of `law` (a name in `fits.LAWS`) to `table`, and its bootstrap draws, None if there are none.
 
-    `delta` (Huber width in ln L; inf for least squares, 0 for least absolute deviations) and `fixed` (parameters held
-    at a value) are for laws of several columns. For curves, which take one series at a time (`fits.runs`): `margin`
-    (nats per token that count as no difference), `of` (the column along which arms differ: r_a, top_k or granularity)
-    and `resampling` (residual or wild: a bootstrap beside the interval). `bootstrap` is the number of draws, 0 for
-    none, and `seed` theirs. Raises UsageError for an unknown law and for input that cannot be true; whatever the runs
-    fail to determine is a status of the result.
+    A curve takes the runs of one series (`fits.runs.series`). The options are described in `FitOptions`. Raises
+    UsageError for an unknown law and for impossible input; whatever the runs fail to determine is a status of the
+    result.
     """
-    if law not in LAWS:
-        raise UsageError(f"no law is called {law!r}; known: {', '.join(LAWS)}")
-    form = LAWS[law]
+    form, seed, count = known_law(law), options.get("seed", 0), options.get("bootstrap", 200)
     if isinstance(form, Curve):
-        drawn = Resampling(kind=resampling, count=bootstrap, seed=seed) if resampling and bootstrap else None
+        kind = options.get("resampling")
+        drawn = Resampling(kind=kind, count=count, seed=seed) if kind and count else None
+        of, margin = options.get("of", "r_a"), options.get("margin")
         result, draws = fit_curve(table, form, margin=margin, of=of, resampling=drawn)
     else:
-        result, draws = fit_surface(table, form, delta=delta, bootstrap=bootstrap, seed=seed, fixed=fixed)
+        delta, fixed = options.get("delta", 1e-3), options.get("fixed")
+        result, draws = fit_surface(table, form, delta=delta, bootstrap=count, seed=seed, fixed=fixed)
     return _marked(result, table), draws
 
 
-def usual_law(table: RunTable, of: str = "r_a") -> str:
-    """Return the curve that answers unless another is asked for.
+def known_law(law: str) -> Curve | Law:
+    """Return the law called `law`. Raises UsageError, which lists the known ones, where there is none."""
+    if law not in LAWS:
+        raise UsageError(f"law {law!r} is not one of {', '.join(LAWS)}")
+    return LAWS[law]
 
-    It is the cubic, whose interval covers what it says on every truth that was tried, and the quadratic, which needs
-    fewer, where a series has less than ENOUGH_RATES rates.
+
+def usual_law(table: RunTable, of: str = "r_a") -> str:
+    """Return the curve that is fitted where no law is named.
+
+    It is the cubic, whose interval covers the truth as often as it says in all simulations, or the quadratic, which
+    needs fewer rates, where a series has less than ENOUGH_RATES.
     """
     if not len(table):
         return "quadratic"
     if of == "r_a" and not table.has("r_a"):
         raise UsageError(
-            f"{table.source} has neither r_a nor both N_a and N, so no curve of it can be drawn; name the column with"
+            f"{table.source} has neither r_a nor both N_a and N, so no curve can be fitted; name the column with"
             " --columns r_a=NAME, or choose a law of other columns, such as --law chinchilla"
         )
     rates = [np.unique(np.round(positions(part.only(part.routed()), of), 6)).size for part in series(table).values()]
@@ -77,7 +94,7 @@ def usual_law(table: RunTable, of: str = "r_a") -> str:
 
 
 def _marked(result: FitResult, table: RunTable) -> FitResult:
-    """Return the result, with a note where the losses were drawn and not measured."""
+    """Return the result, with a note where the losses were simulated and not measured."""
     if not table.has("flags") or not table.frame["flags"].astype(str).str.contains("simulated").any():
         return result
     return replace(result, notes=("SIMULATED: these losses were drawn from a law, not measured", *result.notes))

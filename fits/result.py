@@ -1,10 +1,20 @@
 """The answers of a fit: frozen records; a number that cannot be given is null, and the reason stands beside it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from fits.runs.table import Dropped
+import numpy as np
+
+from fits.runs.series import SeriesKey
+from fits.runs.table import Dropped, Floats
 from planners.records.errors import UsageError
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+COLUMNS = ("law", "series", "data", "n", "name", "value", "lo", "hi", "status")
+"""Columns of a fit as a DataFrame: one parameter or optimum a row; lo and hi are the ends of its 95 % interval."""
 STATUSES = ("converged", "at_bound", "not_identified", "edge", "no_minimum", "max_iter", "fixed")
 """How a fit, a parameter or an optimum came out. Status is data: none of these is an exception."""
 
@@ -17,11 +27,11 @@ class Param:
 
     name: str
     """Name as in the formula."""
-    value: float | None
+    value: float | None = None
     """Estimate; null where the data do not determine it."""
-    lo: float | None
+    lo: float | None = None
     """Lower end of the 95 % interval; null where there is none."""
-    hi: float | None
+    hi: float | None = None
     """Upper end of the 95 % interval; null where there is none."""
     status: str
     """converged, at_bound, not_identified, max_iter, or fixed where it was not fitted."""
@@ -36,17 +46,17 @@ class Optimum:
 
     of: str
     """The column that is optimised: r_a, top_k or granularity."""
-    value: float | None
+    value: float | None = None
     """Estimate; null unless the status is converged."""
-    lo: float | None
+    lo: float | None = None
     """Lower end of the 95 % interval; null where the data do not bound it within the sampled range."""
-    hi: float | None
+    hi: float | None = None
     """Upper end of the 95 % interval; null where the data do not bound it within the sampled range."""
-    region: Ends | None
+    region: Ends | None = None
     """The r_a whose fitted loss is within `margin` of the minimum; an end beyond the sampled range is null."""
-    margin: float | None
+    margin: float | None = None
     """Loss, in nats per token, that counts as no difference; null where none was given."""
-    edge: str | None
+    edge: str | None = None
     """low or high where the fitted loss is lowest at or beyond that end of the sampled range."""
     status: str
     """converged, edge, no_minimum or not_identified."""
@@ -105,19 +115,19 @@ class Sensitivity:
 
     law: str
     """Name of the curve."""
-    value: float | None
+    value: float | None = None
     """Where it is lowest within the sampled range; null where that is at an end, or it was not fitted."""
-    lo: float | None
+    lo: float | None = None
     """Lower end of the 95 % interval that holds where the curve's shape is true; null where it is open."""
-    hi: float | None
+    hi: float | None = None
     """Upper end of it."""
-    loss: float | None
+    loss: float | None = None
     """Loss there, nats per token."""
-    residual_sd: float | None
+    residual_sd: float | None = None
     """SD of its residuals."""
-    dof: float | None
+    dof: float | None = None
     """Degrees of freedom of these."""
-    misfit: float | None
+    misfit: float | None = None
     """Probability of misses as large as its own, were its shape true; null where nothing tests it."""
     note: str | None = None
     """Why numbers are absent, or what else to know."""
@@ -131,11 +141,11 @@ class Crossing:
     """The dense arm, by its label."""
     side: str
     """low: MoE beats it from this rate on; high: up to this rate."""
-    value: float | None
+    value: float | None = None
     """The rate; null where there is no crossing within the sampled range."""
-    lo: float | None
+    lo: float | None = None
     """Lower end of the 95 % interval; null where it is open."""
-    hi: float | None
+    hi: float | None = None
     """Upper end of it."""
     status: str
     """converged; edge: MoE is still lower at that end of the range; not_identified: it is nowhere surely lower."""
@@ -178,9 +188,9 @@ class Search:
     """Poorly identified parameters: the range that fits within 0.1 % of the best; a missing end is null."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class FitResult:
-    """A law fitted to a table of runs."""
+    """A law fitted to a table of runs. `str()` of it is the report that the command prints."""
 
     law: str
     """Name of the law."""
@@ -190,41 +200,43 @@ class FitResult:
     """Where the law and its fitting come from."""
     data: str
     """What the runs were read from."""
-    data_hash: str | None
+    data_hash: str | None = None
     """Hash of that file; null where there was none."""
+    series: SeriesKey | None = None
+    """Which series of the table was fitted; null for all of its runs."""
     n: int
     """Runs that were fitted."""
     dof: int
     """Runs less fitted coefficients, those of the blocks included; negative where runs are too few; rounded."""
-    objective: float | None
+    objective: float | None = None
     """Value of what was minimised; null where nothing was fitted."""
     objective_name: str
     """What was minimised."""
     status: str
     """One of STATUSES."""
-    reason: str | None
+    reason: str | None = None
     """One sentence where the status is not converged."""
     params: dict[str, Param]
     """The parameters by name, in the order of the formula."""
-    covariance: tuple[tuple[float, ...], ...] | None
+    covariance: tuple[tuple[float, ...], ...] | None = None
     """Covariance of the parameters in that order; null where there is none."""
-    residual_sd: float | None
+    residual_sd: float | None = None
     """SD of the residuals, sqrt(sum of squares / dof), in the units of the objective's residuals."""
-    optimum: Optimum | None
+    optimum: Optimum | None = None
     """The minimum, where the law has one."""
     interval: str
     """How the intervals were made, or why there are none."""
     domain: dict[str, tuple[float, ...]]
     """Sampled range (lowest, highest) of each column that the law uses."""
-    search: Search | None
+    search: Search | None = None
     """How the minimum was searched; null for a closed form."""
-    lack_of_fit: LackOfFit | None
+    lack_of_fit: LackOfFit | None = None
     """The test of the curve's shape; null where no runs share a rate."""
-    blocks: Blocks | None
+    blocks: Blocks | None = None
     """The fit without blocks, for comparison; null where there are none."""
-    dropped: tuple[Dropped, ...]
+    dropped: tuple[Dropped, ...] = ()
     """Rows of the input that could not be used, with reasons."""
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     """Whatever else the reader must know, one sentence each."""
     knots: tuple[float, ...] | None = None
     """Knots of a spline, in the units of its column; null for other laws."""
@@ -235,6 +247,58 @@ class FitResult:
 
     def __post_init__(self) -> None:
         _known(self.status)
+
+    @property
+    def name(self) -> str:
+        """The law and the slug of its series, such as cubic-C1e18; unique among the fits of a study."""
+        return "-".join(filter(None, (self.law, str(self.series or ""))))
+
+    def predict(self, **columns: float | Sequence[float] | Floats) -> Floats:
+        """Return the fitted loss, shape (m,), at values of the law's columns: `predict(N=1e9, D=[2e10, 4e10])`.
+
+        Raises UsageError for a missing column and for a fit without values of its parameters.
+        """
+        from fits.curve.fit_curve import curve
+        from fits.laws import LAWS
+        from fits.laws.law import Law
+
+        law = LAWS[self.law]
+        needed = law.columns if isinstance(law, Law) else tuple(self.domain)
+        values = {name: param.value for name, param in self.params.items() if param.value is not None}
+        if set(columns) != set(needed):
+            raise UsageError(f"the fit of {self.law} predicts from {', '.join(needed)}, not from {', '.join(columns)}")
+        if len(values) < len(self.params):
+            raise UsageError(f"the fit of {self.law} has parameters without a value: {self.reason}")
+        if not isinstance(law, Law):
+            return curve(self, columns[needed[0]])[0]
+        arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(columns[name], float)) for name in needed))
+        return law.loss(values, dict(zip(needed, arrays, strict=True)))
+
+    def to_frame(self) -> "DataFrame":
+        """Return the parameters, then the optimum, one a row, with COLUMNS; missing numbers are NaN."""
+        import pandas as pd
+
+        found: dict[str, Param | Optimum] = dict(self.params)
+        if self.optimum:
+            found[f"{self.optimum.of}*"] = self.optimum
+        about = (self.law, str(self.series or ""), self.data, self.n)
+        rows = [(*about, name, one.value, one.lo, one.hi, str(one.status)) for name, one in found.items()]
+        return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"value": float, "lo": float, "hi": float})
+
+    def __repr__(self) -> str:
+        optimum = self.optimum
+        best = f", {optimum.of}*={optimum.value:.4g}" if optimum and optimum.value is not None else ""
+        return f"<FitResult {self.name}: n={self.n}, {self.status}{best}>"
+
+    def __str__(self) -> str:
+        from fits.text import summary
+
+        return summary(self)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(str(self))}</pre>"
 
 
 def _known(status: str) -> None:

@@ -2,12 +2,23 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from fits.compare.laws import Comparison
 from fits.drift.constancy import Constancy
 from fits.repeats.reuse import Cost, Equivalence, Reuse
 from fits.result import FitResult, Optimum, Param
 from planners.records.check import Check
+
+if TYPE_CHECKING:
+    from fits.study import StudyFits
+
+
+def study_summary(found: "StudyFits") -> str:
+    """Return all fits and findings of a study, a paragraph each."""
+    parts = [*map(summary, found.fits), *map(comparison_summary, found.comparison), *map(reuse_summary, found.reuse)]
+    parts += [constancy_summary(found.constancy)] if found.constancy else []
+    return "\n\n".join([*parts, checks_summary(found.checks)])
 
 
 def summary(result: FitResult) -> str:
@@ -79,7 +90,7 @@ def _cost(cost: Cost) -> str:
 
 def comparison_summary(found: Comparison) -> str:
     """Return how laws compare, one line a law, the lowest AICc first."""
-    lines = [f"[[Comparison]] {found.data}: each {found.by} foretold from the others, errors of ln L"]
+    lines = [f"[[Comparison]] {found.heading}: each {found.by} foretold from the others, errors of ln L"]
     for score in found.scores:
         text = f"    {score.law:<13} {score.parameters} parameters, n = {score.n}"
         if score.delta is not None and score.weight is not None:
@@ -141,7 +152,7 @@ def _rows(rows: list[int]) -> str:
 
 def _statistics(result: FitResult) -> list[str]:
     lines = [
-        f"    data        {result.data}: n = {result.n}, dof = {result.dof}",
+        f"    data        {_data(result)}: n = {result.n}, dof = {result.dof}",
         f"    status      {result.status}" + (f": {result.reason}" if result.reason else ""),
         f"    objective   {_number(result.objective, 9)} ({result.objective_name})",
         f"    residual SD {_number(result.residual_sd)}",
@@ -158,6 +169,11 @@ def _statistics(result: FitResult) -> list[str]:
             )
     lines += [f"    {name:<11} {_number(ends[0])} to {_number(ends[1])}" for name, ends in result.domain.items()]
     return lines
+
+
+def _data(result: FitResult) -> str:
+    heading = result.series.heading if result.series else ""
+    return f"{result.data}, {heading}" if heading else result.data
 
 
 def _parameters(result: FitResult) -> list[str]:

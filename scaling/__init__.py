@@ -20,7 +20,7 @@ _API = {
     "prepare": "jobs.corpora",
     "fit_law": "fits",
     "compare_laws": "fits.compare.laws:compare",
-    "fits_frame": "fits.frames:frame",
+    "fit_study": "fits",
     "reuse": "fits.repeats.reuse",
     "check_table": "fits.checks",
     "read_runs": "fits:read_table",

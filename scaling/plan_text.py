@@ -38,12 +38,13 @@ def fitted_slope(path: Path, question: Question) -> float:
     D is what a dense arm consumes, C / 6 N, at the middle of the question's budgets and N. Raises UsageError for a fit
     without B and beta, and for a question without C and N.
     """
-    from fits.store import read_fit
+    from fits.study import read_fits
 
-    fit = read_fit(path)
-    B, beta = (fit.params[name].value if name in fit.params else None for name in ("B", "beta"))
+    found = read_fits(path)
+    params = [fit.params for fit in found.fits if {"B", "beta"} <= set(fit.params)] if found else []
+    B, beta = (params[0][name].value for name in ("B", "beta")) if params else (None, None)
     if B is None or beta is None:
-        raise UsageError(f"{path} is a fit of {fit.law} without B and beta, which a slope needs; give a number")
+        raise UsageError(f"{path} holds no fit with B and beta, which a slope needs; give a number")
     if not question.budgets or not question.totals:
         raise UsageError("a slope from a fit needs C and N; give --loss-slope as a number")
     D = statistics.geometric_mean(question.budgets) / 6 / statistics.geometric_mean(question.totals)

@@ -175,12 +175,12 @@ def _simulate(
     written = with_losses(table, truth.losses(table) + noise.draw(table, random))
     _write(study, specs, written.numbers("loss").tolist())
     found = []
-    for name, part in series(written).items():
+    for key, part in series(written).items():
         best, lowest = truth.optimum(part)
         rates = part.rates()[part.routed()]
         found.append(
             Found(
-                series=name,
+                series=key.slug,
                 best=best,
                 lowest=lowest,
                 rates=(float(rates.min()), float(rates.max())),

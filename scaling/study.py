@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fits import summary
-from fits.fit import usual_law
+from fits import fit_study
 from jobs.sweep.status import status
 from jobs.sweep.until_done import train
 from planners import Study, make_plan, preset
 from planners.presets import PRESETS
 from planners.records.quantity import parse_count, parse_quantities
-from scaling import cli, clusters, fit, live_table, plan, plan_text, report, rungs, sweep_text
+from scaling import cli, clusters, live_table, plan, plan_text, report, rungs, sweep_text
+from scaling.study_table import runs_of
 
 EXAMPLE = "python -m scaling.study smoke"
 
@@ -66,12 +66,8 @@ def act(flags: cli.Flags) -> int:
     if not flags.json:
         sweep_text.show(study, status(study))
         print()
-    table = fit.runs_of(study)
-    laws = [usual_law(table)]
-    results = fit.fit_and_write(table, laws, study.fits, margin=asked.margin)
-    found = fit.findings(table, laws, study.fits, margin=asked.margin)
-    for text in (*map(summary, results), *fit.told(found)):
-        cli.say(text + "\n", flags)
+    fits = fit_study(runs_of(study), folder=study.fits, margin=asked.margin)
+    cli.say(f"{fits}\n", flags)
     return report.write(study, study.report, flags)
 
 

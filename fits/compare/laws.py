@@ -17,8 +17,9 @@ from fits.intervals import t_quantile
 from fits.laws import LAWS
 from fits.laws.curve_basis import Curve
 from fits.laws.law import Law
-from fits.runs.series import series
-from fits.runs.table import Floats, RunTable, groups_of
+from fits.runs.budgets import groups_of
+from fits.runs.series import SeriesKey, series
+from fits.runs.table import Floats, RunTable
 from fits.surface.problem import Problem
 from fits.surface.search import solve
 from planners.records.errors import UsageError
@@ -80,11 +81,18 @@ class Comparison:
     by: str
     """The column whose groups were held out in turn: C, or r_a for curves."""
     data: str
-    """Which runs: the name of the series, or the source of the table."""
+    """What the runs were read from."""
     scores: tuple[LawScore, ...]
     """One a law, the lowest AICc first."""
     notes: tuple[str, ...]
     """Whatever else the reader must know, one sentence each."""
+    series: SeriesKey | None = None
+    """Which series of the table; null for all of its runs."""
+
+    @property
+    def heading(self) -> str:
+        """Which runs, for a reader: the series, or what the runs were read from where that is all."""
+        return (self.series and self.series.heading) or self.data
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,11 +113,11 @@ def comparisons(table: RunTable, laws: list[str]) -> tuple[Comparison, ...]:
     """Compare those of `laws` that describe the same runs: the curves on each series, the laws of the loss on all."""
     curves = [law for law in laws if isinstance(LAWS[law], Curve)]
     surfaces = [law for law in laws if isinstance(form := LAWS[law], Law) and form.response == "loss"]
-    found = [compare(part, curves, name) for name, part in series(table).items()] if len(curves) > 1 else []
+    found = [compare(part, curves, key) for key, part in series(table).items()] if len(curves) > 1 else []
     return (*found, *([compare(table, surfaces)] if len(surfaces) > 1 else []))
 
 
-def compare(table: RunTable, laws: list[str], name: str = "") -> Comparison:
+def compare(table: RunTable, laws: list[str], key: SeriesKey | None = None) -> Comparison:
     """Compare `laws` by name on `table`: all curves of r_a, on one series, or all laws of the loss.
 
     Raises UsageError for a mixture of the two, which describe different runs, and for columns that a law lacks.
@@ -129,7 +137,9 @@ def compare(table: RunTable, laws: list[str], name: str = "") -> Comparison:
     if any(score.aicc is None for score in scores):
         notes.append("a law without AICc has too many parameters for these runs")
     order = sorted(scores, key=lambda score: math.inf if score.delta is None else score.delta)
-    return Comparison(by="r_a" if curves else "C", data=name or table.source, scores=tuple(order), notes=tuple(notes))
+    return Comparison(
+        by="r_a" if curves else "C", data=table.source, scores=tuple(order), notes=tuple(notes), series=key
+    )
 
 
 def _rates(table: RunTable) -> dict[str, NDArray[np.bool_]]:

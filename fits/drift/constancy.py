@@ -8,6 +8,7 @@ each cell is not estimated first and then regressed, and a cell whose minimum is
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -93,7 +94,7 @@ class Constancy:
     """What else to know."""
 
 
-def constancy(cells: Mapping[str, RunTable], *, of: str = "r_a", degree: int | None = None) -> Constancy:
+def constancy(cells: Mapping[Any, RunTable], *, of: str = "r_a", degree: int | None = None) -> Constancy:
     """Test whether the MoE arms of `cells` by name, two or more, have their minimum at one value of the column `of`.
 
     `fits.runs.series` splits a table into its cells. `degree` is that of each cell's polynomial: 3 where every cell
@@ -101,7 +102,7 @@ def constancy(cells: Mapping[str, RunTable], *, of: str = "r_a", degree: int | N
     """
     if len(cells) < 2:
         raise UsageError(f"constancy needs two budgets or sizes, and there is {len(cells)}; plan others")
-    arms = {label: table.only(table.routed()) for label, table in cells.items()}
+    arms = {str(label): table.only(table.routed()) for label, table in cells.items()}
     for table in arms.values():
         one_budget(table, positions(table, of), of)
     rates = min(np.unique(np.round(positions(table, of), 6)).size for table in arms.values())

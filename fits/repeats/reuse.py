@@ -186,8 +186,8 @@ def reuse(table: RunTable, *, margin: float | None = None, slope: float | None =
     for C in dict.fromkeys(pair.budget for pair in pairs):
         budget = [pair for pair in pairs if pair.budget == C]
         D, U = (np.array([getattr(pair, name) for pair in budget]) for name in "DU")
-        for name, of in schemes(D, U, np.ones(len(D), bool)):
-            found.setdefault(name, []).extend(budget[at] for at in np.flatnonzero(of))
+        for key, of in schemes(D, U, np.ones(len(D), bool)):
+            found.setdefault(str(key), []).extend(budget[at] for at in np.flatnonzero(of))
     return tuple(_of_scheme(name, members, alone, margin, slope) for name, members in found.items())
 
 

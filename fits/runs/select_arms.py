@@ -5,7 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.runs.table import BUDGET_TOLERANCE, Floats, RunTable
+from fits.runs.budgets import BUDGET_TOLERANCE
+from fits.runs.table import Floats, RunTable
 from planners.records.errors import UsageError
 
 AXES = ("r_a", "top_k", "granularity")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fits.runs.budgets import BUDGET_TOLERANCE, groups_of
 from planners.records.errors import UsageError
 from planners.records.quantity import parse_quantity
 
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Floats = NDArray[np.float64]
-
-BUDGET_TOLERANCE = 0.05
-"""Runs whose C lie closer together than this share a budget (the matched runs of arXiv 2506.12119 differ by 2.7 %)."""
-
 
 _SIGNS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
@@ -144,17 +141,6 @@ class RunTable:
             C: replace(self, frame=self.frame.iloc[group], dropped=_nearest(self.dropped, C, medians))
             for C, group in zip(medians, groups, strict=True)
         }
-
-
-def groups_of(values: Floats, tolerance: float = BUDGET_TOLERANCE) -> NDArray[np.intp]:
-    """Return the group of each value, shape (n,), counted from the smallest.
-
-    A new group begins where the next larger value is more than `tolerance` above the one before it.
-    """
-    order = np.argsort(values, kind="stable")
-    ordered, groups = values[order], np.zeros(len(values), np.intp)
-    groups[order[1:]] = np.cumsum(np.diff(ordered) > tolerance * np.abs(ordered[:-1]))
-    return groups
 
 
 def from_records(

@@ -8,6 +8,7 @@ whole draws hold the truth in up to .985 of studies, exponential weights in .982
 (`docs/calibration.md`). At hundreds of points it is 1.
 """
 
+import math
 import sys
 from dataclasses import dataclass
 
@@ -38,6 +39,11 @@ class Draws:
     """Estimates, shape (B, p)."""
     seed: int
     """Seed of the draws."""
+
+    def to_csv(self) -> str:
+        """Return one draw a row, the parameters as columns; a value that is not finite is an empty cell."""
+        rows = [[repr(value) if math.isfinite(value) else "" for value in row] for row in self.values.tolist()]
+        return "".join(f"{','.join(row)}\n" for row in (self.parameters, *rows))
 
 
 def points(problem: Problem) -> NDArray[np.intp]:

@@ -8,12 +8,10 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from jobs.record import Environment, RoutingHealth, RunRecord, collect, planned, write_record
 from planners import Corpus, Data, Question, RunSpec, Study, make_plan, preset
 from planners.records.files import write_jsonl
-from planners.records.json import to_json
 from planners.varied_fields import Varied
 
 BUDGETS = replace(
@@ -58,12 +56,16 @@ REPEATED = 0.008
 """Loss of one unit of (epochs - 1)^2 / (2 epochs), nats."""
 SPEED, UTILISATION = 4e9, 0.6
 """FLOP/s of a dense arm, and the share of it that a MoE arm reaches: made up."""
+LAWS = ("cubic", "quadratic", "spline")
+"""What is fitted to its runs, and compared."""
 LINES = 60
 """Lines of a loss curve."""
 
 
 def write_sample(folder: Path, question: Question = BUDGETS) -> Study:
     """Write `question` as a study of simulated runs, fitted, into `folder` and return it; the same each time."""
+    from fits import fit_study, read_table
+
     study = Study(folder)
     plan = make_plan(question, CORPUS)
     study.write(plan)
@@ -71,7 +73,7 @@ def write_sample(folder: Path, question: Question = BUDGETS) -> Study:
         write_record(study, _record(spec, loss))
         write_jsonl(study.run_folder(spec.run_id) / "metrics.jsonl", list(_curve(spec, loss)))
     collect(study)
-    _fit(study)
+    fit_study(read_table(study.runs_csv), LAWS, folder=study.fits, margin=question.margin)
     return study
 
 
@@ -111,28 +113,3 @@ def _curve(spec: RunSpec, loss: float) -> Iterator[dict[str, float]]:
         share = line / LINES
         mean = loss + 2.8 * (1 / (1 + 30 * share) - 1 / 31) + draw.gauss(0, 0.02)
         yield {"step": line, "D": float(spec.training.D * line // LINES), "loss": mean}
-
-
-def _fit(study: Study) -> None:
-    """Fit the cubic to each series, and look for what `scaling.fit` looks for beside it."""
-    from fits import fit_law, read_table, write_fit
-    from fits.compare.laws import comparisons
-    from fits.drift.constancy import constancy
-    from fits.repeats.pairs import has_pairs, repeats
-    from fits.repeats.reuse import reuse
-    from fits.runs.series import series
-    from planners.records.files import write_json
-
-    table, question = read_table(study.runs_csv), study.asked().question
-    for name, part in series(table).items():
-        write_fit(
-            study.fits, fit_law(part, "cubic", margin=question.margin), name="-".join(filter(None, ("cubic", name)))
-        )
-    fresh = table.only(~repeats(table))
-    found: dict[str, Any] = {"comparison": comparisons(fresh, ["cubic", "quadratic", "spline"])}
-    if len(question.budgets) > 1:
-        found["constancy"] = constancy(series(fresh))
-    if has_pairs(table):
-        found["reuse"] = reuse(table, margin=question.margin)
-    for name, value in found.items():
-        write_json(study.fits / f"{name}.json", to_json(value))

@@ -3,33 +3,32 @@
 Two of one budget differ in N, in how data is repeated, or in what else was varied.
 """
 
-import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from planners.records.quantity import format_quantity
 from planners.spec import RunSpec
-from reports.page.number_text import flops
-from reports.study.evidence import Arm, Evidence, Fitted
+from reports.study.evidence import Arm, Evidence
 
-SIZE = 0.05
-"""Relative difference of N below which arms that were given have one size, as in fits/table.py."""
-AMOUNT = {"C": ("C = {} FLOPs", flops), "D": ("D = {} tokens", format_quantity), "N": ("N = {}", format_quantity)}
-"""Letter of a quantity in the name of a series -> how a heading writes it."""
+if TYPE_CHECKING:
+    from fits.result import FitResult
+    from fits.runs.series import SeriesKey
+    from fits.runs.table import RunTable
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
     """Arms with finished runs that share budget, N and how data is repeated."""
 
-    name: str
-    """As fits/series.py calls it: C1e12-strict; empty where the study is one series."""
+    key: "SeriesKey | None" = None
+    """What tells it from the other series of the study; null where the arms are no series, only of one budget."""
+    table: "RunTable | None" = None
+    """Its finished runs, as a fit reads them; null where the arms are no series."""
     arms: tuple[Arm, ...]
     """The arms that are compared, in the order of the plan; a fresh dense arm is part of every reuse of its budget."""
-    controls: tuple[Arm, ...]
+    controls: tuple[Arm, ...] = ()
     """Dense arms of another N that were planned beside them."""
-    fit: Fitted | None
+    fit: "FitResult | None" = None
     """The curve fitted to the MoE arms."""
 
     @property
@@ -59,27 +58,17 @@ class Series:
 
     @property
     def heading(self) -> str:
-        """Its name for a reader: `C = 1e12 FLOPs, strict`."""
-        return written(self.name) if self.name else AMOUNT["C"][0].format(flops(self.C))
+        """Its name for a reader: `C = 1e12 FLOPs, strict reuse`."""
+        from fits.runs.series import SeriesKey
 
-
-def written(name: str) -> str:
-    """Write the name of a series for a reader: C1e12-strict -> `C = 1e12 FLOPs, strict reuse`."""
-    return ", ".join(map(_part, name.split("-")))
-
-
-def _part(part: str) -> str:
-    found = re.fullmatch(r"([CDN])(\d[\d.]*(?:e\d+)?)", part)
-    if found is None:
-        reuse = "data" if part == "repeated" else "reuse"
-        return f"{part} {reuse}" if part.startswith(("strict", "loose", "repeated")) else part
-    words, write = AMOUNT[found[1]]
-    return words.format(write(float(found[2])))
+        key = self.key or SeriesKey()
+        told = any((key.label, key.C, key.D, key.N))
+        return (key if told else replace(key, C=self.C)).heading
 
 
 def heading(series: Series, among: Sequence[Series]) -> str:
-    """Return the name of a series beside the others; that of fresh data says so where others repeat theirs."""
-    fresh = not series.repeats and any(other.repeats for other in among)
+    """Return the name of a series for a reader; `fresh data` is added where others of `among` repeat theirs."""
+    fresh = not (series.key and series.key.reuse) and not series.repeats and any(other.repeats for other in among)
     return f"{series.heading}, fresh data" if fresh else series.heading
 
 
@@ -90,14 +79,14 @@ def read_series(evidence: Evidence) -> list[Series]:
     from fits.runs.series import series
 
     found = []
-    for name, table in series(evidence.table).items():
+    for key, table in series(evidence.table).items():
         ids = set(table.frame["run_id"])
         arms = [arm for arm in evidence.arms if any(record.spec.run_id in ids for record in arm.done)]
         compared = _with_dense(tuple(arm for arm in arms if arm.is_compared), evidence)
         if any(not arm.is_dense for arm in compared):
-            found.append(
-                Series(name=name, arms=compared, controls=_controls(compared, arms, evidence), fit=_fit(evidence, name))
-            )
+            controls = _controls(compared, arms, evidence)
+            fit = next((fit for fit in evidence.answering if fit.series == key), None)
+            found.append(Series(key=key, table=table, arms=compared, controls=controls, fit=fit))
     return found
 
 
@@ -111,8 +100,10 @@ def _with_dense(arms: tuple[Arm, ...], evidence: Evidence) -> tuple[Arm, ...]:
 
 def _same_size(one: RunSpec, other: RunSpec) -> bool:
     """Return whether two arms have one N: the one that was asked for, or where none was, theirs to 5 %."""
+    from fits.runs.budgets import same_budget
+
     asked = (one.target.get("N"), other.target.get("N"))
-    return asked[0] == asked[1] if any(asked) else math.isclose(one.N, other.N, rel_tol=SIZE)
+    return asked[0] == asked[1] if any(asked) else same_budget(one.N, other.N)
 
 
 def _controls(compared: tuple[Arm, ...], arms: list[Arm], evidence: Evidence) -> tuple[Arm, ...]:
@@ -124,11 +115,3 @@ def _controls(compared: tuple[Arm, ...], arms: list[Arm], evidence: Evidence) ->
     own = [arm for arm in arms if arm.spec.role == "control"]
     own += [arm for arm in evidence.at(compared[0].budget) if arm.is_dense and arm.spec.role == "given"]
     return tuple(arm for arm in own if (arm.spec.epochs > 1) == repeats and arm not in compared)
-
-
-def _fit(evidence: Evidence, name: str) -> Fitted | None:
-    """Return the fit of the series that the answer rests on."""
-    wanted = (
-        fitted for fitted in evidence.answering if fitted.name == "-".join(filter(None, (fitted.result.law, name)))
-    )
-    return next(wanted, None)

@@ -1,7 +1,6 @@
 """What a report is made of: the question, the runs by arm, their loss curves and the fits of a study, read once."""
 
 import math
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,14 +11,11 @@ from jobs.record import RunRecord, flatten, read_records, runs_csv
 from planners.matching.tolerance import Refused
 from planners.question import Question
 from planners.records.errors import UsageError
-from planners.records.files import read_json, read_jsonl
-from planners.records.json import bytes_hash, from_json
+from planners.records.files import read_jsonl
+from planners.records.json import bytes_hash
 from planners.spec import RunSpec
 from planners.study import Study
 from reports.page.number_text import flops
-
-BUDGET = 0.05
-"""Relative difference of C below which two arms have one budget, as in fits/table.py."""
 
 if TYPE_CHECKING:
     from fits.compare.laws import Comparison
@@ -104,16 +100,6 @@ class Arm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """A fit of the study."""
-
-    name: str
-    """Name of its file: the law, and the budget where a curve was fitted to each."""
-    result: "FitResult"
-    """What was fitted."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """A study as it stands."""
 
@@ -129,7 +115,7 @@ class Evidence:
     """What the plan says of itself."""
     arms: tuple[Arm, ...]
     """The runs by arm, in the order of the plan."""
-    fits: tuple[Fitted, ...]
+    fits: "tuple[FitResult, ...]"
     """The fits, those that the answer rests on first."""
     runs_hash: str
     """Hash of runs.csv as it stands now."""
@@ -141,8 +127,6 @@ class Evidence:
     """What repeated data cost, by scheme; empty where no run has a fresh twin."""
     comparisons: "tuple[Comparison, ...]" = ()
     """Laws fitted to the same runs, where several were."""
-    hollow: tuple[str, ...] = ()
-    """Files beside the fits that hold nothing, such as `fits/reuse.json`: a fit writes none like that."""
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -183,14 +167,14 @@ class Evidence:
         return [arm for arm in self.arms if arm.is_dense and arm.is_compared]
 
     @property
-    def answering(self) -> list[Fitted]:
-        """The fits that the answer rests on: one law with an optimum, one fit for each budget."""
-        return [fit for fit in self.fits if fit.result.optimum and fit.result.law == self.fits[0].result.law]
+    def answering(self) -> "list[FitResult]":
+        """The fits that the answer rests on: one law with an optimum, one fit for each series."""
+        return [fit for fit in self.fits if fit.optimum and fit.law == self.fits[0].law]
 
     @property
     def interval_of(self) -> str | None:
         """The curve whose interval the answers give, with an article: a cubic; null where none has an interval."""
-        optima = (fit.result.optimum for fit in self.answering)
+        optima = (fit.optimum for fit in self.answering)
         found = dict.fromkeys(optimum.basis for optimum in optima if optimum is not None and optimum.basis)
         return " or ".join(f"a {basis}" for basis in found) or None
 
@@ -257,10 +241,9 @@ def read_evidence(study: Study) -> Evidence:
         refused=asked.refused,
         notes=asked.notes,
         arms=tuple(_arms(runs)),
-        fits=tuple(_fits(study)),
         runs_hash=bytes_hash(now.encode()),
         command=asked.command,
-        **_findings(study),
+        **_fitted(study),
     )
 
 
@@ -299,7 +282,7 @@ def _arms(runs: list[Run]) -> Iterator[Arm]:
         spec = run.spec
         key = (spec.arm, spec.shape, spec.router, replace(spec.training, seed=0), spec.budget)
         cells.setdefault(key, []).append(run)
-    stands_for = _budgets(run.spec.budget for run in runs)
+    stands_for = _budgets([run.spec.budget for run in runs])
     several = len({(run.spec.arm, stands_for[run.spec.budget]) for run in runs}) > len({run.spec.arm for run in runs})
     used: set[tuple[str, float]] = set()
     for members in cells.values():
@@ -309,54 +292,33 @@ def _arms(runs: list[Run]) -> Iterator[Arm]:
         yield Arm(name=name, label=f"{name} at C {flops(C)}" if several else name, runs=tuple(members), budget=C)
 
 
-def _budgets(budgets: Iterable[float]) -> dict[float, float]:
-    """Return for each C the smallest one of its budget.
+def _budgets(budgets: list[float]) -> dict[float, float]:
+    """Return for each C the smallest C of its budget; where D was given, C differs a little between arms."""
+    from fits.runs.budgets import groups_of
 
-    Where D was given C differs a little between arms; another budget begins where the next C is more than 5 % above
-    the one before it, as in fits/table.py.
+    groups = groups_of(budgets).tolist()
+    smallest = {group: min(C for C, at in zip(budgets, groups, strict=True) if at == group) for group in set(groups)}
+    return {C: smallest[group] for C, group in zip(budgets, groups, strict=True)}
+
+
+def _fitted(study: Study) -> "dict[str, Any]":
+    """Return the fits and findings of the study by field of Evidence.
+
+    Fits with an optimum come first, the cubic before the quadratic and others, smaller budgets before larger ones.
     """
-    found: dict[float, float] = {}
-    before = first = 0.0
-    for C in sorted(set(budgets)):
-        first = C if before * (1 + BUDGET) < C else first
-        found[C], before = first, C
-    return found
+    from fits.study import read_fits
 
+    found = read_fits(study.fits)
+    if found is None:
+        return {"fits": ()}
 
-def _fits(study: Study) -> list[Fitted]:
-    """Return the fits of the study: those with an optimum first, the cubic before others, smaller budgets first."""
-    if not study.fits.is_dir():
-        return []
-    from fits.store import fits_in
+    def place(fit: "FitResult") -> tuple[bool, int, float, str]:
+        laws = ("cubic", "quadratic", fit.law)
+        return fit.optimum is None, laws.index(fit.law), fit.series.C or 0.0 if fit.series else 0.0, fit.name
 
-    found = [Fitted(name=name, result=result) for name, result in fits_in(study.fits).items()]
-    return sorted(found, key=_place)
-
-
-def _findings(study: Study) -> dict[str, Any]:
-    """Return what the fit found beside its laws, by field of Evidence; what it did not look for is absent."""
-    paths = {name: study.fits / f"{name}.json" for name in ("constancy", "reuse", "comparison")}
-    if not any(path.is_file() for path in paths.values()):
-        return {}
-    from fits.compare.laws import Comparison
-    from fits.drift.constancy import Constancy
-    from fits.repeats.reuse import Reuse
-
-    def read(name: str, cls: Any) -> tuple[Any, ...]:
-        data = read_json(paths[name]) if paths[name].is_file() else []
-        return tuple(from_json(cls, item, str(paths[name])) for item in (data if isinstance(data, list) else [data]))
-
-    kinds: dict[str, Any] = {"constancy": Constancy, "reuse": Reuse, "comparison": Comparison}
-    found = {name: read(name, cls) for name, cls in kinds.items()}
     return {
-        "constancy": next(iter(found["constancy"]), None),
-        "reuse": found["reuse"],
-        "comparisons": found["comparison"],
-        "hollow": tuple(f"fits/{paths[name].name}" for name in kinds if paths[name].is_file() and not found[name]),
+        "fits": tuple(sorted(found.fits, key=place)),
+        "constancy": found.constancy,
+        "reuse": found.reuse,
+        "comparisons": found.comparison,
     }
-
-
-def _place(fit: Fitted) -> tuple[bool, int, float, str]:
-    laws = ("cubic", "quadratic", fit.result.law)
-    budget = re.search(r"-C([\d.]+e?\d*)", fit.name)
-    return fit.result.optimum is None, laws.index(fit.result.law), float(budget[1]) if budget else 0.0, fit.name

@@ -36,7 +36,7 @@ def _finish(evidence: Evidence) -> Iterator[Step]:
 
 def stale(evidence: Evidence) -> bool:
     """Whether the fits that the answer rests on were made of another runs.csv than the one that the runs give now."""
-    return any(fit.result.data_hash != evidence.runs_hash for fit in evidence.answering)
+    return any(fit.data_hash != evidence.runs_hash for fit in evidence.answering)
 
 
 def _next(evidence: Evidence) -> Iterator[Step]:
@@ -45,7 +45,7 @@ def _next(evidence: Evidence) -> Iterator[Step]:
         yield Step(why="To ask about r_a at all, plan MoE arms: five rates or more, three seeds each.")
         return
     sampled = span((arm.spec.r_a for arm in evidence.moe), percent)
-    optima = [fit.result.optimum for fit in evidence.answering if fit.result.optimum]
+    optima = [fit.optimum for fit in evidence.answering if fit.optimum]
     ends = {optimum.edge for optimum in optima if optimum.edge and optimum.status != "not_identified"}
     if optima and all(optimum.status == "converged" for optimum in optima):
         if len(evidence.budgets) == 1:

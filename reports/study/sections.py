@@ -50,7 +50,7 @@ def make_page(
     """Return the page of `evidence`."""
     done = sum(1 for run in evidence.runs if run.done)
     convention = f"FLOPs under the {evidence.question.flops_convention} convention"
-    fit_notes = [f"{fit.name}: {note}" for fit in evidence.fits for note in _notes(fit.result)]
+    fit_notes = [f"{fit.name}: {note}" for fit in evidence.fits for note in _notes(fit)]
     return Page(
         kind="Activation-rate study",
         title=evidence.question.study,
@@ -128,7 +128,7 @@ def _notes(fit: "FitResult") -> list[str]:
 
 def _commands(evidence: Evidence) -> list[str]:
     """Return the commands that make the study again; that of a whole study is one."""
-    folder, laws = evidence.command_folder, ",".join(dict.fromkeys(fit.result.law for fit in evidence.fits))
+    folder, laws = evidence.command_folder, ",".join(dict.fromkeys(fit.law for fit in evidence.fits))
     asked = f"{evidence.command} -o {folder}" if evidence.command else None
     if asked and asked.startswith("python -m scaling.study "):
         return [asked]

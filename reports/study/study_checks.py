@@ -47,13 +47,11 @@ def _table_checks(evidence: Evidence) -> Iterator[Check]:
         return
     from fits.checks import check_table, need
     from fits.laws import LAWS
-    from fits.runs.series import series
 
-    asked = need(LAWS[evidence.answering[0].result.law if evidence.answering else "quadratic"])
+    asked = need(LAWS[evidence.answering[0].law if evidence.answering else "quadratic"])
     by_name: dict[str, list[tuple[str, Check]]] = {}
-    parts = series(evidence.table)
     for one in evidence.series:
-        for check in check_table(parts[one.name], asked):
+        for check in check_table(one.table, asked) if one.table else ():
             if check.name not in OF_ALL:
                 by_name.setdefault(check.name, []).append((heading(one, evidence.series), check))
     for name, said in by_name.items():
@@ -78,11 +76,9 @@ def gaps(evidence: Evidence) -> list[str]:
 
 
 def lacks(evidence: Evidence) -> list[str]:
-    """Return what is missing beside runs, a sentence each: arms to compare, what a file beside the fits should hold."""
+    """Return what is missing apart from runs, a sentence each: arms to compare."""
     arms = Counter(arm.budget for arm in evidence.arms)
-    alone = [] if max(arms.values()) > 1 else ["Only one arm was planned, so there is nothing to compare it with."]
-    again = f"holds nothing; fit again with: python -m scaling.fit {evidence.command_folder}"
-    return [*alone, *(f"{name} {again}." for name in evidence.hollow)]
+    return [] if max(arms.values()) > 1 else ["Only one arm was planned, so there is nothing to compare it with."]
 
 
 def _gap(arm: Arm, run: Run) -> str:
@@ -156,10 +152,10 @@ def _fit_current(evidence: Evidence) -> Verdict:
     if not evidence.answering:
         return False, f"No fit yet; make one with: python -m scaling.fit {evidence.command_folder}"
     done = sum(len(arm.done) for arm in evidence.moe)
-    fits = [fit.result for fit in evidence.answering]
+    fits = evidence.answering
     law = fits[0].law
     text = "; ".join(
-        f"{fit.name}, {counted(fit.result.n, 'run')}, {fit.result.dof} degrees of freedom: {_words(fit.result)}"
+        f"{fit.name}, {counted(fit.n, 'run')}, {fit.dof} degrees of freedom: {_words(fit)}"
         for fit in evidence.answering
     )
     if stale(evidence):

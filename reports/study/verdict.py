@@ -90,13 +90,13 @@ def _overall(evidence: Evidence) -> str:
 
 
 def _placed(series: Series) -> float | None:
-    optimum = series.fit.result.optimum if series.fit else None
+    optimum = series.fit.optimum if series.fit else None
     return optimum.value if optimum and optimum.status == "converged" else None
 
 
 def verdict(series: Series, evidence: Evidence) -> str:
     """Return the verdict on one series: an interior minimum, an edge, or unresolved; and each side by its contrast."""
-    fit, flanks = series.fit.result if series.fit else None, sides(series)
+    fit, flanks = series.fit, sides(series)
     judged = "; ".join(map(_side, flanks))
     optimum = fit.optimum if fit else None
     if fit is None or optimum is None:
@@ -115,7 +115,7 @@ def _unfitted(evidence: Evidence) -> str:
     if not evidence.fits:
         return "no law has been fitted to these runs"
     if not evidence.answering:
-        return f"the fitted law ({evidence.fits[0].result.law}) has none"
+        return f"the fitted law ({evidence.fits[0].law}) has none"
     return "no curve has been fitted to these runs"
 
 
@@ -170,7 +170,7 @@ def _side(flank: Side) -> str:
 
 def _brief(series: Series) -> str:
     """Return the verdict on a series among others in a few words."""
-    fit = series.fit.result if series.fit else None
+    fit = series.fit
     optimum = fit.optimum if fit else None
     if fit is None or optimum is None or optimum.status not in ("converged", "edge"):
         return "unresolved"
@@ -191,7 +191,7 @@ def _details(evidence: Evidence) -> Iterable[str]:
     several = len(evidence.series) > 1
     for series in evidence.series:
         said = [verdict(series, evidence)] if several and series.fit else []
-        said += [_basis(series.fit.result)] if series.fit else []
+        said += [_basis(series.fit)] if series.fit else []
         if said:
             yield f"{heading(series, evidence.series)}: {' '.join(said)}" if several else " ".join(said)
 

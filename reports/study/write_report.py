@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.record import collect
 from planners.records.check import Check
@@ -12,11 +12,14 @@ from planners.study import Study
 from reports.page.page import Page
 from reports.page.picture import pictures
 from reports.page.write_page import write_page
-from reports.study.evidence import Evidence, Fitted, read_evidence
+from reports.study.evidence import Evidence, read_evidence
 from reports.study.sections import make_page
 from reports.study.study_checks import lacks, run_checks
 from reports.study.tables.run_tables import make_tables
 from reports.study.verdict import Answer, answer
+
+if TYPE_CHECKING:
+    from fits.result import FitResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,7 @@ def _summary(evidence: Evidence, said: Answer, checks: tuple[Check, ...], page: 
         "complete": not (page.gaps or lacks(evidence)),
         "source": evidence.source,
         "runs": {"planned": len(evidence.runs), "done": done, "gaps": list(page.gaps)},
-        "fits": [_fit(fitted) for fitted in evidence.answering],
+        "fits": [_fit(fit) for fit in evidence.answering],
         "lead": list(_leads(said)),
         "loss": {arm.label: arm.mean("loss") for arm in evidence.arms},
         "checks": to_json(checks),
@@ -74,16 +77,16 @@ def _summary(evidence: Evidence, said: Answer, checks: tuple[Check, ...], page: 
     }
 
 
-def _fit(fitted: Fitted) -> dict[str, Any]:
+def _fit(fit: "FitResult") -> dict[str, Any]:
     names = ("law", "n", "dof", "status", "optimum")
-    return {"name": fitted.name, **{name: to_json(getattr(fitted.result, name)) for name in names}}
+    return {"name": fit.name, **{name: to_json(getattr(fit, name)) for name in names}}
 
 
 def _leads(said: Answer) -> Iterator[dict[str, Any]]:
     for lead in said.leads:
         low, high = lead.ends or (None, None)
         yield {
-            "series": lead.series.name, "C": lead.series.C, "over": lead.over, "moe": lead.moe.label,
+            "series": str(lead.series.key), "C": lead.series.C, "over": lead.over, "moe": lead.moe.label,
             "dense": lead.dense.label, "dense_N": lead.dense.spec.N, "tried": lead.tried, "n": lead.n,
             "nats": lead.difference.value, "lo": low, "hi": high, "bpb": lead.bpb, "se": lead.difference.se,
             "plain_se": lead.difference.plain_se,

@@ -11,9 +11,10 @@ from functools import cached_property
 from statistics import fmean, variance
 from typing import TYPE_CHECKING, Any
 
+from fits.runs.budgets import same_budget
 from planners.records.json import to_json
 from planners.spec import RunSpec
-from reports.study.evidence import BUDGET, Arm, Evidence
+from reports.study.evidence import Arm, Evidence
 
 if TYPE_CHECKING:
     from jobs.record import RunRecord
@@ -195,7 +196,7 @@ def match(ones: Sequence[Arm], others: Sequence[Arm]) -> list[tuple[Arm, Arm, st
 
 
 def _near(one: Arm, other: Arm) -> bool:
-    return abs(math.log(other.budget / one.budget)) < BUDGET
+    return same_budget(one.budget, other.budget)
 
 
 def _alike(one: Arm, other: Arm) -> bool:

@@ -1,14 +1,14 @@
 """Two studies side by side: the difference of each matched arm with its interval, and both losses against r_a."""
 
-import math
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from fits.runs.budgets import same_budget
 from reports.page.figure import INK, SERIES, Figure, spelled
 from reports.page.labels import shortened
 from reports.page.number_text import counted, percent
 from reports.page.scales import log_axis
-from reports.study.evidence import BUDGET, Evidence
+from reports.study.evidence import Evidence
 from reports.versus.compare import SAME, UNITS, Versus
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _curves(found: Versus, evidence: Evidence, unit: str) -> list[list[tuple[flo
     curves: dict[tuple[float, str, bool], list[tuple[float, list[float], bool]]] = {}
     for arm in (arm for arm in evidence.arms if arm.is_compared):
         values = [float(value) for record in arm.done if (value := getattr(record, unit)) is not None]
-        if values and (not shared or any(math.isclose(arm.budget, C, rel_tol=BUDGET) for C in shared)):
+        if values and (not shared or any(same_budget(arm.budget, C) for C in shared)):
             line = (arm.budget, arm.spec.series, arm.spec.training.U < arm.spec.training.D)
             curves.setdefault(line, []).append((arm.spec.r_a, values, arm.is_dense))
     return list(curves.values())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fits.runs.budgets import same_budget
 from planners.records.errors import UsageError
 from planners.records.quantity import format_quantity
 from planners.study import Study
@@ -193,11 +194,11 @@ def moved(found: Versus) -> list[Moved]:
 
 
 def _same_place(a: Series, b: Series) -> bool:
-    return abs(b.C / a.C - 1) < 0.05 and abs(b.N / a.N - 1) < 0.05 and a.repeats == b.repeats
+    return same_budget(a.C, b.C) and same_budget(a.N, b.N) and a.repeats == b.repeats
 
 
 def _optimum(series: Series) -> tuple[float, float | None, float | None] | None:
-    best = series.fit.result.optimum if series.fit else None
+    best = series.fit.optimum if series.fit else None
     return None if best is None or best.value is None else (best.value, best.lo, best.hi)
 
 

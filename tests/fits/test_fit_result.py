@@ -1,6 +1,5 @@
 """The records: strict, frozen, and the same after a journey through JSON and the disk."""
 
-import csv
 import dataclasses
 import json
 
@@ -9,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fits import Draws, FitResult, Optimum, Param, fit_law, fit_with_draws, read_fit, write_fit
+from fits import FitResult, Optimum, Param, fit_law, summary
 from fits.result import STATUSES, Blocks, LackOfFit, Search
+from fits.runs.series import REUSE, SeriesKey
 from fits.runs.table import Dropped
 from planners.records.errors import UsageError
 from planners.records.json import from_json, to_json
@@ -57,6 +57,7 @@ results = st.builds(
     blocks=st.none() | st.builds(Blocks, by=text, n=st.integers(1), sd=number, plain_sd=number, plain=optima),
     dropped=st.lists(st.builds(Dropped, row=st.integers(1), reason=text, C=maybe), max_size=2).map(tuple),
     notes=st.lists(text, max_size=2).map(tuple),
+    series=st.none() | st.builds(SeriesKey, label=st.none() | text, C=maybe, N=maybe, reuse=st.sampled_from(REUSE)),
 )
 
 
@@ -107,22 +108,6 @@ def test_every_field_of_a_record_has_a_sentence():
                 assert after.value.value.endswith("."), ast.unparse(field)
 
 
-def test_fits_survive_the_disk(tmp_path, sweep, chinchilla_points):
-    for result, draws in (
-        fit_with_draws(sweep(noise=0.004, shift=0.02, seeds=3), "quadratic", margin=0.01),
-        fit_with_draws(chinchilla_points, "chinchilla", bootstrap=4),
-    ):
-        path = write_fit(tmp_path / "fits", result, draws)
-        assert path == tmp_path / "fits" / f"{result.law}.json"
-        assert read_fit(path) == result
-    written = sorted(file.name for file in path.parent.iterdir())
-    assert written == ["chinchilla.draws.csv", "chinchilla.json", "quadratic.json"]
-    with path.with_name("chinchilla.draws.csv").open() as file:
-        rows = list(csv.reader(file))
-    assert rows[0] == ["A", "B", "E", "alpha", "beta"]
-    np.testing.assert_array_equal(np.array(rows[1:], float), draws.values)
-
-
 def test_json_has_the_fields_that_commands_promise(sweep):
     data = to_json(fit_law(sweep(noise=0.001), "quadratic", margin=0.01))
     assert {"law", "n", "objective", "status", "params", "optimum"} <= set(data)
@@ -130,24 +115,29 @@ def test_json_has_the_fields_that_commands_promise(sweep):
     assert {"of", "value", "lo", "hi", "region", "margin", "edge", "status"} <= set(data["optimum"])
 
 
-def test_draws_of_an_earlier_fit_do_not_stay(tmp_path, chinchilla_points):
-    result, draws = fit_with_draws(chinchilla_points, "chinchilla", bootstrap=2)
-    write_fit(tmp_path, result, draws, name="all")
-    assert (tmp_path / "all.draws.csv").exists()
-    write_fit(tmp_path, dataclasses.replace(result, interval="none"), name="all")
-    assert [file.name for file in tmp_path.iterdir()] == ["all.json"]
+def test_a_fit_predicts_the_loss(sweep, chinchilla_points):
+    curve = fit_law(sweep(best=0.2, floor=2.5), "quadratic")
+    np.testing.assert_allclose(curve.predict(r_a=[0.2, 0.2 * np.e]), [2.5, 2.52], atol=1e-6)
+    law = fit_law(chinchilla_points, "chinchilla", bootstrap=0)
+    A, B, E, alpha, beta = (law.params[name].value for name in ("A", "B", "E", "alpha", "beta"))
+    np.testing.assert_allclose(law.predict(N=1e9, D=[2e10, 4e10])[1], E + A / 1e9**alpha + B / 4e10**beta)
+    with pytest.raises(UsageError, match="chinchilla predicts from N, D, not from N"):
+        law.predict(N=1e9)
+    with pytest.raises(UsageError, match="parameters without a value"):
+        fit_law(sweep(rates=(0.1, 0.2)), "quadratic").predict(r_a=0.2)
 
 
-def test_draws_that_failed_are_empty_cells(tmp_path, sweep):
-    draws = Draws(parameters=("a", "b"), values=np.array([[1.5, np.nan], [np.nan, np.nan]]), seed=0)
-    write_fit(tmp_path, fit_law(sweep(), "quadratic"), draws)
-    assert (tmp_path / "quadratic.draws.csv").read_text() == "a,b\n1.5,\n,\n"
+def test_a_fit_shows_itself(sweep):
+    result = fit_law(sweep(noise=0.001, seeds=2), "quadratic")
+    assert repr(result).startswith("<FitResult quadratic: n=10, converged, r_a*=0.")
+    assert str(result) == summary(result)
+    assert result._repr_html_().startswith("<pre>[[quadratic]] L = ")
+    named = dataclasses.replace(result, series=SeriesKey(C=1e18, reuse="strict"))
+    assert named.name == "quadratic-C1e18-strict"
+    assert "simulated, C = 1e18 FLOPs, strict reuse: n = 10" in str(named)
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]", '{"law": 1}'])
-def test_unreadable_fit(tmp_path, content):
-    path = tmp_path / "chinchilla.json"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(UsageError, match=r"chinchilla.json"):
-        read_fit(path)
+def test_a_fit_as_a_frame(sweep):
+    frame = fit_law(sweep(noise=0.001, seeds=2), "quadratic").to_frame()
+    assert list(frame["name"]) == ["a", "b", "c", "r_a*"]
+    assert frame.dtypes[["value", "lo", "hi"]].eq(float).all()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fits import fit_law, read_table, write_fit
+from fits import fit_study, read_table
 from jobs.record import Environment, RoutingHealth, RunRecord, collect, write_record
 from planners import Corpus, Data, Question, RunSpec, Study, make_plan, preset
 from planners.matching.frame import Geometry
@@ -99,7 +99,7 @@ def build(
             write_record(study, final)
             write_metrics(study, spec, value)
     if fit and any(row["state"] == "done" and row["n_experts"] for row in collect(study)):
-        write_fit(study.fits, fit_law(read_table(study.runs_csv), "quadratic", margin=question.margin))
+        fit_study(read_table(study.runs_csv), ["quadratic"], folder=study.fits, margin=question.margin)
     return study
 
 

@@ -11,7 +11,6 @@ import pytest
 from said import evidence_of, verdicts
 
 from fits import fit_law
-from fits.store import read_fit
 from planners import Question, RunSpec, Study, UsageError, preset
 from reports import write_report
 from reports.page.number_text import flops, nats, percent, residual
@@ -27,11 +26,11 @@ NONE: dict[str, object] = {"value": None, "lo": None, "hi": None, "region": None
 
 def with_optimum(study: Study, **changes: object) -> str:
     """Return the answer with another optimum in place of the fitted one."""
-    fit = read_fit(study.fits / "quadratic.json")
-    assert fit.optimum is not None
     evidence = read_evidence(study)
+    (fit,) = evidence.fits
+    assert fit.optimum is not None
     changed = replace(fit, optimum=replace(fit.optimum, **changes))  # type: ignore[arg-type]
-    return answer(replace(evidence, fits=(replace(evidence.fits[0], result=changed),))).optimum
+    return answer(replace(evidence, fits=(changed,))).optimum
 
 
 def test_smallest_study_claims_no_optimum_and_says_why_and_what_next(smoke: Study) -> None:
@@ -86,11 +85,11 @@ def test_rates_that_do_as_well_and_the_optimum_without_blocks_have_intervals(wid
     said = with_optimum(wide, region=(0.18, 0.25), region_ends=between)
     assert "; rates from 18 % (95 %: below 19 %) to 25 % (95 %: 24 % to 26 %) are within the margin of 0.005" in said
     evidence = read_evidence(wide)
-    result = evidence.fits[0].result
+    result = evidence.fits[0]
     assert result.blocks is not None
     plain = replace(result.blocks.plain, value=0.2, lo=None, hi=0.3)
     other = replace(result, blocks=replace(result.blocks, plain=plain))
-    (basis,) = answer(replace(evidence, fits=(replace(evidence.fits[0], result=other),))).details
+    (basis,) = answer(replace(evidence, fits=(other,))).details
     assert "the minimum is at: 20 % (95 % interval below the lowest sampled rate (12.5 %) to 30 %)." in basis
     rows = {row[1]: row for row in make_tables(evidence)["fit"].rows}
     assert result.optimum is not None
@@ -104,7 +103,7 @@ def test_the_interval_of_a_cubic_is_said_to_be_that_of_a_cubic(wide: Study) -> N
     result = fit_law(evidence.table, "cubic", margin=0.005)
     assert result.optimum is not None
     rows = tuple(replace(row, value=0.3) if row.law == "quadratic" else row for row in result.sensitivity)
-    cubic = replace(evidence.fits[0], name="cubic", result=replace(result, sensitivity=rows))
+    cubic = replace(result, series=evidence.fits[0].series, sensitivity=rows)
     found = replace(evidence, fits=(cubic,))
     (basis,) = answer(found).details
     assert "; the answer's interval is that of a cubic." in basis
@@ -126,7 +125,7 @@ def test_no_fit_is_said_with_the_command(make: Make, tmp_path: Path) -> None:
 
 def test_fit_without_optimum_claims_none(wide: Study) -> None:
     evidence = read_evidence(wide)
-    bare = replace(evidence.fits[0], result=replace(evidence.fits[0].result, law="chinchilla", optimum=None))
+    bare = replace(evidence.fits[0], law="chinchilla", optimum=None)
     said = answer(replace(evidence, fits=(bare,))).optimum
     assert said.startswith("Unresolved. No optimum is claimed: the fitted law (chinchilla) has none. Measured, ")
 

@@ -47,7 +47,7 @@ def test_activation_plots_rate_and_loss_of_each_run(wide: Study) -> None:
         assert losses == [record.loss for record in arm.done]
         assert rates == [arm.spec.r_a] * 3
     assert canvas.axes[0].get_xscale() == "log"
-    assert points(canvas, "optimum")[0][0] == evidence.fits[0].result.optimum.value  # type: ignore[union-attr]
+    assert points(canvas, "optimum")[0][0] == evidence.fits[0].optimum.value  # type: ignore[union-attr]
 
 
 def test_another_loss_moves_its_point(make: Make, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_summary_holds_the_key_numbers(wide: Study, tmp_path: Path) -> None:
 def test_files_of_an_earlier_report_do_not_stay(make: Make, tmp_path: Path) -> None:
     study = make(tmp_path / "stale", preset("smoke"), lambda spec: 3.0)
     assert "tables/fit.csv" in write_report(study).files
-    (study.fits / "quadratic.json").unlink()
+    (study.fits / "fits.json").unlink()
     (study.report / "mine.txt").write_text("kept")
     assert "tables/fit.csv" not in write_report(study).files
     assert not (study.report / "tables/fit.csv").exists()

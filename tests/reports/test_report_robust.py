@@ -68,9 +68,7 @@ def test_an_empty_study_says_so(make: Make, tmp_path: Path, capsys: pytest.Captu
     assert not study.report.exists()
 
 
-@pytest.mark.parametrize(
-    "name", ["study.json", "plan.jsonl", "record", "fits/quadratic.json", "fits/constancy.json", "fits/reuse.json"]
-)
+@pytest.mark.parametrize("name", ["study.json", "plan.jsonl", "record", "fits/fits.json"])
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"state": "done"}', '"text"', "\x00"])
 def test_a_corrupt_file_is_named(
     make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: str
@@ -81,15 +79,19 @@ def test_a_corrupt_file_is_named(
     path.write_text(content)
     code = report.main([str(study.folder)])
     said = capsys.readouterr().err
-    if content == "[]" and name in ("fits/constancy.json", "fits/reuse.json"):
-        assert code == cli.GAPS  # a fit that found nothing writes no file
-        for page in ("report.md", "report.html"):
-            assert f"{name} holds nothing; fit again with: python -m scaling.fit" in (study.report / page).read_text()
-    else:
-        assert code == cli.USAGE
-        assert said.startswith("error: ")
-        assert path.name in said
-        assert len(said.splitlines()) == 1
+    assert code == cli.USAGE
+    assert said.startswith("error: ")
+    assert path.name in said
+    assert len(said.splitlines()) == 1
+
+
+def test_fits_of_an_earlier_version_are_to_be_made_again(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make(tmp_path / "old", preset("smoke"), lambda spec: 3.0 + spec.r_a)
+    (study.fits / "fits.json").rename(study.fits / "cubic-C1e12.json")
+    assert report.main([str(study.folder)]) == cli.USAGE
+    assert f"earlier version; fit again with: python -m scaling.fit {study.folder}" in capsys.readouterr().err
 
 
 def test_garbage_among_the_metrics_is_left_out(make: Make, tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_a_changed_fit_changes_the_figure(name: str, sample: Evidence, canvases:
         rows = tuple(replace(row, value=row.value and row.value * 1.01) for row in result.sensitivity)
         return replace(result, optimum=replace(result.optimum, value=result.optimum.value * 1.01), sensitivity=rows)
 
-    fits = tuple(replace(fit, result=moved(fit.result)) for fit in sample.fits)
+    fits = tuple(moved(fit) for fit in sample.fits)
     first, *rest = sample.comparisons
     scores = tuple(replace(score, error=(score.error or 0) + 0.001) for score in first.scores)
     other = replace(sample, fits=fits, comparisons=(replace(first, scores=scores), *rest))

@@ -220,7 +220,7 @@ def test_r_a_star_of_both_and_whether_it_moved(wide: Study, after: Study, tmp_pa
     summary = json.loads((tmp_path / "summary.json").read_text())
     ((_, moved),) = summary["optimum"].items()
     found = compared(wide, after)
-    ends = [each.answering[0].result.optimum for each in (found.a, found.b)]
+    ends = [each.answering[0].optimum for each in (found.a, found.b)]
     assert ends[0] is not None
     assert ends[1] is not None
     assert ends[0].value is not None

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from fits import read_fits
 from jobs.record import planned
 from planners import Study
 from planners.published import published
 from scaling import cli
-from scaling.fit import joined
+from scaling.study_table import joined
 
 
 def elsewhere(study: Study, path: Path, **changes: str) -> Path:
@@ -44,7 +45,7 @@ def test_a_run_that_failed_here_stays_listed(
     tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = planned(tiny_study.runs()[0]) | {"state": "failed", "loss": None}
-    monkeypatch.setattr("scaling.fit.collect", lambda study: [failed])
+    monkeypatch.setattr("scaling.study_table.collect", lambda study: [failed])
     table = joined(tiny_study, str(elsewhere(tiny_study, tmp_path / "losses.csv")), {})
     assert [one.reason for one in table.dropped] == ["state is failed"]
     assert len(table) == len(tiny_study.runs())
@@ -101,7 +102,9 @@ def test_every_series_is_named_and_the_margin_says_where_it_is_from(
     path = two_budgets(tmp_path / "runs.csv")
     assert cli.main(["fit", "--runs", str(path), "--law", "quadratic", "--json"]) == cli.DONE
     found = json.loads(capsys.readouterr().out)
-    assert [fit["data"] for fit in found["fits"]] == [f"{path}, {name}" for name in ("C1e18", "C1e18-strict", "C1e19")]
+    assert {fit["data"] for fit in found["fits"]} == {str(path)}
+    keys = [(fit["series"]["C"], fit["series"]["reuse"]) for fit in found["fits"]]
+    assert keys == [(1e18, "fresh"), (1e18, "strict"), (1e19, None)]
     assert set(found["checks"]) == {"quadratic-C1e18", "quadratic-C1e18-strict", "quadratic-C1e19"}
     assert found["fits"][0]["optimum"]["margin"] == pytest.approx(0.05 * math.log(1.05), rel=1e-6)
     assert "none was fixed before them" in found["fits"][0]["notes"][-1]
@@ -136,10 +139,16 @@ def test_parameters_can_be_held_and_the_objective_chosen(capsys: pytest.CaptureF
         assert capsys.readouterr().err.startswith("error: ")
 
 
-def test_findings_of_an_earlier_call_do_not_outlive_it(tmp_path: Path) -> None:
+def test_fits_of_an_earlier_call_do_not_stay(tmp_path: Path) -> None:
     arguments = ["fit", "--runs", str(published("li2025").path), "--columns", "loss=bpc", "-o", str(tmp_path)]
     arguments += ["--where", "scale=7B", "--where", "table!=11"]
     cli.main([*arguments, "--law", "quadratic,cubic"])
-    assert {"reuse.json", "comparison.json"} <= {path.name for path in tmp_path.iterdir()}
+    found = read_fits(tmp_path)
+    assert found
+    assert found.reuse
+    assert found.comparison
     cli.main([*arguments, "--where", "table=12", "--law", "quadratic"])
-    assert [path.name for path in tmp_path.iterdir() if path.stem in ("reuse", "comparison", "constancy")] == []
+    found = read_fits(tmp_path)
+    assert found
+    assert [fit.name for fit in found.fits] == ["quadratic"]
+    assert found.reuse == found.comparison == ()

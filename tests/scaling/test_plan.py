@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fits import fit_law, from_records, write_fit
+from fits import fit_study, from_records
 from planners import Shape, Study
 from planners.formats import from_hf
 from scaling import cli
@@ -141,8 +141,8 @@ def test_a_slope_can_come_from_a_fit(tmp_path: Path, capsys: pytest.CaptureFixtu
         for N in (5e7, 1e8, 2e8, 4e8)
         for D in (1e9, 2e9, 4e9, 8e9)
     ]
-    write_fit(tmp_path, fit_law(from_records(rows), "chinchilla", bootstrap=0))
-    flags = [*USUAL, "--loss-slope", str(tmp_path / "chinchilla.json")]
+    fit_study(from_records(rows), ["chinchilla"], folder=tmp_path, bootstrap=0)
+    flags = [*USUAL, "--loss-slope", str(tmp_path / "fits.json")]
     assert cli.main([*flags, "-o", str(tmp_path / "x")]) == cli.DONE
     D = 1e18 / 6 / 1e8
     assert Study(tmp_path / "x").asked().question.loss_slope == pytest.approx(0.37 * 2000 / D**0.37, rel=0.02)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fits import fit_law, from_records, read_table
+from fits import fit_law, from_records, read_fits, read_table
 from fits.simulate.coverage import Noise, measure_coverage
 from fits.simulate.truth import truth_of, truths
 from jobs.record import read_records
@@ -237,6 +237,6 @@ def test_several_budgets_are_compared_and_a_moving_optimum_is_seen(tmp_path, cap
     constancy = json.loads(capsys.readouterr().out)["constancy"]
     assert constancy["p"] < 0.01
     assert constancy["slopes"][0]["lo"] < 0.3 < constancy["slopes"][0]["hi"]
-    assert (made.fits / "constancy.json").is_file()
+    assert read_fits(made.fits).constancy is not None
     assert fit.main([str(made.folder), "--law", "cubic"]) == cli.DONE
     assert "[[Constancy]] of r_a over 2 cells" in capsys.readouterr().out

@@ -59,8 +59,8 @@ def losses_of(arm: Arm) -> list[float]:
 
 
 def _panel(group: Series, axes: "Axes") -> None:
-    if group.fit is not None and drawable(group.fit.result):
-        _fit(group.fit.result, axes)
+    if group.fit is not None and drawable(group.fit):
+        _fit(group.fit, axes)
     for arm in group.moe:
         _arm(arm, arm.spec.r_a, axes, color=MOE.color, marker=MOE.marker)
     for arm in group.dense:
@@ -219,7 +219,7 @@ def _controls(evidence: Evidence) -> str:
 
 
 def _curve(evidence: Evidence) -> str:
-    fits = [fitted.result for fitted in evidence.answering]
+    fits = evidence.answering
     if not any(map(drawable, fits)):
         return "No curve: the fit has no coefficients. " if fits else "No curve: nothing is fitted. "
     fit = fits[0]

@@ -37,4 +37,4 @@ def groups_of(evidence: Evidence) -> list[Series]:
     if any(len({arm.spec.r_a for arm in group.moe}) > 1 for group in evidence.series):
         return evidence.series
     done = {C: tuple(arm for arm in evidence.at(C) if arm.done) for C in evidence.budgets}
-    return [Series(name="", arms=a, controls=(), fit=None) for a in done.values() if a]
+    return [Series(arms=a) for a in done.values() if a]

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from reports.page.figure import SERIES, Figure, key, panels
 from reports.page.number_text import counted
-from reports.study.arm_series import written
 from reports.study.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def _points(
     known = [(x, laws.index(score.law) + dodge) for x, score in zip(values, each.scores, strict=True) if x is not None]
     axes.plot(
         [x for x, _ in known], [y for _, y in known], linestyle="none", marker=mark.marker, color=mark.color,
-        markersize=6, label=written(each.data), gid=f"laws {each.data}", clip_on=False,
+        markersize=6, label=each.heading, gid=f"laws {each.series or each.data}", clip_on=False,
     )  # fmt: skip
 
 
@@ -72,7 +71,7 @@ def alt(evidence: Evidence) -> str:
     said = []
     for each in evidence.comparisons:
         scores = [f"{s.law} {s.delta:.1f}" for s in each.scores if s.delta is not None]
-        said.append(f"{each.data}: {', '.join(scores)}")
+        said.append(f"{each.heading}: {', '.join(scores)}")
     return f"AICc above the lowest, by law. {'; '.join(said)}."
 
 

@@ -66,9 +66,9 @@ def _panel(group: Series, axes: "Axes") -> None:
             markerfacecolor="white", markersize=4.5, markeredgewidth=0.9, gid=f"difference {arm.label}", zorder=4,
         )  # fmt: skip
     level = dense.mean("loss")
-    if group.fit is not None and level is not None and drawable(group.fit.result):
-        _curve(group.fit.result, level, axes)
-        _crossings(group.fit.result, dense.spec.arm, axes)
+    if group.fit is not None and level is not None and drawable(group.fit):
+        _curve(group.fit, level, axes)
+        _crossings(group.fit, dense.spec.arm, axes)
 
 
 def _curve(fit: "FitResult", level: float, axes: "Axes") -> None:
@@ -120,7 +120,7 @@ def _said(evidence: Evidence) -> str:
     found = [
         each
         for group in compared(evidence) if group.fit
-        for each in group.fit.result.crossings if each.dense == group.dense[0].spec.arm
+        for each in group.fit.crossings if each.dense == group.dense[0].spec.arm
     ]  # fmt: skip
     met = sum(each.value is not None for each in found)
     return f"Crossings within the sampled rates: {met}. " if found else ""

@@ -26,7 +26,7 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
     ends = []
     for row, group in enumerate(groups):
         assert group.fit is not None
-        result = group.fit.result
+        result = group.fit
         sampled = result.domain["r_a"]
         ends += list(sampled)
         if result.optimum is not None:
@@ -46,9 +46,7 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 def told(evidence: Evidence) -> list[Series]:
     """Return the series of which several curves say something."""
-    return [
-        one for one in evidence.series if one.fit and sum(e.value is not None for e in one.fit.result.sensitivity) > 1
-    ]
+    return [one for one in evidence.series if one.fit and sum(e.value is not None for e in one.fit.sensitivity) > 1]
 
 
 def _interval(
@@ -71,7 +69,7 @@ def has_data(evidence: Evidence) -> bool:
 
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
-    n = sum(group.fit.result.n for group in told(evidence) if group.fit)
+    n = sum(group.fit.n for group in told(evidence) if group.fit)
     whose = f"; the answer's interval is that of {evidence.interval_of}" if evidence.interval_of else ""
     return (
         "Rate of the lowest fitted loss with its 95 % interval, by curve, on the same runs (log axis). The interval "
@@ -85,7 +83,7 @@ def alt(evidence: Evidence) -> str:
     said = []
     for group in told(evidence):
         assert group.fit is not None
-        found = [f"{each.law} {percent(each.value)}" for each in group.fit.result.sensitivity if each.value]
+        found = [f"{each.law} {percent(each.value)}" for each in group.fit.sensitivity if each.value]
         said.append(f"{group.heading}: {', '.join(found)}")
     return f"Activation rate of the lowest loss by curve. {'; '.join(said)}."
 

@@ -49,14 +49,14 @@ def placed(evidence: Evidence) -> list[Series]:
 def best_of(one: Series) -> "Optimum":
     """Return the optimum of a series that has one."""
     assert one.fit is not None
-    assert one.fit.result.optimum is not None
-    return one.fit.result.optimum
+    assert one.fit.optimum is not None
+    return one.fit.optimum
 
 
 def _ends(one: Series) -> tuple[float, float]:
     """Return the ends of the interval; in place of an open one, that of the sampled rates."""
     assert one.fit is not None
-    first, last = one.fit.result.domain["r_a"]
+    first, last = one.fit.domain["r_a"]
     return best_of(one).lo or first, best_of(one).hi or last
 
 
@@ -77,7 +77,7 @@ def _optimum(one: Series, x: float, mark: Mark, axes: "Axes") -> None:
     """Draw the interval of one series; an end that the data leave open is an arrow at the end of the sampled rates."""
     best, (low, high) = best_of(one), _ends(one)
     style: dict[str, Any] = {"color": mark.color, "linewidth": 1.8, "zorder": 3}
-    axes.plot([x, x], [low, high], gid=f"interval {one.name}", **style)
+    axes.plot([x, x], [low, high], gid=f"interval {one.key}", **style)
     for end, marker in ((low, "v" if best.lo is None else "_"), (high, "^" if best.hi is None else "_")):
         axes.plot([x], [end], marker=marker, markersize=6, markeredgewidth=1.6, **style)
 
@@ -103,8 +103,8 @@ def has_data(evidence: Evidence) -> bool:
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     series = placed(evidence)
-    n = sum(one.fit.result.n for one in series if one.fit)
-    law = evidence.answering[0].result.law
+    n = sum(one.fit.n for one in series if one.fit)
+    law = evidence.answering[0].law
     return (
         f"Rate at which the fitted loss ({law} in ln r_a) is lowest, with its 95 % interval, against compute (log "
         "axes). An arrow is an end that the data leave open, drawn at the end of the sampled rates; marks at one "

@@ -35,7 +35,7 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 def fitted(evidence: Evidence) -> list[Series]:
     """Return the series with a curve that leaves something to be seen."""
-    return [one for one in evidence.series if one.fit and drawable(one.fit.result) and one.fit.result.dof > 0]
+    return [one for one in evidence.series if one.fit and drawable(one.fit) and one.fit.dof > 0]
 
 
 def residuals(group: Series) -> list[tuple[int, float, float]]:
@@ -45,14 +45,14 @@ def residuals(group: Series) -> list[tuple[int, float, float]]:
     assert group.fit is not None
     found = []
     for arm in group.moe:
-        level = float(curve(group.fit.result, arm.spec.r_a)[0][0])
+        level = float(curve(group.fit, arm.spec.r_a)[0][0])
         found += [(r.spec.training.seed, arm.spec.r_a, r.loss - level) for r in arm.done if r.loss is not None]
     return found
 
 
 def _panel(group: Series, seeds: list[int], axes: "Axes") -> None:
     assert group.fit is not None
-    sd = group.fit.result.residual_sd
+    sd = group.fit.residual_sd
     axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
     if sd is not None:
         axes.axhspan(-sd, sd, facecolor=REGION, linewidth=0, label="± 1 SD of the fit", gid="SD", zorder=0)
@@ -75,7 +75,7 @@ def has_data(evidence: Evidence) -> bool:
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     n = sum(len(residuals(group)) for group in fitted(evidence))
-    blocks = any(group.fit.result.blocks for group in fitted(evidence) if group.fit)
+    blocks = any(group.fit.blocks for group in fitted(evidence) if group.fit)
     kept = "Lines join the runs of a seed: where a whole line lies high, the seed did, and the fit takes that out. "
     shape = "A bend that all seeds share is a misfit of the curve. "
     return (

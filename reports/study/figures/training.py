@@ -44,7 +44,7 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 def _groups(evidence: Evidence) -> list[Series]:
     """Return the series with every arm that has a curve; where none has a finished run, the budgets as planned."""
-    whole = [Series(name="", arms=tuple(evidence.at(C)), controls=(), fit=None) for C in evidence.budgets]
+    whole = [Series(arms=tuple(evidence.at(C))) for C in evidence.budgets]
     kept = evidence.series if all(run.done for run in evidence.runs) else whole
     return [group for group in kept if any(run.tokens for arm in group.arms for run in arm.runs)]
 

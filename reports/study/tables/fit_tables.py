@@ -7,13 +7,13 @@ from planners.records.quantity import format_quantity
 from reports.page.number_text import fixed, flops, general, percent
 from reports.page.table import Cell, Column, Table
 from reports.study.arm_series import Series, heading
-from reports.study.evidence import Evidence, Fitted
+from reports.study.evidence import Evidence
 from reports.study.lead import OPEN, Side, leads, sides
 
 if TYPE_CHECKING:
     from fits.compare.means import Difference
     from fits.repeats.reuse import Equivalence
-    from fits.result import Optimum, Param
+    from fits.result import FitResult, Optimum, Param
 
 SERIES = Column(name="series", head="runs of", text=True)
 
@@ -28,33 +28,33 @@ def fit(evidence: Evidence) -> Table | None:
         Column(name="objective", head="objective", show=general(4)),
         Column(name="residual_sd", head="residual SD", show=general(3)),
     )  # fmt: skip
-    rows = [row for fitted in evidence.fits for row in _numbers(fitted)]
+    rows = [row for result in evidence.fits for row in _numbers(result)]
     said = [
         f"{fit.law}: {fit.formula}; minimised: {fit.objective_name}; intervals: {fit.interval}."
-        for fit in (fitted.result for fitted in evidence.fits)
+        for fit in evidence.fits
     ]
     note = " ".join(dict.fromkeys(said))
     return Table(name="fit", title="Fits", note=note, columns=columns, rows=tuple(rows)) if rows else None
 
 
-def _numbers(fitted: Fitted) -> Iterator[tuple[Cell, ...]]:
+def _numbers(result: "FitResult") -> Iterator[tuple[Cell, ...]]:
     """Yield the coefficients of a fit, its optimum, that without blocks, the rates that do as well, the lowest loss."""
-    result, best = fitted.result, fitted.result.optimum
+    best = result.optimum
     whole_fit = (result.n, result.dof, result.objective, result.residual_sd)
     found: list[tuple[str, Param | Optimum]] = list(result.params.items())
     found += [(f"optimum {best.of}", best)] if best else []
     for name, item in found:
-        yield fitted.name, name, item.value, item.lo, item.hi, item.status.replace("_", " "), *whole_fit
+        yield result.name, name, item.value, item.lo, item.hi, item.status.replace("_", " "), *whole_fit
     if result.blocks is not None:
         plain = result.blocks.plain
         without = (plain.value, plain.lo, plain.hi, plain.status.replace("_", " "))
-        yield fitted.name, "optimum, seeds not as blocks", *without, *whole_fit[:-1], result.blocks.plain_sd
+        yield result.name, "optimum, seeds not as blocks", *without, *whole_fit[:-1], result.blocks.plain_sd
     if best is not None and best.region is not None and best.region_ends is not None:
         for side, end, between in zip(("low", "high"), best.region, best.region_ends, strict=True):
             status = "converged" if end is not None else "beyond the sampled rates"
-            yield fitted.name, f"{side} end of rates within {best.margin:.2g}", end, *between, status, *whole_fit
+            yield result.name, f"{side} end of rates within {best.margin:.2g}", end, *between, status, *whole_fit
     if best is not None and best.loss is not None:
-        yield fitted.name, "lowest loss", best.loss, best.loss_lo, best.loss_hi, best.status, *whole_fit
+        yield result.name, "lowest loss", best.loss, best.loss_lo, best.loss_hi, best.status, *whole_fit
 
 
 def curves(evidence: Evidence) -> Table | None:
@@ -67,9 +67,9 @@ def curves(evidence: Evidence) -> Table | None:
         Column(name="misfit", head="p of its misses", show=general(2)), Column(name="note", head="note", text=True),
     )  # fmt: skip
     rows = [
-        (fitted.name, row.law, row.value, row.lo, row.hi, row.loss, row.residual_sd, row.misfit, row.note)
-        for fitted in evidence.answering
-        for row in fitted.result.sensitivity
+        (result.name, row.law, row.value, row.lo, row.hi, row.loss, row.residual_sd, row.misfit, row.note)
+        for result in evidence.answering
+        for row in result.sensitivity
     ]
     whose = f"; the answer's interval is that of {evidence.interval_of}" if evidence.interval_of else ""
     note = f"Each interval here assumes the shape of its curve{whose}."
@@ -85,9 +85,9 @@ def crossings(evidence: Evidence) -> Table | None:
         Column(name="reason", head="meaning", text=True),
     )  # fmt: skip
     rows = [
-        (fitted.name, each.dense, each.side, each.value, each.lo, each.hi, each.reason)
-        for fitted in evidence.answering
-        for each in fitted.result.crossings
+        (result.name, each.dense, each.side, each.value, each.lo, each.hi, each.reason)
+        for result in evidence.answering
+        for each in result.crossings
     ]
     note = "Where, leaving its minimum, the fitted MoE curve rises to the loss of a dense arm of the same budget."
     return Table(name="crossings", title="Crossings", note=note, columns=columns, rows=tuple(rows)) if rows else None
@@ -243,7 +243,7 @@ def comparison(evidence: Evidence) -> Table | None:
         for s in found.scores:
             beyond = (s.largest.group, s.largest.error) if s.largest else (None, None)
             known = (s.n, s.parameters, s.residual_sd, s.delta, s.weight, s.error, s.covered)
-            rows.append((found.data or "all runs", s.law, *known, *beyond))
+            rows.append((found.heading, s.law, *known, *beyond))
     by = " or ".join(dict.fromkeys(found.by for found in evidence.comparisons))
     note = (
         f"Least squares. Held out: each {by} foretold from the others, root mean square error of ln L. Weight: share "

@@ -8,7 +8,7 @@ import statsmodels.api as sm
 
 from fits.compare.laws import compare, comparisons
 from fits.fit import fit_law
-from fits.frames import COLUMNS, frame
+from fits.result import COLUMNS
 from fits.runs.table import RunTable, from_records
 from planners.records.errors import UsageError
 
@@ -91,7 +91,7 @@ def test_curves_and_surfaces_are_not_compared():
 
 
 def test_fits_as_a_pandas_table():
-    table = frame([fit_law(curve_table(6, 0.01), "quadratic")])
+    table = fit_law(curve_table(6, 0.01), "quadratic").to_frame()
     assert tuple(table.columns) == COLUMNS
     assert table["name"].to_list() == ["a", "b", "c", "r_a*"]
     assert table["value"].dtype == float
