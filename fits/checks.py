@@ -118,7 +118,7 @@ def _enough_runs(table: RunTable, need: Need) -> Verdict:
 
 def _values(table: RunTable, columns: tuple[str, ...]) -> Floats:
     arms = table.only(table.routed()) if columns[0] in AXES else table
-    return np.column_stack([arms.numbers(column) for column in columns])
+    return np.column_stack([arms.law_column(column) for column in columns])
 
 
 def _tuning(table: RunTable, need: Need) -> Verdict:

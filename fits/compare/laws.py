@@ -218,7 +218,7 @@ def _foretold(name: str, fitted: _Fitted | None, out: RunTable, curves: bool) ->
 def _fit_surface(name: str, table: RunTable) -> _Fitted | None:
     law = LAWS[name]
     assert isinstance(law, Law)
-    columns = {column: table.numbers(column) for column in law.columns}
+    columns = {column: table.law_column(column) for column in law.columns}
     problem = Problem(law=law, columns=columns, loss=table.numbers("loss"), delta=math.inf)
     p, n = len(law.parameters), len(table)
     if n <= p:
@@ -230,7 +230,7 @@ def _fit_surface(name: str, table: RunTable) -> _Fitted | None:
     variance = float(residuals @ residuals) / (n - p)
 
     def predict(other: RunTable) -> tuple[Floats, Floats]:
-        logs = {column: np.log(other.numbers(column)) for column in law.columns}
+        logs = {column: np.log(other.law_column(column)) for column in law.columns}
         lever = law.jacobian(found.theta, logs)[:, free]
         spread = 1 + np.einsum("ij,jk,ik->i", lever, inverse, lever)
         return law.log_loss(found.theta, logs), np.sqrt(variance * spread)

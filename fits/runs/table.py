@@ -96,6 +96,19 @@ class RunTable:
             raise _bad_cell(self, int(np.argmax(rates)), "r_a", "a share N_a / N of at most 1")
         return rates
 
+    def law_column(self, column: str) -> Floats:
+        """Return `column` as every law reads it, shape (n,), positive; raises as `numbers` does.
+
+        A dense model counts as one expert that is always active: its `n_experts` and `A_e` are 1.
+        """
+        if column == "r_a":
+            return self.rates()
+        if column not in ("n_experts", "A_e") or not (self.has("n_experts") or self.has("r_a")):
+            return self.numbers(column)
+        routed, values = self.routed(), np.ones(len(self))
+        values[routed] = self.only(routed).numbers(column)
+        return values
+
     def routed(self) -> NDArray[np.bool_]:
         """Return which runs are MoE, shape (n,): by `n_experts` where there is that column, else by r_a < 1.
 

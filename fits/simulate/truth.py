@@ -130,7 +130,7 @@ class LawTruth:
 
     def losses(self, table: RunTable) -> Floats:
         """Return the loss of each run without noise, shape (n,). Raises UsageError for a column that is missing."""
-        return self.law.loss(self.params, {name: _column(table, name) for name in self.law.columns})
+        return self.law.loss(self.params, {name: table.law_column(name) for name in self.law.columns})
 
     def optimum(self, table: RunTable) -> tuple[float, float]:
         """Return the best rate between the planned ones, and the loss there: columns are interpolated along ln r_a."""
@@ -141,16 +141,7 @@ class LawTruth:
         if len(x) < 2:
             return math.exp(x[0]), float(self.losses(moe)[0])
         scan = np.linspace(x[0], x[-1], 4001)
-        columns = {name: np.exp(CubicSpline(x, np.log(_column(moe, name)[first]))(scan)) for name in self.law.columns}
+        columns = {name: np.exp(CubicSpline(x, np.log(moe.law_column(name)[first]))(scan)) for name in self.law.columns}
         losses = self.law.loss(self.params, columns)
         at = int(np.argmin(losses))
         return math.exp(scan[at]), float(losses[at])
-
-
-def _column(table: RunTable, name: str) -> Floats:
-    """Return a column, shape (n,); a dense model counts as one expert, which is active."""
-    if name not in ("n_experts", "A_e"):
-        return table.numbers(name)
-    routed, found = table.routed(), np.ones(len(table))
-    found[routed] = table.only(routed).numbers(name)
-    return found

@@ -10,7 +10,7 @@ import numpy as np
 from fits.intervals import percentile
 from fits.laws.law import Law
 from fits.result import FitResult, OtherMinimum, Param, Search
-from fits.runs.table import Floats, RunTable
+from fits.runs.table import RunTable
 from fits.surface.bootstrap import Draws, points, resample
 from fits.surface.identifiability import SHARE, FlatParameter, flat_parameters
 from fits.surface.problem import Problem
@@ -83,17 +83,10 @@ def _problem(table: RunTable, law: Law, delta: float, fixed: Mapping[str, float]
     used = table.only(table.rates() < 1 - 1e-9) if "r_a" in law.columns else table
     left = len(table) - len(used)
     notes = (f"{left} dense runs left out: a dense model is another architecture than a rate of 1",) if left else ()
-    columns = {name: _column(used, name) for name in law.columns}
+    columns = {name: used.law_column(name) for name in law.columns}
     loss = used.numbers(law.response)
     problem = Problem(law=law, columns=columns, loss=loss, delta=delta, fixed=dict(fixed))
     return problem.take(np.lexsort([loss, *columns.values()])), notes
-
-
-def _column(table: RunTable, name: str) -> Floats:
-    """Return a column of the table; a dense model counts as one expert."""
-    if name == "n_experts":
-        return np.maximum(table.numbers(name, zero=True), 1.0)
-    return table.rates() if name == "r_a" else table.numbers(name)
 
 
 def _undetermined(problem: Problem) -> str | None:

@@ -110,3 +110,17 @@ def test_what_is_foretold_was_not_shown():
         expected = np.log(np.polyval(line, np.log(rate))) - np.log(loss[out]).mean()
         assert group.bias == pytest.approx(expected, rel=1e-6)
     assert score.largest == score.groups[-1]
+
+
+def test_laws_of_experts_and_of_size_are_compared_on_a_study_with_dense_arms():
+    """A dense arm has 0 experts in a study's table and counts as one expert in every law."""
+    rows = []
+    for C in (1e18, 2e18, 4e18, 8e18):
+        for active in (3e7, 1e8, 3e8):
+            for experts in (0, 8, 64):
+                D, N = C / 6 / active, active * max(experts, 1) ** 0.5
+                loss = 1.8 + 480 / N**0.35 + 2085 / D**0.37
+                rows.append({"N": N, "N_a": active, "D": D, "C": C, "n_experts": experts, "loss": loss})
+    [found] = comparisons(from_records(rows), ["clark", "chinchilla"])
+    assert [score.law for score in found.scores] == ["chinchilla", "clark"]
+    assert all(score.aicc is not None for score in found.scores)
