@@ -1,33 +1,40 @@
-"""What a plan does and does not identify, and what moves in it, for the reader."""
+"""Sentences for the reader of a plan: what it can and cannot identify, and what moves along its rates."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from planners.cells import GridCell
 from planners.matching.controls import CHINCHILLA
 from planners.matching.frame import ALPHA
 from planners.question import Question
-from planners.recipes import STEP_LAW, disagreements
+from planners.recipes import RECIPES, SMALL, STEP_LAW
 from planners.records.quantity import format_flops, format_quantity
 from planners.spec import RunSpec
 
+PlannedCell = tuple[GridCell, RunSpec]
+"""A run and the cell that it was planned for."""
+DISAGREEMENT = 2.0
+"""Ratio of the results of two recipes above which a plan says that they disagree."""
 
-def notes(question: Question, runs: Sequence[RunSpec]) -> Iterator[str]:
-    """Return one sentence or two for each thing that a reader of the plan should know."""
+
+def notes(question: Question, planned: Sequence[PlannedCell]) -> Iterator[str]:
+    """Yield the notes on a plan, one or two sentences each."""
+    runs = [run for _, run in planned]
     matched = [run for run in runs if run.role == "matched"]
     moe = [run for run in matched if not run.shape.is_dense]
     if question.is_matched:
         yield from _axes(question, matched, moe)
         yield from _moving(question, moe)
         yield from _bent(moe)
-    yield from _controls(runs)
+    yield from _controls(planned)
     if len(question.seeds) == 1:
-        yield "One seed per arm: noise between seeds cannot be told from the effect of r_a."
-    yield from _extrapolated(question, runs)
-    yield from disagreements([run for run in runs if run.role not in ("lr_check", "tuning")])
+        yield "One seed per arm: the plan cannot separate seed noise from the effect of r_a."
+    yield from _extrapolated(planned)
+    yield from _disagreements(planned)
     most = max(run.epochs for run in runs)
     if most > 4:
-        yield f"Unique tokens are repeated up to {most:.3g} times; beyond about 4 epochs repeating is known to hurt."
+        yield f"Unique tokens are repeated up to {most:.3g} times; beyond about 4 epochs repetition is known to hurt."
     if question.data is None:
-        yield "No corpus is named, so the plan cannot be trained; plan again with --data stdlib, text:PATH or hf:NAME."
+        yield "The plan names no corpus, so it cannot be trained; plan again with --data stdlib, text:PATH or hf:NAME."
 
 
 def _axes(question: Question, matched: Sequence[RunSpec], moe: Sequence[RunSpec]) -> Iterator[str]:
@@ -37,7 +44,7 @@ def _axes(question: Question, matched: Sequence[RunSpec], moe: Sequence[RunSpec]
     if not moe:
         return
     if question.match == "N=D":
-        yield "D and N are equal, so C follows the rate: a higher rate always costs more, and none can be best for a C."
+        yield "D and N are equal, so C follows the rate: a higher rate always costs more, and no rate is best for a C."
     elif question.match == "C=D":
         yield f"C and D are equal, so N follows the rate: lower rates are larger models. {span}."
     elif len({run.target.get("r_a", run.shape.top_k) for run in moe}) < 2:
@@ -47,18 +54,18 @@ def _axes(question: Question, matched: Sequence[RunSpec], moe: Sequence[RunSpec]
         others = ",".join(format_flops(C * factor) for factor in (1 / 3, 1, 3))
         yield (
             f"One line at a fixed C confounds r_a with tokens per parameter: {span} along it. Several budgets, such as"
-            f" --budget {others}, could tell the two apart."
+            f" --budget {others}, can separate the two."
         )
     else:
         yield (
             f"A grid of r_a x C with {len(question.budgets)} budgets: along one budget r_a and tokens per parameter"
-            " move together, along one arm tokens per parameter move alone, so that a law of both could tell the two"
-            f" apart; curves of r_a, one a budget, do not. {span}."
+            " move together; along one arm only tokens per parameter move. A law of both can separate the two; one"
+            f" curve of r_a per budget cannot. {span}."
         )
 
 
 def _moving(question: Question, moe: Sequence[RunSpec]) -> Iterator[str]:
-    """Say what is not held along the rates."""
+    """Say what is not constant along the rates."""
     varied = {varied.field for varied in question.vary if len(varied.values) > 1}
     if question.hold == "aspect":
         yield "The backbone shrinks with r_a at fixed aspect ratios, so width, depth and mu move along the rates."
@@ -78,26 +85,50 @@ def _bent(moe: Sequence[RunSpec]) -> Iterator[str]:
         yield f"Dense layers of MoE arms take up what whole experts leave of N: d_ff / d_model is {span}, not {ALPHA}."
 
 
-def _controls(runs: Sequence[RunSpec]) -> Iterator[str]:
+def _controls(planned: Sequence[PlannedCell]) -> Iterator[str]:
     """Say what dense controls are, and where the law behind the compute-optimal one was not fitted."""
-    controls = [run for run in runs if run.role == "control"]
+    controls = [(cell, run) for cell, run in planned if run.role == "control"]
     if controls:
-        yield "Dense controls have another N than the matched arms; no fit over r_a should count them."
-    optimal = [run.budget for run in controls if run.arm.startswith("dense optimal")]
+        yield "Dense controls have another N than the matched arms; exclude them from fits over r_a."
+    optimal = [run.budget for cell, run in controls if cell.control and cell.control.is_optimal]
     if optimal:
-        yield "Compute-optimal N is by Chinchilla's law as arXiv 2404.10102 fits it, whose N counts embeddings."
-    out = sorted({C for C in optimal if not CHINCHILLA.C_fitted[0] <= C <= CHINCHILLA.C_fitted[1]})
+        yield "Compute-optimal N follows Chinchilla's law as arXiv 2404.10102 fits it, whose N counts embeddings."
+    low, high = CHINCHILLA.C_fitted
+    out = sorted({C for C in optimal if not low <= C <= high})
     if out:
-        limits = " to ".join(map(format_flops, CHINCHILLA.C_fitted))
         at = ", ".join(map(format_flops, out))
+        limits = f"{format_flops(low)} to {format_flops(high)}"
         yield f"That law was fitted from {limits} FLOPs: at C = {at} its N is an extrapolation."
 
 
-def _extrapolated(question: Question, runs: Sequence[RunSpec]) -> Iterator[str]:
+def _extrapolated(planned: Sequence[PlannedCell]) -> Iterator[str]:
     """Say where Step Law decides the learning rate of models smaller than those it was fitted on."""
-    ruled = [run for run in runs if run.recipe == "step-law" and run.role != "given" and question.lr is None]
-    small = sorted({run.N for run in ruled if STEP_LAW.smallest_N > run.N})
+    ruled = [run for cell, run in planned if cell.recipe == "step-law" and cell.overrides.lr is None]
+    small = sorted({run.N for run in ruled if run.role != "given" and STEP_LAW.smallest_N > run.N})
     if small:
         sizes = " to ".join(format_quantity(N) for N in dict.fromkeys((small[0], small[-1])))
         fitted = f"Step Law was fitted on models of {format_quantity(STEP_LAW.smallest_N)} parameters and more"
         yield f"{fitted}: at N {sizes} its learning rate is an extrapolation, which --lr-check tests."
+
+
+def _disagreements(planned: Iterable[PlannedCell]) -> Iterator[str]:
+    """Say where recipes differ by more than `DISAGREEMENT` in learning rate or batch, with the widest case.
+
+    Compared are the recipes made for models of the run's size, and the run's own.
+    """
+    worst: dict[str, tuple[float, str]] = {}
+    own = [(cell, run) for cell, run in planned if run.role not in ("lr_check", "tuning")]
+    cases = {(run.shape, run.training.D): (cell.recipe, run) for cell, run in own}
+    for recipe, run in cases.values():
+        C = float(run.training.D * run.flops_per_token["li2025"])
+        made_for = ("small-scale",) if run.N < SMALL else ("step-law", "joint-moe", "ling")
+        names = dict.fromkeys((*made_for, recipe))
+        values = {name: RECIPES[name].rule(run.shape, run.training.D, C) for name in names}
+        for index, what in enumerate(("learning rate", "batch")):
+            low, high = (pick(names, key=lambda name: values[name][index]) for pick in (min, max))
+            ratio = values[high][index] / values[low][index]
+            if ratio > max(DISAGREEMENT, worst.get(what, (0.0,))[0]):
+                span = ", ".join(f"{name} {format_quantity(values[name][index])}" for name in (low, high))
+                worst[what] = (ratio, f"{run.arm} with D {format_quantity(run.training.D)}: {span}")
+    for what, (ratio, case) in worst.items():
+        yield f"Recipes disagree on the {what} by up to {ratio:.1f}x ({case})."

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from planners.architecture import flops
 from planners.architecture.shape import Shape
+from planners.matching.controls import parse_control
 from planners.matching.equal_params import HOLDS
 from planners.matching.frame import Geometry
 from planners.recipes import RECIPES
@@ -47,6 +48,11 @@ class GivenArm:
     """Tokens per optimizer step."""
     warmup_steps: int | None = None
     """Steps of linear warm-up."""
+
+    @property
+    def has_amount(self) -> bool:
+        """Whether it is planned at an amount of its own instead of at every budget."""
+        return self.C is not None or self.D is not None
 
     def __post_init__(self) -> None:
         if self.C is not None and self.D is not None:
@@ -183,10 +189,7 @@ class Question:
             if isinstance(U, str) and U not in UNIQUE:
                 raise UsageError(f"unique tokens {U!r} must be a number or one of {', '.join(UNIQUE)}")
         for control in self.controls:
-            if control != "optimal" and not control.startswith("active:"):
-                raise UsageError(
-                    f"control {control!r} is neither optimal nor active:ARM, such as active:K4 or active:.2"
-                )
+            parse_control(control)
 
     def _check_numbers(self) -> None:
         """Refuse numbers that are not positive and finite, and rates above 1."""
@@ -222,7 +225,7 @@ class Question:
         for letter, flag, given in amounts if self.is_matched else ():
             if letter not in self.match and given:
                 raise UsageError(f"{letter} follows under {self.match}, so {flag} cannot be given; leave it out")
-        if not self.budgets and not self.tokens and any(arm.C is arm.D is None for arm in self.arms):
+        if not self.budgets and not self.tokens and not all(arm.has_amount for arm in self.arms):
             raise UsageError("a budget is missing; give the training compute C that the arms are planned at")
 
     def _check_contradictions(self) -> None:

@@ -4,19 +4,15 @@ A recipe is one function, the rule, and one line of `RECIPES`.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from planners.architecture.flops import flops_per_token, parameters
 from planners.architecture.shape import Shape
-from planners.records.errors import UsageError
-from planners.records.quantity import format_quantity
-from planners.spec import RunSpec
+from planners.records.registry import look_up
 
 SMALL = 5e6
 """Parameters below which the rules fitted at 60M and above are two to five times too hot (measured at 0.29M)."""
-DISAGREEMENT = 2.0
-"""Ratio of two rules from which a plan says that they disagree."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +160,7 @@ class Recipe:
     """Decoupled weight decay of arXiv 2503.04715 and 2506.12119; also where a rule's source is not known to say."""
 
 
-RECIPES: dict[str, Recipe] = {
+RECIPES: Mapping[str, Recipe] = {
     "small-scale": Recipe(rule=small_scale, warmup=five_percent, floor_share=0.1),
     "step-law": Recipe(rule=step_law),
     "li2025": Recipe(rule=li2025),
@@ -185,9 +181,7 @@ def hyperparameters(
 
     Raises UsageError for an unknown recipe.
     """
-    if name not in RECIPES:
-        raise UsageError(f"recipe {name!r} is not one of {', '.join(RECIPES)}")
-    recipe, given = RECIPES[name], overrides or Overrides()
+    recipe, given = look_up(RECIPES, name, "recipe"), overrides or Overrides()
     # 1) learning rate and batch, by the rule or as given
     lr, batch = recipe.rule(shape, D, D * flops_per_token(shape, seq_len, "li2025"))
     lr, batch = given.lr or lr, given.batch_tokens or batch
@@ -211,24 +205,3 @@ def _floor(recipe: Recipe, schedule: str, lr: float) -> float:
     if schedule == "wsd":
         return 0.0
     return min(1e-5, lr) if recipe.floor_share is None else recipe.floor_share * lr
-
-
-def disagreements(runs: Iterable[RunSpec]) -> list[str]:
-    """Return a sentence for learning rate and for batch where rules differ by more than `DISAGREEMENT` on some run.
-
-    Compared are the rules made for models of the run's size and the run's own. The sentence names the widest case.
-    """
-    worst: dict[str, tuple[float, str]] = {}
-    cases = {(run.shape, run.training.D): run for run in runs}
-    for run in cases.values():
-        C = float(run.training.D * run.flops_per_token["li2025"])
-        made_for = ("small-scale",) if run.N < SMALL else ("step-law", "joint-moe", "ling")
-        names = dict.fromkeys((*made_for, run.recipe.partition(",")[0]))
-        values = {name: RECIPES[name].rule(run.shape, run.training.D, C) for name in names}
-        for index, what in enumerate(("learning rate", "batch")):
-            low, high = (pick(names, key=lambda name: values[name][index]) for pick in (min, max))
-            ratio = values[high][index] / values[low][index]
-            if ratio > max(DISAGREEMENT, worst.get(what, (0.0,))[0]):
-                span = ", ".join(f"{name} {format_quantity(values[name][index])}" for name in (low, high))
-                worst[what] = (ratio, f"{run.arm} with D {format_quantity(run.training.D)}: {span}")
-    return [f"Rules disagree on the {what} by up to {ratio:.1f}x ({case})." for what, (ratio, case) in worst.items()]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from planners.grid import Plan
-from planners.matching.tolerance import Refused
+from planners.matching.arm import Refusal
 from planners.question import Question
 from planners.records.errors import UsageError
 from planners.records.files import read_json, read_jsonl, write_json, write_jsonl
@@ -18,7 +18,7 @@ class Asked:
 
     question: Question
     """What was asked."""
-    refused: tuple[Refused, ...]
+    refused: tuple[Refusal, ...]
     """Cells that could not be had."""
     notes: tuple[str, ...]
     """What the plan does and does not identify."""

@@ -1,4 +1,4 @@
-"""The combinations of a question's varied fields, each with what it means for shapes, router and training."""
+"""The combinations of a question's varied fields, each with its effect on shapes, router and training."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -14,21 +14,25 @@ class Variant:
     """One combination of varied values."""
 
     question: Question
-    """The question with these values, as far as they are fields of its own, its router or its geometries."""
+    """The question with these values, where they are fields of its own, of its router or of its geometries."""
     frame: Frame
     """Style of all shapes."""
     training: dict[str, Any]
-    """Settings of the training that are no field of the question."""
+    """Settings of the training that are not fields of the question."""
     varied: tuple[tuple[str, Any], ...]
-    """Fields that have several values in the question, with the one they have here."""
+    """Fields that have several values in the question, with their value here."""
 
-    def name(self, arm: str, kind: str) -> str:
-        """Return the label of a dense, moe or given arm with those varied values that have a part in it."""
-        return " ".join(filter(None, (arm, self.series(kind))))
+    def values(self, kind: str) -> tuple[tuple[str, Any], ...]:
+        """Return the varied fields that concern a dense, moe or given arm, with their values."""
+        return tuple((field, value) for field, value in self.varied if kind_of(field) in CONCERNS[kind])
 
     def series(self, kind: str) -> str:
-        """Return the varied values that have a part in a dense, moe or given arm."""
-        return " ".join(label(field, value) for field, value in self.varied if kind_of(field) in CONCERNS[kind])
+        """Return the varied values of a dense, moe or given arm as text."""
+        return " ".join(itertools.starmap(label, self.values(kind)))
+
+    def name(self, arm: str, kind: str) -> str:
+        """Return the label of a dense, moe or given arm, followed by its varied values."""
+        return " ".join(filter(None, (arm, self.series(kind))))
 
 
 def variants(question: Question) -> list[Variant]:

@@ -1,13 +1,12 @@
-"""Dense arms that answer another question than equal N: the compute-optimal one, and one as large as what is active."""
+"""Dense controls, which have another N than the matched arms: the compute-optimal one, or N equal to an arm's N_a."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from planners.matching.arm import PlannedArm, Refusal
 from planners.matching.equal_params import match_dense
 from planners.matching.frame import Frame, Geometry
-from planners.matching.tolerance import Arm, Refused
-
-OPTIMAL, ACTIVE = "optimal", "active:"
+from planners.records.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,34 +37,48 @@ CHINCHILLA = LossLaw(A=482.01, B=2085.43, E=1.8172, alpha=0.3478, beta=0.3658, C
 `published/chinchilla/chinchilla_runs.csv`."""
 
 
-def control_arm(control: str, arms: Iterable[Arm], C: float | None, frame: Frame, dense: Geometry) -> Arm | Refused:
-    """Return the dense arm of a control, beside the matched `arms` of a row at compute C.
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """A dense arm that a question asks for in addition to the matched ones."""
 
-    It has a shape of its own: of the sizes that were fixed for the dense arm only zeta is kept.
+    asked: str
+    """How the user writes it: optimal, or active:ARM."""
+    active_of: str | None
+    """Name of the arm whose N_a becomes N; null for the compute-optimal control."""
+
+    @property
+    def is_optimal(self) -> bool:
+        """Whether it is the compute-optimal control."""
+        return self.active_of is None
+
+
+def parse_control(text: str) -> Control:
+    """Return the control that `text` names. Raises UsageError for anything but optimal and active:ARM."""
+    kind, _, arm = text.partition(":")
+    if text == "optimal" or (kind == "active" and ":" in text):
+        return Control(asked=text, active_of=arm if ":" in text else None)
+    raise UsageError(f"control {text!r} is neither optimal nor active:ARM, such as active:K4 or active:.2")
+
+
+def control_arm(
+    control: Control, arms: Iterable[PlannedArm], C: float | None, frame: Frame, dense: Geometry
+) -> PlannedArm | Refusal:
+    """Return the dense arm of a control at compute C; `arms` are the matched arms of its row.
+
+    The control has a shape of its own: of the sizes fixed for the dense arm only zeta applies.
     """
-    free = Geometry(zeta=dense.zeta)
-    if control == OPTIMAL:
+    cell, free = f"control {control.asked}", Geometry(zeta=dense.zeta)
+    if control.active_of is None:
         if C is None:
-            return Refused(cell="control optimal", reason="compute-optimal is a matter of C, which follows under N=D")
+            return Refusal(cell=cell, reason="compute-optimal depends on C, which follows under N=D")
         return _relabelled("dense optimal", match_dense(CHINCHILLA.optimal_N(C), frame, free))
-    name = control.removeprefix(ACTIVE)
-    source = next((arm for arm in arms if is_called(arm, name)), None)
+    source = next((arm for arm in arms if arm.is_called(control.active_of)), None)
     if source is None:
-        return Refused(cell=f"control {control}", reason=f"no arm {name} could be matched, so its N_a is not known")
+        return Refusal(cell=cell, reason=f"no arm {control.active_of} could be matched, so its N_a is unknown")
     return _relabelled(f"dense N_a of {source.label}", match_dense(source.shape.N_a, frame, free))
 
 
-def _relabelled(label: str, arm: Arm | Refused) -> Arm | Refused:
-    if isinstance(arm, Refused):
-        return Refused(cell=label, reason=arm.reason)
-    return Arm(label=label, shape=arm.shape, r_a_target=None)
-
-
-def is_called(arm: Arm, name: str) -> bool:
-    """Return whether an arm is meant by its label, by the first word of it, or by its rate, as 0.2 or .2."""
-    if name in (arm.label, arm.label.split()[0]):
-        return True
-    try:
-        return arm.r_a_target == float(name)
-    except ValueError:
-        return False
+def _relabelled(label: str, arm: PlannedArm | Refusal) -> PlannedArm | Refusal:
+    if isinstance(arm, Refusal):
+        return replace(arm, cell=label)
+    return replace(arm, label=label, r_a_target=None)

@@ -8,15 +8,16 @@ import statistics
 from collections.abc import Callable, Iterable
 
 from planners.architecture.shape import Shape
+from planners.matching.arm import PlannedArm, Refusal, first_arm
 from planners.matching.equal_params import UNITS, dense_arm, solve, tried
 from planners.matching.frame import ALPHA, MU, Frame, Geometry, nearest, width_and_depth
-from planners.matching.tolerance import Arm, Refused, check_rate, check_ratios, check_size, first_arm
+from planners.matching.tolerance import check_rate, check_ratios, check_size
 
 Cost = Callable[[Shape], int]
 """Training FLOPs per token of a shape."""
 
 
-def match_dense_flops(M: float, frame: Frame, fixed: Geometry, cost: Cost) -> Arm | Refused:
+def match_dense_flops(M: float, frame: Frame, fixed: Geometry, cost: Cost) -> PlannedArm | Refusal:
     """Return the dense shape that costs M per token: width and depth near zeta, d_ff takes up the rest."""
     pairs = tried(_sizes(M, frame, fixed, cost), frame, fixed)
     return first_arm(dense_arm(M, frame, fixed, pair, cost, "FLOPs per token") for pair in pairs)
@@ -24,7 +25,7 @@ def match_dense_flops(M: float, frame: Frame, fixed: Geometry, cost: Cost) -> Ar
 
 def match_moe_flops(
     M: float, frame: Frame, fixed: Geometry, cost: Cost, *, activations: Iterable[float], top_ks: Iterable[int]
-) -> list[Arm | Refused]:
+) -> list[PlannedArm | Refusal]:
     """Return an arm or a refusal for each rate, and for each K where any is given, all of M FLOPs per token."""
     rates, backbone = tuple(activations), _Active(M, frame, fixed, cost)
     experts = [backbone.experts(top_k, statistics.median(rates)) for top_k in tuple(top_ks) or (None,)]
@@ -92,18 +93,20 @@ class _Active:
         few, more = (self.shape(self.usual_d_ff, n, top_k, d_expert) for n in (top_k, top_k + 1))
         return more.N_a - few.N_a, more.N - few.N
 
-    def arm(self, rate: float, top_k: int, d_expert: int) -> Arm | Refused:
+    def arm(self, rate: float, top_k: int, d_expert: int) -> PlannedArm | Refusal:
         """Return the arm of this rate: as many experts as give it, and the dense layers take up the rest of M."""
         d_ff, floor = self.usual_d_ff, self._growth(top_k, d_expert)
         n_experts = self.n_experts(rate, d_ff, top_k, d_expert)
         if n_experts is None:
             limit = f"each expert adds {floor[0]} active parameters of router to {floor[1]} in all"
-            return Refused(cell=f"r_a {rate:g}", reason=f"{limit}, so the floor is {floor[0] / floor[1]:.3g}")
+            return Refusal(cell=f"r_a {rate:g}", reason=f"{limit}, so the floor is {floor[0] / floor[1]:.3g}")
         for _ in range(3):
             d_ff = self.d_ff(n_experts, top_k, d_expert) or d_ff
             n_experts = self.n_experts(rate, d_ff, top_k, d_expert) or n_experts
         d_ff = self.d_ff(n_experts, top_k, d_expert) or d_ff
-        arm = Arm(label=f"r{rate:g} K{top_k}", shape=self.shape(d_ff, n_experts, top_k, d_expert), r_a_target=rate)
+        arm = PlannedArm(
+            label=f"r{rate:g} K{top_k}", shape=self.shape(d_ff, n_experts, top_k, d_expert), r_a_target=rate
+        )
         return (
             check_size(arm, self.cost(arm.shape), self.M, "FLOPs per token")
             or check_rate(arm, lambda: floor[0] / floor[1])

@@ -12,18 +12,16 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 
 from planners.architecture.shape import Shape
+from planners.matching.arm import PlannedArm, Refusal, first_arm
 from planners.matching.frame import ALPHA, MU, Frame, Geometry, nearest, width_and_depth
 from planners.matching.tolerance import (
     MU_TOLERANCE,
     R_A_TOLERANCE,
     RATIO_TOLERANCE,
-    Arm,
-    Refused,
     check_rate,
     check_ratios,
     check_size,
-    first_arm,
-)  # fmt: skip
+)
 from planners.records.errors import UsageError
 
 UNITS = 88
@@ -39,7 +37,7 @@ HOLDS = ("backbone", "aspect")
 
 
 @lru_cache(maxsize=1024)
-def match_dense(N: float, frame: Frame, fixed: Geometry) -> Arm | Refused:
+def match_dense(N: float, frame: Frame, fixed: Geometry) -> PlannedArm | Refusal:
     """Return the dense shape of N parameters: d_model and depth near zeta, d_ff takes up the rest."""
     sizes = width_and_depth(N, frame, fixed, lambda n_layers: frame.per_square(fixed, n_layers, None))
     return first_arm(dense_arm(N, frame, fixed, pair, lambda shape: shape.N) for pair in tried(sizes, frame, fixed))
@@ -61,11 +59,11 @@ def dense_arm(
     sizes: tuple[int, int],
     measure: Callable[[Shape], int],
     what: str = "N",
-) -> Arm | Refused:
+) -> PlannedArm | Refusal:
     """Return the dense shape of this width and depth whose d_ff brings `measure`, affine in it, to the target."""
     align = frame.align
     d_ff = solve(lambda width: measure(frame.dense(fixed, *sizes, width)), target, align)
-    arm = Arm(label="dense", shape=frame.dense(fixed, *sizes, d_ff), r_a_target=1.0)
+    arm = PlannedArm(label="dense", shape=frame.dense(fixed, *sizes, d_ff), r_a_target=1.0)
     return check_size(arm, measure(arm.shape), target, what) or check_ratios(arm, fixed) or arm
 
 
@@ -78,7 +76,7 @@ def match_moe(
     activations: tuple[float, ...],
     top_ks: tuple[int, ...],
     hold: str = "backbone",
-) -> tuple[Arm | Refused, ...]:
+) -> tuple[PlannedArm | Refusal, ...]:
     """Return an arm or a refusal for each rate and top-k asked for, all of N parameters.
 
     - rates alone: d_expert is one for all arms and K follows the rate;
@@ -97,15 +95,17 @@ def match_moe(
     return tuple(_arms_of(_Backbone(N, frame, fixed), activations, top_ks))
 
 
-def _aspect_arms(N: float, frame: Frame, fixed: Geometry, rate: float, top_ks: tuple[int, ...]) -> list[Arm | Refused]:
+def _aspect_arms(
+    N: float, frame: Frame, fixed: Geometry, rate: float, top_ks: tuple[int, ...]
+) -> list[PlannedArm | Refusal]:
     """Return the arms of one rate, on the backbone that the active parameters decide."""
     if fixed.d_model or fixed.n_layers or fixed.mu:
         raise UsageError("d_model, n_layers and mu follow the rate when aspect ratios are held; leave them free")
     found = _arms_of(_Backbone(N, frame, fixed, active=rate * N), (rate,), top_ks)
-    return [replace(arm, label=f"r{rate:g} {arm.label}") if isinstance(arm, Arm) else arm for arm in found]
+    return [replace(arm, label=f"r{rate:g} {arm.label}") if isinstance(arm, PlannedArm) else arm for arm in found]
 
 
-def _arms_of(backbone: "_Backbone", rates: tuple[float, ...], top_ks: tuple[int, ...]) -> list[Arm | Refused]:
+def _arms_of(backbone: "_Backbone", rates: tuple[float, ...], top_ks: tuple[int, ...]) -> list[PlannedArm | Refusal]:
     if top_ks and min(top_ks) > (most := backbone.most_top_k(backbone.align)):  # else the others can be planned
         limit = f"even experts of width {backbone.align} are too few on this backbone, so K is at most {most}"
         raise UsageError(f"top-k {min(top_ks)} is above n_experts: {limit}")
@@ -121,9 +121,9 @@ def _arms_of(backbone: "_Backbone", rates: tuple[float, ...], top_ks: tuple[int,
     return _best(([backbone.arm_of_rate(rate, d_expert) for rate in rates] for d_expert in widths), reachable)
 
 
-def _best(found: Iterable[list[Arm | Refused]], most: int) -> list[Arm | Refused]:
+def _best(found: Iterable[list[PlannedArm | Refusal]], most: int) -> list[PlannedArm | Refusal]:
     """Return the first of several lists of arms in which most are matched; `most` are all that can be."""
-    best: list[Arm | Refused] = []
+    best: list[PlannedArm | Refusal] = []
     for arms in found:
         if not best or _matched(arms) > _matched(best):
             best = arms
@@ -219,29 +219,29 @@ class _Backbone:
             return min(max(d_ff, low), high)
         return d_ff
 
-    def arm_of_top_k(self, top_k: int, d_expert: int, rate: float | None) -> Arm | Refused:
+    def arm_of_top_k(self, top_k: int, d_expert: int, rate: float | None) -> PlannedArm | Refusal:
         """Return the arm with K routed experts of width `d_expert`."""
         units = round(self.width / d_expert)
         n_experts = units - self.shared_units(top_k)
         if n_experts < top_k:
             holds = f"an FFN width of {self.width:.0f} holds {units} experts of {d_expert}"
             limit = f"{holds}, so K is at most {self.most_top_k(d_expert)}"
-            return Refused(cell=f"K{top_k}" if rate is None else f"r_a {rate:g}", reason=limit)
+            return Refusal(cell=f"K{top_k}" if rate is None else f"r_a {rate:g}", reason=limit)
         d_ff = self.d_ff_for(units, d_expert)
         shape = self.shape(d_ff, n_experts=n_experts, top_k=top_k, d_expert=d_expert)
-        arm = Arm(label=f"K{top_k}", shape=shape, r_a_target=rate)
+        arm = PlannedArm(label=f"K{top_k}", shape=shape, r_a_target=rate)
         return self._check(arm) or arm
 
     def most_top_k(self, d_expert: int) -> int:
         """Return the largest K that leaves as many routed experts as it takes, beside the shared one."""
         return math.floor(round(self.width / d_expert) / (1 + self.shared_per_k))
 
-    def _check(self, arm: Arm) -> Refused | None:
+    def _check(self, arm: PlannedArm) -> Refusal | None:
         return (
             check_size(arm, arm.shape.N, self.N) or check_rate(arm, lambda: self.floor) or check_ratios(arm, self.fixed)
         )
 
-    def arm_of_rate(self, rate: float, d_expert: int) -> Arm | Refused:
+    def arm_of_rate(self, rate: float, d_expert: int) -> PlannedArm | Refusal:
         """Return the arm of this rate: N - N_a = (n_experts - K) experts, and the shared one grows with K."""
         units = round(self.width / d_expert)
         inactive = (1 - rate) * self.N / (d_expert * self.per_width)
@@ -250,11 +250,11 @@ class _Backbone:
         steps = (0,) if float(self.shared_per_k).is_integer() else (0, 1, -1, 2, -2, 3, -3)
         return first_arm(self.arm_of_top_k(max(1, top_k + step), d_expert, rate) for step in steps)
 
-    def arm_of_pair(self, rate: float, top_k: int) -> Arm | Refused:
+    def arm_of_pair(self, rate: float, top_k: int) -> PlannedArm | Refusal:
         """Return the arm with this rate and K, where d_expert and n_experts follow together."""
         cell, active = f"r_a {rate:g}, K{top_k}", self.width - (1 - rate) * self.N / self.per_width
         if active <= 0:
-            return Refused(
+            return Refusal(
                 cell=cell, reason=f"r_a {rate:g} is below the floor {self.floor:.3g}: attention is always active"
             )
         wanted = active / (top_k + self.shared_units(top_k))
@@ -265,11 +265,11 @@ class _Backbone:
         }
         near = sorted((width for width in left if left[width] <= limit), key=lambda width: abs(width - wanted))
         found = [self.arm_of_top_k(top_k, width, rate) for width in near]
-        arms = [arm for arm in found if isinstance(arm, Arm)]
-        refusals = [arm for arm in found if isinstance(arm, Refused)]
+        arms = [arm for arm in found if isinstance(arm, PlannedArm)]
+        refusals = [arm for arm in found if isinstance(arm, Refusal)]
         if not found:
             reason = f"whole experts of about {wanted:.0f} move mu by {min(left.values()):.1%}; {limit:.1%} is accepted"
-            return Refused(cell=cell, reason=f"{reason}, so change K, align or the backbone")
+            return Refusal(cell=cell, reason=f"{reason}, so change K, align or the backbone")
         if not arms:
             return replace(refusals[0], cell=cell)
         bent = {arm: abs(math.log(arm.shape.d_ff / self.usual_d_ff)) * BEND for arm in arms}
@@ -294,5 +294,5 @@ def solve(measure: Callable[[int], float], target: float, align: int) -> int:
     return nearest(align + (target - low) / slope, align) if slope else 0
 
 
-def _matched(arms: list[Arm | Refused]) -> int:
-    return sum(isinstance(arm, Arm) for arm in arms)
+def _matched(arms: list[PlannedArm | Refusal]) -> int:
+    return sum(isinstance(arm, PlannedArm) for arm in arms)

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from jobs.record import RunRecord, flatten, read_records, runs_csv
-from planners.matching.tolerance import Refused
+from planners.matching.arm import Refusal
 from planners.question import Question
 from planners.records.errors import UsageError
 from planners.records.files import read_jsonl
@@ -109,7 +109,7 @@ class Evidence:
     """The folder as it was given, where that is relative; null where it is a path of this machine."""
     question: Question
     """What was asked."""
-    refused: tuple[Refused, ...]
+    refused: tuple[Refusal, ...]
     """Cells that could not be planned."""
     notes: tuple[str, ...]
     """What the plan says of itself."""

@@ -33,8 +33,8 @@ STYLES = {
     "zeta": [40.0, 120.0],
 }
 LIMITS = re.compile(
-    r"accepted|floor|at most|tolerance|steps of|no room|no MoE layer|off by more|unique ones|dense arm|same run"
-    r"|no multiple|follow the rate"
+    r"accepted|floor|at most|tolerance|steps of|no room|no MoE layer|differs by more|unique ones|dense arm|same run"
+    r"|multiple|follow the rate"
 )
 
 
@@ -44,28 +44,28 @@ def log_uniform(low: float, high: float) -> st.SearchStrategy[float]:
 
 @st.composite
 def questions(draw: st.DrawFn) -> Question:
-    equal_params = draw(st.sampled_from(["N=C", "N=D", "C=D", "N=C=U"]))
+    match = draw(st.sampled_from(["N=C", "N=D", "C=D", "N=C=U"]))
     N = draw(log_uniform(2e5, 2e10))
     D = [N * draw(log_uniform(0.1, 100)) for _ in range(draw(st.integers(1, 2)))]
     rates = draw(st.lists(log_uniform(0.02, 0.95), min_size=1, max_size=4, unique=True))
     names = draw(st.lists(st.sampled_from(sorted(STYLES)), max_size=3, unique=True))
     values = {name: st.lists(st.sampled_from(STYLES[name]), min_size=1, max_size=2, unique=True) for name in names}
     amounts: dict = {
-        "total_params": N if "N" in equal_params else None,
-        "budgets": tuple(dict.fromkeys(6 * N * d for d in D)) if "C" in equal_params else (),
-        "tokens": tuple(dict.fromkeys(D)) if "D" in equal_params else (),
+        "total_params": N if "N" in match else None,
+        "budgets": tuple(dict.fromkeys(6 * N * d for d in D)) if "C" in match else (),
+        "tokens": tuple(dict.fromkeys(D)) if "D" in match else (),
     }
-    if equal_params == "C=D":
+    if match == "C=D":
         amounts = {"budgets": (6 * N * D[0],), "tokens": (D[0],)}
     return Question(
         study="any",
-        match=equal_params,
-        hold=draw(st.sampled_from(["backbone", "aspect"])) if equal_params != "C=D" else "backbone",
+        match=match,
+        hold=draw(st.sampled_from(["backbone", "aspect"])) if match != "C=D" else "backbone",
         activations=(1.0, *rates),
         top_ks=draw(st.sampled_from([(), (), (1, 4)])),
         seeds=tuple(range(draw(st.integers(1, 2)))),
         unique_tokens=draw(
-            st.sampled_from(["fresh", "strict"] if "U" in equal_params else ["fresh", "strict", "loose", 10**6])
+            st.sampled_from(["fresh", "strict"] if "U" in match else ["fresh", "strict", "loose", 10**6])
         ),
         seq_len=draw(st.sampled_from([64, 1024])),
         vocab_size=draw(st.sampled_from([256, 50_000])),

@@ -4,9 +4,10 @@ from hypothesis import strategies as st
 
 from planners import Shape
 from planners.architecture.flops import flops_per_token
+from planners.matching.arm import PlannedArm, Refusal
 from planners.matching.equal_flops import match_dense_flops, match_moe_flops
 from planners.matching.frame import Frame, Geometry
-from planners.matching.tolerance import R_A_TOLERANCE, Arm, Refused, n_tolerance
+from planners.matching.tolerance import R_A_TOLERANCE, n_tolerance
 
 FRAME, FREE = Frame(vocab_size=1000), Geometry()
 
@@ -24,7 +25,7 @@ def moe(M: float, rates: tuple[float, ...], fixed: Geometry = FREE, top_ks: tupl
 def test_arms_cost_the_same_and_N_follows(M: float, rates: list[float]) -> None:
     found = [match_dense_flops(M, FRAME, Geometry(), cost), *moe(M, tuple(rates))]
     assert len(found) == 1 + len(rates)
-    arms = [arm for arm in found if isinstance(arm, Arm)]
+    arms = [arm for arm in found if isinstance(arm, PlannedArm)]
     for arm in arms:
         assert abs(cost(arm.shape) / M - 1) <= n_tolerance(M / 6)
         assert arm.r_a_target is not None
@@ -32,13 +33,13 @@ def test_arms_cost_the_same_and_N_follows(M: float, rates: list[float]) -> None:
     held = {(a.shape.d_model, a.shape.n_layers, a.shape.top_k, a.shape.d_expert) for a in arms if not a.shape.is_dense}
     assert len(held) <= 1
     for arm in found:
-        if isinstance(arm, Refused):
+        if isinstance(arm, Refusal):
             assert "accepted" in arm.reason or "floor" in arm.reason
 
 
 def test_at_a_usual_size_all_rates_can_be_had() -> None:
     arms = moe(1e9, (0.5, 0.2, 0.1, 0.05))
-    assert all(isinstance(arm, Arm) for arm in arms)
+    assert all(isinstance(arm, PlannedArm) for arm in arms)
     sizes = [arm.shape.N for arm in arms]
     assert sizes == sorted(sizes)
     assert sizes[-1] / sizes[0] == pytest.approx(10, rel=0.1)
@@ -46,7 +47,7 @@ def test_at_a_usual_size_all_rates_can_be_had() -> None:
 
 def test_a_rate_below_the_router_names_the_floor() -> None:
     (refused,) = moe(1e7, (1e-4,), Geometry(d_expert=8))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Refusal)
     assert "floor" in refused.reason
 
 
