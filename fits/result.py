@@ -151,6 +151,9 @@ class Crossing:
     """converged; edge: MoE is still lower at that end of the range; not_identified: it is nowhere surely lower."""
     reason: str
     """One sentence."""
+    kind: str | None = None
+    """crossing; below: the MoE curve is still lower at that end; above: it is higher at all sampled values; undecided:
+    its lowest point may equal the dense loss. Null in fits of older versions."""
 
     def __post_init__(self) -> None:
         _known(self.status)

@@ -218,8 +218,7 @@ def _foretold(name: str, fitted: _Fitted | None, out: RunTable, curves: bool) ->
 def _fit_surface(name: str, table: RunTable) -> _Fitted | None:
     law = LAWS[name]
     assert isinstance(law, Law)
-    columns = {column: table.law_column(column) for column in law.columns}
-    problem = Problem(law=law, columns=columns, loss=table.numbers("loss"), delta=math.inf)
+    problem = Problem(law=law, columns=law.read(table), loss=table.numbers("loss"), delta=math.inf)
     p, n = len(law.parameters), len(table)
     if n <= p:
         return None
@@ -230,7 +229,7 @@ def _fit_surface(name: str, table: RunTable) -> _Fitted | None:
     variance = float(residuals @ residuals) / (n - p)
 
     def predict(other: RunTable) -> tuple[Floats, Floats]:
-        logs = {column: np.log(other.law_column(column)) for column in law.columns}
+        logs = {column: np.log(values) for column, values in law.read(other).items()}
         lever = law.jacobian(found.theta, logs)[:, free]
         spread = 1 + np.einsum("ij,jk,ik->i", lever, inverse, lever)
         return law.log_loss(found.theta, logs), np.sqrt(variance * spread)

@@ -1,7 +1,7 @@
-"""Where the MoE curve rises to the loss of a dense arm of the same table: from which rate to which MoE beats dense.
+"""The rates at which the MoE curve crosses the loss of a dense arm: between them MoE has the lower loss.
 
-The dense runs are fitted together with the curve, with a level of their own and the same blocks and noise, so the
-interval counts their noise too.
+The dense runs are fitted together with the curve. Each dense arm has its own level, and shares the blocks and the noise
+of the curve, so the interval of a crossing includes the noise of the dense runs.
 """
 
 import math
@@ -32,17 +32,17 @@ def crossings(table: RunTable, law: Curve, references: ReferenceCurves, of: str)
     found: list[Crossing] = []
     for dense in dict.fromkeys(labels[~on].tolist()):
         basis, blocks = law.basis(x[on]), np.hstack([_levels(labels, on, dense), seeds])
-        if _excess(basis, x, loss, blocks, on) is None:  # the seeds cannot be told from the curve
+        if _excess(basis, x, loss, blocks, on) is None:  # the runs cannot separate the seeds from the curve
             blocks = blocks[:, : blocks.shape[1] - seeds.shape[1]]
         own = _excess(basis, x, loss, blocks, on)
-        wider = [_excess(line.basis, x, loss, blocks, on) for line in references.lines]
+        wider = [_excess(each.basis, x, loss, blocks, on) for each in references.lines]
         if own is not None:
-            found += [_crossing(own, [line for line in wider if line is not None], dense, side) for side in SIDES]
+            found += [_crossing(own, [each for each in wider if each is not None], dense, side) for side in SIDES]
     return tuple(found)
 
 
 def _labels(table: RunTable, on: NDArray[np.bool_]) -> NDArray[np.str_]:
-    """Return the name of each run's arm, shape (n,); dense runs without one are told apart by N and C."""
+    """Return the name of each run's arm, shape (n,); dense runs without a name are told apart by N and C."""
     if table.has("arm"):
         return np.array(table.frame["arm"].astype(str).to_list(), dtype=str)
     parts = [[f"{name} {value:.3g}" for value in table.numbers(name)] for name in ("N", "C") if table.has(name)]
@@ -51,40 +51,42 @@ def _labels(table: RunTable, on: NDArray[np.bool_]) -> NDArray[np.str_]:
 
 
 def _levels(labels: NDArray[np.str_], on: NDArray[np.bool_], dense: str) -> Floats:
-    """Return a constant, which is the level of `dense`, and what the other dense arms add to it, shape (n, arms)."""
+    """Return the level of `dense` (a constant) and the difference of each other dense arm to it, shape (n, arms)."""
     others = [name for name in dict.fromkeys(labels[~on].tolist()) if name != dense]
     columns = [np.ones(len(labels)), *((labels == name) & ~on for name in others)]
     return np.column_stack(columns).astype(float)
 
 
 def _excess(basis: Basis, x: Floats, loss: Floats, blocks: Floats, on: NDArray[np.bool_]) -> FittedCurve | None:
-    """Return the curve of the MoE loss less that of the dense arm; None where the runs leave nothing to judge it by."""
-    line = fit_basis(basis, x, loss, blocks, on)
-    return line if line is not None and line.dof >= 1 else None
+    """Return the MoE loss less the loss of the dense arm as a curve; None without degrees of freedom for an error."""
+    curve = fit_basis(basis, x, loss, blocks, on)
+    return curve if curve is not None and curve.dof >= 1 else None
 
 
 def _crossing(own: FittedCurve, wider: list[FittedCurve], dense: str, side: str) -> Crossing:
     end = own.low if side == "low" else own.high
     blank = Crossing(dense=dense, side=side, value=None, lo=None, hi=None, status="not_identified", reason="")
     if own.height(np.array([own.lowest]))[0] >= 0:
-        return replace(blank, reason=f"the curve is nowhere below the loss of {dense}")
-    if not wider or any(_undecided(line) for line in wider):
-        return replace(blank, reason=f"the curve's lowest point cannot be told from the loss of {dense}; add seeds")
-    way = widened(_crossing_of(own, end).point, [_crossing_of(line, end) for line in wider], end)
+        return replace(blank, kind="above", reason=f"the curve is above the loss of {dense} at all sampled values")
+    if not wider or any(_undecided(each) for each in wider):
+        reason = f"the lowest point of the curve may equal the loss of {dense}; add seeds"
+        return replace(blank, kind="undecided", reason=reason)
+    way = widened(_crosses(own, end).point, [_crosses(each, end) for each in wider], end)
     bounds = [None if place == end else math.exp(place) for place in (way.surely, way.first)]
     lo, hi = bounds if side == "low" else bounds[::-1]
     if way.point == end:
         reason = f"the curve is still below the loss of {dense} at the {side} end of the sampled range"
-        return replace(blank, lo=lo, hi=hi, status="edge", reason=reason)
+        return replace(blank, lo=lo, hi=hi, status="edge", kind="below", reason=reason)
     reason = f"the curve is below the loss of {dense} {'from here on' if side == 'low' else 'up to here'}"
-    return replace(blank, value=math.exp(way.point), lo=lo, hi=hi, status="converged", reason=reason)
+    found = replace(blank, lo=lo, hi=hi, status="converged", kind="crossing", reason=reason)
+    return replace(found, value=math.exp(way.point))
 
 
-def _crossing_of(line: FittedCurve, end: float) -> ThresholdCrossing:
-    return threshold_crossing(line.at, 0.0, line.lowest, end, line.t)
+def _crosses(curve: FittedCurve, end: float) -> ThresholdCrossing:
+    return threshold_crossing(curve.at, 0.0, curve.lowest, end, curve.t)
 
 
-def _undecided(line: FittedCurve) -> bool:
-    """Whether the lowest point of the curve is not told from the dense loss."""
-    depth, error = (float(each[0]) for each in line.at(np.array([line.lowest])))
-    return depth + line.t * error >= 0
+def _undecided(curve: FittedCurve) -> bool:
+    """Whether the lowest point of the curve is not significantly below the dense loss."""
+    depth, error = (float(each[0]) for each in curve.at(np.array([curve.lowest])))
+    return depth + curve.t * error >= 0

@@ -1,76 +1,75 @@
-"""Does the curve pass through what was measured, and is there anything to be on a curve?
+"""Tests of a curve's shape: does it pass through the means, and do the losses depend on x at all?
 
-Runs of one rate tell the noise apart from the shape: with several seeds, a curve that misses the means by more than the
-noise has a minimum that means nothing, however narrow its interval (N. R. Draper and H. Smith, Applied Regression
-Analysis, on pure error and lack of fit). Without repeats a curve can still be held against one with a further power.
+Runs at the same rate measure the noise without any curve. With several seeds this gives a test of lack of fit: if a
+curve misses the means by more than the noise, its minimum means nothing, however narrow its interval (N. R. Draper and
+H. Smith, Applied Regression Analysis, on pure error and lack of fit). Without repeats, a curve can still be compared
+with the next larger basis.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fits.curve.least_squares import CurveData, FittedCurve
-from fits.laws.curve_basis import Powers
 from fits.result import LackOfFit
 from fits.runs.table import Floats
 
 DOUBTED = 0.05
-"""Probability below which the misses of a curve are told from noise: a wider curve is asked as well."""
+"""p of lack of fit below which a wider curve is fitted as well."""
 REJECTED = 0.005
-"""Probability below which the curve says nothing of the optimum. Between the two, a right curve may have met its one
-bad study in twenty, and what a wider one then says alone was selected by its wiggles (it covers 40 %): both are kept.
-"""
+"""p of lack of fit below which a curve says nothing about the optimum. Between the two, one correct curve in twenty is
+doubted. A wider curve alone would then be selected because it follows the noise (it covers 40 %), so both are kept."""
 
 
-def lack_of_fit(sample: CurveData, line: FittedCurve) -> LackOfFit | None:
-    """Compare a curve with a mean for each rate; None where no runs share a rate, or no shape is left to test."""
-    codes = np.unique(np.round(sample.x, 6), return_inverse=True)[1].reshape(-1)
-    error, left = _unexplained(_within(codes, sample.blocks), _within(codes, sample.loss[:, None])[:, 0])
-    error_dof = left - sample.rates
-    shape_dof = line.dof - error_dof
-    if shape_dof < 1e-6 or error_dof < 1 or error <= sample.rounding:
+def lack_of_fit(data: CurveData, curve: FittedCurve) -> LackOfFit | None:
+    """Compare a curve with one mean for each rate; None if no runs share a rate, or no degrees of freedom are left."""
+    codes = np.unique(np.round(data.x, 6), return_inverse=True)[1].reshape(-1)
+    error, left = _unexplained(_within(codes, data.blocks), _within(codes, data.loss[:, None])[:, 0])
+    error_dof = left - data.rates
+    shape_dof = curve.dof - error_dof
+    if shape_dof < 1e-6 or error_dof < 1 or error <= data.rounding:
         return None
-    F = max(0.0, line.residual - error) / shape_dof / (error / error_dof)
+    F = max(0.0, curve.residual - error) / shape_dof / (error / error_dof)
     return LackOfFit(F=F, shape_dof=max(1, round(shape_dof)), error_dof=error_dof, p=tail(F, shape_dof, error_dof))
 
 
-def next_power(sample: CurveData, line: FittedCurve, wider: FittedCurve) -> float | None:
-    """Return the probability of so large a gain by `wider`, which nests `line`; None without noise to judge by."""
-    if wider.dof < 1 or wider.residual <= sample.rounding:
+def nested_p(data: CurveData, curve: FittedCurve, wider: FittedCurve) -> float | None:
+    """Return p of the F test of `curve` against `wider`, which contains it; None without noise to test against."""
+    if wider.dof < 1 or wider.residual <= data.rounding:
         return None
-    gained = max(0.0, line.residual - wider.residual) / (line.dof - wider.dof)
-    return tail(gained / wider.variance, line.dof - wider.dof, wider.dof)
+    gained = max(0.0, curve.residual - wider.residual) / (curve.dof - wider.dof)
+    return tail(gained / wider.variance, curve.dof - wider.dof, wider.dof)
 
 
-def no_effect(sample: CurveData, line: FittedCurve) -> float:
-    """Return the probability of so large an effect of x where there is none: F test of the curve against a constant."""
-    constant = np.hstack([np.ones((len(sample.loss), 1)), sample.blocks])
-    flat, dof = _unexplained(constant, sample.loss)
-    if line.residual <= sample.rounding:
-        return 0.0 if flat > 100 * sample.rounding else 1.0
-    return tail((flat - line.residual) / (dof - line.dof) / line.variance, dof - line.dof, line.dof)
+def no_effect(data: CurveData, curve: FittedCurve) -> float:
+    """Return p of the F test of the curve against a constant: small if the loss depends on x."""
+    constant = np.hstack([np.ones((len(data.loss), 1)), data.blocks])
+    flat, dof = _unexplained(constant, data.loss)
+    if curve.residual <= data.rounding:
+        return 0.0 if flat > 100 * data.rounding else 1.0
+    return tail((flat - curve.residual) / (dof - curve.dof) / curve.variance, dof - curve.dof, curve.dof)
 
 
-def misfit(sample: CurveData, line: FittedCurve) -> float | None:
-    """Return the probability of misses like these of a right curve; None where nothing tests it.
+def misfit(data: CurveData, curve: FittedCurve) -> float | None:
+    """Return p of a misfit as large as that of the curve if its shape is true; None if nothing tests it.
 
-    A polynomial is held against the means and one with a further power (Bonferroni), a spline against the means.
+    A curve is tested against the means, and against the next wider basis if there is one (Bonferroni for two tests).
     """
-    shape = lack_of_fit(sample, line)
-    wider = sample.line(Powers(line.basis.size + 1)) if isinstance(line.basis, Powers) else None
-    further = next_power(sample, line, wider) if wider is not None else None
-    tests = [p for p in (shape.p if shape else None, further) if p is not None]
+    shape = lack_of_fit(data, curve)
+    wider = data.fit(curve.basis.wider) if curve.basis.wider is not None else None
+    nested = nested_p(data, curve, wider) if wider is not None else None
+    tests = [p for p in (shape.p if shape else None, nested) if p is not None]
     return min(1.0, min(tests) * len(tests)) if tests else None
 
 
 def _within(codes: NDArray[np.intp], columns: Floats) -> Floats:
-    """Return columns, shape (n, k), less the means of their rates: what a mean for each rate leaves of them."""
+    """Return the columns, shape (n, k), less their means at each rate."""
     count = np.bincount(codes)
     means = [np.bincount(codes, weights=column) / count for column in columns.T]
     return np.column_stack([column - mean[codes] for column, mean in zip(columns.T, means, strict=True)] or [columns])
 
 
 def _unexplained(design: Floats, loss: Floats) -> tuple[float, int]:
-    """Return the residual sum of squares of a least-squares fit and the runs less its rank."""
+    """Return the residual sum of squares of a least-squares fit, and the number of runs less its rank."""
     solution, _, rank, _ = np.linalg.lstsq(design, loss, rcond=None)
     return float(np.sum((loss - design @ solution) ** 2)), len(loss) - int(rank)
 

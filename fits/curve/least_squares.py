@@ -1,7 +1,7 @@
-"""A curve fitted by least squares, seeds as blocks: its height, slope and bend at any x, each with a standard error.
+"""A curve fitted by least squares, with seeds as blocks: its value and derivatives at any x, with standard errors.
 
-The arms of one seed share initial state and data order, so a seed moves all of them together. Each seed therefore
-has an intercept of its own (they sum to zero, so the curve is that of the average seed).
+The arms of one seed share initial state and data order, so a seed shifts all of them together. Each seed therefore has
+its own intercept. The intercepts sum to zero, so the curve is that of the average seed.
 """
 
 import math
@@ -16,8 +16,8 @@ from fits.laws.curve_basis import Basis
 from fits.runs.table import Floats
 
 ROUGHNESS = (1e-4, 1e8, 61)
-"""Scan of the variance of a spline's bends over that of the noise: lowest and highest (in units in which 1 halves the
-strongest bend), and steps."""
+"""Scan of the variance ratio of a spline's shrunk coefficients and the noise: lowest and highest ratio (1 halves the
+strongest coefficient), and steps."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,18 +29,18 @@ class FittedCurve:
     coefficients: Floats
     """Their coefficients, shape (k,)."""
     covariance: Floats
-    """Covariance of these, shape (k, k); NaN where nothing is left to judge them by. Of a spline it is Bayesian: it
-    counts what smoothing may have hidden (G. Wahba, J. R. Stat. Soc. B 45 (1983) 133)."""
+    """Covariance of the coefficients, shape (k, k); NaN if no degrees of freedom are left. For a spline it is the
+    Bayesian covariance, which includes the bias of smoothing (G. Wahba, J. R. Stat. Soc. B 45 (1983) 133)."""
     residual: float
     """Sum of squared residuals."""
     variance: float
-    """Estimated variance of the noise; NaN where `dof` is 0."""
+    """Estimated variance of the noise; NaN if no degrees of freedom are left."""
     dof: float
-    """Degrees of freedom of that variance."""
+    """Degrees of freedom of that variance; not a whole number for a spline."""
     blocks: Floats
     """Further columns of the design, shape (n, b); b may be 0."""
     shifts: Floats
-    """What each seed adds, shape (seeds,), sum zero; empty without blocks."""
+    """Intercept of each seed, shape (seeds,), sum zero; empty without blocks."""
     low: float
     """Smallest sampled x."""
     high: float
@@ -58,7 +58,7 @@ class FittedCurve:
 
     @cached_property
     def lowest(self) -> float:
-        """The x in the sampled range at which the curve is lowest; exactly an end where it is lowest there."""
+        """The x of the lowest point in the sampled range; exactly `low` or `high` if it is at an end."""
         scan = np.linspace(self.low, self.high, 257)
         at = int(np.argmin(self.height(scan)))
         left, right = scan[max(at - 1, 0)], scan[min(at + 1, len(scan) - 1)]
@@ -68,16 +68,17 @@ class FittedCurve:
         slope, bend = (float(self.height(np.array([turning]), order)[0]) for order in (1, 2))
         if turning == self.low or bend <= 0:
             return turning
+        # the scan ends within 2e-10 of the way; one Newton step reaches the precision of the arithmetic
         return float(np.clip(turning - slope / bend, self.low, self.high))
 
     @cached_property
     def interval(self) -> tuple[float, float]:
-        """Return the x in the sampled range that the 95 % t test does not exclude as the place of the minimum.
+        """Return the 95 % interval of the minimum: the sampled x at which a t test does not exclude a minimum.
 
-        Inside, a minimum has slope zero; at an end the slope may also lead out of the range; and at none is the curve
-        higher than at its lowest point by more than t standard errors. The hull of what passes is returned: where it
-        reaches an end of the range, minima beyond are not excluded. For a parabola this is Fieller's set within it
-        (E. C. Fieller, J. R. Stat. Soc. B 16 (1954) 175).
+        Inside the range, the derivative must not differ from zero. At an end, it may also point out of the range. In
+        both cases the curve must not be higher there than at its lowest point by more than t standard errors. The hull
+        of these x is returned; an end of the interval at an end of the range does not exclude minima beyond it. For a
+        parabola this is Fieller's set within the range (E. C. Fieller, J. R. Stat. Soc. B 16 (1954) 175).
         """
         floor, t = self.lowest, self.t
 
@@ -88,52 +89,53 @@ class FittedCurve:
             level = ~(falls & (x < self.high)) & ~(climbs & (x > self.low))
             return np.asarray(level & (rise <= t * rise_error))
 
+        # searched from the ends inwards, so that the hull is found even if the accepted set has gaps
         ends = [first(accepted, end, floor) for end in (self.low, self.high)]
         lo, hi = (floor if math.isnan(end) else end for end in ends)
         return lo, hi
 
     @cached_property
     def level(self) -> tuple[float, float, float]:
-        """Return the loss at the minimum, and the ends of its 95 % interval, for seeds like these.
+        """Return the loss at the minimum, and its 95 % interval for other seeds of the same training.
 
-        Where seeds are blocks, other seeds would shift the curve anew: the variance of their mean shift is estimated
-        from the shifts and added to that of the curve.
+        With seeds as blocks, other seeds would shift the curve. The variance of the mean shift is estimated from the
+        fitted shifts and added to the variance of the curve.
         """
         value, error = (float(each[0]) for each in self.at(np.array([self.lowest])))
         half, seeds = self.t * error, len(self.shifts)
         if seeds > 1:
             between = float(np.var(self.shifts, ddof=1)) / seeds
-            within = max(error**2 - self.variance / len(self.blocks), 0.0)  # the mean's noise is in `between` already
+            within = max(error**2 - self.variance / len(self.blocks), 0.0)  # `between` already holds the mean's noise
             half = half_width((between, seeds - 1), (within, self.dof))
         return value, value - half, value + half
 
     @cached_property
     def bends_upwards(self) -> bool:
-        """Whether the slope rises over the sampled range by more than rounding can make it."""
+        """Whether the derivative rises from one end of the range to the other by more than rounding error."""
         slopes, heights = self.at(np.array([self.low, self.high]), 1)[0], self.at(np.array([self.low]))[0]
         return bool(np.diff(slopes)[0] > 2e-13 * float(np.abs(heights).max()) / (self.high - self.low))
 
     def height(self, x: Floats, derivative: int = 0) -> Floats:
-        """Return the height (or slope, or bend) at x, shape (m,)."""
+        """Return the value, or a derivative, at x, shape (m,)."""
         return np.asarray(self.basis.columns(x, derivative) @ self.coefficients)
 
     def at(self, x: Floats, derivative: int = 0) -> tuple[Floats, Floats]:
-        """Return the height (or slope, or bend) at x of shape (m,) and its standard error."""
-        return self.apply(self.basis.columns(x, derivative))
+        """Return the value, or a derivative, at x, shape (m,), and its standard error."""
+        return self.combine(self.basis.columns(x, derivative))
 
     def above(self, x: Floats, floor: float) -> tuple[Floats, Floats]:
-        """Return the height at x over that at `floor`, and the standard error of the difference."""
-        return self.apply(self.basis.columns(x) - self.basis.columns(np.array([floor])))
+        """Return the value at x less the value at `floor`, and the standard error of the difference."""
+        return self.combine(self.basis.columns(x) - self.basis.columns(np.array([floor])))
 
-    def apply(self, columns: Floats) -> tuple[Floats, Floats]:
-        """Return linear combinations of the coefficients, rows of shape (m, k), and their standard errors."""
-        variance = np.sum((columns @ self.covariance) * columns, axis=1)
-        return columns @ self.coefficients, np.sqrt(np.maximum(variance, 0.0))
+    def combine(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Return linear combinations of the coefficients, one for each row of `weights` (m, k), and standard errors."""
+        variance = np.sum((weights @ self.covariance) * weights, axis=1)
+        return weights @ self.coefficients, np.sqrt(np.maximum(variance, 0.0))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CurveData:
-    """Runs that curves are fitted to; each curve is fitted once."""
+    """Runs that curves are fitted to; each basis is fitted once."""
 
     x: Floats
     """ln r_a (or ln K, ln G), shape (n,)."""
@@ -141,22 +143,22 @@ class CurveData:
     """Losses, nats per token, shape (n,)."""
     blocks: Floats
     """Columns of the seeds' intercepts, shape (n, b); b may be 0."""
-    _lines: dict[Basis, FittedCurve | None] = field(default_factory=dict)
+    _fitted: dict[Basis, FittedCurve | None] = field(default_factory=dict)
 
-    def line(self, basis: Basis) -> FittedCurve | None:
-        """Return the curve; None where the runs do not determine it."""
-        if basis not in self._lines:
-            self._lines[basis] = fit_basis(basis, self.x, self.loss, self.blocks)
-        return self._lines[basis]
+    def fit(self, basis: Basis) -> FittedCurve | None:
+        """Return the fitted curve; None if the runs do not determine it."""
+        if basis not in self._fitted:
+            self._fitted[basis] = fit_basis(basis, self.x, self.loss, self.blocks)
+        return self._fitted[basis]
 
     @cached_property
     def rates(self) -> int:
-        """Distinct x."""
+        """Number of distinct x."""
         return int(np.unique(np.round(self.x, 6)).size)
 
     @cached_property
     def rounding(self) -> float:
-        """Sum of squares that rounding alone can leave."""
+        """Sum of squares that rounding error alone can leave."""
         return 1e-24 * float(np.sum(self.loss**2))
 
     @cached_property
@@ -170,11 +172,11 @@ class CurveData:
 def fit_basis(
     basis: Basis, x: Floats, loss: Floats, blocks: Floats, on: NDArray[np.bool_] | None = None
 ) -> FittedCurve | None:
-    """Fit the basis and the block columns to `loss`, shape (n,); None where the runs do not determine them.
+    """Fit the basis and the block columns to `loss`, shape (n,); return None if the runs do not determine them.
 
-    Runs outside of `on`, shape (n,), are not on the curve, and only the block columns describe them. A basis without
-    shrunk functions is fitted by QR after scaling the columns; a spline's smoothing is chosen by restricted maximum
-    likelihood (REML).
+    `on`, shape (n,), selects the runs that lie on the curve; the block columns alone describe the others. A basis
+    without shrunk functions is fitted by QR with scaled columns. The amount of smoothing of a spline is estimated by
+    restricted maximum likelihood (REML).
     """
     columns = basis.columns(x) if on is None else basis.columns(x) * on[:, None]
     design = np.hstack([columns[:, : basis.free], blocks])
@@ -185,6 +187,7 @@ def fit_basis(
     ratio = _roughness(design, shrunk, loss) if shrunk.shape[1] else 0.0
     if shrunk.shape[1] and n == p:
         return None
+    # ridge regression as ordinary least squares: one further row for each shrunk coefficient, with target zero
     ridge = np.hstack([np.zeros((shrunk.shape[1], p)), np.eye(shrunk.shape[1])])
     rows = np.vstack([np.hstack([design, math.sqrt(ratio) * shrunk]), ridge])
     target = np.concatenate([loss, np.zeros(len(ridge))])
@@ -193,9 +196,9 @@ def fit_basis(
     inverse = np.linalg.inv(r) / scale[:, None]
     solution = inverse @ (q.T @ target)
     penalised = float(np.sum((target - rows @ solution) ** 2))
-    dof = n - p - float(np.sum(q[:n, p:] ** 2))  # trace of the smoother beyond its free part
+    dof = n - p - float(np.sum(q[:n, p:] ** 2))  # less the trace of the smoother beyond its free part
     variance = penalised / (n - p) if n > p else math.nan
-    keep = np.r_[0 : basis.free, p : rows.shape[1]]
+    keep = np.r_[0 : basis.free, p : rows.shape[1]]  # the coefficients of the curve, without those of the blocks
     size = np.concatenate([np.ones(basis.free), np.full(shrunk.shape[1], math.sqrt(ratio))])
     covariance = variance * (inverse @ inverse.T)[np.ix_(keep, keep)] * np.outer(size, size)
     fitted = rows[:n] @ solution
@@ -217,8 +220,8 @@ def fit_basis(
 def _roughness(design: Floats, shrunk: Floats, loss: Floats) -> float:
     """Return the REML estimate of the variance of the shrunk coefficients over that of the noise; it may be 0.
 
-    In the space that the free columns leave, the likelihood is that of independent normals with variances 1 + ratio
-    s^2, s the singular values of what is left of the shrunk columns, and 1 in all further directions.
+    In the space orthogonal to the free columns, the likelihood is that of independent normal variables. Their variances
+    are 1 + ratio s^2 along the singular vectors of the shrunk columns (s the singular values), and 1 elsewhere.
     """
     n, p = design.shape
     q = np.linalg.qr(design)[0]
@@ -238,7 +241,7 @@ def _roughness(design: Floats, shrunk: Floats, loss: Floats) -> float:
     scan = np.concatenate([[0.0], np.geomspace(lo, hi, steps) / power.max()])
     if np.argmin(deviance(scan)) == 0:
         return 0.0
-    for _ in range(5):  # each pass narrows the bracket of the lowest point to a twentieth
+    for _ in range(5):  # each pass narrows the bracket of the minimum to a twentieth
         best = int(np.argmin(deviance(scan)))
         ends = scan[max(best - 1, 0)] or scan[1], scan[min(best + 1, len(scan) - 1)]
         scan = np.geomspace(*ends, 41)

@@ -1,8 +1,9 @@
-"""Where a fitted curve is lowest, with everything that can go wrong said.
+"""The optimum of a fitted curve: its minimum, a 95 % interval, and the region within the margin.
 
-The estimate is the law's. The interval is that of reference curves (`fits.curve.reference_curves`), wider than most
-laws, and is widened to hold the estimate. It assumes the shape of that reference: where the law is the reference, its
-own. A number is given only where the references bound it from at least one side within the sampled range.
+The estimate is the minimum of the law's own curve. The interval comes from reference curves
+(`fits.curve.reference_curves`), which are more flexible than most laws, and is extended to contain the estimate. A
+number is given only if the reference curves bound it on at least one side within the sampled range; in every other case
+the status and the reason say what is missing.
 """
 
 import math
@@ -21,27 +22,26 @@ from fits.runs.table import Floats
 Pair = tuple[float, float]
 Heights = Callable[[Floats], tuple[Floats, Floats]]
 
+NO_EFFECT = 0.05
+"""p of the test of no effect above which no optimum is reported."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OptimumInputs:
-    """What the search for an optimum is given beside the law's curve."""
+    """What determines the optimum of a curve, apart from the curve."""
 
     references: ReferenceCurves
-    """The curves that the interval rests on."""
+    """Reference curves for the interval."""
     measured: float
-    """The x whose measured mean loss is lowest."""
+    """The x with the lowest measured mean loss."""
     rejected: str | None
-    """Why the law's curve says nothing of an optimum; null where it may."""
+    """Why the curve says nothing about an optimum; null if it does."""
     flat: float
-    """Probability of so large an effect of x where there is none."""
+    """p of the test that the loss does not depend on x."""
     margin: float | None
     """Loss that counts as no difference, nats per token."""
     of: str = "r_a"
     """The column whose logarithm is x."""
-
-
-FLAT = 0.05
-"""Probability above which no effect of x is shown, so that no optimum is sought."""
 
 
 def unknown_optimum(reason: str, margin: float | None, of: str = "r_a") -> Optimum:
@@ -59,50 +59,54 @@ def unknown_optimum(reason: str, margin: float | None, of: str = "r_a") -> Optim
     )
 
 
-def minimum(line: FittedCurve, setting: OptimumInputs) -> Optimum:
-    """Return where `line` is lowest in the sampled range, with its 95 % interval and the region within the margin."""
-    blank, range_ = unknown_optimum("", setting.margin, setting.of), _range(line, setting.of)
-    turning = line.lowest
-    end = {line.low: "low", line.high: "high"}.get(turning)
-    if not line.bends_upwards:
-        reason = f"the fitted curve does not bend upwards; add {_more(setting.of)} beyond the {end} end, or seeds"
+def minimum(curve: FittedCurve, given: OptimumInputs) -> Optimum:
+    """Return the minimum of `curve` in the sampled range, with its 95 % interval and the region within the margin."""
+    blank, range_ = unknown_optimum("", given.margin, given.of), _range(curve, given.of)
+    turning = curve.lowest
+    end = {curve.low: "low", curve.high: "high"}.get(turning)
+    # The order of these tests matters: each assumes that the ones before it passed. First the shape of the curve
+    # itself, then whether any reference curve is trusted, then what their intervals leave open.
+    if not curve.bends_upwards:
+        way_out = f"add {_more(given.of)} beyond the {end} end, or seeds"
+        reason = f"the fitted curve has no minimum because it does not bend upwards; {way_out}"
         return replace(blank, status="no_minimum", edge=end, reason=reason)
-    if setting.rejected:
-        return replace(blank, edge=end, reason=setting.rejected)
-    if not setting.references.lines:
-        return replace(blank, edge=end, reason=_unjudged(setting))
-    lo, hi = bounds(line, setting.references)
-    blank = replace(blank, basis=" and ".join(setting.references.names))
-    if lo <= line.low and hi >= line.high and not end:
-        reason = f"the fitted minimum near {math.exp(turning):.3g} has no bound within {range_}; add seeds"
+    if given.rejected:
+        return replace(blank, edge=end, reason=given.rejected)
+    if not given.references.lines:
+        return replace(blank, edge=end, reason=_no_reference(given))
+    lo, hi = bounds(curve, given.references)
+    blank = replace(blank, basis=" and ".join(given.references.names))
+    if lo <= curve.low and hi >= curve.high and not end:
+        reason = f"the interval of the fitted minimum near {math.exp(turning):.3g} spans all of {range_}; add seeds"
         return replace(blank, reason=reason)
-    if setting.flat > FLAT:
-        reason = f"the losses differ no more than noise would have them (p = {setting.flat:.2g}); add seeds"
+    if given.flat > NO_EFFECT:
+        reason = f"the losses do not differ by more than the noise (p = {given.flat:.2g}); add seeds"
         return replace(blank, edge=end, reason=reason)
     if end:
-        return _beyond(line, end, (lo, hi), setting, blank)
-    return _inside(line, turning, (lo, hi), setting, blank)
+        return _at_end(curve, end, (lo, hi), given, blank)
+    return _inside(curve, turning, (lo, hi), given, blank)
 
 
-def bounds(line: FittedCurve, references: ReferenceCurves) -> Pair:
-    """Return the hull of the references' intervals and of the law's own minimum."""
+def bounds(curve: FittedCurve, references: ReferenceCurves) -> Pair:
+    """Return the hull of the intervals of the reference curves and of the minimum of the curve itself."""
     pieces = [reference.interval for reference in references.lines]
-    turning = line.lowest
+    turning = curve.lowest
     return min(turning, *(lo for lo, _ in pieces)), max(turning, *(hi for _, hi in pieces))
 
 
-def _beyond(line: FittedCurve, end: str, piece: Pair, setting: OptimumInputs, blank: Optimum) -> Optimum:
-    """Return the optimum of a curve that is lowest at an end of the sampled range: a bound on one side, no number."""
-    lo, hi = piece
-    range_, more = _range(line, setting.of), _more(setting.of)
+def _at_end(curve: FittedCurve, end: str, interval: Pair, given: OptimumInputs, blank: Optimum) -> Optimum:
+    """Return the optimum of a curve that is lowest at an end of the range: a bound on one side, and no estimate."""
+    lo, hi = interval
+    range_, more = _range(curve, given.of), _more(given.of)
     side = "below" if end == "low" else "above"
-    if lo <= line.low and hi >= line.high:
-        reason = f"the fitted minimum lies {side} {range_} and its interval spans them all; add {more} or seeds"
+    if lo <= curve.low and hi >= curve.high:
+        reason = f"the fitted minimum lies {side} {range_}, and its interval spans all of them; add {more} or seeds"
         return replace(blank, edge=end, reason=reason)
-    if not math.isclose(setting.measured, line.low if end == "low" else line.high, abs_tol=1e-5):
+    # A curve may be pulled to an end by runs far from it; the measured means must agree before it is called an edge.
+    if not math.isclose(given.measured, curve.low if end == "low" else curve.high, abs_tol=1e-5):
         reason = (
             f"the fitted loss still falls at the {end} end of {range_}, but the lowest measured mean is at "
-            f"{math.exp(setting.measured):.3g}: curve and means disagree; add seeds, or {more} {side} them"
+            f"{math.exp(given.measured):.3g}: curve and means disagree; add seeds, or {more} {side} them"
         )
         return replace(blank, edge=end, reason=reason)
     return replace(
@@ -115,55 +119,59 @@ def _beyond(line: FittedCurve, end: str, piece: Pair, setting: OptimumInputs, bl
     )
 
 
-def _inside(line: FittedCurve, turning: float, piece: Pair, setting: OptimumInputs, blank: Optimum) -> Optimum:
-    """Return the optimum of a curve that is lowest between the ends."""
-    lo, hi = piece
-    levels = [each.level for each in (line, *setting.references.lines)]
+def _inside(curve: FittedCurve, turning: float, interval: Pair, given: OptimumInputs, blank: Optimum) -> Optimum:
+    """Return the optimum of a curve that is lowest between the ends of the range."""
+    lo, hi = interval
+    levels = [each.level for each in (curve, *given.references.lines)]
     found = replace(
         blank,
         status="converged",
         value=math.exp(turning),
-        lo=math.exp(lo) if lo > line.low else None,
-        hi=math.exp(hi) if hi < line.high else None,
+        lo=math.exp(lo) if lo > curve.low else None,
+        hi=math.exp(hi) if hi < curve.high else None,
         loss=levels[0][0],
+        # the hull of the references' intervals and the estimate, as for the place of the minimum
         loss_lo=min(levels[0][0], *(lo for _, lo, _ in levels[1:])),
         loss_hi=max(levels[0][0], *(hi for *_, hi in levels[1:])),
     )
-    found = replace(found, reason=_open_end(found, line, setting))
-    return found if setting.margin is None else _with_region(found, line, setting.references, setting.margin)
+    found = replace(found, reason=_bounded(found, curve, given))
+    return found if given.margin is None else _with_region(found, curve, given.references, given.margin)
 
 
-def _with_region(found: Optimum, line: FittedCurve, references: ReferenceCurves, margin: float) -> Optimum:
-    """Add {x : L(x) - L* <= margin} of the law, and 95 % intervals of its two ends."""
+def _with_region(found: Optimum, curve: FittedCurve, references: ReferenceCurves, margin: float) -> Optimum:
+    """Add the region {x : L(x) - L* <= margin} of the curve, and 95 % intervals of its two ends."""
 
-    def passing(each: FittedCurve, end: float) -> ThresholdCrossing:
+    def rises(each: FittedCurve, end: float) -> ThresholdCrossing:
         floor = each.lowest
         return threshold_crossing(lambda x: each.above(x, floor), margin, floor, end, each.t)
 
     low, high = (
-        widened(passing(line, end).point, [passing(each, end) for each in references.lines], end)
-        for end in (line.low, line.high)
+        widened(rises(curve, end).point, [rises(each, end) for each in references.lines], end)
+        for end in (curve.low, curve.high)
     )
-    region = _rate(low.point, line.low), _rate(high.point, line.high)
-    low_end = _rate(low.surely, line.low), _rate(low.first, line.low)
-    high_end = _rate(high.first, line.high), _rate(high.surely, line.high)
+    region = _rate(low.point, curve.low), _rate(high.point, curve.high)
+    low_end = _rate(low.surely, curve.low), _rate(low.first, curve.low)
+    high_end = _rate(high.first, curve.high), _rate(high.surely, curve.high)
     return replace(found, region=region, region_ends=(low_end, high_end))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdCrossing:
-    """Where, going from a minimum to an end of the range, a height passes a threshold; the end where it never does."""
+    """Where a height passes a threshold on the way from a minimum to an end of the range; that end if it never does."""
 
     first: float
-    """Where it may first have passed: its 95 % interval reaches the threshold."""
+    """The first x at which the 95 % interval of the height contains the threshold."""
     point: float
-    """Where it passes."""
+    """The x at which the height passes it."""
     surely: float
-    """Where the interval has passed."""
+    """The x at which the whole interval has passed it."""
 
 
 def threshold_crossing(height: Heights, threshold: float, floor: float, end: float, t: float) -> ThresholdCrossing:
-    """Return where `height`, which gives values and standard errors, passes `threshold` on the way from `floor`."""
+    """Return where `height` passes `threshold` on the way from x = `floor` to x = `end`.
+
+    `height` maps x to values and standard errors; the interval at each x is t standard errors wide on each side.
+    """
 
     def passed(errors: float) -> float:
         def holds(x: Floats) -> NDArray[np.bool_]:
@@ -177,7 +185,7 @@ def threshold_crossing(height: Heights, threshold: float, floor: float, end: flo
 
 
 def widened(point: float, references: Sequence[ThresholdCrossing], end: float) -> ThresholdCrossing:
-    """Return the hull of the references' intervals and of the law's own `point`."""
+    """Return the hull of the references' intervals and of the curve's own `point`."""
     inner = [point, *(each.first for each in references)]
     outer = [point, *(each.surely for each in references)]
 
@@ -191,18 +199,18 @@ def _rate(x: float, end: float) -> float | None:
     return None if x == end else math.exp(x)
 
 
-def _unjudged(setting: OptimumInputs) -> str:
-    if setting.references.tried:
-        tried = " nor ".join(setting.references.tried)
-        return f"the means are on no {tried}; look at the runs, and add {_more(setting.of)}"
-    more = _more(setting.of)
-    return f"no cubic can be fitted beside it, so its shape is assumed and not tested; add {more} (5 or more) or seeds"
+def _no_reference(given: OptimumInputs) -> str:
+    more, tried = _more(given.of), given.references.tried
+    if tried:
+        curves = "neither a " + " nor a ".join(tried) + " fits" if len(tried) > 1 else f"a {tried[0]} does not fit"
+        return f"{curves} the mean losses (lack-of-fit test), so no interval is given; plot the runs and add {more}"
+    return f"too few runs for a cubic, so the curve's shape is assumed, not tested; add {more} (5 or more) or seeds"
 
 
-def _open_end(found: Optimum, line: FittedCurve, setting: OptimumInputs) -> str:
-    range_ = _range(line, setting.of)
+def _bounded(found: Optimum, curve: FittedCurve, given: OptimumInputs) -> str:
+    range_ = _range(curve, given.of)
     if found.lo is None or found.hi is None:
-        side, more = "below" if found.lo is None else "above", _more(setting.of)
+        side, more = "below" if found.lo is None else "above", _more(given.of)
         return f"the minimum lies within {range_}, but the data do not bound it from {side}; add {more} or seeds"
     return f"the minimum and its interval lie within {range_}"
 
@@ -211,5 +219,5 @@ def _more(of: str) -> str:
     return "rates" if of == "r_a" else "values"
 
 
-def _range(line: FittedCurve, of: str) -> str:
-    return f"the sampled {_more(of)} ({math.exp(line.low):.3g} to {math.exp(line.high):.3g})"
+def _range(curve: FittedCurve, of: str) -> str:
+    return f"the sampled {_more(of)} ({math.exp(curve.low):.3g} to {math.exp(curve.high):.3g})"

@@ -1,33 +1,40 @@
-"""The laws by name. A law is one file beside this one, and one line here."""
+"""The laws by name. A law is one file in this folder, which defines `LAW`, and one line of the list below.
 
-from fits.laws import (
-    abnar,
-    activation,
-    chinchilla,
-    clark,
-    cubic,
-    gadre,
-    ludziejewski,
-    muennighoff,
-    power,
-    quadratic,
-    spline,
-)
+A law is either a `Curve` (loss against activation rate at one budget) or a `Law` of several columns (N, D, ...). What
+is listed here can be fitted, compared and simulated, and a curve also joins the sensitivity table of every other curve.
+"""
+
+from importlib import import_module
+
 from fits.laws.curve_basis import Curve
 from fits.laws.law import Law
 
 LAWS: dict[str, Curve | Law] = {
-    "quadratic": quadratic.LAW,
-    "cubic": cubic.LAW,
-    "spline": spline.LAW,
-    "chinchilla": chinchilla.LAW,
-    "activation": activation.LAW,
-    "activation_reuse": activation.REUSED,
-    "clark": clark.LAW,
-    "muennighoff": muennighoff.LAW,
-    "gadre": gadre.LAW,
-    "abnar": abnar.LAW,
-    "ludziejewski": ludziejewski.LAW,
-    "kaplan": power.KAPLAN,
-    "allocation": power.ALLOCATION,
+    name: import_module(f"{__name__}.{name}").LAW
+    for name in (
+        "quadratic",
+        "cubic",
+        "spline",
+        "chinchilla",
+        "activation",
+        "activation_reuse",
+        "clark",
+        "muennighoff",
+        "gadre",
+        "abnar",
+        "ludziejewski",
+        "kaplan",
+        "allocation",
+    )
 }
+"""Name of the file -> its law."""
+
+
+def curves() -> dict[str, Curve]:
+    """Return the curves by name."""
+    return {name: law for name, law in LAWS.items() if isinstance(law, Curve)}
+
+
+def loss_laws() -> dict[str, Law]:
+    """Return the laws of several columns that describe the loss, by name."""
+    return {name: law for name, law in LAWS.items() if isinstance(law, Law) and law.response == "loss"}

@@ -1,4 +1,4 @@
-"""The sparsity law of arXiv 2501.12370, in the share A_e = 1 - S of experts that are active."""
+"""The sparsity law of arXiv 2501.12370, in the active share of experts A_e = 1 - S."""
 
 from collections.abc import Sequence
 from typing import Any

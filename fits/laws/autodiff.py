@@ -1,10 +1,12 @@
-"""Numbers that carry their first and second derivatives: a law is written once and never differentiated by hand.
+"""Automatic differentiation: second-order dual numbers, which carry a value with its gradient and Hessian.
+
+A law is written once, as a function; its exact derivatives follow from it (forward mode, second order).
 
     a, alpha = (Dual.variable(theta[:, j, None], j) for j in range(2))
     z = a - alpha * ln_N        # z.value, z.first[j], z.second[j, k]
 
-Forward mode to second order. Derivatives that are zero are not stored, and those that depend on no parameter keep the
-shape of the data, so a term that is linear in its parameters costs no more than its hand-written derivative.
+Derivatives that are zero are not stored, and derivatives that depend on no parameter keep the shape of the data. A term
+that is linear in its parameters therefore costs no more than a derivative written out for it.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,34 +20,30 @@ Pair = tuple[int, int]
 
 
 class Dual:
-    """A value with its derivatives by the parameters j: first[j], and second[j, k] for j <= k."""
+    """A value and its derivatives with respect to the parameters j: first[j], and second[j, k] for j <= k."""
 
     __slots__ = ("first", "second", "value")
-    __array_ufunc__ = None  # array * Dual is left to Dual.__rmul__
+    __array_ufunc__ = None  # numpy then leaves array * Dual to Dual.__rmul__
 
     def __init__(self, value: Array, first: Mapping[int, Array], second: Mapping[Pair, Array]) -> None:
         self.value, self.first, self.second = value, first, second
 
     @classmethod
     def variable(cls, value: Array, j: int) -> "Dual":
-        """Return the parameter j itself."""
+        """Return parameter j itself."""
         return cls(value, {j: 1.0}, {})
 
-    def apply(self, value: Array, slope: Array, curvature: Array) -> "Dual":
-        """Return f(self) for a function with this value, first and second derivative here (the chain rule)."""
-        second = {pair: slope * each for pair, each in self.second.items()}
+    def chain(self, value: Array, first: Array, second: Array) -> "Dual":
+        """Return f(self) by the chain rule, given f, f' and f'' at self.value."""
+        found = {pair: first * each for pair, each in self.second.items()}
         for j, k in _pairs(self.first):
-            second[j, k] = second.get((j, k), 0.0) + curvature * (self.first[j] * self.first[k])
-        return Dual(value, {j: slope * each for j, each in self.first.items()}, second)
+            found[j, k] = found.get((j, k), 0.0) + second * (self.first[j] * self.first[k])
+        return Dual(value, {j: first * each for j, each in self.first.items()}, found)
 
     def __add__(self, other: "Dual | Array") -> "Dual":
         if not isinstance(other, Dual):
             return Dual(self.value + other, self.first, self.second)
-        return Dual(
-            self.value + other.value,
-            _sum(self.first, other.first),
-            _sum(self.second, other.second),
-        )
+        return Dual(self.value + other.value, _sum(self.first, other.first), _sum(self.second, other.second))
 
     def __mul__(self, other: "Dual | Array") -> "Dual":
         if not isinstance(other, Dual):
@@ -53,11 +51,12 @@ class Dual:
             return Dual(self.value * other, first, {pair: each * other for pair, each in self.second.items()})
         both = sorted({*self.first, *other.first})
         mixed = {(j, k): _cross(self.first, other.first, j, k) for i, j in enumerate(both) for k in both[i:]}
-        scaled = _sum((self * other.value).second, (other * self.value).second)
+        ours, theirs = self * other.value, other * self.value
+        second = _sum(ours.second, theirs.second)
         return Dual(
             self.value * other.value,
-            _sum((self * other.value).first, (other * self.value).first),
-            _sum(scaled, {pair: each for pair, each in mixed.items() if each is not None}),
+            _sum(ours.first, theirs.first),
+            _sum(second, {pair: each for pair, each in mixed.items() if each is not None}),
         )
 
     def __neg__(self) -> "Dual":
@@ -74,7 +73,7 @@ class Dual:
 
     def __rtruediv__(self, other: Array) -> "Dual":
         inverse = 1.0 / self.value
-        return self.apply(inverse, -(inverse**2), 2 * inverse**3) * other
+        return self.chain(inverse, -(inverse**2), 2 * inverse**3) * other
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -84,8 +83,8 @@ def exp(x: Any) -> Any:
     """Return e^x of an array or a Dual."""
     if not isinstance(x, Dual):
         return np.exp(x)
-    value = np.exp(x.value)
-    return x.apply(value, value, value)
+    value = np.exp(x.value)  # computed once: it is its own derivative
+    return x.chain(value, value, value)
 
 
 def log(x: Any) -> Any:
@@ -94,20 +93,20 @@ def log(x: Any) -> Any:
 
 
 def expm1(x: Any) -> Any:
-    """Return e^x - 1 of an array or a Dual, exact near zero."""
+    """Return e^x - 1 of an array or a Dual, accurate near zero."""
     return _function(x, np.expm1, np.exp, np.exp)
 
 
-def least(x: Any, y: Any) -> Any:
-    """Return the smaller of two arrays or dual numbers, element by element, with its derivatives."""
+def minimum(x: Any, y: Any) -> Any:
+    """Return the smaller of two arrays or Duals, element by element, with its derivatives."""
     if not isinstance(x, Dual) and not isinstance(y, Dual):
         return np.minimum(x, y)
     smaller = np.less(_value(x), _value(y))
     return x * smaller + y * ~smaller
 
 
-def _function(x: Any, value: Callable[..., Any], slope: Callable[..., Any], curvature: Callable[..., Any]) -> Any:
-    return x.apply(value(x.value), slope(x.value), curvature(x.value)) if isinstance(x, Dual) else value(x)
+def _function(x: Any, value: Callable[..., Any], first: Callable[..., Any], second: Callable[..., Any]) -> Any:
+    return x.chain(value(x.value), first(x.value), second(x.value)) if isinstance(x, Dual) else value(x)
 
 
 def _value(x: Any) -> Any:
@@ -128,7 +127,7 @@ def _plus(one: Array | None, other: Array | None) -> Any:
 
 
 def _cross(one: Mapping[int, Array], other: Mapping[int, Array], j: int, k: int) -> Any:
-    """Return d_j one d_k other + d_k one d_j other, None where both are zero."""
+    """Return d_j one d_k other + d_k one d_j other; None if both products are zero."""
     left = one[j] * other[k] if j in one and k in other else None
     right = one[k] * other[j] if k in one and j in other else None
     return None if left is None and right is None else _plus(left, right)

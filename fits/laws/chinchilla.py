@@ -1,4 +1,4 @@
-"""L = E + A / N^alpha + B / D^beta, arXiv 2203.15556 equation 2; the correct fit is that of arXiv 2404.10102."""
+"""L = E + A / N^alpha + B / D^beta, arXiv 2203.15556, equation 2; arXiv 2404.10102 corrects the published fit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,11 +8,11 @@ from fits.laws.starts import grid, with_sizes
 from fits.runs.table import Floats
 
 EXPONENTS = (0.2, 0.4, 0.8, 1.6)
-"""Starting values of alpha and of beta: each pair gives one start."""
+"""Starting values of alpha and of beta; each pair is one start."""
 
 
 def log_terms(theta: Sequence[Any], x: Columns) -> tuple[Any, ...]:
-    """Return ln of the N, D and constant term."""
+    """Return ln of the N term, the D term and the constant term."""
     a, b, e, alpha, beta = theta
     return a - alpha * x["N"], b - beta * x["D"], e
 

@@ -13,18 +13,18 @@ from fits.runs.table import Floats
 
 LN10 = math.log(10)
 KEPT = 8
-"""Starts that are followed: the best pairs of E_start and E_max, the other parameters solved for."""
+"""Number of starts: the best pairs of E_start and E_max, with the other parameters solved for."""
 
 
 def log_terms(theta: Sequence[Any], x: Columns) -> tuple[Any, ...]:
-    """Return ln L as the one term."""
+    """Return ln L, the only term."""
     a, b, c, d, start, most = theta
     experts = log_experts(np.exp(x["n_experts"]), start, most)
     return (a * x["N_a"] + b * experts + c * experts * (x["N_a"] / LN10) + d * LN10,)
 
 
 def starts(law: Law, x: Columns, log_loss: Floats) -> Floats:
-    """Return the best of a grid over E_start and E_max, shape (8, 6): for each pair the law is linear in the rest."""
+    """Return the best points of a grid over E_start and E_max, shape (8, 6); at each the law is linear in the rest."""
     points = grid(law, {"E_start": np.log([0.5, 1, 1.5, 2, 3, 5, 8]), "E_max": np.log([50, 100, 200, 400, 800, 3000])})
     misses = np.empty(len(points))
     for at, point in enumerate(points):
@@ -50,7 +50,7 @@ LAW = Law(
     r"\frac{1}{\hat E} = \frac{1}{E - 1 + \left(\frac{1}{E_{start}} - \frac{1}{E_{max}}\right)^{-1}}"
     r" + \frac{1}{E_{max}}",
     source="arXiv 2202.01169, equation 5 and table 3",
-    valid="one routed expert a token, 1 to 512 experts, dense sizes of 15M to 1.3B, always 130B tokens: D is not in it",
+    valid="one routed expert a token, 1 to 512 experts, dense sizes of 15M to 1.3B; D was always 130B",
     columns=("N_a", "n_experts"),
     parameters=("a", "b", "c", "d", "E_start", "E_max"),
     positive=("E_start", "E_max"),

@@ -1,4 +1,4 @@
-"""A cubic in ln r_a: a minimum whose two sides differ in steepness."""
+"""A cubic in ln r_a: its minimum may be steeper on one side than on the other."""
 
 from fits.laws.curve_basis import Curve, polynomial
 

@@ -1,7 +1,7 @@
-"""Curves in x = ln r_a (or ln K, ln G) as sums of known functions: powers of x, and the smoothing spline.
+"""Curves in x = ln r_a (or ln K, ln G) as sums of known functions: powers of x, and a smoothing spline.
 
-A basis knows its functions and their derivatives, and which of them are shrunk; how they are fitted is in
-`fits.curve.least_squares`.
+A `Basis` gives its functions and their derivatives, and says which coefficients are shrunk (penalised). A `Curve` is a
+law built on a basis; `fits.curve.least_squares` fits it.
 """
 
 import math
@@ -15,37 +15,58 @@ import numpy as np
 from fits.runs.table import Floats
 
 MOST_KNOTS = 10
-"""Knots of a spline; more of them change a curve with one minimum by less than its smoothing does."""
+"""Most knots of a spline. More knots change a curve with one minimum by less than its smoothing does."""
 
 _GAUSS = np.polynomial.legendre.leggauss(3)
 
 
 class Basis(Protocol):
-    """Functions of x whose sum is a curve. The first `free` of them are not shrunk."""
+    """Functions of x whose weighted sum is a curve. Hashable; the first `free` coefficients are not shrunk."""
 
     @property
     def free(self) -> int:
-        """How many coefficients are fitted freely."""
+        """Number of coefficients that are fitted without a penalty."""
 
     @property
     def size(self) -> int:
-        """How many coefficients there are."""
+        """Number of all coefficients."""
+
+    @property
+    def knots(self) -> tuple[float, ...]:
+        """Values of x taken from the runs, ascending; empty for a basis that does not depend on the runs."""
+
+    @property
+    def wider(self) -> "Basis | None":
+        """The next larger basis that contains this one, against which its fit is tested; null if there is none."""
 
     def columns(self, x: Floats, derivative: int = 0) -> Floats:
-        """Return the functions, or their first or second derivatives, at x of shape (m,); shape (m, size)."""
+        """Return the functions at x, shape (m,), or their derivatives of order 1, 2 or 3; shape (m, size).
+
+        A basis with shrunk functions needs only orders 1 and 2.
+        """
 
 
 @dataclass(frozen=True)
 class Powers:
-    """1, x, x^2 ... : the basis of a polynomial."""
+    """1, x, x^2, ...: the basis of a polynomial."""
 
     size: int
     """Number of powers."""
 
     @property
     def free(self) -> int:
-        """All of them."""
+        """All coefficients: none is shrunk."""
         return self.size
+
+    @property
+    def knots(self) -> tuple[float, ...]:
+        """None: the powers are the same for all runs."""
+        return ()
+
+    @property
+    def wider(self) -> "Powers":
+        """The powers up to one degree more."""
+        return Powers(self.size + 1)
 
     def columns(self, x: Floats, derivative: int = 0) -> Floats:
         """Return the powers or their derivatives, shape (m, size)."""
@@ -59,25 +80,29 @@ class Powers:
 
 @dataclass(frozen=True)
 class Spline:
-    """The natural quintic smoothing spline: 1, x, x^2, and a function for each further knot, shrunk towards zero.
+    """The natural quintic smoothing spline: 1, x, x^2, and for each further knot a function that is shrunk to zero.
 
-    The penalty is the integral of the third derivative squared, so that what is smoothed towards is a parabola and not
-    the straight line of the usual cubic spline, which has no minimum. The functions are scaled such that the
-    penalty is the sum of their squared coefficients (G. Wahba, Spline Models for Observational Data, 1990, chapter 1).
+    The penalty is the integral of the squared third derivative, so heavy smoothing gives a parabola. The usual cubic
+    spline would give a straight line, which has no minimum. The functions are scaled such that the penalty is the sum
+    of their squared coefficients (G. Wahba, Spline Models for Observational Data, 1990, chapter 1).
     """
 
     knots: tuple[float, ...]
-    """Knots in x, rising, at least 4."""
+    """Knots in x, ascending, at least 4."""
 
     @property
     def free(self) -> int:
-        """The parabola."""
+        """The three coefficients of the parabola."""
         return 3
 
     @property
     def size(self) -> int:
-        """The parabola, and one for each knot but the first."""
+        """The coefficients of the parabola, and one for each knot but the first."""
         return 2 + len(self.knots)
+
+    @property
+    def wider(self) -> None:
+        """None: a spline is already as flexible as the runs support."""
 
     @cached_property
     def _whitener(self) -> Floats:
@@ -89,7 +114,7 @@ class Spline:
         return (x - self.knots[0]) / (self.knots[-1] - self.knots[0])
 
     def columns(self, x: Floats, derivative: int = 0) -> Floats:
-        """Return 1, x, x^2 and the shrunk functions, or their derivatives, shape (m, size)."""
+        """Return 1, x, x^2 and the shrunk functions, or their first or second derivatives, shape (m, size)."""
         rate = (self.knots[-1] - self.knots[0]) ** -derivative
         bends = rate * _kernel(self._unit(x), self._unit(np.array(self.knots[1:])), derivative) @ self._whitener
         return np.hstack([Powers(3).columns(x, derivative), bends])
@@ -98,7 +123,8 @@ class Spline:
 def _kernel(u: Floats, knots: Floats, derivative: int) -> Floats:
     """Return the integral over v from 0 to min(u, s) of (u - v)^(2-d)/(2-d)! (s - v)^2/2, shape (m, knots).
 
-    Three Gauss points are exact: the integrand is a polynomial of degree 4 or less. Left of the first knot it is zero.
+    Three Gauss points are exact, because the integrand is a polynomial of degree 4 at most. Left of the first knot the
+    integral is zero.
     """
     upper = np.maximum(np.minimum(u[:, None], knots[None]), 0.0)
     total = np.zeros_like(upper)
@@ -110,7 +136,10 @@ def _kernel(u: Floats, knots: Floats, derivative: int) -> Floats:
 
 
 def spline_through(x: Floats) -> Spline:
-    """Return the spline with a knot at each distinct x, or at MOST_KNOTS of them, the ends included."""
+    """Return the spline with a knot at each distinct x, or at MOST_KNOTS of them, both ends included.
+
+    Given the knots of such a spline, it returns the same spline.
+    """
     distinct = np.unique(np.round(x, 6))
     picked = np.unique(np.linspace(0, len(distinct) - 1, min(len(distinct), MOST_KNOTS)).round().astype(int))
     return Spline(knots=tuple(distinct[picked].tolist()))
@@ -118,29 +147,31 @@ def spline_through(x: Floats) -> Spline:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """A law of one column alone, r_a unless another is asked for."""
+    """A law of a single column: r_a by default, or top_k, or granularity."""
 
     name: str
     """Name of the law."""
     formula: str
     """The law as text."""
     source: str
-    """Where the form comes from."""
+    """Publication of the form."""
     parameters: tuple[str, ...]
-    """Names of the coefficients that are fitted freely."""
+    """Names of the coefficients that are not shrunk."""
     basis: Callable[[Floats], Basis]
-    """Its functions, for runs at these x, shape (n,)."""
+    """x of the runs, shape (n,), or the knots of a fitted basis -> the basis."""
+    smooths: bool = False
+    """Whether further coefficients are shrunk by an amount estimated from the runs."""
 
     @property
     def rates(self) -> int:
-        """Distinct x below which it is not fitted: one for each free coefficient, and one more where it smooths."""
-        return len(self.parameters) + (self.basis is spline_through)
+        """Fewest distinct x for a fit: one for each coefficient, and one more to estimate the smoothing."""
+        return len(self.parameters) + self.smooths
 
     def names(self, basis: Basis) -> tuple[str, ...]:
-        """Return the names of all coefficients of `basis`."""
+        """Return the names of all coefficients of `basis`; shrunk ones are w1, w2, ..."""
         return (*self.parameters, *(f"w{place}" for place in range(1, basis.size - basis.free + 1)))
 
 
 def polynomial(degree: int) -> Callable[[Floats], Basis]:
-    """Return the basis of a polynomial, whatever the x."""
+    """Return the constructor of a polynomial basis, which is the same for all runs."""
     return lambda x: Powers(degree + 1)

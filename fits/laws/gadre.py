@@ -1,4 +1,4 @@
-"""Over-training, arXiv 2403.08540: at a fixed number of tokens per parameter M, loss falls as one power of compute."""
+"""The over-training law, arXiv 2403.08540: at fixed tokens per parameter M, the loss is a power law of compute."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ LN6 = math.log(6)
 
 
 def log_terms(theta: Sequence[Any], x: Columns) -> tuple[Any, ...]:
-    """Return ln of the two compute terms and the constant, with M = D / N and C = 6 N D."""
+    """Return ln of the two compute terms and of the constant term, with M = D / N and C = 6 N D."""
     a, b, e, eta = theta
     M, C = x["D"] - x["N"], x["N"] + x["D"] + LN6
     return a + eta * (M - C), b - eta * (M + C), e

@@ -1,8 +1,8 @@
-"""What a law of the loss is: a sum of terms, each written once as its logarithm.
+"""A law of the loss: a sum of terms, each written once as its logarithm.
 
     ln L = ln sum_k exp z_k(theta, x),      x = ln of the columns
 
-theta is what a search moves: the logarithm of a parameter that must be positive, the parameter itself otherwise.
+theta holds the parameters as the search sees them: ln of a parameter that must be positive, otherwise the parameter.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,25 +12,25 @@ from typing import Any
 import numpy as np
 
 from fits.laws.autodiff import Dual
-from fits.runs.table import Floats
+from fits.runs.table import Floats, RunTable
 from planners.records.errors import UsageError
 
 Columns = Mapping[str, Floats]
 
 SIZE = (-700.0, 700.0)
-"""Bounds of the logarithm of a term's size: what floating-point numbers hold."""
+"""Bounds of ln of a term's coefficient: the range of floating-point numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A published value of a law, which a test compares to the digits given."""
+    """A published value of a law; a test compares it to the printed digits."""
 
     params: Mapping[str, float]
-    """The parameters, as printed."""
+    """Printed parameters, by name."""
     columns: Mapping[str, float]
-    """Where the law is evaluated."""
+    """Columns at which the law is evaluated."""
     value: float
-    """Loss there, as printed."""
+    """Printed loss there."""
     digits: int
     """Digits after the decimal point of that value."""
 
@@ -46,50 +46,58 @@ class Law:
     latex: str
     """The law in LaTeX."""
     source: str
-    """Where the form and its fitting come from."""
+    """Publication of the form and of the way it is fitted."""
     valid: str
-    """The runs it was fitted to, outside of which it is an extrapolation."""
+    """The runs that its authors fitted; elsewhere it is an extrapolation."""
     columns: tuple[str, ...]
-    """Columns it needs beside the loss, all positive."""
+    """Columns of the table that it uses, all positive; the loss is not among them."""
     parameters: tuple[str, ...]
-    """Names of the p parameters as papers print them."""
+    """Names of the p parameters, as printed."""
     positive: tuple[str, ...]
-    """Which of them are positive, so that theta holds their logarithm."""
+    """Names of the parameters that must be positive; theta holds their logarithms."""
     bounds: tuple[tuple[float, float], ...]
-    """Lowest and highest theta, one pair a parameter."""
+    """Lowest and highest theta of each parameter."""
     log_terms: Callable[[Sequence[Any], Columns], Sequence[Any]]
-    """(theta, one array or Dual a parameter; ln of the columns, each (n,)) -> ln of each term."""
+    """(theta, one array or Dual for each parameter; ln of the columns, each (n,)) -> ln of each term."""
     starts: Callable[["Law", Columns, Floats], Floats]
     """(this law, ln of the columns, ln of the loss (n,)) -> starting points, shape (m, p)."""
     examples: tuple[Example, ...] = ()
     """Published values."""
     response: str = "loss"
-    """The column that it describes."""
+    """The column that it predicts."""
+
+    def read(self, table: RunTable) -> dict[str, Floats]:
+        """Return its columns of `table`, each (n,). A dense model counts as one expert, which is active.
+
+        Raises UsageError for a column that the table lacks, and for a value that is not positive.
+        """
+        return {name: table.law_column(name) for name in self.columns}
 
     def natural(self, theta: Floats) -> Floats:
-        """Return the parameters as papers print them; theta and result have shape (..., p)."""
+        """Return the parameters as printed; theta and the result have shape (..., p)."""
         logs = np.array([name in self.positive for name in self.parameters])
         with np.errstate(over="ignore"):
             return np.where(logs, np.exp(np.where(logs, theta, 0.0)), theta)
 
     def theta(self, params: Mapping[str, float]) -> Floats:
-        """Return the point of the search, shape (p,), of parameters given by name.
+        """Return theta, shape (p,), for parameters given by name.
 
-        Raises UsageError for a missing or unknown name, and for a value that its parameter cannot have.
+        Raises UsageError for a missing or unknown name, and for a value outside the domain of its parameter.
         """
         if set(params) != set(self.parameters):
             raise UsageError(f"{self.name} has the parameters {', '.join(self.parameters)}, not {', '.join(params)}")
         return np.array([self.coordinate(name, params[name]) for name in self.parameters])
 
     def coordinate(self, name: str, value: float) -> float:
-        """Return the component of theta that stands for `value` of the parameter `name`; raises as `theta` does."""
+        """Return the component of theta for the value of one parameter. Raises UsageError as `theta` does."""
         if name not in self.parameters:
             raise UsageError(f"{self.name} has no parameter {name!r}; it has {', '.join(self.parameters)}")
         if not np.isfinite(value) or (name in self.positive and value <= 0):
-            raise UsageError(f"{name} of {self.name} cannot be {value!r}; give a number it can have")
+            kind = "positive number" if name in self.positive else "finite number"
+            raise UsageError(f"{name} of {self.name} is {value!r}; give a {kind}")
         return float(np.log(value) if name in self.positive else value)
 
-    @np.errstate(all="ignore")  # far from any fit a law may overflow: its loss is then infinite
+    @np.errstate(all="ignore")  # far from every fit a law may overflow; its loss is then infinite
     def log_loss(self, theta: Floats, logs: Columns) -> Floats:
         """Return ln L, shape (n,), at one theta (p,)."""
         terms = np.broadcast_arrays(*self.log_terms(list(theta), logs), next(iter(logs.values())))[:-1]
@@ -99,14 +107,14 @@ class Law:
         """Return d ln L / d theta, shape (n, p), at one theta (p,)."""
         terms = self.log_terms([Dual.variable(value, j) for j, value in enumerate(theta)], logs)
         log_loss = self.log_loss(theta, logs)
-        slopes = np.zeros((len(log_loss), len(theta)))
+        gradient = np.zeros((len(log_loss), len(theta)))
         for term in terms:
             share = np.exp(term.value - log_loss)
-            for j, slope in term.first.items():
-                slopes[:, j] += share * slope
-        return slopes
+            for j, first in term.first.items():
+                gradient[:, j] += share * first
+        return gradient
 
     def loss(self, params: Mapping[str, float], columns: Columns) -> Floats:
-        """Return L, shape (n,), at parameters given by name, for columns in their own units, each (n,)."""
+        """Return L, shape (n,), for parameters by name and columns in their own units, each a number or shape (n,)."""
         logs = {name: np.log(np.atleast_1d(np.asarray(columns[name], float))) for name in self.columns}
         return np.exp(self.log_loss(self.theta(params), logs))

@@ -1,4 +1,4 @@
-"""The joint law of arXiv 2502.05172: Chinchilla's terms, whose sizes and exponents move with the number of experts."""
+"""The joint law of arXiv 2502.05172: Chinchilla's terms with coefficients and exponents that depend on n_experts."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from fits.runs.table import Floats
 
 
 def log_terms(theta: Sequence[Any], x: Columns) -> tuple[Any, ...]:
-    """Return ln of the size, data and constant term."""
+    """Return ln of the size term, the data term and the constant term."""
     a, alpha, delta, gamma, b, beta, omega, zeta, start, most, c = theta
     experts = log_experts(np.exp(x["n_experts"]), start, most)
     size = a + delta * experts + (alpha + gamma * experts) * x["N_a"]
@@ -22,7 +22,7 @@ def log_terms(theta: Sequence[Any], x: Columns) -> tuple[Any, ...]:
 
 
 def starts(law: Law, x: Columns, log_loss: Floats) -> Floats:
-    """Return a grid over the exponents and the ends of the saturation, shape (16, 11)."""
+    """Return a grid over the exponents and over E_start and E_max, shape (16, 11)."""
     ends = {"E_start": (0.2, 1.1), "E_max": (4.1, 5.7)}
     points = grid(law, {"alpha": (-0.15, -0.35), "beta": (-0.15, -0.35), **ends})
     return with_sizes(law, points, ("a", "b", "c"), x, log_loss)

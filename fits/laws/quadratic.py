@@ -1,4 +1,4 @@
-"""A parabola in ln r_a: the smallest curve that has a minimum."""
+"""A parabola in ln r_a: the simplest curve with a minimum."""
 
 from fits.laws.curve_basis import Curve, polynomial
 

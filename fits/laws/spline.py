@@ -1,4 +1,4 @@
-"""A smoothing spline in ln r_a: a parabola where the runs show no more, and as free as they show it to be elsewhere."""
+"""A smoothing spline in ln r_a: a parabola if the runs show nothing more, and as flexible as they support otherwise."""
 
 from fits.laws.curve_basis import Curve, spline_through
 
@@ -8,4 +8,5 @@ LAW = Curve(
     source="penalised least squares, smoothing by REML; G. Wahba, Spline Models for Observational Data, 1990",
     parameters=("a", "b", "c"),
     basis=spline_through,
+    smooths=True,
 )

@@ -1,7 +1,7 @@
-"""Where searches start: a grid over the exponents, and for each of its points the sizes of the terms solved for.
+"""Starting points of a search: a grid over the exponents; the coefficients of the terms are solved for at each point.
 
-For given exponents a law is linear in the sizes of its terms, so these follow from a small non-negative least-squares
-problem of the relative error: variable projection, arXiv 2603.22339. No unit of any column is assumed.
+At fixed exponents a law is linear in the coefficients of its terms. They follow from a small non-negative least-squares
+problem in the relative error (variable projection, arXiv 2603.22339). The result does not depend on units.
 """
 
 import itertools
@@ -14,13 +14,13 @@ from fits.laws.law import Columns, Law
 from fits.runs.table import Floats
 
 SHARE = 0.05
-"""Smallest share of the lowest loss that a term has at a start: a term of zero could not grow again."""
+"""Smallest term at a start, as a share of the lowest loss: a term of zero would have no gradient."""
 ROWS = 2000
-"""Rows that the starts look at, drawn from more."""
+"""Most rows used to find the starts; larger tables are sampled."""
 
 
 def grid(law: Law, values: Mapping[str, Sequence[float] | Floats]) -> Floats:
-    """Return every combination of `values` of theta, shape (m, p); parameters that are not named are zero."""
+    """Return theta for every combination of `values`, shape (m, p); parameters that are not named are zero."""
     points = np.array(list(itertools.product(*values.values())), float).reshape(-1, len(values))
     theta = np.zeros((len(points), len(law.parameters)))
     theta[:, [law.parameters.index(name) for name in values]] = points
@@ -28,11 +28,10 @@ def grid(law: Law, values: Mapping[str, Sequence[float] | Floats]) -> Floats:
 
 
 def with_sizes(law: Law, theta: Floats, sizes: Sequence[str], logs: Columns, target: Floats) -> Floats:
-    """Return theta, shape (m, p), with the parameter sizes[k], the ln of the size of term k, solved for each point.
+    """Return theta, shape (m, p), with the coefficients solved for: sizes[k] names ln of the coefficient of term k.
 
-    What a size was before counts only where the law uses it beyond its own term.
-
-    target: ln L, shape (n,).
+    The coefficients in the given `theta` matter only if the law uses them outside their own term. `target` is ln L,
+    shape (n,).
     """
     rows = some_rows(len(target), ROWS)
     logs, target = {name: values[rows] for name, values in logs.items()}, target[rows]
@@ -48,12 +47,12 @@ def with_sizes(law: Law, theta: Floats, sizes: Sequence[str], logs: Columns, tar
 
 
 def some_rows(n: int, most: int) -> NDArray[np.intp]:
-    """Return all of n rows in their order, or `most` of them drawn without repetition, always the same ones."""
+    """Return the numbers of all n rows, or of `most` of them: a sample without replacement, always the same one."""
     return np.arange(n) if n <= most else np.sort(np.random.default_rng(0).choice(n, most, replace=False))
 
 
 def _non_negative(square: Floats, right: Floats) -> Floats:
-    """Return the x >= 0, shape (m, K), that minimise x' square x / 2 - right' x: the best of all sets of K terms."""
+    """Return the x >= 0, shape (m, K), that minimise x' square x / 2 - right' x: the best of all subsets of terms."""
     m, K = right.shape
     best, lowest = np.zeros((m, K)), np.zeros(m)
     for size in range(1, K + 1):

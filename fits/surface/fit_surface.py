@@ -83,7 +83,7 @@ def _problem(table: RunTable, law: Law, delta: float, fixed: Mapping[str, float]
     used = table.only(table.rates() < 1 - 1e-9) if "r_a" in law.columns else table
     left = len(table) - len(used)
     notes = (f"{left} dense runs left out: a dense model is another architecture than a rate of 1",) if left else ()
-    columns = {name: used.law_column(name) for name in law.columns}
+    columns = law.read(used)
     loss = used.numbers(law.response)
     problem = Problem(law=law, columns=columns, loss=loss, delta=delta, fixed=dict(fixed))
     return problem.take(np.lexsort([loss, *columns.values()])), notes

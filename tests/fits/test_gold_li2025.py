@@ -87,7 +87,7 @@ def test_a_parabola_that_the_runs_reject_gives_no_number():
     """Fine-grained 3B rows: the parabola misses by SD .0012, the cubic by .0001."""
     fit = fit_law(runs_of(SETS["3B 65B fine"]), "quadratic")
     assert (fit.optimum.status, fit.optimum.value) == ("not_identified", None)
-    assert "misses the means" in fit.optimum.reason
+    assert "misses the mean losses" in fit.optimum.reason
 
 
 def test_the_region_within_a_margin_and_its_ends():

@@ -142,7 +142,7 @@ def _crossed(low: Crossing, high: Crossing) -> str:
     if low.status == high.status == "converged":
         return "below between"
     if "not_identified" in (low.status, high.status):
-        return "above" if "nowhere" in low.reason else "not told apart"
+        return "above" if low.kind == "above" else "not told apart"
     return (
         "below throughout" if low.status == high.status else "below from there on" if low.value else "below up to there"
     )

@@ -14,9 +14,9 @@ import numpy as np
 
 from fits import Constancy, FitResult, Optimum, RunTable, fit_law, from_records
 from fits.curve.least_squares import fit_basis
-from fits.curve.sensitivity import CURVES
 from fits.drift.constancy import constancy
 from fits.intervals import t_quantile
+from fits.laws import curves
 from fits.laws.curve_basis import Curve
 from fits.repeats.margin import SHARE
 from fits.repeats.reuse import Reuse, reuse
@@ -236,7 +236,7 @@ def _left_out(runs: Sequence[Li2025Run]) -> dict[str, Ends]:
     """Return the range of each curve's minimum over leaving out one run."""
     x, loss = np.log([run.r_a for run in runs]), np.array([run.bpc for run in runs])
     keeps = [np.arange(len(runs)) != left for left in range(len(runs))]
-    return {law.name: _range([_lowest(law, x[keep], loss[keep]) for keep in keeps]) for law in CURVES}
+    return {law.name: _range([_lowest(law, x[keep], loss[keep]) for keep in keeps]) for law in curves().values()}
 
 
 def _lowest(law: Curve, x: Floats, loss: Floats) -> float | None:

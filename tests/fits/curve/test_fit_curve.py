@@ -256,7 +256,7 @@ def test_seeds_that_share_no_rate_are_no_blocks():
     result = fit_law(from_records(rows), "quadratic")
     assert result.blocks is None
     assert result.optimum.value == pytest.approx(0.2)
-    assert any("6 seeds cannot be told from the curve" in note for note in result.notes)
+    assert any("separate 6 seeds from the curve" in note for note in result.notes)
 
 
 def test_a_missing_seed_is_refused(sweep):
@@ -336,7 +336,7 @@ def test_curve_without_dof_has_no_band():
 
 def test_curve_of_unknown_coefficients_is_refused(chinchilla_points):
     for result in (fit_law(table([(0.1, 2.6)]), "quadratic"), fit_law(chinchilla_points, "chinchilla", bootstrap=0)):
-        with pytest.raises(UsageError, match="no curve of r_a"):
+        with pytest.raises(UsageError, match="not a curve of r_a"):
             curve(result, 0.2)
 
 
@@ -386,7 +386,7 @@ def test_summary_names_what_is_missing_and_why(sweep):
         assert part in text
     text = summary(fit_law(table([(0.1, 2.6), (0.2, 2.5), (0.4, 2.55)]), "quadratic"))
     assert "r_a = not given" in text
-    assert "leave nothing to judge them by" in text
+    assert "leave no estimate of the noise" in text
     assert "(no interval)" in text
     edge = fit_law(shaped(lambda x: 2.5 + 0.03 * (x - math.log(0.02)) ** 2), "quadratic")
     assert "below 0.05" in summary(edge)

@@ -26,7 +26,7 @@ def design():
 
 
 def draws_of(kind, runs, count=20000):
-    line = runs.line(Powers(3))
+    line = runs.fit(Powers(3))
     how = Resampling(kind=kind, count=count, seed=1)
     return resample_curve(line, runs, ("a", "b", "c"), how).values
 
