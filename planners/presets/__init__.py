@@ -1,10 +1,9 @@
-"""Named questions: numbers with their source, one small file a preset and one line here. Each is built when asked for.
+"""Named questions: numbers with their source. A preset is one small file and one line of `PRESETS`.
 
 preset("smoke")
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
 
 from planners.presets.gpu_day import gpu_day
 from planners.presets.laptop import laptop, laptop_grid, laptop_tuning
@@ -12,9 +11,9 @@ from planners.presets.li2025 import li2025_2b, li2025_3b, li2025_7b
 from planners.presets.smoke import smoke
 from planners.presets.tinystories import tinystories_moe
 from planners.question import Question
-from planners.records.errors import UsageError
+from planners.records.registry import look_up
 
-_BUILDERS: dict[str, Callable[[], Question]] = {
+PRESETS: Mapping[str, Callable[[], Question]] = {
     "smoke": smoke,
     "laptop": laptop,
     "laptop-grid": laptop_grid,
@@ -25,34 +24,9 @@ _BUILDERS: dict[str, Callable[[], Question]] = {
     "li2025-3b": li2025_3b,
     "li2025-7b": li2025_7b,
 }
-
-
-class _Presets(Mapping[str, Question]):
-    """The questions by name; a question is built the first time that it is looked up."""
-
-    def __getitem__(self, name: str) -> Question:
-        return _built(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_BUILDERS)
-
-    def __len__(self) -> int:
-        return len(_BUILDERS)
-
-    def __contains__(self, name: object) -> bool:
-        return name in _BUILDERS
-
-
-@cache
-def _built(name: str) -> Question:
-    return _BUILDERS[name]()
-
-
-PRESETS: Mapping[str, Question] = _Presets()
+"""Functions by the name of the question that they return; a preset with many arms is built only when it is used."""
 
 
 def preset(name: str) -> Question:
-    """Return the question called `name`. Raises UsageError that lists the known ones."""
-    if name not in PRESETS:
-        raise UsageError(f"preset {name!r} is not one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+    """Return the question called `name`. Raises UsageError that lists the known names."""
+    return look_up(PRESETS, name, "preset")()

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from planners.presets import PRESETS
+from planners.presets import PRESETS, preset
 from reports.page.number_text import counted, percent, span
 from reports.page.page import Step
 from reports.study.evidence import Evidence
@@ -100,7 +100,8 @@ def _finer_grid(evidence: Evidence, lower: bool) -> str:
 def preset_of(evidence: Evidence) -> str | None:
     """Return the name of the preset that asked this question, if one did; its label and vocabulary do not matter."""
     asked = evidence.question
-    for name, known in PRESETS.items():
+    for name in PRESETS:
+        known = preset(name)
         if known == replace(asked, study=known.study, vocab_size=known.vocab_size):
             return name
     return None

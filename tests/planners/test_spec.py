@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from shapes import shapes
 
 from planners import Data, Router, RunSpec, Shape, Training, UsageError
-from planners.presets import PRESETS
+from planners.presets import PRESETS, preset
 from planners.question import Question
 from planners.records.json import content_hash, from_json, to_json, without_defaults
 
@@ -17,7 +17,7 @@ def test_shapes_round_trip(shape: Shape) -> None:
     assert from_json(Shape, json.loads(json.dumps(to_json(shape)))) == shape
 
 
-@pytest.mark.parametrize("question", PRESETS.values(), ids=PRESETS)
+@pytest.mark.parametrize("question", map(preset, PRESETS), ids=PRESETS)
 def test_questions_round_trip(question: Question) -> None:
     assert from_json(Question, json.loads(json.dumps(to_json(question)))) == question
 

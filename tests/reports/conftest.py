@@ -89,7 +89,7 @@ def build(
         data=Data(name=data, fingerprint=fingerprint), vocab_size=256, train_tokens=10**11, validation_tokens=10**7
     )
     plan = make_plan(question, corpus)
-    known = question.study in PRESETS and question == PRESETS[question.study]
+    known = question.study in PRESETS and question == PRESETS[question.study]()
     study.write(plan, f"python -m scaling.study {question.study}" if known else None)
     for spec in plan.runs:
         value = loss(spec)

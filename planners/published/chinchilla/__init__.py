@@ -1,15 +1,11 @@
 """arXiv 2203.15556: the 234 runs that were read off its figure 4. `SOURCE.md` says where the rows are from."""
 
 from pathlib import Path
-from types import MappingProxyType
 
 from planners.published.published_runs import PublishedRuns
 
-RUNS = (
-    PublishedRuns(
-        name="chinchilla_kyotakano234",
-        path=Path(__file__).with_name("chinchilla_runs.csv"),
-        columns=MappingProxyType({"N": "n_params", "D": "n_tokens", "C": "flops"}),
-        source="read off Fig. 4 of arXiv 2203.15556 by kyo-takano/chinchilla 75e5858f, Apache-2.0",
-    ),
+RUNS = PublishedRuns(
+    path=Path(__file__).with_name("chinchilla_runs.csv"),
+    columns={"N": "n_params", "D": "n_tokens", "C": "flops"},
+    source="read off Fig. 4 of arXiv 2203.15556 by kyo-takano/chinchilla 75e5858f, Apache-2.0",
 )

@@ -1,15 +1,11 @@
 """arXiv 2403.08540: over-trained models. `SOURCE.md` says where the rows are from."""
 
 from pathlib import Path
-from types import MappingProxyType
 
 from planners.published.published_runs import PublishedRuns
 
-RUNS = (
-    PublishedRuns(
-        name="gadre2024_overtraining",
-        path=Path(__file__).with_name("gadre_runs.csv"),
-        columns=MappingProxyType({"N": "n_params", "D": "n_tokens", "loss": "loss_c4_val"}),
-        source="runs of arXiv 2403.08540, mlfoundations/scaling a003c491, MIT",
-    ),
+RUNS = PublishedRuns(
+    path=Path(__file__).with_name("gadre_runs.csv"),
+    columns={"N": "n_params", "D": "n_tokens", "loss": "loss_c4_val"},
+    source="runs of arXiv 2403.08540, mlfoundations/scaling a003c491, MIT",
 )

@@ -1,15 +1,11 @@
 """arXiv 2506.12119: runs, ablations, downstream scores. `SOURCE.md` says where the rows are from."""
 
 from pathlib import Path
-from types import MappingProxyType
 
 from planners.published.published_runs import PublishedRuns
 
-RUNS = (
-    PublishedRuns(
-        name="li2025",
-        path=Path(__file__).with_name("li2025_runs.csv"),
-        columns=MappingProxyType({"loss": "bpc"}),
-        source="tables 9 to 17 of arXiv 2506.12119 v2 (CC-BY-4.0)",
-    ),
+RUNS = PublishedRuns(
+    path=Path(__file__).with_name("li2025_runs.csv"),
+    columns={"loss": "bpc"},
+    source="tables 9 to 17 of arXiv 2506.12119 v2 (CC-BY-4.0)",
 )

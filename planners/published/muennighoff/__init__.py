@@ -1,15 +1,11 @@
 """arXiv 2305.16264: runs on repeated data. `SOURCE.md` says where the rows are from."""
 
 from pathlib import Path
-from types import MappingProxyType
 
 from planners.published.published_runs import PublishedRuns
 
-RUNS = (
-    PublishedRuns(
-        name="muennighoff2023_reuse",
-        path=Path(__file__).with_name("muennighoff_runs.csv"),
-        columns=MappingProxyType({"run_id": "run", "N": "n_params", "D": "n_tokens", "U": "unique_tokens"}),
-        source="runs of arXiv 2305.16264, huggingface/datablations 13701315, Apache-2.0",
-    ),
+RUNS = PublishedRuns(
+    path=Path(__file__).with_name("muennighoff_runs.csv"),
+    columns={"run_id": "run", "N": "n_params", "D": "n_tokens", "U": "unique_tokens"},
+    source="runs of arXiv 2305.16264, huggingface/datablations 13701315, Apache-2.0",
 )

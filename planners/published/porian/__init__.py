@@ -1,21 +1,16 @@
 """arXiv 2406.19146: isoFLOP runs and their optima. `SOURCE.md` says where the rows are from."""
 
 from pathlib import Path
-from types import MappingProxyType
 
 from planners.published.published_runs import PublishedRuns
 
-RUNS = (
-    PublishedRuns(
-        name="porian2024_isoflop",
-        path=Path(__file__).with_name("porian_isoflop.csv"),
-        columns=MappingProxyType({"N": "n_params", "D": "n_tokens", "C": "flops"}),
-        source="runs of arXiv 2406.19146, formll/resolving-scaling-law-discrepancies 0dc60d91, MIT",
-    ),
-    PublishedRuns(
-        name="porian2024_optimal_pairs",
-        path=Path(__file__).with_name("porian_optimal_pairs.csv"),
-        columns=MappingProxyType({"N_opt": "n_opt", "D_opt": "t_opt", "C": "flops", "loss": "loss_opt"}),
-        source="optima of arXiv 2406.19146, formll/resolving-scaling-law-discrepancies 0dc60d91, MIT",
-    ),
+ISOFLOP = PublishedRuns(
+    path=Path(__file__).with_name("porian_isoflop.csv"),
+    columns={"N": "n_params", "D": "n_tokens", "C": "flops"},
+    source="runs of arXiv 2406.19146, formll/resolving-scaling-law-discrepancies 0dc60d91, MIT",
+)
+OPTIMAL_PAIRS = PublishedRuns(
+    path=Path(__file__).with_name("porian_optimal_pairs.csv"),
+    columns={"N_opt": "n_opt", "D_opt": "t_opt", "C": "flops", "loss": "loss_opt"},
+    source="optima of arXiv 2406.19146, formll/resolving-scaling-law-discrepancies 0dc60d91, MIT",
 )
