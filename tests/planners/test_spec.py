@@ -17,7 +17,7 @@ def test_shapes_round_trip(shape: Shape) -> None:
     assert from_json(Shape, json.loads(json.dumps(to_json(shape)))) == shape
 
 
-@pytest.mark.parametrize("question", map(preset, PRESETS), ids=PRESETS)
+@pytest.mark.parametrize("question", list(map(preset, PRESETS)), ids=PRESETS)
 def test_questions_round_trip(question: Question) -> None:
     assert from_json(Question, json.loads(json.dumps(to_json(question)))) == question
 
