@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from jobs.training.device.environment import device_name, keep_freed_memory
-from jobs.training.network.experts import PRODUCTS, Experts, FeedForward
+from jobs.training.network.experts import MATMULS, Experts, FeedForward
 from planners import Router, Shape
 
 CASES = ((128, 16, 1, 512), (128, 64, 4, 128), (512, 8, 1, 2048))
@@ -53,7 +53,7 @@ def dense_width(shape: Shape) -> int:
 def ours(shape: Shape, path: str, *, forced: bool = False) -> nn.Module:
     """Return our layer on one of its paths."""
     layer = Experts(shape, Router())
-    layer.path, layer.router.forced = path, forced
+    layer.matmul, layer.router.forced = path, forced
     return layer
 
 
@@ -112,7 +112,7 @@ def seconds(network: nn.Module, x: Tensor, g: Tensor) -> float:
 def measure(shape: Shape, tokens: int, rounds: int) -> tuple[dict[str, list[float]], float]:
     """Return dense time / variant time by variant and round, and the busiest expert's load over the mean."""
     torch.manual_seed(0)
-    networks = dict((*our_variants(shape, PRODUCTS), *their_variants(shape, tokens)))
+    networks = dict((*our_variants(shape, MATMULS), *their_variants(shape, tokens)))
     for network in networks.values():
         for weight in network.parameters():
             nn.init.normal_(weight, std=0.05)
@@ -163,7 +163,7 @@ def report(shape: Shape, tokens: int, rounds: int) -> bool:
     for name, values in ratios.items():
         low, high = interval(values)
         print(f"  {name:22} {medians[name]:5.2f}  ({low:.2f} to {high:.2f})")
-    best = max(PRODUCTS, key=lambda name: medians[name])
+    best = max(MATMULS, key=lambda name: medians[name])
     others = [name for name in ratios if name.split()[0] in MODELS]
     ahead = [name for name in others if interval(over(ratios[name], ratios[best]))[0] > 1]
     if ahead:

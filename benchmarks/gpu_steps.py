@@ -17,7 +17,7 @@ from jobs.execution import Execution
 from jobs.training.device.distributed import Ranks
 from jobs.training.device.environment import free_cached, peak_flops, peak_memory, reset_peak_memory
 from jobs.training.device.precision import set_deterministic
-from jobs.training.metrics import Window
+from jobs.training.metrics import MetricSums
 from jobs.training.network.transformer import Transformer, is_matrix
 from jobs.training.step import Stepper
 from planners import Router, RunSpec, Shape
@@ -137,12 +137,12 @@ class Trained:
         execution = Execution(micro_batch=micro_batch)
         self.stepper = Stepper(model.train(), spec, Ranks(0, 1, device), execution)
         self.batches = [windows(spec, step, device) for step in range(4)]
-        self.step, self.window = 0, Window(sequences(spec))
+        self.step, self.sums = 0, MetricSums(sequences(spec))
 
     def take(self) -> None:
         """Take a step."""
-        self.window = Window(sequences(self.spec))
-        self.stepper.take(self.step, self.batches[self.step % len(self.batches)], self.window, detailed=False)
+        self.sums = MetricSums(sequences(self.spec))
+        self.stepper.take(self.step, self.batches[self.step % len(self.batches)], self.sums, detailed=False)
         self.step += 1
 
     def memory(self, resident: int) -> float | None:
@@ -209,7 +209,7 @@ def described(trained: Trained, spent: list[float], resident: int) -> Row:
     row |= {"mfu": speed * spec.flops_per_token["exact"] / peak if peak else None}
     row |= {"peak_GiB": trained.memory(resident), "host_syncs": trained.host_syncs()}
     row |= {"micro_batch": trained.stepper.micro_batch, "halved": trained.stepper.halved}
-    loads = trained.window.sums.get("load")
+    loads = trained.sums.sums.get("load")
     return {**row, "max_load": None if loads is None else maximum(loads)}
 
 
@@ -229,7 +229,7 @@ def losses(spec: RunSpec, steps: int, device: torch.device) -> tuple[list[float]
     trained, found, spent = Trained(spec, device), list[float](), list[float]()
     for _ in range(steps):
         spent.append(seconds(trained.take, 1, device))
-        found.append(trained.window.loss())
+        found.append(trained.sums.loss())
     return found, spent[min(WARM_UP, steps - 1) :]
 
 

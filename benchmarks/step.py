@@ -1,11 +1,11 @@
 """python benchmarks/step.py
 
-How fast a training step is at the size of the embedded study, and what it costs outside the model (reading data,
-schedule, metrics, bookkeeping, files). `peak` is the share of the speed of a product of two 512 x 512 matrices in the
-same process; `operations` are torch's, of a step of ours and of one by autograd and torch's own AdamW; `outside` is the
-time that is not spent in forward, backward, clipping and optimizer; `autograd / ours` is the time of that other step
-over ours (above 1: ours is faster), from interleaved blocks of steps.
-One process, one thread, processor time: what other processes take does not count.
+Measure a training step at the size of the laptop study, and the time that it spends outside the model (reading data,
+schedule, metrics, bookkeeping, files). A plain step is forward, backward, clipping and torch's own AdamW on the same
+model and batch. Columns: `peak` compares with a product of two 512 x 512 matrices in the same process; `operations` are
+torch operations of a step of a run (of a plain step); `outside` is time outside forward, backward, clipping and
+optimizer; `plain / run` is the time of a plain step over that of a step of a run, from interleaved blocks of steps.
+One process, one thread, processor time: other processes do not count.
 """
 
 import argparse
@@ -38,7 +38,7 @@ BLOCK = 20
 
 
 class Inside:
-    """The time spent in the model, its gradient and its optimizer."""
+    """Seconds spent in the model, its gradient and its optimizer."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -58,20 +58,20 @@ class Inside:
 
 
 class Operations(TorchDispatchMode):
-    """Counts the operations of torch, as they are after autograd."""
+    """Counts operations of torch, below autograd."""
 
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Count one."""
+        """Count one operation and run it."""
         self.count += 1
         return func(*args, **(kwargs or {}))
 
 
 class Plain:
-    """The same model with torch's own gradient and optimizer, and nothing around it."""
+    """The same model and loss with torch's own optimizer, and nothing around it."""
 
     def __init__(self, stepper: Stepper) -> None:
         self.stepper = stepper
@@ -79,7 +79,7 @@ class Plain:
 
     def step(self, batch: torch.Tensor) -> None:
         """Take a step that changes nothing."""
-        loss, _, _ = self.stepper.objective(batch)
+        loss, _, _ = self.stepper.loss(*self.stepper.objective.examples(batch, range(len(batch))))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.stepper.weights, 1.0)
         self.optimizer.step()
@@ -87,7 +87,7 @@ class Plain:
 
 
 def operations(take: Callable[[], object]) -> int:
-    """Return how many operations of torch something takes, the second time that it is done."""
+    """Return the number of torch operations of a call, counted at the second one."""
     take()
     with Operations() as seen:
         take()
@@ -95,7 +95,7 @@ def operations(take: Callable[[], object]) -> int:
 
 
 def peak() -> float:
-    """Return the FLOP/s of a matrix product in this process."""
+    """Return the FLOP/s of a 512 x 512 matrix product in this process."""
     x, elapsed = torch.randn(512, 512), []
     for _ in range(40):
         start = time.process_time()
@@ -105,7 +105,7 @@ def peak() -> float:
 
 
 def blocks(loop: Loop, count: int, inside: Inside) -> list[tuple[float, float, float]]:
-    """Return the seconds of `count` pairs of blocks: of the engine, thereof inside the model, of the plain model."""
+    """Return the seconds of `count` pairs of blocks: of the run, of the run inside the model, of plain steps."""
     inside.watch(loop.stepper, "gradients")
     inside.watch(loop.stepper.optimizer, "step")
     inside.watch(loop.stepper.optimizer, "zero_grad")
@@ -130,7 +130,7 @@ def blocks(loop: Loop, count: int, inside: Inside) -> list[tuple[float, float, f
 
 
 def main() -> int:
-    """Print a line an arm."""
+    """Print one line per arm."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=int, default=40, help="pairs of blocks an arm (default 40)")
     parser.add_argument("--budget", type=float, default=1e12, help="C, which sets batch and steps (default 1e12)")
@@ -151,7 +151,7 @@ def main() -> int:
     )
     print(
         f"{'arm':14} {'tokens':>6} {'ms':>6} {'tokens/s':>9} {'GFLOP/s':>8} {'peak':>5} {'operations':>13}"
-        f" {'outside':>8}  autograd / ours (quartiles)"
+        f" {'outside':>8}  plain / run (quartiles)"
     )
     inside = Inside()
     inside.watch(torch.nn.utils, "clip_grad_norm_")
@@ -164,8 +164,8 @@ def main() -> int:
 
 def line(loop: Loop, count: int, inside: Inside) -> str:
     """Return the line of one arm."""
-    stepper, batch, window, spec = loop.stepper, loop.batch(0), loop.new_window(), loop.spec
-    ours = operations(lambda: stepper.take(0, batch, window, detailed=False))
+    stepper, batch, sums, spec = loop.stepper, loop.batch(0), loop.new_sums(), loop.spec
+    ours = operations(lambda: stepper.take(0, batch, sums, detailed=False))
     plain = Plain(stepper)
     theirs = operations(lambda: plain.step(batch))
     found, tokens = blocks(loop, count, inside), spec.training.batch_tokens

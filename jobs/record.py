@@ -43,8 +43,8 @@ class DomainLoss:
 
     loss: float
     """Nats per token."""
-    bpb: float
-    """The same in bits per byte of text; of generated tokens, bits per token."""
+    bpb: float | None
+    """The same in bits per byte of text; of generated tokens, bits per token. Null if the loss is not a likelihood."""
     tokens: int
     """Tokens it was measured on."""
     se: float | None = None

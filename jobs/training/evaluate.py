@@ -1,4 +1,4 @@
-"""Validation loss by domain and routing health over a fixed set of windows."""
+"""Validation loss by domain, and routing health, over a fixed set of windows."""
 
 import math
 from dataclasses import dataclass
@@ -12,87 +12,91 @@ from jobs.record import DomainLoss, RoutingHealth
 from jobs.training.device import micro_batch
 from jobs.training.device.distributed import Ranks
 from jobs.training.device.precision import autocast
-from jobs.training.network.cross_entropy import token_losses
 from jobs.training.network.routing import Routing
 from jobs.training.network.transformer import Transformer
-from planners.spec import Training
+from jobs.training.objectives.objective import Objective
 
 BATCH_WINDOWS = 32
 BATCH_TOKENS = 2**16
-"""Most windows, and most tokens, of one forward pass of an evaluation."""
+"""Most windows, and most tokens, in one forward pass of an evaluation."""
 FLOOR_TOLERANCE, FLOOR_WINDOWS = 5, 16
-"""A loss this many of its standard errors below an entropy floor, over as many windows at least, is hardly chance.
+"""A loss is below its entropy floor if it is this many standard errors lower, over at least this many windows.
 
-Student's t with 15 degrees of freedom is below -5 once in 13,000 samples; with 3 windows, once in 50.
+Chance hardly explains that: Student's t with 15 degrees of freedom is below -5 once in 13,000 samples. With only 3
+windows it would be once in 50.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What an evaluation measured."""
+    """The results of one evaluation."""
 
     loss: float
-    """Nats per token: the mean over all tokens of a domain, weighted by the domains' shares."""
+    """Nats per token: the mean over the tokens of each domain, weighted by the domains' shares."""
     domains: dict[str, DomainLoss]
-    """The same by domain."""
+    """Loss by domain."""
     routing: RoutingHealth | None
-    """Health of the router; null for a dense model."""
+    """Health of the routers; null for a dense model."""
     below_floor: bool
-    """Whether a domain's loss is below its entropy floor by more than chance: then something is wrong."""
+    """Whether the loss of a domain is below its entropy floor by more than chance. Then something is wrong."""
 
 
 class Evaluator:
-    """Measures a model on the validation windows of its run, so many at once as memory holds."""
+    """Measures a model on the validation windows of its run, in batches as large as memory allows."""
 
-    def __init__(self, model: Transformer, corpus: Mixture, training: Training, ranks: Ranks, *, shard: bool):
-        self.model, self.corpus, self.training, self.ranks, self.shard = model, corpus, training, ranks, shard
+    def __init__(self, model: Transformer, corpus: Mixture, objective: Objective, ranks: Ranks, *, shard: bool):
+        self.model, self.corpus, self.objective, self.ranks, self.shard = model, corpus, objective, ranks, shard
+        training = objective.spec.training
         self.batch = max(1, min(BATCH_WINDOWS, BATCH_TOKENS // training.seq_len, training.eval_windows))
         """Most windows of one forward pass."""
 
     def limit(self, windows: int | None) -> None:
-        """Take no more than so many windows at once; None leaves it as it is."""
+        """Limit the windows of one forward pass; None changes nothing."""
         self.batch = min(self.batch, windows or self.batch)
 
     def measure(self, dropped: float) -> Evaluation:
-        """Return what `evaluate` does. Where memory runs out it is begun anew with half as many windows at once.
+        """Return the result of `evaluate`; if memory runs out, start again with half as many windows at once.
 
-        Raises OutOfMemory where a process that shares the weights with others would have to.
+        Raises OutOfMemory if the weights are sharded: then the other processes would have to halve as well.
         """
         while (measured := self._try(dropped)) is None:
             self.batch = micro_batch.halved(self.batch, self.ranks.device)
         return measured
 
     def _try(self, dropped: float) -> Evaluation | None:
-        training, device = self.training, self.ranks.device
+        device = self.ranks.device
         try:
-            with autocast(training.precision, device):
-                return evaluate(
-                    self.model, self.corpus, training.seq_len, training.eval_windows, device,
-                    dropped=dropped, batch=self.batch,
-                )  # fmt: skip
+            with autocast(self.objective.spec.training.precision, device):
+                return evaluate(self.model, self.corpus, self.objective, device, dropped=dropped, batch=self.batch)
         except Exception as error:
             if not micro_batch.is_out_of_memory(error) or self.batch == 1:
                 raise
             if self.shard:
                 raise micro_batch.cannot_halve(self.batch) from error
-        return None  # outside of the except block, whose error keeps the activations alive
+        return None  # outside the except block: there the error would keep the activations alive
 
 
 @torch.no_grad()
 def evaluate(
-    model: Transformer, corpus: Mixture, seq_len: int, windows: int, device: torch.device, *, dropped: float,
+    model: Transformer,
+    corpus: Mixture,
+    objective: Objective,
+    device: torch.device,
+    *,
+    dropped: float,
     batch: int = BATCH_WINDOWS,
-) -> Evaluation:  # fmt: skip
-    """Return loss and routing of `model` on the first `windows` validation windows of a fixed random order.
+) -> Evaluation:
+    """Return loss and routing of `model` on the first `eval_windows` validation windows of a fixed random order.
 
-    Each domain has its share of the windows; at most `batch` of them go through the model at once. Evaluation drops no
-    token; `dropped` is the share that training did.
+    Each domain has its share of the windows; at most `batch` of them go through the model at once. An evaluation drops
+    no token; `dropped` is the share of slots that training dropped.
     """
     was_training, health, domains, below = model.training, _RoutingSum(), {}, False
+    counts = corpus.validation_counts(objective.spec.training.eval_windows)
     model.eval()
     try:
-        for domain, count in zip(corpus.domains, corpus.validation_counts(windows), strict=True):
-            measured = _domain_loss(model, domain, seq_len, count, batch, device, health)
+        for domain, count in zip(corpus.domains, counts, strict=True):
+            measured = _domain_loss(model, domain, objective, count, batch, device, health)
             domains[domain.label], below = measured, below or is_below_floor(measured, count)
     finally:
         model.train(was_training)
@@ -101,32 +105,40 @@ def evaluate(
 
 
 def is_below_floor(measured: DomainLoss, windows: int) -> bool:
-    """Return whether a loss over so many windows is below its floor by more than chance; False where none is known."""
+    """Return whether a loss over so many windows is below its floor by more than chance; False without a floor."""
     if measured.floor is None or measured.se is None or windows < FLOOR_WINDOWS:
         return False
     return measured.loss < measured.floor - FLOOR_TOLERANCE * measured.se
 
 
 def _domain_loss(
-    model: Transformer, domain: Domain, seq_len: int, windows: int, size: int, device: torch.device,
+    model: Transformer,
+    domain: Domain,
+    objective: Objective,
+    windows: int,
+    size: int,
+    device: torch.device,
     health: "_RoutingSum",
-) -> DomainLoss:  # fmt: skip
+) -> DomainLoss:
     """Return the loss on `windows` windows of one domain, at most `size` at once; add their routing to `health`."""
-    total, means = torch.zeros((), dtype=torch.float64, device=device), []
-    for chosen in batches(domain.store.validation_windows(seq_len, windows), size):
-        batch = torch.from_numpy(domain.store.read("validation", chosen, seq_len)).to(device)
-        x, routings = model.hidden(batch[:, :-1])
-        losses = token_losses(x, model.head.weight, batch[:, 1:]).double()
-        total += losses.sum()
-        means.append(losses.mean(1))
-        health.add(routings, len(chosen))
-    loss = float(total) / (windows * seq_len)
+    seq_len, store = objective.spec.training.seq_len, domain.store
+    total, tokens, means = torch.zeros((), dtype=torch.float64, device=device), 0, []
+    for numbers in batches(store.validation_windows(seq_len, windows), size):
+        batch = torch.from_numpy(store.read("validation", numbers, seq_len)).to(device)
+        inputs, targets = objective.examples(batch, numbers)
+        x, routings = model.hidden(inputs)
+        losses = objective.measure(x, model.head.weight, targets)
+        total += losses.total
+        tokens += losses.tokens
+        means.append(losses.means)
+        health.add(routings, len(numbers))
+    loss = float(total) / tokens
     return DomainLoss(
         loss=loss,
-        bpb=loss / math.log(2) / domain.store.bytes_per_token,
-        tokens=windows * seq_len,
+        bpb=loss / math.log(2) / store.bytes_per_token if objective.is_likelihood else None,
+        tokens=tokens,
         se=float(torch.cat(means).std()) / math.sqrt(windows) if windows > 1 else None,
-        floor=domain.store.floor(seq_len),
+        floor=objective.floor(store),
     )
 
 
@@ -146,7 +158,7 @@ class _RoutingSum:
             self.entropies.append(torch.stack([routing.entropy for routing in routings]) * windows)
 
     def result(self, dropped: float) -> RoutingHealth | None:
-        """Return the worst of the MoE layers; None for a dense model."""
+        """Return the health of the worst MoE layer, number by number; None for a dense model."""
         if not self.loads:
             return None
         loads = torch.stack(self.loads).sum(0)  # (layers, n_experts)

@@ -1,7 +1,7 @@
 """One training run from its spec to its record: resume, steps, evaluations, checkpoints.
 
-What a run computes follows from its spec alone. Data order and router noise are functions of the step, so a checkpoint
-holds weights, optimizer and the step, and a resumed run repeats the uninterrupted one bit for bit.
+What a run computes follows from its spec alone. Data order and router noise are functions of the step. A checkpoint
+therefore holds weights, optimizer state and progress, and a resumed run repeats the uninterrupted one bit for bit.
 """
 
 import math
@@ -24,9 +24,9 @@ from jobs.training.device.distributed import Ranks
 from jobs.training.device.environment import keep_freed_memory, peak_memory, reset_peak_memory
 from jobs.training.device.precision import check_precision, set_deterministic
 from jobs.training.evaluate import Evaluation, Evaluator
-from jobs.training.metrics import METRIC_LINES, Metrics, Window
+from jobs.training.metrics import METRIC_LINES, MetricsFile, MetricSums
 from jobs.training.network.transformer import Transformer
-from jobs.training.progress import Progress
+from jobs.training.progress import Progress, SaveTimer, TrainingClock
 from jobs.training.schedule import learning_rate
 from jobs.training.step import Stepper
 from planners.records.errors import UsageError
@@ -34,30 +34,28 @@ from planners.records.files import write_json
 from planners.spec import RunSpec
 from planners.study import Study
 
-SAVING = 0.05
-"""Most of the time that goes into checkpoints: where one takes long, the next one comes later."""
 EXPLODED = 2.0
-"""A mean training loss above this many times that of guessing at random, ln V, ends a run as diverged after warm-up."""
+"""A mean training loss above this multiple of ln V (uniform guessing), after warm-up, ends a run as diverged."""
 
 
 def checkpoint_s() -> float:
-    """Return the seconds between checkpoints, what a killed run loses at most: $SCALING_CHECKPOINT_S, or 30."""
+    """Return the seconds between checkpoints, the most that a killed run loses: $SCALING_CHECKPOINT_S, or 30."""
     text = os.environ.get("SCALING_CHECKPOINT_S", "30")
     try:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
     if not seconds >= 0:
-        raise UsageError(f"SCALING_CHECKPOINT_S {text!r} is not a number of seconds, such as 30")
+        raise UsageError(f"SCALING_CHECKPOINT_S {text!r} is not a number of seconds; give one such as 30")
     return seconds
 
 
 class Interrupted(Exception):
-    """The run was asked to stop; its checkpoint is written and the next call continues there."""
+    """The run was asked to stop. Its checkpoint is written, and the next call resumes there."""
 
 
 class Diverged(Exception):
-    """The training loss is no longer a number, or has exploded; the first argument is the flag that says which."""
+    """The training loss is not finite or has exploded. Arguments: the flag of the record, and the reason."""
 
 
 def train(
@@ -69,10 +67,10 @@ def train(
 ) -> RunRecord:
     """Train `spec` from its newest checkpoint, write its record and return it.
 
-    A loss that is not finite or has exploded ends the run as `diverged`, without a loss. `stop` is asked after every
-    step, with the number of steps taken; when it says yes, a checkpoint is written and Interrupted raised.
-    Where torchrun started several processes, each calls this, and the first one writes.
-    Raises UsageError where the run cannot start, and OutOfMemory where memory runs out whatever the micro-batch.
+    A loss that is not finite or has exploded ends the run as `diverged`, without a loss. `stop` is called after every
+    step with the number of steps taken; if it returns true, a checkpoint is written and Interrupted raised.
+    If torchrun started several processes, each calls this, and the first one writes.
+    Raises UsageError if the run cannot start, and OutOfMemory if memory runs out at every micro-batch.
     """
     if spec.data is None:
         raise UsageError(f"run {spec.run_id} names no corpus; plan the study again with --data")
@@ -88,9 +86,9 @@ def train(
         loop = Loop(study, spec, open_store(spec.data), ranks, execution)
         try:
             loop.run(stop)
-            record = outcome.ended(loop, loop.final_evaluation(), knows_peak=knows_peak)
+            record = loop.record(loop.final_evaluation(), knows_peak=knows_peak)
         except Diverged as error:
-            record = outcome.diverged(loop, *error.args)
+            record = outcome.diverged(loop.ended(), *error.args)
         finally:
             loop.metrics.close()
     if ranks.is_first:
@@ -99,91 +97,102 @@ def train(
 
 
 class Loop:
-    """A run in progress. What a checkpoint holds is what `state` returns."""
+    """A run in progress. A checkpoint holds what `state` returns."""
 
     def __init__(self, study: Study, spec: RunSpec, corpus: Mixture, ranks: Ranks, execution: Execution):
         self.study, self.spec, self.corpus, self.ranks = study, spec, corpus, ranks
+        self.folder = study.run_folder(spec.run_id)
         training = spec.training
         if corpus.manifest.vocab_size > spec.shape.vocab_size:
             raise UsageError(
-                f"run {spec.run_id} has vocabulary {spec.shape.vocab_size}, its corpus {corpus.manifest.vocab_size}"
+                f"run {spec.run_id} has vocabulary {spec.shape.vocab_size}, but its corpus has"
+                f" {corpus.manifest.vocab_size}; plan the study again with this corpus"
             )
         self.batch = Batches(corpus.stream(training.seq_len, training.U, training.seed), training, ranks)
-        # divided weights go to the GPU block by block, because all of them might not fit there
+        # Sharded weights move to the GPU block by block, because all of them might not fit there.
         self.model, state = _model(study, spec, None if execution.shard else ranks.device)
         with checkpoint.continued(spec.run_id):
             self.progress = Progress.restored(state["progress"]) if state else Progress()
             if not 0 <= self.progress.step <= training.steps:
                 raise ValueError(f"step {self.progress.step} of {training.steps}")
         self.check_step()
-        self.evaluator = Evaluator(self.model, corpus, training, ranks, shard=execution.shard)
-        self.evaluator.limit(execution.micro_batch or self.progress.evaluation_batch)
+        given = execution.micro_batch
+        # A resumed run keeps its micro-batch, unless the user gives one or the number of processes has changed.
         if execution.micro_batch is None and self.progress.devices == ranks.size:
             execution = replace(execution, micro_batch=self.progress.micro_batch)
         self.execution, self.stepper = execution, Stepper(self.model, spec, ranks, execution)
-        self.window = self.new_window()
-        self.measured: Evaluation | None = None
+        self.evaluator = Evaluator(self.model, corpus, self.stepper.objective, ranks, shard=execution.shard)
+        self.evaluator.limit(given or self.progress.evaluation_batch)
+        self.sums = self.new_sums()
+        self.latest: Evaluation | None = None
         self.memory_read = -math.inf
         self.memory_bytes: int | None = None
         written = 0
         if state:
             with checkpoint.continued(spec.run_id):
                 self.stepper.restore_optimizer(state["optimizer"])
-                self.window.restore(state["window"], ranks.device, mine=ranks.is_first)
+                self.sums.restore(state["sums"], ranks.device, mine=ranks.is_first)
                 written = int(state["metrics_bytes"])
             self.progress.flag("resumed")
-        self.metrics = Metrics(study.run_folder(spec.run_id) / "metrics.jsonl", writes=ranks.is_first)
+        self.metrics = MetricsFile(self.folder / "metrics.jsonl", writes=ranks.is_first)
         if ranks.is_first:
-            write_json(study.run_folder(spec.run_id) / "spec.json", spec.to_line())
+            write_json(self.folder / "spec.json", spec.to_line())
         self.metrics.open(written)
 
     def check_step(self) -> None:
-        """Raise RuntimeError where another process of this run found an older checkpoint, on a slow file system."""
+        """Raise RuntimeError if the processes of this run found different checkpoints, as on a slow file system."""
         if any(self.ranks.any(self.ranks.first(self.progress.step) != self.progress.step)):
-            raise RuntimeError(
-                "the processes of the run found different checkpoints; the next attempt may see them all"
-            )
+            raise RuntimeError("the processes of the run found different checkpoints; another attempt may succeed")
 
     def run(self, stop: Callable[[int], bool]) -> None:
-        """Take the remaining steps, with a metrics line now and then and a checkpoint every `checkpoint_s()`."""
-        progress, wait = self.progress, checkpoint_s()
-        saved = clock = time.monotonic()
+        """Take the remaining steps; evaluate, log and save on the way.
+
+        Raises Interrupted after a checkpoint if `stop` returned true, and Diverged.
+        """
+        progress, saves = self.progress, SaveTimer(checkpoint_s())
+        clock = TrainingClock(progress, self.ranks.device)
         compiling = self.stepper.compiled
         while not self.is_over:
-            reporting = self.reports_after(progress.step + 1)
-            self.stepper.take(progress.step, self.batch(progress.step), self.window, detailed=reporting)
+            log = self.logs_after(progress.step + 1)
+            self.stepper.take(progress.step, self.batch(progress.step), self.sums, detailed=log)
             progress.step += 1
             if compiling:
-                clock, compiling = self.count_compiling(clock), False
-            late = self.ranks.is_first and time.monotonic() - saved > wait  # the first one writes, and knows how long
-            stopping, overdue = self.ranks.any(stop(progress.step), late)
-            if reporting or stopping or overdue:
-                clock = self.count_time(clock)
-                if self.evaluates_after(progress.step):
-                    self.evaluate_on_the_way()
-                    clock = time.monotonic()
-                if reporting:
-                    self.report()
-                if self.is_over or stopping or overdue:
-                    begun = time.monotonic()
-                    self.save()
-                    saved = clock = time.monotonic()
-                    wait = wait and max(wait, (saved - begun) / SAVING)
-                if stopping and not self.is_over:
-                    raise Interrupted(self.spec.run_id)
+                clock.count_compiling(self.spec.training.batch_tokens)
+                compiling = False
+
+            # The processes agree here, in one exchange per step: evaluations and checkpoints need all of them, and one
+            # that left the loop alone would leave the others waiting. Only the first one writes, so its clock decides.
+            stopping, overdue = self.ranks.any(stop(progress.step), self.ranks.is_first and saves.due())
+            save = stopping or overdue
+            if not (log or save):
+                continue
+            clock.count()
+
+            if self.evaluates_after(progress.step):
+                self.evaluate_on_the_way()  # which may end the run early
+                clock.restart()  # evaluation time is counted separately
+            if log:
+                self.log()  # before the checkpoint, which holds the length of the file
+            if save or self.is_over:
+                began = time.monotonic()
+                self.save()
+                saves.note(began)
+                clock.restart()  # writing is not training
+            if stopping and not self.is_over:
+                raise Interrupted(self.spec.run_id)
 
     @property
     def is_over(self) -> bool:
-        """Whether no step is left to take."""
+        """Whether no step remains."""
         return self.progress.step == self.spec.training.steps or "stopped_early" in self.progress.flags
 
-    def reports_after(self, step: int) -> bool:
-        """Whether a metrics line is due after `step` steps."""
+    def logs_after(self, step: int) -> bool:
+        """Return whether a metrics line is due after `step` steps."""
         steps = self.spec.training.steps
         return step % math.ceil(steps / METRIC_LINES) == 0 or step == steps or self.evaluates_after(step)
 
     def evaluates_after(self, step: int) -> bool:
-        """Whether an evaluation is due after `step` steps; the one at the end is another."""
+        """Return whether an evaluation is due after `step` steps, apart from the final one."""
         training = self.spec.training
         return training.eval_steps is not None and step % training.eval_steps == 0 and step < training.steps
 
@@ -192,120 +201,127 @@ class Loop:
         """Tokens consumed so far."""
         return self.progress.step * self.spec.training.batch_tokens
 
-    def new_window(self) -> Window:
-        """Return what the steps of the next metrics line are summed in."""
-        return Window(self.spec.training.batch_tokens // self.spec.training.seq_len)
+    def new_sums(self) -> MetricSums:
+        """Return empty sums for the next metrics line."""
+        return MetricSums(self.spec.training.batch_tokens // self.spec.training.seq_len)
 
-    def count_time(self, since: float) -> float:
-        """Add the seconds of training since a moment, and return the present one."""
-        if self.ranks.device.type == "cuda":
-            torch.cuda.synchronize(self.ranks.device)  # the steps that are only queued so far take time too
-        self.progress.wall_s += (present := time.monotonic()) - since
-        return present
-
-    def count_compiling(self, since: float) -> float:
-        """Count likewise the first step, most of which is no training, apart."""
-        present = self.count_time(since)
-        self.progress.compiling_s += present - since
-        self.progress.compiling_D += self.spec.training.batch_tokens
-        return present
-
-    def report(self) -> None:
-        """Write a metrics line and start the next window. Raises Diverged where the loss is no number or exploded."""
-        window, self.window = self.window.added_up(self.ranks.sum), self.new_window()
-        progress, loss, speed = self.progress, window.loss(), self.progress.speed(self.D_seen)
+    def log(self) -> None:
+        """Write a metrics line and start new sums. Raises Diverged if the loss is not finite or has exploded."""
+        sums, self.sums = self.sums.of_all(self.ranks.sum), self.new_sums()
+        progress, loss, speed = self.progress, sums.loss(), self.progress.speed(self.D_seen)
         line = {
             "step": progress.step,
             "D": self.D_seen,
-            **window.line([module.router.bias for module in self.stepper.experts]),
-            "val_loss": self.measured.loss if self.measured and self.evaluates_after(progress.step) else None,
+            **sums.line([module.router.bias for module in self.stepper.experts]),
+            "val_loss": self.latest.loss if self.latest and self.evaluates_after(progress.step) else None,
             "lr": learning_rate(progress.step - 1, self.spec.training),
             "tokens_per_s": speed,
-            "mfu": outcome.mfu(self, speed),
+            "mfu": outcome.mfu(self.spec, self.ranks.size, self.ranks.device, speed),
             "memory_bytes": self.memory(),
             "wall_s": progress.wall_s,
             "eta_s": progress.wall_s / progress.step * (self.spec.training.steps - progress.step),
         }
-        progress.dropped += window.dropped()
-        self.metrics.write(line)
+        progress.dropped += sums.dropped()
+        self.metrics.write(line)  # before the check, so that the last line of a diverged run shows why
+        self.check_loss(loss)
+        progress.tail = [*progress.tail, (sums.steps, loss)][-METRIC_LINES:]
+
+    def check_loss(self, loss: float) -> None:
+        """Raise Diverged if a mean training loss is not finite, or too large after warm-up."""
+        step, bound = self.progress.step, EXPLODED * math.log(self.spec.shape.vocab_size)
         if not math.isfinite(loss):
-            raise Diverged("not_finite", f"the training loss is not finite at step {progress.step}")
-        bound = EXPLODED * math.log(self.spec.shape.vocab_size)
-        if loss > bound and progress.step > self.spec.training.warmup_steps:
-            raise Diverged(
-                "exploded",
-                f"the training loss {loss:.4g} at step {progress.step} is above {bound:.4g}, {EXPLODED:g} ln V",
-            )
-        progress.tail = [*progress.tail, (window.steps, loss)][-METRIC_LINES:]
+            raise Diverged("not_finite", f"the training loss is not finite at step {step}")
+        if loss > bound and step > self.spec.training.warmup_steps:
+            reason = f"the training loss {loss:.4g} at step {step} is above {bound:.4g}, {EXPLODED:g} ln V"
+            raise Diverged("exploded", reason)
 
     def memory(self) -> int | None:
-        """Return the peak memory so far, asked of the system once a second at most: that is slow."""
+        """Return the peak memory so far in bytes, read at most once a second because reading is slow."""
         if (present := time.monotonic()) > self.memory_read + 1:
             self.memory_read, self.memory_bytes = present, peak_memory(self.ranks.device)
         return self.memory_bytes
 
     def evaluate(self) -> Evaluation:
-        """Measure the validation loss; its time counts as the run's. Every process measures the whole of it."""
-        clock = time.monotonic()
+        """Measure the validation loss and count its time. Every process measures the whole of it.
+
+        Raises Diverged if the loss is not finite.
+        """
+        began = time.monotonic()
         slots = self.D_seen * self.spec.shape.top_k * self.spec.shape.n_moe_layers
-        dropped = self.progress.dropped + self.window.added_up(self.ranks.sum).dropped()  # not yet in a metrics line
+        # Slots since the last metrics line are still in the sums.
+        dropped = self.progress.dropped + self.sums.of_all(self.ranks.sum).dropped()
         measured = self.evaluator.measure(dropped / slots if slots else 0.0)
-        self.progress.evaluation_s += time.monotonic() - clock
+        self.progress.evaluation_s += time.monotonic() - began
+        # Processes may differ in the last bits, but must take the same decision about stopping.
         measured = replace(measured, loss=self.ranks.first(measured.loss))
         if not math.isfinite(measured.loss):
             raise Diverged("not_finite", f"the validation loss is not finite at step {self.progress.step}")
         return measured
 
     def evaluate_on_the_way(self) -> None:
-        """Measure, and stop early where too many evaluations in a row brought nothing."""
-        self.measured = self.evaluate()
-        self.progress.evaluated(self.measured.loss)
+        """Evaluate, and stop early if too many evaluations in a row brought no lower loss."""
+        self.latest = self.evaluate()
+        self.progress.evaluated(self.latest.loss)
         patience = self.spec.training.patience
         if patience is not None and self.progress.stale >= patience:
             self.progress.flag("stopped_early")
 
     def final_evaluation(self) -> Evaluation:
         """Return the evaluation after the last step."""
-        if "stopped_early" in self.progress.flags:  # after an evaluation, which is known unless this process is new
-            return self.measured or self.evaluate()
+        if "stopped_early" in self.progress.flags:  # it stopped after an evaluation, which a new process must repeat
+            return self.latest or self.evaluate()
         measured = self.evaluate()
         if self.spec.training.eval_steps is not None:
             self.progress.evaluated(measured.loss)
         return measured
 
     def state(self) -> dict[str, Any]:
-        """Return what continues this run, on as many devices as may be."""
+        """Return all that is needed to continue this run, on any number of devices."""
         self.note_execution()
         return {
             **self.stepper.state(),
             "progress": self.progress.state(),
-            "window": self.window.added_up(self.ranks.sum).state(),
+            "sums": self.sums.of_all(self.ranks.sum).state(),
             "is_final": self.is_over,
             "metrics_bytes": self.metrics.size(),
         }
 
     def save(self) -> None:
-        """Write a checkpoint of the present step."""
+        """Write a checkpoint of the present step. All processes gather its state; the first one writes it."""
         state = self.state()
         if self.ranks.is_first:
-            folder = self.study.run_folder(self.spec.run_id) / "checkpoint"
-            checkpoint.save(folder, self.progress.step, self.spec.run_id, state)
+            checkpoint.save(self.folder / "checkpoint", self.progress.step, self.spec.run_id, state)
 
     def note_execution(self) -> None:
-        """Keep what the next process should know of how the batches were cut, and what the record should say of it."""
+        """Store in the progress how batches were cut, for the next process and for the flags of the record."""
         stepper, progress = self.stepper, self.progress
         progress.micro_batch, progress.devices = stepper.micro_batch, self.ranks.size
         progress.evaluation_batch = self.evaluator.batch
         if stepper.halved:
             progress.flag("micro_batch_halved")
-        if stepper.parts > 1 and not self.spec.shape.is_dense:
+        if stepper.forward_passes > 1 and not self.spec.shape.is_dense:
             progress.flag("split_batch")
+
+    def ended(self) -> outcome.Ended:
+        """Return the part of this run that its record needs."""
+        self.note_execution()
+        execution = replace(self.execution, micro_batch=self.stepper.micro_batch, compile=self.stepper.compiled)
+        return outcome.Ended(spec=self.spec, progress=self.progress, execution=execution, device=self.ranks.device)
+
+    def record(self, measured: Evaluation, *, knows_peak: bool) -> RunRecord:
+        """Return the record of the finished run, from its final evaluation."""
+        return outcome.done(
+            self.ended(),
+            measured,
+            bytes_per_token=self.corpus.bytes_per_token if self.stepper.objective.is_likelihood else None,
+            peak_memory_bytes=peak_memory(self.ranks.device) if knows_peak else None,
+        )
 
 
 def _model(study: Study, spec: RunSpec, device: torch.device | None) -> tuple[Transformer, dict[str, Any] | None]:
-    """Return the model with the weights of the newest checkpoint, which comes with it, or with its first ones.
+    """Return the model and the newest checkpoint, whose weights it has; initial weights and None without one.
 
-    Both are in host memory where no device is given, because the weights are still to be divided.
+    Both stay in host memory if no device is given, because the weights are still to be sharded.
     """
     model = Transformer(spec.shape, spec.router)
     folder = study.run_folder(spec.run_id) / "checkpoint"
@@ -321,7 +337,7 @@ def _model(study: Study, spec: RunSpec, device: torch.device | None) -> tuple[Tr
 
 
 def _load_parent(model: Transformer, study: Study, run_id: str) -> None:
-    """Start from the final weights of another run of the study. Raises UsageError where it has none that fit."""
+    """Fill the model with the final weights of another run of the study. Raises UsageError if it has none that fit."""
     state = checkpoint.load_newest(study.run_folder(run_id) / "checkpoint", run_id)
     if state is None or not state["is_final"]:
         raise UsageError(f"run {run_id} has no final checkpoint to start from; train it to its end first")
@@ -329,7 +345,7 @@ def _load_parent(model: Transformer, study: Study, run_id: str) -> None:
 
 
 def load_weights(model: Transformer, weights: dict[str, torch.Tensor], whose: str) -> None:
-    """Fill a model with the weights of a checkpoint. Raises UsageError where they are not those of its shape."""
+    """Fill a model with the weights of a checkpoint. Raises UsageError if they belong to another shape."""
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

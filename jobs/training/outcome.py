@@ -1,74 +1,91 @@
-"""The record of a run that ended, from the loop that trained it."""
+"""The record of a run that has ended."""
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+
+import torch
 
 from jobs.execution import Execution
 from jobs.record import IMBALANCED, RunRecord
-from jobs.training.device.environment import environment, peak_flops, peak_memory
+from jobs.training.device.environment import environment, peak_flops
 from jobs.training.evaluate import Evaluation
+from jobs.training.progress import Progress
+from planners.spec import RunSpec
 
-if TYPE_CHECKING:
-    from jobs.training.loop import Loop
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A run that has ended, as far as its record describes it."""
+
+    spec: RunSpec
+    """The plan of the run."""
+    progress: Progress
+    """Its steps, times and flags."""
+    execution: Execution
+    """How it was carried out, without open settings."""
+    device: torch.device
+    """Device of this process."""
+
+    @property
+    def D_seen(self) -> int:
+        """Tokens consumed."""
+        return self.progress.step * self.spec.training.batch_tokens
 
 
-def ended(loop: "Loop", measured: Evaluation, *, knows_peak: bool) -> RunRecord:
-    """Return the record of a finished run."""
-    loop.note_execution()
-    spec, progress, health = loop.spec, loop.progress, measured.routing
+def done(
+    run: Ended, measured: Evaluation, *, bytes_per_token: float | None, peak_memory_bytes: int | None
+) -> RunRecord:
+    """Return the record of a finished run; `bytes_per_token` is None if its loss is not that of a text."""
+    progress, health = run.progress, measured.routing
     flags = list(progress.flags)
     if health:
         flags += ["dead_experts"] if health.dead_experts else []
         flags += ["imbalanced"] if health.max_load > IMBALANCED else []
     flags += ["below_floor"] if measured.below_floor else []
-    speed = progress.speed(loop.D_seen)
+    speed = progress.speed(run.D_seen)
+    finite = measured.loss < 700  # exp of a larger loss overflows
     return RunRecord(
-        spec=spec,
+        spec=run.spec,
         state="done",
         loss=measured.loss,
-        bpb=measured.loss / math.log(2) / loop.corpus.bytes_per_token,
-        perplexity=math.exp(measured.loss) if measured.loss < 700 else None,  # beyond, no float holds it
+        bpb=measured.loss / math.log(2) / bytes_per_token if bytes_per_token else None,
+        perplexity=math.exp(measured.loss) if bytes_per_token and finite else None,
         best_loss=progress.best_loss,
         best_step=progress.best_step,
         train_loss=progress.train_loss(progress.step / 10),
-        D_seen=loop.D_seen,
+        D_seen=run.D_seen,
         wall_s=progress.wall_s + progress.evaluation_s,
         tokens_per_s=speed,
-        mfu=mfu(loop, speed),
-        peak_memory_bytes=peak_memory(loop.ranks.device) if knows_peak else None,
+        mfu=mfu(run.spec, run.execution.devices, run.device, speed),
+        peak_memory_bytes=peak_memory_bytes,
         routing=health,
         domains=measured.domains,
-        execution=executed(loop),
-        environment=environment(loop.ranks.device, progress.started),
+        execution=run.execution,
+        environment=environment(run.device, progress.started),
         flags=tuple(flags),
     )
 
 
-def diverged(loop: "Loop", flag: str, reason: str) -> RunRecord:
-    """Return the record of a run whose loss is no number, or exploded."""
-    loop.note_execution()
-    loop.progress.flag(flag)
+def diverged(run: Ended, flag: str, reason: str) -> RunRecord:
+    """Return the record of a run whose loss was not finite or exploded; `flag` says which."""
+    run.progress.flag(flag)
     return RunRecord(
-        spec=loop.spec,
+        spec=run.spec,
         state="diverged",
-        D_seen=loop.D_seen,
-        wall_s=loop.progress.wall_s + loop.progress.evaluation_s,
-        execution=executed(loop),
-        environment=environment(loop.ranks.device, loop.progress.started),
-        flags=tuple(loop.progress.flags),
+        D_seen=run.D_seen,
+        wall_s=run.progress.wall_s + run.progress.evaluation_s,
+        execution=run.execution,
+        environment=environment(run.device, run.progress.started),
+        flags=tuple(run.progress.flags),
         error=reason,
         failure="diverged",
     )
 
 
-def mfu(loop: "Loop", tokens_per_s: float) -> float | None:
-    """Return the share of all devices' peak by M of the stored convention, or None where the peak is unknown."""
-    peak = peak_flops(loop.ranks.device, loop.spec.training.precision)
-    M = loop.spec.flops_per_token[loop.spec.flops_convention]
-    return tokens_per_s * M / (peak * loop.ranks.size) if peak else None
+def mfu(spec: RunSpec, devices: int, device: torch.device, tokens_per_s: float) -> float | None:
+    """Return the model FLOPs utilisation: FLOP/s under the run's convention over the peak of all its devices.
 
-
-def executed(loop: "Loop") -> Execution:
-    """Return how the run was carried out, with what was left open filled in."""
-    return replace(loop.execution, micro_batch=loop.stepper.micro_batch, compile=loop.stepper.compiled)
+    None if the peak of the device is unknown.
+    """
+    peak = peak_flops(device, spec.training.precision)
+    return tokens_per_s * spec.flops_per_token[spec.flops_convention] / (peak * devices) if peak else None

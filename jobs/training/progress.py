@@ -1,9 +1,15 @@
-"""How far a run is: what a checkpoint keeps of it beside weights and optimizer, early stopping included."""
+"""How far a run has come: what its checkpoint keeps apart from weights and optimizer, and the clocks behind it."""
 
+import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
+
 from jobs.training.device.environment import now
+
+SAVING = 0.05
+"""Largest share of the time that goes into checkpoints; if writing one takes long, the next one comes later."""
 
 
 @dataclass(kw_only=True)
@@ -15,13 +21,13 @@ class Progress:
     wall_s: float = 0.0
     """Seconds of training so far, over all attempts."""
     compiling_s: float = 0.0
-    """Seconds of these in the first steps of processes that compile."""
+    """Seconds of `wall_s` in the first steps of processes that compile."""
     compiling_D: int = 0
     """Tokens of those steps."""
     evaluation_s: float = 0.0
     """Seconds of evaluation so far."""
     started: str = field(default_factory=now)
-    """When the run was first started, UTC."""
+    """Time at which the run first started, UTC."""
     tail: list[tuple[int, float]] = field(default_factory=list)
     """Steps and mean loss of the latest metrics lines."""
     dropped: int = 0
@@ -33,11 +39,11 @@ class Progress:
     stale: int = 0
     """Evaluations since then."""
     micro_batch: int | None = None
-    """Sequences in one forward pass of one process; a run that goes on keeps it."""
+    """Sequences in one forward pass of one process; a resumed run keeps it."""
     devices: int | None = None
-    """Processes that the micro-batch is meant for."""
+    """Processes that the micro-batch was chosen for."""
     evaluation_batch: int | None = None
-    """Windows in one forward pass of an evaluation; a run that goes on keeps it, because it rounds the loss."""
+    """Windows in one forward pass of an evaluation. A resumed run keeps it, because it affects rounding of the loss."""
     flags: list[str] = field(default_factory=list)
     """What a reader of the record should know."""
 
@@ -54,7 +60,7 @@ class Progress:
             self.stale += 1
 
     def speed(self, D_seen: int) -> float:
-        """Return the tokens per second of training, without first steps that compile where there were others."""
+        """Return tokens per second of training, without first steps that compile if there were others."""
         D, seconds = D_seen - self.compiling_D, self.wall_s - self.compiling_s
         return D / seconds if D > 0 and seconds > 0 else D_seen / max(self.wall_s, 1e-9)
 
@@ -75,3 +81,46 @@ class Progress:
     def restored(cls, state: dict[str, Any]) -> "Progress":
         """Return the progress that a checkpoint holds."""
         return cls(**{**state, "tail": [(steps, loss) for steps, loss in state["tail"]]})
+
+
+class TrainingClock:
+    """Adds the seconds of training to a progress; evaluations and checkpoints are left out by `restart`."""
+
+    def __init__(self, progress: Progress, device: torch.device):
+        self.progress, self.device = progress, device
+        self.restart()
+
+    def restart(self) -> None:
+        """Count from now on: the time since the last call was not training."""
+        self.since = time.monotonic()
+
+    def count(self) -> float:
+        """Add the seconds since the last call to the training time, and return them."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)  # queued steps take time too
+        present = time.monotonic()
+        spent, self.since = present - self.since, present
+        self.progress.wall_s += spent
+        return spent
+
+    def count_compiling(self, tokens: int) -> None:
+        """Count the first step, and also record it separately: most of its time is compilation, not training."""
+        self.progress.compiling_s += self.count()
+        self.progress.compiling_D += tokens
+
+
+class SaveTimer:
+    """Says when the next checkpoint is due: `wait` seconds after the last one, or later if writing takes long."""
+
+    def __init__(self, wait: float):
+        self.wait, self.saved = wait, time.monotonic()
+
+    def due(self) -> bool:
+        """Return whether a checkpoint is due."""
+        return time.monotonic() - self.saved > self.wait
+
+    def note(self, began: float) -> None:
+        """Note that a checkpoint was written, from `began` (monotonic seconds) until now."""
+        self.saved = time.monotonic()
+        if self.wait:  # 0 asks for a checkpoint after every step, however long it takes
+            self.wait = max(self.wait, (self.saved - began) / SAVING)

@@ -12,7 +12,7 @@ import torch
 from jobs.execution import Execution
 from jobs.training.device import distributed
 from jobs.training.device.environment import keep_freed_memory
-from jobs.training.metrics import Window
+from jobs.training.metrics import MetricSums
 from jobs.training.network.transformer import Transformer
 from jobs.training.step import Stepper
 from planners.records.files import read_json
@@ -32,12 +32,12 @@ def tokens_per_s(spec: RunSpec, seconds: float) -> float:
     batch = torch.randint(spec.shape.vocab_size, size, generator=generator).to(ranks.device)
     model = Transformer(spec.shape, spec.router)
     model.initialise(training.seed)
-    stepper, window = Stepper(model.to(ranks.device).train(), spec, ranks, Execution()), Window(size[0])
+    stepper, sums = Stepper(model.to(ranks.device).train(), spec, ranks, Execution()), MetricSums(size[0])
     steps, start = -WARM_UP, 0.0
     while steps <= 0 or time.perf_counter() - start < seconds:
         if steps == 0:
             start = time.perf_counter()
-        stepper.take(0, batch, window, detailed=True)
+        stepper.take(0, batch, sums, detailed=True)
         if ranks.device.type == "cuda":
             torch.cuda.synchronize()
         steps += 1

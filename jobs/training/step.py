@@ -1,4 +1,4 @@
-"""One optimizer step: forward and backward over the parts of a batch, clipping, AdamW, and the router biases."""
+"""One optimizer step: forward and backward over the micro-batches, clipping, AdamW, and the router biases."""
 
 from typing import Any
 
@@ -10,38 +10,40 @@ from jobs.execution import Execution, check_shares
 from jobs.training.device import compiling, distributed, environment, micro_batch
 from jobs.training.device.distributed import Ranks
 from jobs.training.device.precision import autocast
-from jobs.training.metrics import Part, Window
-from jobs.training.network.cross_entropy import linear_cross_entropy
+from jobs.training.metrics import MetricSums, MicroBatch
 from jobs.training.network.experts import Experts
 from jobs.training.network.routing import Routing
 from jobs.training.network.transformer import Transformer
+from jobs.training.objectives import objective_of
+from jobs.training.objectives.objective import Objective
 from jobs.training.optimizer import adamw
 from jobs.training.schedule import learning_rate
 from planners.spec import Router, RunSpec
 
 
-class Objective(nn.Module):
-    """What is minimised: cross entropy and the losses of the routers, each a mean over the tokens of one call."""
+class TrainingLoss(nn.Module):
+    """The loss that training minimises: that of the objective plus the auxiliary losses of the routers."""
 
-    def __init__(self, model: Transformer, settings: Router, *, compiled: bool = False):
+    def __init__(self, model: Transformer, objective: Objective, settings: Router, *, compiled: bool = False):
         super().__init__()
-        self.model, self.settings, self.compiled = model, settings, compiled
+        self.model, self.objective, self.settings, self.compiled = model, objective, settings, compiled
 
-    def forward(self, windows: Tensor) -> tuple[Tensor, Tensor, list[Routing]]:
-        """Return loss, cross entropy and routings of windows (batch, T + 1)."""
-        x, routings = self.model.hidden(windows[:, :-1])
-        loss = entropy = linear_cross_entropy(x, self.model.head.weight, windows[:, 1:], compiled=self.compiled)
+    def forward(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, list[Routing]]:
+        """Return the whole loss, the objective's loss without gradient, and the routing of each MoE layer."""
+        x, routings = self.model.hidden(inputs)
+        loss = objective_loss = self.objective.loss(x, self.model.head.weight, targets, compiled=self.compiled)
         for routing in routings:
             loss = loss + self.settings.balance * routing.balance
             if self.settings.z_loss:
                 loss = loss + self.settings.z_loss * routing.z_loss
-        return loss, entropy.detach(), routings
+        return loss, objective_loss.detach(), routings
 
 
 class Stepper:
-    """A model with its optimizer. A step is the same however many parts its batch is cut into, up to rounding.
+    """A model with its objective and its optimizer.
 
-    With experts the balance loss is the mean of the parts' own, and a capacity holds per part; the biases of loss-free
+    A step is the same up to rounding however its batch is cut into micro-batches, with two exceptions for experts: the
+    balance loss is the mean over the micro-batches, and a capacity holds for each of them. The biases of loss-free
     balancing follow the load of the whole batch.
     """
 
@@ -49,9 +51,11 @@ class Stepper:
         self.model, self.spec, self.ranks = model, spec, ranks
         check_shares(ranks.size, spec.training)
         self.windows = spec.training.batch_tokens // spec.training.seq_len // ranks.size
+        """Windows of a batch that this process takes."""
         self.compiled = compiling.compiles(execution, spec, ranks.device)
         prepare_blocks(model, execution, ranks, compiled=self.compiled)
-        self.objective = ranks.wrap(Objective(model, spec.router, compiled=self.compiled))
+        self.objective = objective_of(spec)
+        self.loss = ranks.wrap(TrainingLoss(model, self.objective, spec.router, compiled=self.compiled))
         self.optimizer = adamw(model, spec)
         self.weights = list(model.parameters())
         self.experts = [module for module in model.modules() if isinstance(module, Experts)]
@@ -66,77 +70,82 @@ class Stepper:
             shards=shards,
             runs=execution.runs_per_device,
         )
-        self.micro_batch = ranks.least(min(self.windows, fitting))  # divided weights are gathered once for each part
+        # All processes take the same number of micro-batches: sharded weights are gathered once for each of them.
+        self.micro_batch = ranks.least(min(self.windows, fitting))
         self.halved = False
+        """Whether the micro-batch was halved because memory ran out."""
 
     @property
-    def parts(self) -> int:
-        """Forward passes that a batch takes, over all processes."""
+    def forward_passes(self) -> int:
+        """Forward passes per batch, over all processes."""
         return -(-self.windows // self.micro_batch) * self.ranks.size
 
-    def take(self, step: int, batch: Tensor, window: Window, *, detailed: bool) -> None:
-        """Take optimizer step `step` (from 0) on this process's share of its batch, (windows, T + 1), and note it.
+    def take(self, step: int, batch: Tensor, sums: MetricSums, *, detailed: bool) -> None:
+        """Take optimizer step `step` (from 0) on this process's windows of the batch, (windows, seq_len + 1).
 
-        A metrics line wants its last step `detailed`.
+        Adds its metrics to `sums`. The last step before a metrics line is `detailed`.
         """
         training = self.spec.training
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(step, training)
-        parts = self.gradients(step, batch, detailed)
-        while parts is None:
+        micro_batches = self.gradients(step, batch, detailed)
+        while micro_batches is None:
             self._halve()
-            parts = self.gradients(step, batch, detailed)
+            micro_batches = self.gradients(step, batch, detailed)
         norm = torch.nn.utils.clip_grad_norm_(self.weights, training.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.spec.router.bias_rate:
-            self._step_biases(parts)
-        window.add(parts, distributed.whole(norm))
+            self._step_biases(micro_batches)
+        sums.add(micro_batches, distributed.whole(norm))
 
-    def gradients(self, step: int, batch: Tensor, detailed: bool) -> list[Part] | None:
-        """Leave the gradient of the batch in the weights, and return its parts.
+    def gradients(self, step: int, batch: Tensor, detailed: bool) -> list[MicroBatch] | None:
+        """Leave the gradient of the batch in the weights, and return the metrics of its micro-batches.
 
-        None where memory ran out; then there are no gradients.
+        Returns None if memory ran out; the gradients are then incomplete.
         """
-        if self.spec.router.jitter:  # noise is a function of the step, so that it needs no place in checkpoints
+        if self.spec.router.jitter:  # noise is a function of the step, so a checkpoint need not hold generators
             mixed = np.random.SeedSequence([self.spec.training.seed, step, self.ranks.rank])
             torch.manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
-        parts = []
+        first = (step * self.ranks.size + self.ranks.rank) * self.windows
+        examples = self.objective.examples(batch, range(first, first + len(batch)))
+        micro_batches = []
         try:
-            for windows in (split := torch.split(batch, self.micro_batch)):
-                with self.ranks.accumulate(self.objective, last=windows is split[-1]):
+            split = list(zip(*(torch.split(part, self.micro_batch) for part in examples), strict=True))
+            for number, (inputs, targets) in enumerate(split, 1):
+                with self.ranks.accumulate(self.loss, last=number == len(split)):
                     with autocast(self.spec.training.precision, self.ranks.device):
-                        loss, entropy, routings = self.objective(windows)
-                    parts.append(Part.of(len(windows), entropy, routings, detailed=detailed))
-                    del routings  # the backward pass frees what they hold
-                    (loss if len(split) == 1 else loss * (len(windows) / len(batch))).backward()
-            return parts
+                        loss, objective_loss, routings = self.loss(inputs, targets)
+                    micro_batches.append(MicroBatch.of(len(inputs), objective_loss, routings, detailed=detailed))
+                    del routings  # the backward pass frees the activations that they refer to
+                    (loss if len(split) == 1 else loss * (len(inputs) / len(batch))).backward()
+            return micro_batches
         except Exception as error:
             if not micro_batch.is_out_of_memory(error) or self.micro_batch == 1:
                 raise
-            if self.ranks.size > 1:
+            if self.ranks.size > 1:  # the others would wait for this one's gradients for ever
                 raise micro_batch.cannot_halve(self.micro_batch) from error
-        return None  # outside of the except block, whose error keeps the activations alive
+        return None  # outside the except block: there the error would keep the activations alive
 
     def _halve(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         self.micro_batch, self.halved = micro_batch.halved(self.micro_batch, self.ranks.device), True
 
-    def _step_biases(self, parts: list[Part]) -> None:
+    def _step_biases(self, micro_batches: list[MicroBatch]) -> None:
         """Step the router biases by the load of the whole batch."""
-        loads = torch.stack([torch.stack([load for load, _, _ in part.layers]) for part in parts]).sum(0)
+        loads = torch.stack([torch.stack([load for load, _, _ in one.layers]) for one in micro_batches]).sum(0)
         for module, load in zip(self.experts, self.ranks.sum(loads), strict=True):
             module.router.update_bias(load)
 
     def state(self) -> dict[str, Any]:
-        """Return weights and optimizer, whole on the first process, whatever they are divided into here."""
+        """Return weights and optimizer state; the first process gets whole tensors even if they are sharded here."""
         return {
             "model": distributed.gathered(self.model.state_dict(), keep=self.ranks.is_first),
             "optimizer": distributed.gathered(self.optimizer.state_dict(), keep=self.ranks.is_first),
         }
 
     def restore_optimizer(self, state: dict[str, Any]) -> None:
-        """Continue with the optimizer of a checkpoint; the weights are loaded before they are divided."""
+        """Continue with the optimizer state of a checkpoint. The weights were loaded earlier, before sharding."""
         weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
         moments = {
             index: {name: distributed.divided_like(value, weights[index]) for name, value in values.items()}
@@ -146,16 +155,16 @@ class Stepper:
 
 
 def prepare_blocks(model: Transformer, execution: Execution, ranks: Ranks, *, compiled: bool) -> None:
-    """Recompute, compile and divide the blocks of `model` as asked; their weights keep their names."""
+    """Recompute, compile and shard the blocks of `model` as `execution` says; weights keep their names."""
     from torch.utils.checkpoint import checkpoint
 
     if compiled:
         compiling.start_afresh()
     for layer in model.layers:
         if execution.recompute:
-            kept = layer.forward
-            layer.forward = lambda *inputs, kept=kept: checkpoint(kept, *inputs, use_reentrant=False)
-        if compiled:  # for each size anew: after one graph of unknown sizes no other would be used
+            plain = layer.forward
+            layer.forward = lambda *inputs, plain=plain: checkpoint(plain, *inputs, use_reentrant=False)
+        if compiled:  # a graph per size: after one graph for dynamic sizes torch would use no other
             layer.compile(fullgraph=True, dynamic=False)
     if execution.shard:
         distributed.shard(model, model.layers, ("hidden",))

@@ -17,7 +17,7 @@ from jobs.training.device.environment import reset_peak_memory
 from jobs.training.device.micro_batch import OutOfMemory
 from jobs.training.network.transformer import Transformer
 from jobs.training.optimizer import AdamW
-from jobs.training.step import Objective
+from jobs.training.step import TrainingLoss
 from planners import Question, RunSpec, Study, UsageError
 from planners.architecture.memory import USABLE
 from planners.architecture.memory import memory as planned_memory
@@ -84,15 +84,15 @@ def test_experts_balanced_in_parts_say_so(tiny_study: Study, tmp_path: Path) -> 
 def exhausted(monkeypatch: pytest.MonkeyPatch, fitting: int, error: Exception, at_call: int = 0) -> list[int]:
     """Let the forward pass run out of memory with more than `fitting` sequences, from a call on; note the sizes."""
     sizes: list[int] = []
-    forward = Objective.forward
+    forward = TrainingLoss.forward
 
-    def limited(self: Objective, windows: torch.Tensor) -> object:
-        sizes.append(len(windows))
-        if len(windows) > fitting and len(sizes) > at_call:
+    def limited(self: TrainingLoss, inputs: torch.Tensor, targets: torch.Tensor) -> object:
+        sizes.append(len(inputs))
+        if len(inputs) > fitting and len(sizes) > at_call:
             raise error
-        return forward(self, windows)
+        return forward(self, inputs, targets)
 
-    monkeypatch.setattr(Objective, "forward", limited)
+    monkeypatch.setattr(TrainingLoss, "forward", limited)
     return sizes
 
 

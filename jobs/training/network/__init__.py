@@ -1,1 +1,1 @@
-"""The model that a `Shape` describes: attention, experts, routing and the loss of its head."""
+"""The model that a `Shape` describes: attention, experts, routing, and the cross entropy of its head."""

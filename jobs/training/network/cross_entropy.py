@@ -1,8 +1,8 @@
-"""Cross entropy of the head: the logits of all tokens over a large vocabulary never exist at once.
+"""Cross entropy of the head, computed in chunks: the logits of all tokens over a large vocabulary never exist at once.
 
 64k tokens times a vocabulary of 50k are 13 GB of fp32 logits. Above `CHUNK` logits the head is applied to some tokens
-at a time, and each part leaves behind only its losses and its share of the gradient (the idea of arXiv 2411.09009).
-`F.linear_cross_entropy` does the same from torch 2.13 on; this runs on 2.11.
+at a time, and each chunk keeps only its losses and its part of the gradient (the idea of arXiv 2411.09009).
+`F.linear_cross_entropy` does the same from torch 2.13 on; this also runs on 2.11.
 """
 
 import math
@@ -17,22 +17,22 @@ from torch import Tensor
 from planners.architecture.memory import LOGITS, PART
 
 CHUNK = LOGITS
-"""Most logits at once: 64 MB of fp32."""
+"""Largest number of logits at once on a CPU: 64 MB of fp32. Fewer are never cut into chunks, on any device."""
 GPU_CHUNK = PART
-"""The same on a GPU. Each part reads and writes the gradient of the whole head, so that 333 tokens at a time, a CHUNK
-at a vocabulary of 50k, would move more bytes for it than for the logits."""
+"""The same on a GPU. Each chunk reads and writes the gradient of the whole head; with a vocabulary of 50k, a `CHUNK` is
+only 333 tokens and would move more bytes for that gradient than for its logits."""
 
 WHOLE = {"cuda": 64}
-"""Logits of a token, in whole multiples of which they are computed: an odd number of them, such as the 50,257 of GPT-2,
-makes rows of bf16 that begin at no multiple of 16 bytes, and the products of a GPU slow."""
+"""Per device: the number of logits per token is padded to a multiple of this. With an odd number, such as the 50,257 of
+GPT-2, rows of bf16 are not aligned to 16 bytes, and matrix products on a GPU are slow."""
 
 
 def linear_cross_entropy(x: Tensor, weight: Tensor, targets: Tensor, *, compiled: bool = False) -> Tensor:
-    """Return the mean loss in nats per token of the logits x @ weight.T, with gradients for x and weight.
+    """Return the mean loss, in nats per token, of the logits x @ weight.T, with gradients for x and weight.
 
-    x: (…, d_model); weight: (vocab_size, d_model); targets: (…). Products run in the autocast type where autocast is
-    on, the loss in float32 (float64 for float64 inputs). Gradients of gradients are not defined. `compiled` fuses
-    what is done to the logits, which one by one takes a GPU longer than the head's products.
+    x: (…, d_model); weight: (vocab_size, d_model); targets: (…). Products run in the autocast type if autocast is on,
+    the loss in float32 (float64 for float64 inputs). There are no second derivatives. `compiled` fuses the pointwise
+    operations on the logits; one by one they take a GPU longer than the head's products.
     """
     x, targets = x.flatten(0, -2), targets.flatten()
     if x.shape[0] * weight.shape[0] <= CHUNK:
@@ -48,49 +48,49 @@ def token_losses(x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     rows, weight = x.flatten(0, -2).to(dtype), weight.to(dtype)
     vocab_size, weight = len(weight), _padded(weight)
     parts = [
-        F.cross_entropy(_at_least_fp32(F.linear(some, weight)[:, :vocab_size]), wanted, reduction="none")
-        for some, wanted in _chunks(rows, targets.flatten(), vocab_size)
+        F.cross_entropy(_at_least_fp32(F.linear(chunk, weight)[:, :vocab_size]), wanted, reduction="none")
+        for chunk, wanted in _chunks(rows, targets.flatten(), vocab_size)
     ]
     return torch.cat(parts).view_as(targets)
 
 
 def product_type(x: Tensor) -> torch.dtype:
-    """Return the type in which a matrix product with x runs here: autocast's, or that of x."""
+    """Return the type of a matrix product with x: autocast's if autocast is on, else that of x."""
     device = x.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
 class _Chunked(torch.autograd.Function):
-    """The mean cross entropy; forward computes the gradient too, while the logits of a chunk are there."""
+    """The mean cross entropy. The forward pass computes the gradient as well, while the logits of a chunk exist."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, compiled: bool) -> Tensor:
         """Return the mean loss of rows x (tokens, d_model)."""
-        descend = _fused_slope() if compiled else slope
+        differentiate = _compiled_gradient() if compiled else loss_and_gradient
         matrix, total = _padded(weight.to(dtype)), torch.zeros((), dtype=_at_least_fp32(x).dtype, device=x.device)
         x_gradient, weight_gradient = torch.empty_like(x), torch.zeros_like(weight)
         start, vocab_size = 0, len(weight)
         with torch.autocast(x.device.type, enabled=False):
-            for some, wanted in _chunks(x.to(dtype), targets, vocab_size):
-                loss, gradient = descend(some @ matrix.T, wanted, vocab_size, len(targets))
+            for chunk, wanted in _chunks(x.to(dtype), targets, vocab_size):
+                loss, gradient = differentiate(chunk @ matrix.T, wanted, vocab_size, len(targets))
                 total += loss
-                x_gradient[start : start + len(some)] = gradient @ matrix
-                weight_gradient += (gradient.T @ some)[:vocab_size]
-                start += len(some)
+                x_gradient[start : start + len(chunk)] = gradient @ matrix
+                weight_gradient += (gradient.T @ chunk)[:vocab_size]
+                start += len(chunk)
         ctx.save_for_backward(x_gradient, weight_gradient)
         return total / len(targets)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        """Return the gradients, scaled."""
+        """Return the gradients of x and weight, scaled by the gradient of the loss."""
         x_gradient, weight_gradient = ctx.saved_tensors
         return x_gradient * gradients[0], weight_gradient * gradients[0], None, None, None
 
 
-def slope(logits: Tensor, wanted: Tensor, vocab_size: int, count: int) -> tuple[Tensor, Tensor]:
-    """Return the summed loss of logits (tokens, …) and, in their type, the gradient of the loss over `count`.
+def loss_and_gradient(logits: Tensor, wanted: Tensor, vocab_size: int, count: int) -> tuple[Tensor, Tensor]:
+    """Return the summed loss of logits (tokens, …) and the gradient of loss / count with respect to them.
 
-    The first `vocab_size` logits of a token are meant, and the others pad. Whatever can be is done in place.
+    Only the first `vocab_size` logits of a token count; the others are padding. Works in place where it can.
     """
     dtype, logits = logits.dtype, _at_least_fp32(logits)
     logits[:, vocab_size:] = -math.inf
@@ -101,8 +101,8 @@ def slope(logits: Tensor, wanted: Tensor, vocab_size: int, count: int) -> tuple[
     return loss, gradient.div_(count).to(dtype)
 
 
-def pointwise_slope(logits: Tensor, wanted: Tensor, vocab_size: int, count: int) -> tuple[Tensor, Tensor]:
-    """Return the same as `slope`, written so that a compiler can make one pass of it: in place, it could not."""
+def pointwise_loss_and_gradient(logits: Tensor, wanted: Tensor, vocab_size: int, count: int) -> tuple[Tensor, Tensor]:
+    """Return the same as `loss_and_gradient`, without in-place operations, so that a compiler can fuse it."""
     wide, ids = _at_least_fp32(logits), torch.arange(logits.shape[1], device=logits.device)
     if vocab_size < len(ids):
         wide = wide.masked_fill(ids >= vocab_size, -math.inf)
@@ -113,12 +113,13 @@ def pointwise_slope(logits: Tensor, wanted: Tensor, vocab_size: int, count: int)
 
 
 @cache
-def _fused_slope() -> Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]:
-    return torch.compile(pointwise_slope, fullgraph=True, dynamic=False)  # its last part has a size of its own
+def _compiled_gradient() -> Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]:
+    # dynamic=False: the last chunk is shorter and gets a graph of its own
+    return torch.compile(pointwise_loss_and_gradient, fullgraph=True, dynamic=False)
 
 
 def _padded(matrix: Tensor) -> Tensor:
-    """Return a head's matrix with rows of zeros to a number of rows with which products are fast on its device."""
+    """Return a head's matrix, with rows of zeros added up to the multiple in `WHOLE`."""
     missing = -len(matrix) % WHOLE.get(matrix.device.type, 1)
     return F.pad(matrix, (0, 0, 0, missing)) if missing else matrix
 

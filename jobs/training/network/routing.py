@@ -1,4 +1,4 @@
-"""The router of an MoE layer: which experts a token goes to, with what gate, and the losses that keep it balanced."""
+"""The router of an MoE layer: the experts of each token, their gates, and the losses that keep the load balanced."""
 
 import math
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from planners.spec import Router
 
 MAXIMA = 8
-"""Most experts of a token that compiled code looks for one by one."""
+"""Compiled code finds up to this many experts per token one maximum at a time, and more with topk."""
 NARROW = (torch.uint8, torch.int16, torch.int32)
-"""Types that may hold an expert's id."""
+"""Types for an expert's id, the smallest first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +26,13 @@ class Routing:
     load: Tensor
     """(n_experts,) tokens routed to each expert, int64."""
     balance: Tensor
-    """Load-balancing loss in the form that the settings ask for."""
+    """Load-balancing loss in the form that the settings name."""
     logits: Tensor
     """(tokens, n_experts) router logits, float32."""
-    shares: Tensor
-    """(tokens, n_experts) gate probabilities before the choice; they sum to 1 per token."""
+    probabilities: Tensor
+    """(tokens, n_experts) gate probabilities before the top-k choice; they sum to 1 per token."""
     dropped: Tensor
-    """Slots beyond the capacity of their expert."""
+    """Number of slots beyond the capacity of their expert."""
 
     @property
     def z_loss(self) -> Tensor:
@@ -42,17 +42,17 @@ class Routing:
 
     @property
     def entropy(self) -> Tensor:
-        """Mean entropy of the gate probabilities over ln n_experts, without gradient; computed only where asked for."""
-        entropies: Tensor = torch.special.entr(self.shares.detach()).sum(-1)
-        return entropies.mean() / math.log(max(2, self.shares.shape[1]))
+        """Mean entropy of the gate probabilities over ln n_experts, without gradient; computed on access."""
+        entropies: Tensor = torch.special.entr(self.probabilities.detach()).sum(-1)
+        return entropies.mean() / math.log(max(2, self.probabilities.shape[1]))
 
 
 class TopKRouter(nn.Module):
-    """Linear gate in float32, whatever the autocast: bf16 logits would change the experts of 1-3 % of tokens."""
+    """Linear gate, in float32 even under autocast: bf16 logits would change the experts of 1 to 3 % of tokens."""
 
     bias: Tensor
     forced: bool = False
-    """Send tokens to the experts in turn whatever the scores, for benchmarks under even load; no part of any spec."""
+    """Send tokens to the experts in turn, ignoring the scores: for benchmarks under even load, never in a run."""
 
     def __init__(self, d_model: int, n_experts: int, top_k: int, settings: Router):
         super().__init__()
@@ -78,19 +78,19 @@ class TopKRouter(nn.Module):
             if self.training and settings.capacity_factor is not None:
                 kept = within_capacity(experts, load, settings.capacity_factor)
                 gates, dropped = gates * kept, (~kept).sum()
-            shares = scores if settings.score == "softmax" else scores / scores.sum(-1, keepdim=True)
+            probabilities = scores if settings.score == "softmax" else scores / scores.sum(-1, keepdim=True)
             return Routing(
                 experts=experts,
                 gates=gates,
                 load=load,
-                balance=BALANCE_FORMS[settings.balance_form](load, shares),
+                balance=BALANCE_FORMS[settings.balance_form](load, probabilities),
                 logits=logits,
-                shares=shares,
+                probabilities=probabilities,
                 dropped=dropped,
             )
 
     def best(self, scores: Tensor) -> Tensor:
-        """Return the K experts of the highest biased scores, shape (tokens, K), the highest first."""
+        """Return the K experts with the highest biased scores, shape (tokens, K), the highest first."""
         biased = scores + self.bias
         if self.top_k == 1 or (torch.compiler.is_compiling() and self.top_k <= MAXIMA):
             return by_maxima(biased, self.top_k)
@@ -98,16 +98,16 @@ class TopKRouter(nn.Module):
 
     @torch.no_grad()
     def update_bias(self, load: Tensor) -> None:
-        """Step the loss-free balancing bias against the load of one step, kept at mean zero (arXiv 2408.15664)."""
+        """Step the loss-free balancing bias against the load of one step; its mean stays zero (arXiv 2408.15664)."""
         step = torch.sign(load.float().mean() - load.float())
         self.bias += self.settings.bias_rate * (step - step.mean())
 
 
 def by_maxima(scores: Tensor, top_k: int) -> Tensor:
-    """Return what topk does, one maximum after the other.
+    """Return the indices of topk, found one maximum after the other, shape (tokens, K).
 
-    For one it takes a third of topk's time. A compiler makes one pass over the scores of all of them, and of the
-    softmax before, where topk reads its input once for every two bits of a number.
+    For K = 1 this takes a third of topk's time. A compiler fuses all maxima, and the softmax before them, into one pass
+    over the scores; topk reads its input once for every two bits of a number.
     """
     ids, found = torch.arange(scores.shape[1], device=scores.device), []
     for left in reversed(range(top_k)):
@@ -118,33 +118,33 @@ def by_maxima(scores: Tensor, top_k: int) -> Tensor:
 
 
 def count(experts: Tensor, n_experts: int) -> Tensor:
-    """Return how often each expert occurs, shape (n_experts,); integer sums, so exact and without a host sync."""
+    """Return how often each expert occurs, shape (n_experts,). Integer sums are exact and need no host sync."""
     ids = experts.flatten()
     return torch.zeros(n_experts, dtype=torch.int64, device=ids.device).scatter_add_(0, ids, torch.ones_like(ids))
 
 
 def in_turn(scores: Tensor, top_k: int) -> Tensor:
-    """Return K different experts per token, shape (tokens, K), such that loads differ by one token at most."""
+    """Return K different experts per token, shape (tokens, K), with loads that differ by at most one token."""
     tokens, n_experts = scores.shape
     return torch.arange(tokens * top_k, device=scores.device).view(tokens, top_k) % n_experts
 
 
-def balance_loss(load: Tensor, shares: Tensor) -> Tensor:
+def balance_loss(load: Tensor, probabilities: Tensor) -> Tensor:
     """Return n_experts * sum_i f_i p_i (arXiv 2101.03961, eq. 4): f_i share of routed slots, p_i mean gate probability.
 
-    f sums to 1 for every K, so that uniform routing gives 1 and one coefficient means the same along a sweep of K;
-    times K this is the form of arXiv 2506.12119, whose value at uniform routing is K.
+    f sums to 1 for every K. Uniform routing therefore gives 1, and one coefficient means the same for every K. Times K
+    this is the form of arXiv 2506.12119, whose value at uniform routing is K.
     """
-    f = load.to(shares.dtype) / load.sum()
-    return len(load) * torch.dot(f, shares.mean(0))
+    f = load.to(probabilities.dtype) / load.sum()
+    return len(load) * torch.dot(f, probabilities.mean(0))
 
 
-def entropy_loss(load: Tensor, shares: Tensor) -> Tensor:
+def entropy_loss(load: Tensor, probabilities: Tensor) -> Tensor:
     """Return ln n_experts - H(p) in nats, with H(p) the entropy of the mean gate probabilities p: 0 at uniform routing.
 
-    It is the Kullback-Leibler divergence of p from uniform, and asks for even probabilities and not for even loads.
+    It is the Kullback-Leibler divergence of p from uniform: it favours even probabilities, not even loads.
     """
-    entropy: Tensor = torch.special.entr(shares.mean(0)).sum()
+    entropy: Tensor = torch.special.entr(probabilities.mean(0)).sum()
     return math.log(len(load)) - entropy
 
 
@@ -161,7 +161,7 @@ def within_capacity(experts: Tensor, load: Tensor, factor: float) -> Tensor:
 def by_expert(experts: Tensor, n_experts: int) -> Tensor:
     """Return the slots of `experts` (tokens, K) in the order of their expert, and within an expert of their token.
 
-    Sorted as the narrowest numbers that can tell the experts apart: a radix sort takes a pass for every byte.
+    Ids are sorted in the narrowest type that holds them, because a radix sort takes one pass per byte.
     """
     narrowest = next(dtype for dtype in NARROW if torch.iinfo(dtype).max >= n_experts - 1)
     return experts.flatten().to(narrowest).argsort(stable=True)
@@ -170,6 +170,6 @@ def by_expert(experts: Tensor, n_experts: int) -> Tensor:
 def rank_in_expert(experts: Tensor, load: Tensor) -> Tensor:
     """Return how many slots of the same expert come before each slot, shape (tokens, K)."""
     slots, order = experts.flatten(), by_expert(experts, len(load))
-    first = (load.cumsum(0) - load).index_select(0, slots)  # place of each slot's expert among the sorted
+    first = (load.cumsum(0) - load).index_select(0, slots)  # position of the first slot of each slot's expert
     rank = torch.empty_like(slots).scatter_(0, order, torch.arange(len(slots), device=slots.device)) - first
     return rank.view_as(experts)

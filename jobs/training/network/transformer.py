@@ -1,4 +1,4 @@
-"""The pre-norm transformer that a `Shape` describes, each layer with attention and a dense or an expert FFN."""
+"""The pre-norm transformer that a `Shape` describes. Each layer has attention and a dense or an expert FFN."""
 
 import hashlib
 import math
@@ -15,7 +15,7 @@ from planners.spec import Router
 
 
 class Layer(nn.Module):
-    """Attention, then a dense FFN or experts, each behind a norm and added to the residual stream."""
+    """Attention, then a dense FFN or experts; each reads a norm of the residual stream and is added to it."""
 
     def __init__(self, shape: Shape, settings: Router, moe: bool):
         super().__init__()
@@ -26,7 +26,7 @@ class Layer(nn.Module):
         self.ffn = Experts(shape, settings) if moe else FeedForward(shape, shape.d_ff, shape.ffn_bias)
 
     def forward(self, x: Tensor, table: Table | None) -> tuple[Tensor, Routing | None]:
-        """Return the new residual stream, shape of x, and the routing where there are experts."""
+        """Return the new residual stream, shape of x, and the routing of an MoE layer."""
         x = x + self.attention(self.attention_norm(x), table)
         y = self.ffn(self.ffn_norm(x))
         if isinstance(y, tuple):
@@ -60,7 +60,7 @@ class Transformer(nn.Module):
         return self.head(x), routings
 
     def hidden(self, tokens: Tensor) -> tuple[Tensor, list[Routing]]:
-        """Return what the head reads, shape (batch, T, d_model), for tokens (batch, T), and the routings."""
+        """Return the input of the head, (batch, T, d_model), for tokens (batch, T), and the routings of MoE layers."""
         T = tokens.shape[1]
         x, table, routings = self.embedding(tokens), self.table(T, tokens.device), []
         if self.shape.positions == "learned":
@@ -72,7 +72,7 @@ class Transformer(nn.Module):
         return self.norm(x), routings
 
     def table(self, T: int, device: torch.device) -> Table | None:
-        """Return what attention needs to know of T positions, kept from call to call."""
+        """Return the position table for T positions; the latest one is cached."""
         wanted = T, device
         if self._table_of != wanted:
             self._table = position_table(self.shape, T, device, self.embedding.weight.dtype)
@@ -80,12 +80,12 @@ class Transformer(nn.Module):
         return self._table
 
     def initialise(self, seed: int) -> None:
-        """Fill all weights from `seed` and each weight's name, so that arms of one seed share what they have in common.
+        """Draw all weights from `seed` and each weight's name, so that arms of one seed share equal initial weights.
 
-        Matrices have standard deviation 1 / sqrt(inputs), those that write to the residual stream
-        1 / sqrt(2 n_layers) of that. A row of the embedding is looked up, one input, so it has 1, unless the head
-        shares it. With 0.02 instead the first layers drown the token: that cost 0.2 nats at 0.3M parameters and
-        C = 1e11, and nothing that could be seen at 1e12 (LOG.md). Norms are 1 and biases 0.
+        A matrix has standard deviation 1 / sqrt(inputs); one that writes to the residual stream has
+        1 / sqrt(2 n_layers) of that. The embedding has 1, because a row is looked up (one input), unless the head
+        shares it. With 0.02 for the embedding, the output of the first layers drowns the token: that cost 0.2 nats at
+        0.3M parameters and C = 1e11, and nothing visible at 1e12 (LOG.md). Norms are 1 and biases 0.
         """
         with torch.no_grad():
             for name, weight in self.named_parameters():
@@ -93,19 +93,24 @@ class Transformer(nn.Module):
                     weight.fill_(0.0 if name.endswith("bias") else 1.0)
                     continue
                 generator = torch.Generator("cpu").manual_seed(_seed_of(seed, name))
-                drawn = weight.mT if weight.dim() == 3 else weight  # experts are drawn as (in, out)
+                # Experts are drawn as (in, out), the layout they had at first, so that initial weights stay the same.
+                drawn = weight.mT if weight.dim() == 3 else weight
                 drawn.copy_(torch.empty(drawn.shape).normal_(0.0, self._deviation(name, weight), generator=generator))
 
     def _deviation(self, name: str, weight: Tensor) -> float:
         if name.startswith(("embedding", "positions")) and not self.shape.tied_embeddings:
             return 1.0
         inputs = weight.shape[-1]  # (out, in) of a Linear, (n_experts, out, in) of stacked experts
-        residual = "fall" in name
+        residual = name.endswith(("o_proj.weight", "down_proj.weight", "down_proj"))
         return 1 / math.sqrt(inputs * (2 * self.shape.n_layers if residual else 1))
 
 
+DRAWN_AS = {"up_proj": "rise", "down_proj": "fall", "o_proj": "fall"}
+"""Names under which weights are drawn, from engine 2: other names would give other initial weights."""
+
+
 def is_matrix(name: str, weight: Tensor) -> bool:
-    """Return whether a parameter is no norm and no bias (those of experts are stacked): weight decay is for these."""
+    """Return whether a parameter is a weight matrix, to which weight decay applies; norms and biases are not."""
     return weight.dim() > 1 and not name.endswith("bias")
 
 
@@ -115,4 +120,6 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _seed_of(seed: int, name: str) -> int:
+    for present, drawn_as in DRAWN_AS.items():
+        name = name.replace(present, drawn_as)
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "big") >> 1

@@ -11,7 +11,8 @@ from shapes import shapes
 
 from jobs.training.device.precision import autocast
 from jobs.training.network.transformer import Transformer
-from jobs.training.step import Objective
+from jobs.training.objectives.next_token import NextToken
+from jobs.training.step import TrainingLoss
 from planners.architecture.memory import LOGITS, PART, memory
 from planners.architecture.shape import Shape
 from planners.spec import Router
@@ -46,7 +47,7 @@ def shape(**kind: Any) -> Shape:
 def forward(model: Transformer, batch: torch.Tensor, precision: str) -> torch.Tensor:
     """Return the loss of a batch of (windows, T + 1) tokens."""
     with autocast(precision, torch.device("cpu")):
-        loss: torch.Tensor = Objective(model, Router())(batch)[0]
+        loss: torch.Tensor = TrainingLoss(model, NextToken(None), Router())(batch[:, :-1], batch[:, 1:])[0]
     return loss
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from jobs.training.network.experts import PRODUCTS, Combine, Dispatch, Experts, Slots, path_for
+from jobs.training.network.experts import MATMULS, Combine, Dispatch, Experts, Slots, fastest_matmul
 from jobs.training.network.transformer import Transformer, cross_entropy
 from planners import Router, Shape
 
@@ -21,7 +21,7 @@ ALL = replace(SHAPE, expert_bias=True, shared_gate=True)
 
 def layer_of(shape: Shape, path: str | None, dtype: torch.dtype = torch.float32) -> Experts:
     layer = Experts(shape, Router()).to(dtype)
-    layer.path = path
+    layer.matmul = path
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for weight in layer.parameters():
@@ -64,14 +64,14 @@ def test_the_path_follows_from_the_sizes() -> None:
     narrow = torch.empty(8, 32, 32), torch.empty(8, 16, 32)
     odd = torch.empty(8, 510, 1022), torch.empty(8, 511, 510)
     load = torch.tensor([20, 4, 4, 4, 4, 4, 4, 4])
-    assert path_for(48, *wide, load) == "grouped"
-    assert path_for(48, *narrow, load) == "padded"
-    assert path_for(48, *odd, load) == "looped"
-    assert path_for(48, wide[0].double(), wide[1].double(), load) == "looped"
-    assert path_for(64, *wide, torch.full((8,), 8)) == "padded"  # nothing is padded where the load is even
+    assert fastest_matmul(48, *wide, load) == "grouped"
+    assert fastest_matmul(48, *narrow, load) == "padded"
+    assert fastest_matmul(48, *odd, load) == "looped"
+    assert fastest_matmul(48, wide[0].double(), wide[1].double(), load) == "looped"
+    assert fastest_matmul(64, *wide, torch.full((8,), 8)) == "padded"  # nothing is padded where the load is even
 
 
-@pytest.mark.parametrize("path", sorted(set(PRODUCTS) - {"grouped"}))
+@pytest.mark.parametrize("path", sorted(set(MATMULS) - {"grouped"}))
 def test_gradients_are_those_of_finite_differences(path: str) -> None:
     shape = replace(ALL, d_model=4, n_heads=1, n_kv_heads=1, head_dim=4, n_experts=3, top_k=2, d_expert=2, d_shared=2)
     layer = layer_of(shape, path, torch.float64)
@@ -141,7 +141,7 @@ def test_experts_without_tokens_get_no_gradient_where_the_product_gives_them_one
 ) -> None:
     """As torch's grouped product does on a B200."""
     expected = results(SHAPE, "grouped", 1)
-    product = PRODUCTS["grouped"]
+    product = MATMULS["grouped"]
 
     def wrong(x: Tensor, weights: Tensor, slots: Slots) -> Tensor:
         empty = (slots.load == 0).view(-1, 1, 1)
@@ -149,7 +149,7 @@ def test_experts_without_tokens_get_no_gradient_where_the_product_gives_them_one
         weights.register_hook(lambda gradient: gradient.masked_fill(empty, torch.nan))
         return product(x, weights, slots)
 
-    monkeypatch.setitem(PRODUCTS, "grouped", wrong)
+    monkeypatch.setitem(MATMULS, "grouped", wrong)
     assert any(found.isnan().any() for found in results(SHAPE, "grouped", 1))
     monkeypatch.setattr(Experts, "masked", True)
     assert all(torch.equal(a, b) for a, b in zip(results(SHAPE, "grouped", 1), expected, strict=True))

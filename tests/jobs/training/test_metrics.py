@@ -6,12 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.training.metrics import PENDING, Part, Window
+from jobs.training.metrics import PENDING, MetricSums, MicroBatch
 
 LAYERS, EXPERTS, SEQUENCES = 2, 3, 6
 
 
-def parts_of(generator: random.Random, cuts: list[int], detailed: bool) -> list[Part]:
+def parts_of(generator: random.Random, cuts: list[int], detailed: bool) -> list[MicroBatch]:
     """Return parts with random numbers, one for each count of sequences."""
     numbers = torch.Generator().manual_seed(generator.randrange(2**31))
 
@@ -19,7 +19,7 @@ def parts_of(generator: random.Random, cuts: list[int], detailed: bool) -> list[
         return torch.rand((), generator=numbers) * 10
 
     return [
-        Part(
+        MicroBatch(
             count,
             scalar(),
             [(torch.randint(100, (EXPERTS,), generator=numbers), torch.tensor(3), scalar()) for _ in range(LAYERS)],
@@ -33,19 +33,19 @@ def parts_of(generator: random.Random, cuts: list[int], detailed: bool) -> list[
 def test_sums_are_the_same_bits_whenever_and_wherever_they_are_taken(seed: int, steps: int, cuts: list[int]) -> None:
     generator = random.Random(seed)
     batches = [parts_of(generator, cuts, detailed=step == steps - 1) for step in range(steps)]
-    norm, whole = torch.tensor(1.0), Window(SEQUENCES)
-    interrupted, processes = Window(SEQUENCES), [Window(SEQUENCES), Window(SEQUENCES)]
+    norm, whole = torch.tensor(1.0), MetricSums(SEQUENCES)
+    interrupted, processes = MetricSums(SEQUENCES), [MetricSums(SEQUENCES), MetricSums(SEQUENCES)]
     for step, parts in enumerate(batches):
         whole.add(parts, norm)
         interrupted.add(parts, norm)
         if generator.random() < 0.2:  # a checkpoint, and another process that goes on from it
-            state, interrupted = interrupted.state(), Window(SEQUENCES)
+            state, interrupted = interrupted.state(), MetricSums(SEQUENCES)
             interrupted.restore(state, torch.device("cpu"), mine=True)
         for index, window in enumerate(processes):
             window.add(parts[index::2], norm)
         assert whole.steps == interrupted.steps == step + 1
     told = iter(processes[1].sums.items())
-    together = processes[0].added_up(lambda value: value + next(told)[1]) if len(cuts) > 1 else whole
+    together = processes[0].of_all(lambda value: value + next(told)[1]) if len(cuts) > 1 else whole
     biases = [torch.tensor([0.0, 0.5, -0.5])] * LAYERS
     assert whole.line(biases) == interrupted.line(biases) == together.line(biases)
     expected = sum(part.sequences * float(part.loss) for parts in batches for part in parts) / (steps * SEQUENCES)
@@ -58,6 +58,6 @@ def test_sums_are_the_same_bits_whenever_and_wherever_they_are_taken(seed: int, 
 
 
 def test_a_dense_model_has_a_line_too() -> None:
-    window = Window(1)
-    window.add([Part(1, torch.tensor(2.0), [], [])], torch.tensor(float("nan")))
+    window = MetricSums(1)
+    window.add([MicroBatch(1, torch.tensor(2.0), [], [])], torch.tensor(float("nan")))
     assert window.line([]) == {"loss": 2.0, "grad_norm": None, "balance": None, "max_load": None}

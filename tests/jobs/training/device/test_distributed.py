@@ -24,7 +24,8 @@ NAMES = ("study", "arm", "shape", "data", "recipe", "flops_convention", "target"
 TWO = """
 import json, sys
 from jobs.execution import Execution
-from jobs.training import distributed, loop
+from jobs.training import loop
+from jobs.training.device import distributed
 from planners import RunSpec, Study
 for folder, line, settings, stop in json.load(open(sys.argv[1])):
     spec = RunSpec.read(line, "test")

@@ -41,7 +41,7 @@ def test_the_built_model_has_the_parameters_of_its_shape(shape: Shape) -> None:
 
 PART_WORDS = {
     "norm": "norms", "attention": "attention", "embedding": "embedding", "head": "head", "positions": "positions",
-    "router": "router", "shared": "shared_expert", "ffn.rise.": "dense_ffn", "ffn.fall.": "dense_ffn",
+    "router": "router", "shared": "shared_expert", "ffn.up_proj.": "dense_ffn", "ffn.down_proj.": "dense_ffn",
 }  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def test_exact_flops_are_what_a_flop_counter_counts(shape: Shape) -> None:
     model = model_of(shape)
     for module in model.modules():
         if isinstance(module, Experts):
-            module.path = "grouped"  # padding is no work of the model
+            module.matmul = "grouped"  # padding is no work of the model
     tokens = torch.randint(0, shape.vocab_size, (batch, T + 1))
     with FlopCounterMode(display=False, custom_mapping=COUNTED) as counter:
         logits, _ = model(tokens[:, :-1])
@@ -127,8 +127,8 @@ def test_moe_with_one_expert_is_the_dense_ffn(dtype: torch.dtype) -> None:
     with torch.no_grad():
         for weight in experts.parameters():
             weight.normal_()
-        dense.rise.weight.copy_(experts.rise[0])
-        dense.fall.weight.copy_(experts.fall[0])
+        dense.up_proj.weight.copy_(experts.up_proj[0])
+        dense.down_proj.weight.copy_(experts.down_proj[0])
     x = torch.randn(2, 5, 32, dtype=dtype)
     torch.testing.assert_close(experts(x)[0], dense(x))
 
@@ -148,8 +148,10 @@ def test_experts_are_the_gated_sum_that_they_say() -> None:
         assert set(chosen.tolist()) == set(routing.experts[token].tolist())
         expected = experts.shared(row)
         for expert in chosen:
-            gate, up = (experts.rise[expert] @ row).chunk(2)
-            expected = expected + probabilities[expert] * (experts.fall[expert] @ (torch.nn.functional.silu(gate) * up))
+            gate, up = (experts.up_proj[expert] @ row).chunk(2)
+            expected = expected + probabilities[expert] * (
+                experts.down_proj[expert] @ (torch.nn.functional.silu(gate) * up)
+            )
         torch.testing.assert_close(out, expected)
 
 
@@ -195,7 +197,7 @@ def test_arms_of_a_seed_start_alike_where_they_can() -> None:
         first["layers.1.attention.query_key_value.weight"], second["layers.1.attention.query_key_value.weight"]
     )
     assert torch.equal(first["embedding.weight"], second["embedding.weight"])
-    shared = first["layers.1.ffn.rise"][:80], second["layers.1.ffn.rise"][:80]
+    shared = first["layers.1.ffn.up_proj"][:80], second["layers.1.ffn.up_proj"][:80]
     assert torch.equal(*shared)
     other = Transformer(one)
     other.initialise(1)

@@ -5,10 +5,11 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from jobs.training.metrics import PENDING, Part, Window
+from jobs.training.metrics import PENDING, MetricSums, MicroBatch
 from jobs.training.network.experts import Experts
 from jobs.training.network.transformer import Transformer
-from jobs.training.step import Objective
+from jobs.training.objectives.next_token import NextToken
+from jobs.training.step import TrainingLoss
 from planners import Router, Shape
 
 SHAPE = Shape(
@@ -38,17 +39,17 @@ def model(router: Router) -> Transformer:
 def test_a_step_asks_for_no_value(router: Router) -> None:
     """Model, loss in parts of the head, gradients, clipping, biases, and what a metrics line sums."""
     made = model(router)
-    objective, window = Objective(made, router), Window(8)
+    training_loss, sums = TrainingLoss(made, NextToken(None), router), MetricSums(8)
     windows = torch.zeros(8, 65, dtype=torch.int64, device="meta")
-    loss, entropy, routings = objective(windows)
-    part = Part.of(8, entropy, routings, detailed=True)
+    loss, entropy, routings = training_loss(windows[:, :-1], windows[:, 1:])
+    micro_batch = MicroBatch.of(8, entropy, routings, detailed=True)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(made.parameters(), 1.0)
     for _ in range(PENDING):
-        window.add([part], norm)
+        sums.add([micro_batch], norm)
     for routing, layer in zip(routings, (layer for layer in made.modules() if isinstance(layer, Experts)), strict=True):
         layer.router.update_bias(routing.load)
-    assert {*window.sums} == {"loss", "load", "dropped", "balance", "entropy"}
+    assert {*sums.sums} == {"loss", "load", "dropped", "balance", "entropy"}
     assert all(weight.grad is not None for weight in made.parameters())
 
 
@@ -57,6 +58,6 @@ def test_the_reference_path_asks_for_one() -> None:
     made = model(Router())
     for layer in made.modules():
         if isinstance(layer, Experts):
-            layer.path = "looped"
+            layer.matmul = "looped"
     with pytest.raises((NotImplementedError, RuntimeError), match="meta"):
         made(torch.zeros(8, 64, dtype=torch.int64, device="meta"))

@@ -46,7 +46,7 @@ def written_out(shape: Shape, module: Attention, x: Tensor, bias: Tensor | None 
         if shape.causal:
             scores = scores.masked_fill(future, -torch.inf)
         outputs.append(scores.softmax(-1) @ v)
-    y: Tensor = module.fall(torch.cat(outputs, -1))
+    y: Tensor = module.o_proj(torch.cat(outputs, -1))
     return y
 
 

@@ -13,10 +13,22 @@ from jobs.training.device.distributed import Ranks
 from jobs.training.device.micro_batch import OutOfMemory
 from jobs.training.evaluate import Evaluator, evaluate
 from jobs.training.network.transformer import Transformer
+from jobs.training.objectives.next_token import NextToken
 from planners import Router, Study
 
 T = 32
 CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def objective(tiny_study: Study) -> NextToken:
+    """The objective of a run that is measured on 40 windows."""
+    return measured_on(40, tiny_study)
+
+
+def measured_on(windows: int, study: Study) -> NextToken:
+    spec = study.runs()[2]
+    return NextToken(replace(spec, training=replace(spec.training, seq_len=T, eval_windows=windows)))
 
 
 @pytest.fixture
@@ -26,9 +38,9 @@ def model(tiny_study: Study) -> Transformer:
     return made
 
 
-def test_the_loss_of_a_domain_is_that_of_its_windows(model: Transformer, prose: str) -> None:
+def test_the_loss_of_a_domain_is_the_mean_over_its_windows(model: Transformer, tiny_study: Study, prose: str) -> None:
     corpus = prepare(f"notes={prose}*0.75+code=synthetic:code*0.25")
-    measured = evaluate(model, corpus, T, 80, CPU, dropped=0.25)
+    measured = evaluate(model, corpus, measured_on(80, tiny_study), CPU, dropped=0.25)
     assert {name: domain.tokens for name, domain in measured.domains.items()} == {"notes": 60 * T, "code": 20 * T}
     total = 0.0
     for domain in corpus.domains:
@@ -49,12 +61,9 @@ def test_the_loss_of_a_domain_is_that_of_its_windows(model: Transformer, prose: 
     assert measured.routing.dropped == 0.25
 
 
-def evaluator(
-    model: Transformer, study: Study, prose: str, *, ranks: Ranks | None = None, shard: bool = False
-) -> Evaluator:
-    """Return one that measures 40 windows of the prose."""
-    training = replace(study.runs()[2].training, seq_len=T, eval_windows=40)
-    return Evaluator(model, prepare(prose), training, ranks or Ranks(0, 1, CPU), shard=shard)
+def evaluator(model: Transformer, objective: NextToken, prose: str, *, shard: bool = False) -> Evaluator:
+    """Return an evaluator on the prose."""
+    return Evaluator(model, prepare(prose), objective, Ranks(0, 1, CPU), shard=shard)
 
 
 def sizes_of(model: Transformer, monkeypatch: pytest.MonkeyPatch, fitting: int = 1000) -> list[int]:
@@ -72,33 +81,33 @@ def sizes_of(model: Transformer, monkeypatch: pytest.MonkeyPatch, fitting: int =
 
 
 def test_long_windows_are_measured_in_smaller_batches(
-    model: Transformer, tiny_study: Study, prose: str, monkeypatch: pytest.MonkeyPatch
+    model: Transformer, objective: NextToken, prose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = evaluator(model, tiny_study, prose).measure(0.0)
+    whole = evaluator(model, objective, prose).measure(0.0)
     sizes = sizes_of(model, monkeypatch)
     monkeypatch.setattr(evaluation, "BATCH_TOKENS", 3 * T)
-    small = evaluator(model, tiny_study, prose).measure(0.0)
+    small = evaluator(model, objective, prose).measure(0.0)
     assert max(sizes) == 3
     assert sum(sizes) == 40
     assert small.loss == pytest.approx(whole.loss, rel=1e-6)
 
 
 def test_by_default_the_batches_are_those_that_they_always_were(
-    model: Transformer, tiny_study: Study, prose: str, monkeypatch: pytest.MonkeyPatch
+    model: Transformer, objective: NextToken, prose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sums over other batches round differently, so that losses measured before would not come out again."""
     sizes = sizes_of(model, monkeypatch)
-    found = evaluator(model, tiny_study, prose).measure(0.0)
+    found = evaluator(model, objective, prose).measure(0.0)
     assert sizes == [20, 20]  # 40 windows in the fewest equal parts of at most 32
-    assert found == evaluate(model, prepare(prose), T, 40, CPU, dropped=0.0)
+    assert found == evaluate(model, prepare(prose), objective, CPU, dropped=0.0)
 
 
 def test_a_batch_is_halved_where_memory_runs_out_and_stays_so(
-    model: Transformer, tiny_study: Study, prose: str, monkeypatch: pytest.MonkeyPatch
+    model: Transformer, objective: NextToken, prose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = evaluate(model, prepare(prose), T, 40, CPU, dropped=0.0, batch=8)
+    expected = evaluate(model, prepare(prose), objective, CPU, dropped=0.0, batch=8)
     sizes = sizes_of(model, monkeypatch, fitting=8)
-    measuring = evaluator(model.train(), tiny_study, prose)
+    measuring = evaluator(model.train(), objective, prose)
     assert measuring.measure(0.0) == expected  # bit for bit as if it had begun with 8
     assert sizes == [20, 14, *[8] * 5]  # at most 32, 16, 8
     assert measuring.measure(0.0) == expected
@@ -107,10 +116,10 @@ def test_a_batch_is_halved_where_memory_runs_out_and_stays_so(
 
 
 def test_one_window_that_does_not_fit_is_passed_on(
-    model: Transformer, tiny_study: Study, prose: str, monkeypatch: pytest.MonkeyPatch
+    model: Transformer, objective: NextToken, prose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes_of(model, monkeypatch, fitting=0)
-    measuring = evaluator(model.train(), tiny_study, prose)
+    measuring = evaluator(model.train(), objective, prose)
     with pytest.raises(torch.OutOfMemoryError):
         measuring.measure(0.0)
     assert measuring.batch == 1
@@ -118,21 +127,21 @@ def test_one_window_that_does_not_fit_is_passed_on(
 
 
 def test_processes_that_share_the_weights_are_told_what_to_do(
-    model: Transformer, tiny_study: Study, prose: str, monkeypatch: pytest.MonkeyPatch
+    model: Transformer, objective: NextToken, prose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes_of(model, monkeypatch, fitting=0)
     with pytest.raises(OutOfMemory, match="32 sequences; give --micro-batch 16"):
-        evaluator(model, tiny_study, prose, shard=True).measure(0.0)
+        evaluator(model, objective, prose, shard=True).measure(0.0)
 
 
-def test_training_goes_on_in_training_mode(model: Transformer, prose: str) -> None:
+def test_the_model_is_left_in_training_mode(model: Transformer, objective: NextToken, prose: str) -> None:
     model.train()
-    evaluate(model, prepare(prose), T, 8, CPU, dropped=0.0)
+    evaluate(model, prepare(prose), objective, CPU, dropped=0.0)
     assert model.training
 
 
-def test_a_domain_with_a_tiny_share_is_measured_too(model: Transformer, prose: str) -> None:
+def test_a_domain_with_a_tiny_share_is_measured_too(model: Transformer, tiny_study: Study, prose: str) -> None:
     corpus = prepare(f"notes={prose}*0.999+code=synthetic:code*0.001")
-    measured = evaluate(model, corpus, T, 8, CPU, dropped=0.0)
+    measured = evaluate(model, corpus, measured_on(8, tiny_study), CPU, dropped=0.0)
     assert measured.domains["code"].tokens == T
     assert measured.domains["code"].se is None

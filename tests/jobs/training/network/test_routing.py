@@ -30,15 +30,15 @@ X = torch.empty(64, 4).normal_(generator=torch.Generator().manual_seed(1))
 
 @pytest.mark.parametrize("top_k", [1, 2, 8])
 def test_balance_loss_is_one_at_uniform_routing(top_k: int) -> None:
-    shares = torch.full((64, 8), 1 / 8)
+    probabilities = torch.full((64, 8), 1 / 8)
     experts = (torch.arange(64)[:, None] + torch.arange(top_k)) % 8
-    assert float(balance_loss(count(experts, 8), shares)) == pytest.approx(1.0, abs=1e-6)
+    assert float(balance_loss(count(experts, 8), probabilities)) == pytest.approx(1.0, abs=1e-6)
 
 
 def test_balance_loss_is_the_number_of_experts_when_all_go_to_one() -> None:
-    shares = torch.zeros(64, 8)
-    shares[:, 3] = 1
-    assert float(balance_loss(count(torch.full((64, 1), 3), 8), shares)) == pytest.approx(8.0)
+    probabilities = torch.zeros(64, 8)
+    probabilities[:, 3] = 1
+    assert float(balance_loss(count(torch.full((64, 1), 3), 8), probabilities)) == pytest.approx(8.0)
 
 
 def test_balance_loss_pushes_towards_balance() -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from jobs.corpora.mixture import Mixture
 from jobs.corpora.synthetic import LANGUAGES, Code, Facts, Language, Topics, make_windows
 from jobs.record import flatten, read_record
 from jobs.training import loop
-from jobs.training.evaluate import FLOOR_TOLERANCE, evaluate
+from jobs.training.evaluate import FLOOR_TOLERANCE, Evaluation
+from jobs.training.evaluate import evaluate as evaluate_objective
+from jobs.training.objectives.next_token import NextToken
 from planners import Question, Study, UsageError, make_plan
 
 SMALL = {
@@ -205,6 +208,12 @@ def test_a_changed_generator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
         open_store(data)
 
 
+def evaluate(model: nn.Module, corpus: Mixture, windows: int) -> Evaluation:
+    """Measure a stand-in for a model on windows of 32 tokens."""
+    spec = SimpleNamespace(training=SimpleNamespace(seq_len=32, eval_windows=windows))
+    return evaluate_objective(model, corpus, NextToken(spec), torch.device("cpu"), dropped=0.0)
+
+
 class Oracle(nn.Module):
     """A stand-in for a model that sees the next token, as through a hole in its mask."""
 
@@ -218,7 +227,7 @@ class Oracle(nn.Module):
 
 
 def test_a_model_that_sees_its_targets_is_found_below_the_floor() -> None:
-    measured = evaluate(Oracle(), prepare("synthetic"), 32, 48, torch.device("cpu"), dropped=0.0)  # type: ignore[arg-type]
+    measured = evaluate(Oracle(), prepare("synthetic"), 48)
     assert measured.below_floor
     assert set(measured.domains) == {"facts", "topics", "code"}
 
@@ -252,7 +261,7 @@ class Knowing(nn.Module):
 
 def below(model: Knowing, corpus: Mixture) -> tuple[float, bool]:
     """Return by how many of its standard errors a model's loss is below the floor, and whether that is flagged."""
-    measured = evaluate(model, corpus, 32, 48, torch.device("cpu"), dropped=0.0)  # type: ignore[arg-type]
+    measured = evaluate(model, corpus, 48)
     domain = measured.domains["synthetic"]
     assert domain.floor is not None
     assert domain.se is not None
@@ -279,8 +288,8 @@ def test_the_floor_divides_who_knows_all_from_who_knows_more(name: str) -> None:
 
 def test_a_few_windows_tell_nothing_of_a_floor() -> None:
     """The standard error of a few windows is chance itself: with two of them, a 14th of honest losses are 5 below."""
-    corpus, cpu = prepare("synthetic:code"), torch.device("cpu")
-    found = [evaluate(Oracle(), corpus, 32, windows, cpu, dropped=0.0).below_floor for windows in (1, 2, 15, 16)]  # type: ignore[arg-type]
+    corpus = prepare("synthetic:code")
+    found = [evaluate(Oracle(), corpus, windows).below_floor for windows in (1, 2, 15, 16)]
     assert found == [False, False, False, True]
 
 

@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.training.network import cross_entropy as module
-from jobs.training.network.cross_entropy import linear_cross_entropy, pointwise_slope, slope, token_losses
+from jobs.training.network.cross_entropy import (
+    linear_cross_entropy,
+    loss_and_gradient,
+    pointwise_loss_and_gradient,
+    token_losses,
+)
 
 
 def inputs(tokens: int, d_model: int, vocab: int, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
@@ -68,15 +73,15 @@ def test_under_autocast_it_is_as_near_to_float64_as_torch_is(monkeypatch: pytest
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_what_is_compiled_is_the_same_to_the_bit_where_nothing_compiles_it(dtype: torch.dtype, vocab_size: int) -> None:
     logits, wanted = torch.randn(40, 300).to(dtype), torch.randint(299, (40,))
-    functions = (pointwise_slope, slope)
+    functions = (pointwise_loss_and_gradient, loss_and_gradient)
     pairs = zip(*(function(logits.clone(), wanted, vocab_size, 70) for function in functions), strict=True)
     assert all(a.dtype == b.dtype and torch.equal(a, b) for a, b in pairs)
 
 
 def test_the_compiled_loss_is_that_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """One graph, run by the compiler's own reference; the last of the parts is smaller than the others."""
-    compiled = torch.compile(pointwise_slope, fullgraph=True, backend="aot_eager")
-    monkeypatch.setattr(module, "_fused_slope", lambda: compiled)
+    compiled = torch.compile(pointwise_loss_and_gradient, fullgraph=True, backend="aot_eager")
+    monkeypatch.setattr(module, "_compiled_gradient", lambda: compiled)
     monkeypatch.setattr(module, "CHUNK", 30 * 50)
     given_ = inputs(100, 8, 50, torch.float32)
     expected = value_and_gradients(reference, *given_)

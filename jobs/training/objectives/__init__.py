@@ -1,0 +1,14 @@
+"""Training objectives: each is one small file here and one line of `OBJECTIVES`."""
+
+from jobs.training.objectives.next_token import NextToken
+from jobs.training.objectives.objective import Objective
+from planners.records.registry import look_up
+from planners.spec import RunSpec
+
+OBJECTIVES: dict[str, type[Objective]] = {"next_token": NextToken}
+"""Objectives by name in `Training.objective`; `planners.spec.OBJECTIVES` has the same names (a test compares)."""
+
+
+def objective_of(spec: RunSpec) -> Objective:
+    """Return the objective that a run is planned with. Raises UsageError for a name that is not in `OBJECTIVES`."""
+    return look_up(OBJECTIVES, spec.training.objective, "objective")(spec)
