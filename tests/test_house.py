@@ -76,3 +76,16 @@ def test_packages_are_listed_for_installation() -> None:
     assert {".".join(folder.relative_to(ROOT).parts) for folder in folders} == set(
         find_packages(str(ROOT), include=include)
     )
+
+
+STATISTICS = {"stdev", "variance", "pstdev", "pvariance", "linear_regression", "var", "std", "cov", "corrcoef"}
+REGRESSIONS = {"lstsq", "polyfit", "linalg"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "reports").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_reports_compute_no_variance_and_fit_nothing(path: Path) -> None:
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    imported = {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    used = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    assert not (imported | used) & (STATISTICS | REGRESSIONS)
+    assert "scipy" not in imports(path)

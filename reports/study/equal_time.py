@@ -8,8 +8,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from statistics import fmean, variance
+from statistics import fmean
 
 from jobs.record import RunRecord
 from reports.study.arm_series import Series
@@ -70,14 +69,17 @@ class Equal:
 
     def _at_time(self, arm: Arm) -> AtTime | None:
         """Return the arm at that time, linear in ln time between its budgets; None outside them."""
+        from fits.compare.equal_time import log_weights, weighted_loss
+
         same = [each for one in self.series for each in one.moe if each.name == arm.name]
-        timed = sorted(((hours_of(each) or 0.0, each) for each in same if hours_of(each)), key=lambda pair: pair[0])
-        for (before, shorter), (after, longer) in pairwise(timed):
-            if before <= self.hours <= after and after > before:
-                share = math.log(self.hours / before) / math.log(after / before)
-                parts = [(1 - share, shorter), (share, longer)]
-                return AtTime(arm=arm, loss=combined(parts), less_dense=combined([*parts, (-1.0, self.dense)]))
-        return None
+        timed = sorted(((taken, each) for each in same if (taken := hours_of(each))), key=lambda pair: pair[0])
+        found = log_weights([taken for taken, _ in timed], self.hours)
+        if found is None:
+            return None
+        at, share = found
+        parts = [(1 - share, losses_by_seed(timed[at][1])), (share, losses_by_seed(timed[at + 1][1]))]
+        less_dense = weighted_loss([*parts, (-1.0, losses_by_seed(self.dense))])
+        return AtTime(arm=arm, loss=weighted_loss(parts), less_dense=less_dense)
 
 
 def hours(record: RunRecord) -> float | None:
@@ -93,23 +95,9 @@ def hours_of(arm: Arm) -> float | None:
     return fmean(known) if known and len(known) == len(taken) else None
 
 
-def combined(parts: list[tuple[float, Arm]]) -> Sum:
-    """Return the weighted sum of the mean losses of (weight, arm), and half its 95 % interval.
-
-    Arms of the same seeds are paired by seed; otherwise their errors are taken to be independent.
-    """
-    from fits.intervals import half_width
-
-    losses = [(weight, {r.spec.training.seed: r.loss or math.nan for r in arm.done}) for weight, arm in parts]
-    value = sum(weight * fmean(of.values()) for weight, of in losses)
-    seeds = [set(of) for _, of in losses]
-    if any(len(each) < 2 for each in seeds):
-        return value, None
-    if all(each == seeds[0] for each in seeds):
-        sums = [sum(weight * of[seed] for weight, of in losses) for seed in seeds[0]]
-        return value, half_width((variance(sums) / len(sums), len(sums) - 1))
-    errors = [(weight**2 * variance(of.values()) / len(of), len(of) - 1) for weight, of in losses]
-    return value, half_width(*errors)
+def losses_by_seed(arm: Arm) -> dict[int, float]:
+    """Return the final loss of each finished run of an arm, by seed."""
+    return {r.spec.training.seed: r.loss or math.nan for r in arm.done}
 
 
 def at_each(evidence: Evidence) -> list[Equal]:

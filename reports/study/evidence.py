@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from jobs.record import RunRecord, flatten, read_records, runs_csv
@@ -95,8 +95,10 @@ class Arm:
 
     def sd(self, name: str) -> float | None:
         """Return the standard deviation over seeds of a number; None below two."""
+        from fits.compare.samples import sd
+
         values = [value for record in self.done if (value := getattr(record, name)) is not None]
-        return stdev(values) if len(values) > 1 else None
+        return sd(values)
 
 
 @dataclass(frozen=True, kw_only=True)

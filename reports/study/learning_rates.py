@@ -53,14 +53,11 @@ class Search:
 
         It goes through the best rate at the rule's batch and the two beside it.
         """
-        points = sorted((math.log(_lr(arm)), _loss(arm)) for arm in self.tried if _batch(arm) == _batch(self.rule))
-        at = min(range(len(points)), key=lambda i: points[i][1])
-        if not 0 < at < len(points) - 1:
-            return None
-        (a, x), (b, y), (c, z) = points[at - 1 : at + 2]
-        bend = (x - y) / (b - a) + (z - y) / (c - b)
-        slope = (x - y) / (b - a) * (b + c) + (z - y) / (c - b) * (a + b)
-        return math.exp(slope / bend / 2) if bend > 0 else None
+        from fits.curve.parabola import vertex
+
+        points = [(math.log(_lr(arm)), _loss(arm)) for arm in self.tried if _batch(arm) == _batch(self.rule)]
+        lowest = vertex(points)
+        return None if lowest is None else math.exp(lowest)
 
     @property
     def batch_closed(self) -> bool:

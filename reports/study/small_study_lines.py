@@ -6,7 +6,7 @@ Both are made anew from the run folders, whatever has ended: a run without a rec
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 
 from planners.spec import RunSpec
 from reports.page.number_text import counted, fixed, general
@@ -86,10 +86,9 @@ class Grid:
     @property
     def noise(self) -> float | None:
         """SD of ln perplexity over the seeds of a cell, pooled over cells; null for one seed a cell."""
-        spread = [cell.perplexities for cell in self.cells if len(cell.perplexities) > 1]
-        dof = sum(len(values) - 1 for values in spread)
-        squares = sum((len(values) - 1) * stdev(map(math.log, values)) ** 2 for values in spread)
-        return math.sqrt(squares / dof) if dof else None
+        from fits.compare.samples import pooled_sd
+
+        return pooled_sd([[math.log(value) for value in cell.perplexities] for cell in self.cells])
 
 
 def improvement(perplexity: float, baseline: float) -> float:
@@ -139,6 +138,8 @@ def router_grid(evidence: Evidence) -> Table | None:
 
 def grid_table(found: Sequence[Grid]) -> Table | None:
     """Return the cells of the grids, one a row; None where there is no grid."""
+    from fits.compare.samples import sd
+
     if not found:
         return None
     columns = (
@@ -150,7 +151,7 @@ def grid_table(found: Sequence[Grid]) -> Table | None:
     rows = []
     for grid in found:
         for cell in sorted(grid.cells, key=lambda cell: cell.mean):
-            spread = stdev(cell.perplexities) if len(cell.perplexities) > 1 else None
+            spread = sd(cell.perplexities)
             over = 100 * (cell.mean / grid.best.mean - 1)
             rows.append((grid.of, cell.jitter, cell.capacity, cell.mean, spread, len(cell.perplexities), over))
     note = " ".join(f"{grid.of}: {certainty(grid)}" for grid in found)

@@ -8,9 +8,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean, variance
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from fits.compare.by_seed import NONE, SAME, SeedDifference, mean_seed_difference, seed_difference
 from fits.runs.budgets import same_budget
 from planners.records.json import to_json
 from planners.spec import RunSpec
@@ -23,9 +24,6 @@ RATE = 0.02
 """Relative difference of r_a, and of N, below which two arms are the same cell under another name."""
 LABELS = frozenset({"run_id", "study", "arm", "seed", "target", "series"})
 """Fields of a run that name it and do not change it."""
-PAIRED, WELCH, SAME, NONE = "by seed", "Welch", "the same runs", "no interval"
-BLOCKED = "Welch, seeds as blocks"
-"""How a difference was judged."""
 UNITS = {"loss": "nats/token", "bpb": "bits/byte"}
 
 
@@ -46,30 +44,6 @@ class Field:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
-    """Mean of B less mean of A."""
-
-    value: float
-    """The difference, in the unit of the comparison."""
-    variance: float | None
-    """Squared standard error; null where nothing is left to judge by."""
-    dof: float
-    """Its degrees of freedom."""
-    how: str
-    """by seed, Welch, the same runs, or no interval; of a mean over arms also Welch with seeds as blocks."""
-    n: int
-    """Pairs of runs, or runs of both arms; of a mean over arms seeds of both."""
-
-    def half(self, tried: int = 1) -> float | None:
-        """Return half the 95 % interval, widened by Bonferroni for a choice among `tried` differences."""
-        if self.variance is None:
-            return None
-        from fits.intervals import LEVEL, t_quantile
-
-        return t_quantile(self.dof, 1 - (1 - LEVEL) / tried) * math.sqrt(self.variance)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Matched:
     """An arm of A and its counterpart of B."""
 
@@ -79,7 +53,7 @@ class Matched:
     """The arm of B."""
     by: str
     """What they share: name, or numbers."""
-    difference: Difference | None
+    difference: SeedDifference | None
     """Null where an arm has no finished run, or the losses cannot be compared."""
 
     @property
@@ -125,7 +99,7 @@ class Versus:
         return (*_question(self.a, self.b), *_runs(self.matched), *_environment(self.a, self.b))
 
     @cached_property
-    def overall(self) -> Difference | None:
+    def overall(self) -> SeedDifference | None:
         """The mean of the differences over arms; by seed over the seeds that every pair shares.
 
         Arms whose runs are the same in both studies say nothing and are left out; null below two arms.
@@ -207,7 +181,7 @@ def _alike(one: Arm, other: Arm) -> bool:
     return kinds and numbers and _near(one, other)
 
 
-def difference(one: Arm, other: Arm, unit: str | None, paired: bool) -> Difference | None:
+def difference(one: Arm, other: Arm, unit: str | None, paired: bool) -> SeedDifference | None:
     """Return the mean of `other` less that of `one`; None where a side has no finished run with that number."""
     if unit is None:
         return None
@@ -215,16 +189,8 @@ def difference(one: Arm, other: Arm, unit: str | None, paired: bool) -> Differen
     if not a or not b:
         return None
     if {r.spec.run_id for r in one.done} == {r.spec.run_id for r in other.done}:
-        return Difference(value=0.0, variance=None, dof=0, how=SAME, n=len(a))
-    shared = sorted(set(a) & set(b))
-    if paired and len(shared) > 1:
-        return _of([b[seed] - a[seed] for seed in shared])
-    if len(a) > 1 and len(b) > 1:
-        return _welch(list(a.values()), list(b.values()))
-    if paired and shared:
-        return Difference(value=fmean(b[s] - a[s] for s in shared), variance=None, dof=0, how=NONE, n=len(shared))
-    value = fmean(b.values()) - fmean(a.values())
-    return Difference(value=value, variance=None, dof=0, how=NONE, n=len(a) + len(b))
+        return SeedDifference(value=0.0, how=SAME, n=len(a))
+    return seed_difference(a, b, paired=paired)
 
 
 def _by_seed(arm: Arm, unit: str) -> dict[int, float]:
@@ -232,95 +198,14 @@ def _by_seed(arm: Arm, unit: str) -> dict[int, float]:
     return {r.spec.training.seed: float(value) for r in runs if (value := getattr(r, unit)) is not None}
 
 
-def _of(gaps: Sequence[float]) -> Difference:
-    """Return the mean of differences of two runs each."""
-    n = len(gaps)
-    return Difference(value=fmean(gaps), variance=variance(gaps) / n, dof=n - 1, how=PAIRED, n=n)
-
-
-def _welch(a: Sequence[float], b: Sequence[float]) -> Difference:
-    """Return the difference of two means of unequal variances, B. L. Welch, Biometrika 34 (1947) 28."""
-    errors = [variance(values) / len(values) for values in (a, b)]
-    total = sum(errors)
-    parts = sum(error**2 / (len(values) - 1) for error, values in zip(errors, (a, b), strict=True))
-    dof = total**2 / parts if parts > 0 else float(len(a) + len(b) - 2)
-    return Difference(value=fmean(b) - fmean(a), variance=total, dof=dof, how=WELCH, n=len(a) + len(b))
-
-
-def _overall(pairs: Sequence[Matched], unit: str | None, paired: bool) -> Difference | None:
+def _overall(pairs: Sequence[Matched], unit: str | None, paired: bool) -> SeedDifference | None:
     if len(pairs) < 2 or unit is None:
         return None
-    ones, others = ([_by_seed(arm, unit) for arm in arms] for arms in zip(*((p.a, p.b) for p in pairs), strict=True))
-    gaps = [{s: b[s] - a[s] for s in a.keys() & b.keys()} for a, b in zip(ones, others, strict=True)]
-    found = [_blocked(gaps)] if paired and all(gaps) else [_blocked(ones), _blocked(others)]
-    blocks = [block for block in found if block is not None]
-    if len(blocks) < len(found):
-        each = [pair.difference for pair in pairs if pair.difference]
-        return Difference(value=fmean(d.value for d in each), variance=None, dof=0, how=NONE, n=sum(d.n for d in each))
-    total, parts = sum(block.variance for block in blocks), sum(block.parts for block in blocks)
-    n = sum(block.n for block in blocks)
-    return Difference(
-        value=blocks[-1].mean - (blocks[0].mean if len(blocks) > 1 else 0.0), variance=total,
-        dof=total**2 / parts if parts > 0 else float(n - len(blocks)), how=PAIRED if len(blocks) == 1 else BLOCKED, n=n,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Blocks:
-    """The mean over arms, with its error over seeds."""
-
-    mean: float
-    variance: float
-    parts: float
-    """Sum of the squared variances of its terms over their degrees of freedom, for Satterthwaite's formula."""
-    n: int
-    """Seeds."""
-
-
-def _blocked(arms: Sequence[dict[int, float]]) -> _Blocks | None:
-    """Return the mean over arms with seeds as blocks, since the runs of one seed share what was drawn for it.
-
-    Arms that share seeds are averaged seed by seed, over the seeds that all of them have; those of other seeds, as
-    those of another budget may be, are independent of them. None where fewer than two seeds are left.
-    """
-    groups: list[list[dict[int, float]]] = []
-    for values in arms:
-        home = next((group for group in groups if any(values.keys() & other.keys() for other in group)), None)
-        home.append(values) if home is not None else groups.append([values])
-    mean = total = parts = 0.0
-    n = 0
-    for group in groups:
-        seeds = sorted(set.intersection(*(set(values) for values in group)))
-        if len(seeds) < 2:
-            return None
-        weight, means = len(group) / len(arms), [fmean(values[s] for values in group) for s in seeds]
-        error = weight**2 * variance(means) / len(seeds)
-        mean, total, n = mean + weight * fmean(means), total + error, n + len(seeds)
-        parts += error**2 / (len(seeds) - 1)
-    return _Blocks(mean=mean, variance=total, parts=parts, n=n)
-
-
-def ratio(
-    a: tuple[float, float | None, float | None], b: tuple[float, float | None, float | None]
-) -> tuple[float, float, float]:
-    """Return b / a of two optima, each (value, low, high), with its 95 % interval; an open end is 0 or infinite.
-
-    The interval comes of the two intervals of the logarithms, taken as independent (G. Y. Zou and A. Donner, Stat. Med.
-    27 (2008) 1693).
-    """
-    (x, x_lo, x_hi), (y, y_lo, y_hi) = (_logs(*each) for each in (a, b))
-    value = y - x
-    low = value - math.hypot(y - y_lo, x_hi - x)
-    high = value + math.hypot(y_hi - y, x - x_lo)
-    return math.exp(value), math.exp(low), math.exp(high)
-
-
-def _logs(value: float, low: float | None, high: float | None) -> tuple[float, float, float]:
-    return (
-        math.log(value),
-        -math.inf if low is None else math.log(low),
-        math.inf if high is None else math.log(high),
-    )
+    found = mean_seed_difference([(_by_seed(p.a, unit), _by_seed(p.b, unit)) for p in pairs], paired=paired)
+    if found is not None:
+        return found
+    each = [pair.difference for pair in pairs if pair.difference]
+    return SeedDifference(value=fmean(d.value for d in each), how=NONE, n=sum(d.n for d in each))
 
 
 def _question(a: Evidence, b: Evidence) -> Iterable[Field]:

@@ -3,13 +3,14 @@
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from fits.compare.by_seed import SAME
 from fits.runs.budgets import same_budget
 from reports.page.figure import INK, SERIES, Figure, spelled
 from reports.page.labels import shortened
 from reports.page.number_text import counted, percent
 from reports.page.scales import log_axis
 from reports.study.evidence import Evidence
-from reports.versus.compare import SAME, UNITS, Versus
+from reports.versus.compare import UNITS, Versus
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

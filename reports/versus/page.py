@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fits.compare.by_seed import SAME, SeedDifference
+from fits.intervals import ratio_interval
 from fits.runs.budgets import same_budget
 from planners.records.errors import UsageError
 from planners.records.quantity import format_quantity
@@ -18,7 +20,7 @@ from reports.study.arm_series import Series
 from reports.study.evidence import Arm, Evidence, mean_of, read_evidence
 from reports.study.study_checks import gaps
 from reports.study.write_report import Report
-from reports.versus.compare import SAME, UNITS, Difference, Matched, Versus, against, ratio
+from reports.versus.compare import UNITS, Matched, Versus, against
 from reports.versus.figures import FIGURES
 
 RATIO = general(3)
@@ -39,7 +41,7 @@ class Moved:
         found = [_optimum(each) for each in (self.a, self.b)]
         if found[0] is None or found[1] is None:
             return None
-        return ratio(found[0], found[1])
+        return ratio_interval(found[0], found[1])
 
     @property
     def verdict(self) -> str:
@@ -120,7 +122,7 @@ def answer(found: Versus) -> str:
     return f"Over {counted(some, 'matched arm')} B ends on average {_said(overall, unit)}; {parts}."
 
 
-def _said(difference: Difference, unit: str) -> str:
+def _said(difference: SeedDifference, unit: str) -> str:
     """Write a difference with its interval."""
     side = "below" if difference.value < 0 else "above"
     half = difference.half()
@@ -320,7 +322,7 @@ def summary(found: Versus) -> dict[str, Any]:
     }
 
 
-def _numbers(difference: Difference) -> dict[str, Any]:
+def _numbers(difference: SeedDifference) -> dict[str, Any]:
     half = difference.half()
     ends = (None, None) if half is None else (difference.value - half, difference.value + half)
     return {"value": difference.value, "lo": ends[0], "hi": ends[1], "how": difference.how, "n": difference.n}

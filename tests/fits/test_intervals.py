@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fits.intervals import first, percentile, simultaneous_quantile, t_quantile
+from fits.intervals import first, percentile, ratio_interval, simultaneous_quantile, t_quantile, t_test
 
 
 @pytest.mark.parametrize(("dof", "expected"), [(1, 12.7062047), (7, 2.3646243), (10**6, 1.9599664)])
@@ -37,3 +37,19 @@ def test_one_combination_needs_the_quantile_of_t_and_independent_ones_that_of_th
     five = simultaneous_quantile(np.eye(5), np.diag([1.0, 4.0, 9.0, 0.1, 2.0]), 1e6)
     assert five == pytest.approx(stats.norm.ppf((1 + 0.95 ** (1 / 5)) / 2), rel=0.01)
     assert five < math.sqrt(stats.chi2.ppf(0.95, 5))  # Scheffe's holds for every combination
+
+
+def test_the_p_of_an_estimate_is_that_of_a_t_test():
+    values = [0.3, 0.1, 0.4, 0.2]
+    error = np.std(values, ddof=1) / 2
+    assert t_test(float(np.mean(values)), error, 3) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+    assert t_test(0.1, 0.0, 3) == 0.0
+
+
+def test_the_interval_of_a_ratio_combines_the_intervals_of_the_logarithms():
+    a, b = (0.2, 0.2 / 1.2, 0.2 * 1.2), (0.3, 0.3 / 1.5, 0.3 * 1.5)
+    half = math.hypot(math.log(1.2), math.log(1.5))
+    assert ratio_interval(a, b) == pytest.approx((1.5, 1.5 * math.exp(-half), 1.5 * math.exp(half)))
+    assert ratio_interval((0.2, None, 0.3), b)[2] == math.inf  # A could be far lower, so the ratio could be far higher
+    assert ratio_interval(a, (0.3, None, 0.4))[1] == 0.0
+    assert ratio_interval(b, a)[0] == pytest.approx(1 / 1.5)

@@ -12,22 +12,12 @@ import pytest
 from matplotlib.figure import Figure
 from scipy.stats import ttest_ind, ttest_rel
 
+from fits.compare.by_seed import BLOCKED, NONE, PAIRED, SAME, WELCH
 from jobs.record import DomainLoss, RunRecord
 from planners import Question, RunSpec, Study, UsageError
 from reports.page.page import to_html
 from reports.study.evidence import Arm, read_evidence
-from reports.versus.compare import (
-    BLOCKED,
-    NONE,
-    PAIRED,
-    SAME,
-    WELCH,
-    Versus,
-    _blocked,
-    against,
-    match,
-    ratio,
-)
+from reports.versus.compare import Versus, against, match
 from reports.versus.figures import draw_losses
 from reports.versus.page import answer, names, page_of, verdict, write_versus
 
@@ -115,17 +105,6 @@ def test_without_pairs_the_overall_difference_is_between_the_means_of_seeds(wide
     assert half is not None
     assert (found.overall.value - half, found.overall.value + half) == pytest.approx((interval.low, interval.high))
     assert (found.overall.how, found.overall.n) == (BLOCKED, 6)
-
-
-def test_arms_of_other_seeds_are_independent_blocks() -> None:
-    """Two budgets with seeds of their own: variances of two means, each over half of the arms."""
-    first, second = {0: 1.0, 1: 1.2, 2: 1.5}, {3: 2.0, 4: 2.6}
-    found = _blocked([first, {s: x + 1 for s, x in first.items()}, second, second])
-    assert found is not None
-    expected = 0.25 * np.var(list(first.values()), ddof=1) / 3 + 0.25 * np.var(list(second.values()), ddof=1) / 2
-    assert found.variance == pytest.approx(expected)
-    assert found.mean == pytest.approx(np.mean([np.mean(list(first.values())) + 0.5, np.mean(list(second.values()))]))
-    assert _blocked([first, {0: 1.0}]) is None
 
 
 def test_other_corpora_are_compared_in_bits_per_byte_by_welch(wide: Study, other_corpus: Study) -> None:
@@ -234,16 +213,6 @@ def test_r_a_star_of_both_and_whether_it_moved(wide: Study, after: Study, tmp_pa
         f"tables/versus_{name}.{form}" for name in ("arms", "fields", "optimum", "cost") for form in ("csv", "tex")
     }
     assert forms <= set(report.files)
-
-
-def test_the_interval_of_a_ratio() -> None:
-    a, b = (0.2, 0.2 / 1.2, 0.2 * 1.2), (0.3, 0.3 / 1.5, 0.3 * 1.5)
-    value, low, high = ratio(a, b)
-    half = math.hypot(math.log(1.2), math.log(1.5))
-    assert (value, low, high) == pytest.approx((1.5, 1.5 * math.exp(-half), 1.5 * math.exp(half)))
-    assert ratio((0.2, None, 0.3), b)[2] == math.inf  # A could be far lower, so the ratio could be far higher
-    assert ratio(a, (0.3, None, 0.4))[1] == 0.0
-    assert ratio(b, a)[0] == pytest.approx(1 / 1.5)
 
 
 def test_a_study_against_itself_or_nothing_is_refused(wide: Study, tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ Each claim is one function. The verdict is computed with the numbers, so that an
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from statistics import fmean, median, stdev
+from statistics import median
 
-from fits.intervals import t_quantile
+from fits.compare.samples import sample_mean
 from fits.repeats.margin import SHARE
 from fits.repeats.reuse import Cost
 from planners.architecture.flops import flops_per_token
@@ -333,7 +333,8 @@ def strict_beats_dense(paper: Li2025) -> Claim:
 def more_unique(paper: Li2025) -> Claim:
     """65B against 114B unique tokens at 3B."""
     values, half = [value for _, value in fewer_tokens(paper)], paper.apart("3B")
-    mean = fmean(values), t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    found = sample_mean(values)
+    mean = found.value, found.half() or math.nan
     return Claim(
         says="More unique tokens are always better.",
         where="Fig. 5, tables 15 and 16",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from statistics import fmean
 
+from fits.compare.samples import sign_test
 from planners.published.li2025.ablations import Ablation, Benchmark
 from reports.page.number_text import listed
 from reports.papers.claim import AGREES, CANNOT, Claim, either
@@ -64,7 +65,7 @@ def gate_normalisation(paper: Li2025) -> Claim:
 def fresh_benchmarks(paper: Li2025) -> Claim:
     """MoE on fresh data against dense of twice the compute."""
     wins, n = sum(row.fresh > row.dense for row in paper.benchmarks), len(paper.benchmarks)
-    p = _sign_test(wins, n)
+    p = sign_test(wins, n)
     return Claim(
         says="After fine-tuning the 7B MoE is ahead of the dense model of twice the compute.",
         where="table 2",
@@ -128,10 +129,3 @@ def _leads(rows: list[Benchmark]) -> bool:
     """Whether the model with repeated data has the highest mean."""
     strict, *others = (fmean(getattr(row, model) for row in rows) for model in ("strict", "dense", "fresh"))
     return strict > max(others)
-
-
-def _sign_test(wins: int, n: int) -> float:
-    """Return the two-sided probability of as many wins where both are alike."""
-    from scipy.special import bdtr
-
-    return min(1.0, 2 * float(bdtr(min(wins, n - wins), n, 0.5)))

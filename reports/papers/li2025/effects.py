@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fits import curve
+from fits.curve.effects import partial_effect
 from fits.curve.least_squares import FittedCurve, fit_basis
-from fits.intervals import t_quantile
+from fits.intervals import t_quantile, t_test
 from fits.laws.curve_basis import Powers
 from planners.published.li2025.rows import Li2025Run
 from planners.recipes import STEP_LAW
@@ -63,14 +64,12 @@ def token_line(runs: Sequence[Li2025Run], coefficients: int = 2) -> FittedCurve 
 
 def bends(paper: Li2025) -> tuple[tuple[float, int, float], ...]:
     """Return rate, n, and the probability of a bend in ln D as strong where there is none (table 9)."""
-    from scipy.special import stdtr
-
     found = []
     for r_a, runs in _by_rate(paper).items():
         line = token_line(runs, 3)
         if line is not None:
             bend, error = (float(each[0]) for each in line.at(np.zeros(1), 2))
-            found.append((r_a, len(runs), 2 * float(stdtr(line.dof, -abs(bend) / error))))
+            found.append((r_a, len(runs), t_test(bend, error, line.dof)))
     return tuple(found)
 
 
@@ -117,12 +116,6 @@ def _slope(line: FittedCurve) -> Estimate:
 
 
 def _step(runs: Sequence[Li2025Run], of: Callable[[Li2025Run], bool]) -> Estimate:
-    """Return what the runs `of` lie above the cubic that all runs share otherwise."""
-    basis = np.linalg.qr(Powers(4).columns(np.log([run.r_a for run in runs])))[0]
-    loss, step = (
-        values - basis @ (basis.T @ values)
-        for values in (np.array([run.bpc for run in runs]), np.array([float(of(run)) for run in runs]))
-    )
-    value, dof = float(step @ loss / (step @ step)), len(runs) - 5
-    variance = float(np.sum((loss - value * step) ** 2)) / dof / float(step @ step)
-    return value, t_quantile(dof) * math.sqrt(variance)
+    """Return how far the runs `of` lie above the cubic that all runs share otherwise, with half its 95 % interval."""
+    x, loss = np.log([run.r_a for run in runs]), np.array([run.bpc for run in runs])
+    return partial_effect(Powers(4), x, loss, np.array([float(of(run)) for run in runs]))

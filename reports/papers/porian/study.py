@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fits import RunTable
-from fits.intervals import t_quantile
+from fits.curve.effects import power_law
+from fits.curve.parabola import fitted_vertex
 from fits.runs.table import Floats
 from reports.page.number_text import general, listed
 from reports.page.page import Page
@@ -141,15 +142,8 @@ def _setting(curves: RunTable, optima: RunTable, name: tuple[str, ...]) -> Setti
 
 def slope(C: Floats, N: Floats, weights: Floats | None = None) -> Slope:
     """Return the weighted least-squares line of ln N on ln C with the t interval of its slope."""
-    x, y = np.log(C), np.log(N)
-    w = np.ones_like(x) if weights is None else weights / weights.mean()
-    center = np.average(x, weights=w), np.average(y, weights=w)
-    dx, dy = x - center[0], y - center[1]
-    a = float(np.sum(w * dx * dy) / np.sum(w * dx**2))
-    residual = dy - a * dx
-    error = math.sqrt(float(np.sum(w * residual**2)) / (len(x) - 2) / float(np.sum(w * dx**2)))
-    half = t_quantile(len(x) - 2) * error
-    return Slope(value=a, lo=a - half, hi=a + half, factor=math.exp(center[1] - a * center[0]), n=len(x))
+    exponent, half, factor = power_law(C, N, weights)
+    return Slope(value=exponent, lo=exponent - half, hi=exponent + half, factor=factor, n=len(C))
 
 
 def lowest(C: Floats, N: Floats, loss: Floats, within: float = NEAR) -> tuple[Floats, Floats, Floats]:
@@ -160,15 +154,9 @@ def lowest(C: Floats, N: Floats, loss: Floats, within: float = NEAR) -> tuple[Fl
     """
     found = []
     for budget in np.unique(C):
-        x, y = np.log(N[budget == C]), loss[budget == C]
-        near = np.abs(x - x[np.argmin(y)]) <= within
-        if near.sum() < 4:
-            continue
-        bend, tilt, height = np.polyfit(x[near] - x[near].mean(), y[near], 2)
-        place = -tilt / (2 * bend)
-        at = place + x[near].mean()
-        if bend > 0 and x[near].min() < at < x[near].max():
-            found.append((budget, math.exp(at), height - bend * place**2))
+        minimum = fitted_vertex(np.log(N[budget == C]), loss[budget == C], within)
+        if minimum is not None:
+            found.append((budget, math.exp(minimum[0]), minimum[1]))
     rows = np.array(found).reshape(-1, 3)
     return rows[:, 0], rows[:, 1], rows[:, 2]
 

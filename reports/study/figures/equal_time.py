@@ -10,7 +10,6 @@ from reports.page.number_text import counted, flops, listed, nats, percent
 from reports.page.scales import log_axis
 from reports.study.equal_time import Sum, equal
 from reports.study.evidence import Arm, Evidence
-from reports.study.figures.reuse import half_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,8 +38,10 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 
 def _mean(arm: Arm) -> Sum:
+    from fits.compare.samples import sample_mean
+
     losses = [record.loss for record in arm.done if record.loss is not None]
-    return fmean(losses), half_width(losses)
+    return fmean(losses), sample_mean(losses).half()
 
 
 def _panel(points: dict[str, tuple[float, Sum]], dense: Arm, how: str, axes: "Axes") -> None:

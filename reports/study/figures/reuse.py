@@ -1,8 +1,7 @@
 """Does repeated data equal fresh data? The excess of repeated over fresh runs, by rate and by epochs."""
 
-import math
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from reports.page.figure import BAND, DENSE, EDGE, INK, MOE, REGION, Figure, key, panels
@@ -61,6 +60,8 @@ def _by_rate(pairs: "Sequence[Pair]", axes: "Axes") -> None:
 
 
 def _arm(rate: float, dense: bool, pairs: "Sequence[Pair]", axes: "Axes") -> None:
+    from fits.compare.samples import sample_mean
+
     mark, values = DENSE if dense else MOE, by_seed(pairs)
     axes.plot(
         [rate / NUDGE] * len(pairs), [pair.excess for pair in pairs], linestyle="none", marker=mark.marker,
@@ -68,7 +69,7 @@ def _arm(rate: float, dense: bool, pairs: "Sequence[Pair]", axes: "Axes") -> Non
         gid=f"pairs {rate:.4g}",
     )  # fmt: skip
     label = f"{'dense' if dense else 'MoE'}: mean over seeds, 95 % t interval"
-    half = half_width(values)
+    half = sample_mean(values).half()
     axes.errorbar(
         [rate * NUDGE], [fmean(values)], yerr=None if half is None else [half], color=mark.color, marker=mark.marker,
         markersize=5.5, elinewidth=1.4, capsize=3, linestyle="none", label=label, zorder=4,
@@ -81,15 +82,6 @@ def by_seed(pairs: "Sequence[Pair]") -> list[float]:
     if len(seeds) < 2:
         return [pair.excess for pair in pairs]
     return [fmean(pair.excess for pair in pairs if pair.seed == seed) for seed in sorted(seeds, key=str)]
-
-
-def half_width(values: Sequence[float]) -> float | None:
-    """Return half the 95 % t interval of the mean; None below two values."""
-    if len(values) < 2:
-        return None
-    from fits.intervals import t_quantile
-
-    return t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values))
 
 
 def grown(found: "Sequence[Reuse]") -> "list[Reuse]":
