@@ -8,6 +8,7 @@ import numpy as np
 
 from fits.runs.series import SeriesKey
 from fits.runs.table import Dropped, Floats
+from fits.status import Status, Why
 from planners.records.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("law", "series", "data", "n", "name", "value", "lo", "hi", "status")
 """Columns of a fit as a DataFrame: one parameter or optimum a row; lo and hi are the ends of its 95 % interval."""
-STATUSES = ("converged", "at_bound", "not_identified", "edge", "no_minimum", "max_iter", "fixed")
-"""How a fit, a parameter or an optimum came out. Status is data: none of these is an exception."""
-
 Ends = tuple[float | None, float | None]
 
 
@@ -33,11 +31,11 @@ class Param:
     """Lower end of the 95 % interval; null where there is none."""
     hi: float | None = None
     """Upper end of the 95 % interval; null where there is none."""
-    status: str
+    status: Status
     """converged, at_bound, not_identified, max_iter, or fixed where it was not fitted."""
 
     def __post_init__(self) -> None:
-        _known(self.status)
+        _checked(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +56,12 @@ class Optimum:
     """Loss, in nats per token, that counts as no difference; null where none was given."""
     edge: str | None = None
     """low or high where the fitted loss is lowest at or beyond that end of the sampled range."""
-    status: str
+    status: Status
     """converged, edge, no_minimum or not_identified."""
+    why: Why | None = None
+    """What led to the status, as a code; null in a fit by an earlier version."""
     reason: str
-    """One sentence: what the status means here, and what to do about it."""
+    """The sentence of that code: what the status means here, and what to do about it."""
     basis: str | None = None
     """The curves whose test gave the interval; null where there is none."""
     loss: float | None = None
@@ -74,7 +74,7 @@ class Optimum:
     """95 % intervals of the lower and of the upper end of `region`."""
 
     def __post_init__(self) -> None:
-        _known(self.status)
+        _checked(self)
         if self.edge not in (None, "low", "high"):
             raise UsageError(f"edge {self.edge!r} is neither low nor high nor null")
 
@@ -147,16 +147,15 @@ class Crossing:
     """Lower end of the 95 % interval; null where it is open."""
     hi: float | None = None
     """Upper end of it."""
-    status: str
-    """converged; edge: MoE is still lower at that end of the range; not_identified: it is nowhere surely lower."""
+    status: Status
+    """converged; edge: MoE is still lower at that end of the range; not_identified: MoE is lower at no sampled rate."""
+    why: Why
+    """What led to the status, as a code."""
     reason: str
-    """One sentence."""
-    kind: str | None = None
-    """crossing; below: the MoE curve is still lower at that end; above: it is higher at all sampled values; undecided:
-    its lowest point may equal the dense loss. Null in fits of older versions."""
+    """The sentence of that code."""
 
     def __post_init__(self) -> None:
-        _known(self.status)
+        _checked(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,10 +214,12 @@ class FitResult:
     """Value of what was minimised; null where nothing was fitted."""
     objective_name: str
     """What was minimised."""
-    status: str
-    """One of STATUSES."""
+    status: Status
+    """How the fit came out."""
+    why: Why | None = None
+    """What led to a status that is not converged, as a code."""
     reason: str | None = None
-    """One sentence where the status is not converged."""
+    """The sentence of that code."""
     params: dict[str, Param]
     """The parameters by name, in the order of the formula."""
     covariance: tuple[tuple[float, ...], ...] | None = None
@@ -249,7 +250,7 @@ class FitResult:
     """Where the MoE curve meets the dense arms of the table."""
 
     def __post_init__(self) -> None:
-        _known(self.status)
+        _checked(self)
 
     @property
     def name(self) -> str:
@@ -285,7 +286,7 @@ class FitResult:
         if self.optimum:
             found[f"{self.optimum.of}*"] = self.optimum
         about = (self.law, str(self.series or ""), self.data, self.n)
-        rows = [(*about, name, one.value, one.lo, one.hi, str(one.status)) for name, one in found.items()]
+        rows = [(*about, name, one.value, one.lo, one.hi, one.status.value) for name, one in found.items()]
         return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"value": float, "lo": float, "hi": float})
 
     def __repr__(self) -> str:
@@ -304,6 +305,6 @@ class FitResult:
         return f"<pre>{escape(str(self))}</pre>"
 
 
-def _known(status: str) -> None:
-    if status not in STATUSES:
-        raise UsageError(f"status {status!r} is none of {', '.join(STATUSES)}")
+def _checked(result: "Param | Optimum | Crossing | FitResult") -> None:
+    """Turn a status given as text into its member. Raises UsageError for an unknown one."""
+    object.__setattr__(result, "status", Status(result.status))

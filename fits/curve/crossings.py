@@ -17,6 +17,7 @@ from fits.laws.curve_basis import Basis, Curve
 from fits.result import Crossing
 from fits.runs.select_arms import positions, seed_blocks
 from fits.runs.table import Floats, RunTable
+from fits.status import Status, Why
 
 SIDES = ("low", "high")
 
@@ -65,20 +66,19 @@ def _excess(basis: Basis, x: Floats, loss: Floats, blocks: Floats, on: NDArray[n
 
 def _crossing(own: FittedCurve, wider: list[FittedCurve], dense: str, side: str) -> Crossing:
     end = own.low if side == "low" else own.high
-    blank = Crossing(dense=dense, side=side, value=None, lo=None, hi=None, status="not_identified", reason="")
+    facts = {"dense": dense, "side": side}
+    unknown = Crossing(dense=dense, side=side, status=Status.NOT_IDENTIFIED, **Why.UNDECIDED.because(**facts))
     if own.height(np.array([own.lowest]))[0] >= 0:
-        return replace(blank, kind="above", reason=f"the curve is above the loss of {dense} at all sampled values")
+        return replace(unknown, **Why.ALWAYS_HIGHER.because(**facts))
     if not wider or any(_undecided(each) for each in wider):
-        reason = f"the lowest point of the curve may equal the loss of {dense}; add seeds"
-        return replace(blank, kind="undecided", reason=reason)
+        return unknown
     way = widened(_crosses(own, end).point, [_crosses(each, end) for each in wider], end)
     bounds = [None if place == end else math.exp(place) for place in (way.surely, way.first)]
     lo, hi = bounds if side == "low" else bounds[::-1]
     if way.point == end:
-        reason = f"the curve is still below the loss of {dense} at the {side} end of the sampled range"
-        return replace(blank, lo=lo, hi=hi, status="edge", kind="below", reason=reason)
-    reason = f"the curve is below the loss of {dense} {'from here on' if side == 'low' else 'up to here'}"
-    found = replace(blank, lo=lo, hi=hi, status="converged", kind="crossing", reason=reason)
+        return replace(unknown, lo=lo, hi=hi, status=Status.EDGE, **Why.STILL_LOWER.because(**facts))
+    why = Why.LOWER_ABOVE if side == "low" else Why.LOWER_BELOW
+    found = replace(unknown, lo=lo, hi=hi, status=Status.CONVERGED, **why.because(**facts))
     return replace(found, value=math.exp(way.point))
 
 

@@ -23,6 +23,7 @@ from fits.laws.curve_basis import Basis, Curve
 from fits.result import Blocks, FitResult, LackOfFit, Optimum, Param, Sensitivity
 from fits.runs.select_arms import about, one_budget, positions, seed_blocks
 from fits.runs.table import Floats, RunTable
+from fits.status import Cause, Status, Why
 from fits.surface.bootstrap import Draws
 from planners.records.errors import UsageError
 from planners.records.registry import look_up
@@ -63,9 +64,9 @@ def fit_curve(
     if margin is None:
         notes.append("no margin was given, so there is no region of indifference")
     plain = CurveData(x=x, loss=loss, blocks=np.empty((len(x), 0)))
-    reason, unjudged = _undetermined(law, plain)
-    if reason:
-        return _result(law, arms, of, unjudged, notes, **_not_identified(law, reason, unjudged, margin, of)), None
+    cause, unjudged = _undetermined(law, plain)
+    if cause:
+        return _result(law, arms, of, unjudged, notes, **_not_identified(law, cause, unjudged, margin, of)), None
     if plain.rates == len(law.parameters):
         k = len(law.parameters)
         notes.append(f"any curve of {k} coefficients passes through {k} rates, so its shape is assumed, not tested")
@@ -125,15 +126,14 @@ def _drawn(row: Sensitivity, fitted: FittedCurve, how: Resampling, draws: Draws)
     return replace(row, lo=lo, hi=hi, law=f"{row.law}, {how.kind} bootstrap of {how.count}")
 
 
-def _undetermined(law: Curve, data: CurveData) -> tuple[str | None, FittedCurve | None]:
+def _undetermined(law: Curve, data: CurveData) -> tuple[Cause | None, FittedCurve | None]:
     """Return why the runs do not determine the curve, or None; and the curve if it can be drawn without an interval."""
     least, rates = law.rates, data.rates
     if rates < least:
-        return f"{least} coefficients need at least {least} different rates, and there are {rates}; add rates", None
+        return Why.FEW_RATES.because(least=least, rates=rates), None
     fitted = data.fit(law.basis(data.x))
     if fitted is None or fitted.dof < 0.5:
-        n, k = len(data.x), len(law.parameters)
-        return f"{n} runs determine {k} coefficients but leave no estimate of the noise; add seeds or rates", fitted
+        return Why.FEW_RUNS.because(n=len(data.x), k=len(law.parameters)), fitted
     return None, fitted
 
 
@@ -166,12 +166,12 @@ def _fit(law: Curve, data: CurveData, margin: float | None, of: str) -> _Fit:
     return _Fit(curve=fitted, references=references, shape=lack_of_fit(data, fitted), optimum=minimum(fitted, given))
 
 
-def _rejected(law: Curve, data: CurveData, fitted: FittedCurve) -> str | None:
+def _rejected(law: Curve, data: CurveData, fitted: FittedCurve) -> Cause | None:
     """Return the reason why the curve is rejected, or None."""
     p = misfit(data, fitted)
     if p is None or p >= REJECTED:
         return None
-    return f"the {law.name} misses the mean losses by more than the noise (p = {p:.2g}); see the other curves"
+    return Why.MISFIT.because(law=law.name, p=p)
 
 
 def _blocks(best: _Fit, plain: _Fit) -> Blocks:
@@ -183,34 +183,28 @@ def _identified(law: Curve, fit: _Fit) -> dict[str, Any]:
     fitted = fit.curve
     half = fitted.t * np.sqrt(np.diag(fitted.covariance))
     params = {
-        name: Param(name=name, value=float(value), lo=float(value - h), hi=float(value + h), status="converged")
+        name: Param(name=name, value=float(value), lo=float(value - h), hi=float(value + h), status=Status.CONVERGED)
         for name, value, h in zip(law.names(fitted.basis), fitted.coefficients, half, strict=True)
     }
     basis = fit.optimum.basis
     optimum = f"t test of the minimum of the {basis} inverted, 95 %" if basis else "none"
     interval = f"optimum: {optimum}; coefficients: t with {fitted.dof:.3g} dof, 95 %"
-    return {"status": "converged", "reason": None, "params": params, "interval": interval, "optimum": fit.optimum}
+    return {"status": Status.CONVERGED, "params": params, "interval": interval, "optimum": fit.optimum}
 
 
 def _not_identified(
-    law: Curve, reason: str, fitted: FittedCurve | None, margin: float | None, of: str
+    law: Curve, cause: Cause, fitted: FittedCurve | None, margin: float | None, of: str
 ) -> dict[str, Any]:
     values: list[float | None] = [None] * len(law.parameters)
     names: Sequence[str] = law.parameters
     if fitted is not None:
         names, values = law.names(fitted.basis), [float(value) for value in fitted.coefficients]
     params = {
-        name: Param(name=name, value=value, lo=None, hi=None, status="not_identified")
+        name: Param(name=name, value=value, status=Status.NOT_IDENTIFIED)
         for name, value in zip(names, values, strict=True)
     }
-    unknown = unknown_optimum(reason, margin, of)
-    return {
-        "status": "not_identified",
-        "reason": reason,
-        "params": params,
-        "interval": f"none: {reason}",
-        "optimum": unknown,
-    }
+    optimum, interval = unknown_optimum(cause, margin, of), f"none: {cause['reason']}"
+    return {"status": Status.NOT_IDENTIFIED, **cause, "params": params, "interval": interval, "optimum": optimum}
 
 
 def _result(
@@ -231,9 +225,6 @@ def _result(
         covariance=tuple(map(tuple, fitted.covariance.tolist())) if fitted and judged else None,
         residual_sd=fitted.sd if fitted and judged else None,
         domain={of: (float(values.min()), float(values.max()))} if len(arms) else {},
-        search=None,
-        lack_of_fit=None,
-        blocks=None,
         dropped=arms.dropped,
         notes=tuple(notes),
         knots=tuple(np.exp(fitted.basis.knots).tolist()) or None if fitted else None,

@@ -18,6 +18,7 @@ from fits.curve.reference_curves import ReferenceCurves
 from fits.intervals import first
 from fits.result import Optimum
 from fits.runs.table import Floats
+from fits.status import Cause, Status, Why
 
 Pair = tuple[float, float]
 Heights = Callable[[Floats], tuple[Floats, Floats]]
@@ -34,7 +35,7 @@ class OptimumInputs:
     """Reference curves for the interval."""
     measured: float
     """The x with the lowest measured mean loss."""
-    rejected: str | None
+    rejected: Cause | None
     """Why the curve says nothing about an optimum; null if it does."""
     flat: float
     """p of the test that the loss does not depend on x."""
@@ -44,44 +45,31 @@ class OptimumInputs:
     """The column whose logarithm is x."""
 
 
-def unknown_optimum(reason: str, margin: float | None, of: str = "r_a") -> Optimum:
+def unknown_optimum(cause: Cause, margin: float | None, of: str = "r_a") -> Optimum:
     """Return the optimum of runs that do not determine one."""
-    return Optimum(
-        of=of,
-        value=None,
-        lo=None,
-        hi=None,
-        region=None,
-        margin=margin,
-        edge=None,
-        status="not_identified",
-        reason=reason,
-    )
+    return Optimum(of=of, margin=margin, status=Status.NOT_IDENTIFIED, **cause)
 
 
 def minimum(curve: FittedCurve, given: OptimumInputs) -> Optimum:
     """Return the minimum of `curve` in the sampled range, with its 95 % interval and the region within the margin."""
-    blank, range_ = unknown_optimum("", given.margin, given.of), _range(curve, given.of)
+    blank, range_ = unknown_optimum(_no_reference(given), given.margin, given.of), _range(curve, given.of)
     turning = curve.lowest
     end = {curve.low: "low", curve.high: "high"}.get(turning)
     # The order of these tests matters: each assumes that the ones before it passed. First the shape of the curve
     # itself, then whether any reference curve is trusted, then what their intervals leave open.
     if not curve.bends_upwards:
-        way_out = f"add {_more(given.of)} beyond the {end} end, or seeds"
-        reason = f"the fitted curve has no minimum because it does not bend upwards; {way_out}"
-        return replace(blank, status="no_minimum", edge=end, reason=reason)
+        cause = Why.NO_BEND.because(more=_more(given.of), end=end)
+        return replace(blank, status=Status.NO_MINIMUM, edge=end, **cause)
     if given.rejected:
-        return replace(blank, edge=end, reason=given.rejected)
+        return replace(blank, edge=end, **given.rejected)
     if not given.references.lines:
-        return replace(blank, edge=end, reason=_no_reference(given))
+        return replace(blank, edge=end)
     lo, hi = bounds(curve, given.references)
     blank = replace(blank, basis=" and ".join(given.references.names))
     if lo <= curve.low and hi >= curve.high and not end:
-        reason = f"the interval of the fitted minimum near {math.exp(turning):.3g} spans all of {range_}; add seeds"
-        return replace(blank, reason=reason)
+        return replace(blank, **Why.UNBOUNDED.because(at=math.exp(turning), range=range_))
     if given.flat > NO_EFFECT:
-        reason = f"the losses do not differ by more than the noise (p = {given.flat:.2g}); add seeds"
-        return replace(blank, edge=end, reason=reason)
+        return replace(blank, edge=end, **Why.NO_EFFECT.because(p=given.flat))
     if end:
         return _at_end(curve, end, (lo, hi), given, blank)
     return _inside(curve, turning, (lo, hi), given, blank)
@@ -97,25 +85,20 @@ def bounds(curve: FittedCurve, references: ReferenceCurves) -> Pair:
 def _at_end(curve: FittedCurve, end: str, interval: Pair, given: OptimumInputs, blank: Optimum) -> Optimum:
     """Return the optimum of a curve that is lowest at an end of the range: a bound on one side, and no estimate."""
     lo, hi = interval
-    range_, more = _range(curve, given.of), _more(given.of)
     side = "below" if end == "low" else "above"
+    facts = {"range": _range(curve, given.of), "more": _more(given.of), "side": side, "end": end}
     if lo <= curve.low and hi >= curve.high:
-        reason = f"the fitted minimum lies {side} {range_}, and its interval spans all of them; add {more} or seeds"
-        return replace(blank, edge=end, reason=reason)
+        return replace(blank, edge=end, **Why.BEYOND_ALL.because(**facts))
     # A curve may be pulled to an end by runs far from it; the measured means must agree before it is called an edge.
     if not math.isclose(given.measured, curve.low if end == "low" else curve.high, abs_tol=1e-5):
-        reason = (
-            f"the fitted loss still falls at the {end} end of {range_}, but the lowest measured mean is at "
-            f"{math.exp(given.measured):.3g}: curve and means disagree; add seeds, or {more} {side} them"
-        )
-        return replace(blank, edge=end, reason=reason)
+        return replace(blank, edge=end, **Why.MEANS_DISAGREE.because(at=math.exp(given.measured), **facts))
     return replace(
         blank,
-        status="edge",
+        status=Status.EDGE,
         edge=end,
         lo=math.exp(lo) if end == "high" else None,
         hi=math.exp(hi) if end == "low" else None,
-        reason=f"the fitted loss still falls at the {end} end of {range_}; add {more} {side} it",
+        **Why.FALLS_AT_END.because(**facts),
     )
 
 
@@ -125,7 +108,7 @@ def _inside(curve: FittedCurve, turning: float, interval: Pair, given: OptimumIn
     levels = [each.level for each in (curve, *given.references.lines)]
     found = replace(
         blank,
-        status="converged",
+        status=Status.CONVERGED,
         value=math.exp(turning),
         lo=math.exp(lo) if lo > curve.low else None,
         hi=math.exp(hi) if hi < curve.high else None,
@@ -134,7 +117,7 @@ def _inside(curve: FittedCurve, turning: float, interval: Pair, given: OptimumIn
         loss_lo=min(levels[0][0], *(lo for _, lo, _ in levels[1:])),
         loss_hi=max(levels[0][0], *(hi for *_, hi in levels[1:])),
     )
-    found = replace(found, reason=_bounded(found, curve, given))
+    found = replace(found, **_bounded(found, curve, given))
     return found if given.margin is None else _with_region(found, curve, given.references, given.margin)
 
 
@@ -199,20 +182,20 @@ def _rate(x: float, end: float) -> float | None:
     return None if x == end else math.exp(x)
 
 
-def _no_reference(given: OptimumInputs) -> str:
+def _no_reference(given: OptimumInputs) -> Cause:
     more, tried = _more(given.of), given.references.tried
-    if tried:
-        curves = "neither a " + " nor a ".join(tried) + " fits" if len(tried) > 1 else f"a {tried[0]} does not fit"
-        return f"{curves} the mean losses (lack-of-fit test), so no interval is given; plot the runs and add {more}"
-    return f"too few runs for a cubic, so the curve's shape is assumed, not tested; add {more} (5 or more) or seeds"
+    if not tried:
+        return Why.UNTESTED.because(more=more)
+    curves = "neither a " + " nor a ".join(tried) + " fits" if len(tried) > 1 else f"a {tried[0]} does not fit"
+    return Why.NO_CURVE_FITS.because(curves=curves, more=more)
 
 
-def _bounded(found: Optimum, curve: FittedCurve, given: OptimumInputs) -> str:
+def _bounded(found: Optimum, curve: FittedCurve, given: OptimumInputs) -> Cause:
     range_ = _range(curve, given.of)
-    if found.lo is None or found.hi is None:
-        side, more = "below" if found.lo is None else "above", _more(given.of)
-        return f"the minimum lies within {range_}, but the data do not bound it from {side}; add {more} or seeds"
-    return f"the minimum and its interval lie within {range_}"
+    if found.lo is not None and found.hi is not None:
+        return Why.INSIDE.because(range=range_)
+    side = "below" if found.lo is None else "above"
+    return Why.ONE_SIDED.because(range=range_, side=side, more=_more(given.of))
 
 
 def _more(of: str) -> str:

@@ -11,6 +11,7 @@ from fits.intervals import percentile
 from fits.laws.law import Law
 from fits.result import FitResult, OtherMinimum, Param, Search
 from fits.runs.table import RunTable
+from fits.status import NO_CAUSE, Cause, Status, Why
 from fits.surface.bootstrap import Draws, points, resample
 from fits.surface.identifiability import SHARE, FlatParameter, flat_parameters
 from fits.surface.problem import Problem
@@ -33,8 +34,8 @@ FEW_DRAWS = 100
 class _Outcome:
     """What becomes of the parameters."""
 
-    status: str
-    reason: str | None = None
+    status: Status
+    cause: Cause | None = None
     params: dict[str, Param]
     interval: str
     solution: Solution | None = None
@@ -63,13 +64,13 @@ def fit_surface(
     if bootstrap < 0:
         raise UsageError(f"bootstrap {bootstrap!r} must be a number of draws, 0 for none")
     problem, notes = _problem(table, law, delta, fixed or {})
-    reason = _undetermined(problem)
-    if reason:
-        return _result(table, problem, _nothing(law, reason, notes=notes)), None
+    cause = _undetermined(problem)
+    if cause:
+        return _result(table, problem, _nothing(law, cause, notes=notes)), None
     solution = solve(problem)
     if solution.condition > SINGULAR:
-        reason = f"the runs do not tell the parameters apart; vary {' and '.join(law.columns)} further, in more steps"
-        return _result(table, problem, _nothing(law, reason, solution, notes)), None
+        cause = Why.SINGULAR.because(columns=" and ".join(law.columns))
+        return _result(table, problem, _nothing(law, cause, solution, notes)), None
     draws = resample(problem, solution, bootstrap, seed) if bootstrap else None
     return _result(table, problem, _outcome(problem, solution, draws, notes)), draws
 
@@ -89,34 +90,34 @@ def _problem(table: RunTable, law: Law, delta: float, fixed: Mapping[str, float]
     return problem.take(np.lexsort([loss, *columns.values()])), notes
 
 
-def _undetermined(problem: Problem) -> str | None:
+def _undetermined(problem: Problem) -> Cause | None:
     """Return why the runs cannot determine the law, as far as that is seen before fitting."""
     distinct = int(points(problem).max()) + 1 if len(problem.loss) else 0
     if distinct <= len(problem.free):
-        return f"{distinct} distinct points do not determine {len(problem.free)} parameters; add runs"
+        return Why.FEW_POINTS.because(points=distinct, k=len(problem.free))
     if problem.fixed:  # what is held may be what the runs could not tell: the condition of the fit will say
         return None
     varied = {name: values for name, values in problem.logs.items() if name != "U"}  # one U and several D are enough
     for name, values in varied.items():
         if np.ptp(values) < SPREAD:
-            return f"{name} is nearly the same in every run, so its term cannot be told from a constant; vary {name}"
+            return Why.ONE_VALUE.because(name=name)
     for one, other in itertools.combinations([name for name, x in problem.logs.items() if np.ptp(x) >= SPREAD], 2):
         if 1 - np.corrcoef(problem.logs[one], problem.logs[other])[0, 1] ** 2 < COLLINEAR:
-            return f"ln {one} and ln {other} lie on one line, so their terms cannot be told apart; vary {other} / {one}"
+            return Why.ON_A_LINE.because(one=one, other=other)
     return None
 
 
-def _nothing(law: Law, reason: str, solution: Solution | None = None, notes: tuple[str, ...] = ()) -> _Outcome:
-    params = {name: Param(name=name, value=None, lo=None, hi=None, status="not_identified") for name in law.parameters}
-    interval = f"none: {reason}"
+def _nothing(law: Law, cause: Cause, solution: Solution | None = None, notes: tuple[str, ...] = ()) -> _Outcome:
+    params = {name: Param(name=name, value=None, status=Status.NOT_IDENTIFIED) for name in law.parameters}
+    interval = f"none: {cause['reason']}"
     return _Outcome(
-        status="not_identified", reason=reason, params=params, interval=interval, solution=solution, notes=notes
+        status=Status.NOT_IDENTIFIED, cause=cause, params=params, interval=interval, solution=solution, notes=notes
     )
 
 
 def _outcome(problem: Problem, solution: Solution, draws: Draws | None, notes: tuple[str, ...]) -> _Outcome:
     flat = flat_parameters(problem, solution)
-    status, reason, statuses = _statuses(problem, solution, flat)
+    status, cause, statuses = _statuses(problem, solution, flat)
     values = problem.law.natural(solution.theta)
     params = {
         name: _param(name, float(values[i]) if solution.acting[i] else None, statuses[i], draws, i)
@@ -125,7 +126,7 @@ def _outcome(problem: Problem, solution: Solution, draws: Draws | None, notes: t
     interval, about = _about_draws(problem, draws)
     return _Outcome(
         status=status,
-        reason=reason,
+        cause=cause,
         params=params,
         interval=interval,
         solution=solution,
@@ -137,33 +138,34 @@ def _outcome(problem: Problem, solution: Solution, draws: Draws | None, notes: t
 
 def _statuses(
     problem: Problem, solution: Solution, flat: tuple[FlatParameter, ...]
-) -> tuple[str, str | None, list[str]]:
-    """Return the status of the fit, its reason, and the status of each parameter."""
+) -> tuple[Status, Cause | None, list[Status]]:
+    """Return the status of the fit, its cause, and the status of each parameter."""
     names = np.array(problem.law.parameters)
     idle = ~solution.acting & ~solution.fixed
     loose = np.isin(names, [one.name for one in flat])
     conditions = [solution.fixed, idle | loose, solution.at_bound]
-    each = np.select(conditions, ["fixed", "not_identified", "at_bound"], "converged").tolist()
+    codes = np.select(conditions, [Status.FIXED, Status.NOT_IDENTIFIED, Status.AT_BOUND], Status.CONVERGED)
+    each = [Status(code) for code in codes.tolist()]
     if not solution.converged:
-        reason = f"the search ended short of a minimum (relative gradient {solution.gradient:.1e}); try a larger delta"
-        return "max_iter", reason, ["max_iter" if status == "converged" else status for status in each]
+        cause = Why.NOT_CONVERGED.because(gradient=solution.gradient)
+        return Status.MAX_ITER, cause, [Status.MAX_ITER if one is Status.CONVERGED else one for one in each]
     if idle.any():
-        return "not_identified", f"no run depends on {', '.join(names[idle])}: the term has vanished", each
+        return Status.NOT_IDENTIFIED, Why.TERM_VANISHED.because(names=", ".join(names[idle])), each
     if solution.at_bound.any():
-        return "at_bound", f"{', '.join(names[solution.at_bound])} ended at a bound of the search", each
+        return Status.AT_BOUND, Why.BOUND_REACHED.because(names=", ".join(names[solution.at_bound])), each
     if flat:
-        return "not_identified", "; ".join(_flatness(one) for one in flat), each
-    return "converged", None, each
+        return Status.NOT_IDENTIFIED, Cause(why=Why.FLAT, reason="; ".join(map(_flatness, flat))), each
+    return Status.CONVERGED, None, each
 
 
 def _flatness(flat: FlatParameter) -> str:
     ends = [None if end is None else f"{end:.3g}" for end in (flat.lo, flat.hi)]
     span = f"{ends[0] or 'no lower end'} to {ends[1] or 'no upper end'}"
-    return f"{flat.name} is poorly identified: {span} fits within {SHARE:.1%} of the best objective"
+    return Why.FLAT.sentence(name=flat.name, span=span, share=SHARE)
 
 
-def _param(name: str, value: float | None, status: str, draws: Draws | None, place: int) -> Param:
-    if value is None or draws is None or status == "fixed":
+def _param(name: str, value: float | None, status: Status, draws: Draws | None, place: int) -> Param:
+    if value is None or draws is None or status is Status.FIXED:
         return Param(name=name, value=value, lo=None, hi=None, status=status)
     lo, hi = percentile(draws.values[:, place])
     known = math.isfinite(lo)
@@ -212,7 +214,7 @@ def _result(table: RunTable, problem: Problem, outcome: _Outcome) -> FitResult:
         objective=solution.objective if solution else None,
         objective_name=_objective_name(problem),
         status=outcome.status,
-        reason=outcome.reason,
+        **(outcome.cause or NO_CAUSE),
         params=outcome.params,
         covariance=_covariance(outcome),
         residual_sd=float(np.sqrt(residuals @ residuals / dof)) if residuals is not None else None,

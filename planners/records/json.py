@@ -4,6 +4,7 @@ Only the standard library, because the training modules must run where nothing b
 """
 
 import dataclasses
+import enum
 import hashlib
 import json
 import math
@@ -29,7 +30,7 @@ def _fields(cls: Any) -> tuple[tuple[str, Any], ...]:
 
 
 def to_json(value: Any) -> Any:
-    """Return `value` as JSON types: records as objects, tuples as lists; a number that is not finite is null."""
+    """Return `value` as JSON types: records as objects, tuples as lists, enum members by value, NaN as null."""
     kind: Any = type(value)
     if kind in _PLAIN:
         return value
@@ -41,7 +42,7 @@ def to_json(value: Any) -> Any:
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_json(item) for item in value]
-    return value
+    return value.value if isinstance(value, enum.Enum) else value
 
 
 @cache
@@ -86,6 +87,8 @@ def _value(hint: Any, data: Any, where: str) -> Any:
         return from_json(hint, data, where)  # type: ignore[arg-type]
     if hint is float and type(data) in (int, float):
         return float(data)
+    if isinstance(hint, enum.EnumType) and data in hint._value2member_map_:
+        return hint(data)
     raise UsageError(f"{where} is {json.dumps(data)[:40]}, expected {getattr(hint, '__name__', hint)}")
 
 

@@ -67,7 +67,7 @@ def coefficient_table(
         for param in fit.params.values():
             beside = [by_head[head].params.get(param.name) if head in by_head else None for head in heads]
             far = [head for head in heads if head in by_head and _side(param, by_head[head]) != "inside"]
-            status, known = param.status.replace("_", " "), param.lo is not None and any(beside)
+            status, known = param.status.words, param.lo is not None and any(beside)
             own = (label if len(fits) > 1 else None, param.value, param.lo, param.hi, status)
             rows.append((param.name, *own, *beside, (listed(far) or "none") if known else None))
     sources = " ".join(f"{one.name}: {one.source}." for one in next(iter(printed.values()), ()))

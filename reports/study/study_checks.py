@@ -165,8 +165,8 @@ def _fit_current(evidence: Evidence) -> Verdict:
 
 
 def _words(fit: "FitResult") -> str:
-    optimum = f", optimum {fit.optimum.status}" if fit.optimum and fit.optimum.status != fit.status else ""
-    return f"{fit.status}{optimum}".replace("_", " ")
+    different = fit.optimum and fit.optimum.status != fit.status
+    return f"{fit.status.words}, optimum {fit.optimum.status.words}" if fit.optimum and different else fit.status.words
 
 
 def _routing(evidence: Evidence) -> Verdict:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from planners.records.quantity import format_quantity
-from reports.page.number_text import counted, flops, listed, nats, percent, sentence, span
+from reports.page.number_text import counted, flops, listed, nats, percent, span
 from reports.page.page import Step
 from reports.study.arm_series import Series, heading
 from reports.study.evidence import Evidence
@@ -106,8 +106,7 @@ def verdict(series: Series, evidence: Evidence) -> str:
     elif optimum.status == "edge":
         said = f"No minimum inside the grid: {_edge(fit, optimum)}"
     else:
-        reason = sentence(optimum.reason).rstrip(".")
-        said = f"Unresolved. No optimum is claimed: {reason[:1].lower()}{reason[1:]}"
+        said = f"Unresolved. No optimum is claimed: {optimum.reason}"
     return f"{said}. Measured, without a curve: {judged}." if judged else f"{said}."
 
 
@@ -205,7 +204,7 @@ def _basis(fit: "FitResult") -> str:
     if fit.blocks is None:
         return said
     plain = fit.blocks.plain
-    at = plain.status.replace("_", " ")
+    at = plain.status.words
     if plain.value is not None:
         at = f"{percent(plain.value)} (95 % interval {ends(plain.lo, plain.hi, fit.domain['r_a'])})"
     return (

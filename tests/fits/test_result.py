@@ -9,16 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fits import FitResult, Optimum, Param, fit_law, summary
-from fits.result import STATUSES, Blocks, LackOfFit, Search
+from fits.result import Blocks, LackOfFit, Search
 from fits.runs.series import REUSE, SeriesKey
 from fits.runs.table import Dropped
+from fits.status import Status, Why
 from planners.records.errors import UsageError
 from planners.records.json import from_json, to_json
 
 number = st.floats(allow_nan=False, allow_infinity=False)
 maybe = st.none() | number
 ends = st.tuples(maybe, maybe)
-status = st.sampled_from(STATUSES)
+status = st.sampled_from(Status)
 text = st.text(max_size=8)
 optima = st.builds(
     Optimum,
@@ -30,6 +31,7 @@ optima = st.builds(
     margin=maybe,
     edge=st.sampled_from([None, "low", "high"]),
     status=status,
+    why=st.none() | st.sampled_from(Why),
     reason=text,
 )
 params = st.builds(Param, name=text, value=maybe, lo=maybe, hi=maybe, status=status)
@@ -45,6 +47,7 @@ results = st.builds(
     objective=maybe,
     objective_name=text,
     status=status,
+    why=st.none() | st.sampled_from(Why),
     reason=st.none() | text,
     params=st.dictionaries(text, params, max_size=3),
     covariance=st.none() | st.lists(st.lists(number, max_size=3).map(tuple), max_size=3).map(tuple),
@@ -87,7 +90,7 @@ def test_a_result_needs_n_dof_and_status(sweep, field):
 
 
 def test_unknown_words_are_refused():
-    with pytest.raises(UsageError, match="'fine' is none of converged"):
+    with pytest.raises(UsageError, match="'fine' is not one of converged"):
         Param(name="a", value=1.0, lo=None, hi=None, status="fine")
     with pytest.raises(UsageError, match="'left' is neither low nor high"):
         Optimum(of="r_a", value=None, lo=None, hi=None, region=None, margin=None, edge="left", status="edge", reason="")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from statistics import median
 
 from fits.result import Crossing
+from fits.status import Why
 from planners.published.li2025.rows import li2025_shape
 from reports.page.number_text import fixed
 from reports.page.table import Cell, Column, Table
@@ -142,7 +143,7 @@ def _crossed(low: Crossing, high: Crossing) -> str:
     if low.status == high.status == "converged":
         return "below between"
     if "not_identified" in (low.status, high.status):
-        return "above" if low.kind == "above" else "not told apart"
+        return "above" if low.why is Why.ALWAYS_HIGHER else "not told apart"
     return (
         "below throughout" if low.status == high.status else "below from there on" if low.value else "below up to there"
     )

@@ -82,7 +82,7 @@ def _edges(scale: str, series: Series) -> str:
     """Say between which rates the curve lies below the dense model of equal compute."""
     low, high = (series.crossing(0, side) for side in ("low", "high"))
     if "not_identified" in (low.status, high.status):
-        return f"At {scale} {low.reason.replace(low.dense, 'the dense model')}."
+        return f"At {scale} {low.why.sentence(dense='the dense model')}."
     start = rate(low.value, low.lo, low.hi) if low.value else "the lowest rate that was run"
     stop = rate(high.value, high.lo, high.hi) if high.value else "the highest"
     return f"At {scale} MoE is below the dense model of equal compute from {start} to {stop}."

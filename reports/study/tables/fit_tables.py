@@ -44,10 +44,10 @@ def _numbers(result: "FitResult") -> Iterator[tuple[Cell, ...]]:
     found: list[tuple[str, Param | Optimum]] = list(result.params.items())
     found += [(f"optimum {best.of}", best)] if best else []
     for name, item in found:
-        yield result.name, name, item.value, item.lo, item.hi, item.status.replace("_", " "), *whole_fit
+        yield result.name, name, item.value, item.lo, item.hi, item.status.words, *whole_fit
     if result.blocks is not None:
         plain = result.blocks.plain
-        without = (plain.value, plain.lo, plain.hi, plain.status.replace("_", " "))
+        without = (plain.value, plain.lo, plain.hi, plain.status.words)
         yield result.name, "optimum, seeds not as blocks", *without, *whole_fit[:-1], result.blocks.plain_sd
     if best is not None and best.region is not None and best.region_ends is not None:
         for side, end, between in zip(("low", "high"), best.region, best.region_ends, strict=True):

@@ -52,10 +52,10 @@ def test_a_dense_arm_above_all_of_the_curve_is_an_edge():
 
 
 def test_a_dense_arm_below_the_curve_or_near_its_lowest_point_is_never_crossed():
-    for excess, kinds in ((-0.05, {"above"}), (0.001, {"above", "undecided"})):
+    for excess, causes in ((-0.05, {"always_higher"}), (0.001, {"always_higher", "undecided"})):
         for each in fit_law(study(excess, random=3), "cubic").crossings:
             assert (each.status, each.value) == ("not_identified", None)
-            assert each.kind in kinds
+            assert each.why in causes
 
 
 def test_each_dense_arm_has_its_own_crossings():
