@@ -3,7 +3,7 @@
 Figures of a study are drawn from simulated studies, the others from the published numbers that are shipped.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +12,7 @@ from reports.page.number_text import counted
 from reports.page.page import Page, Section
 from reports.page.picture import Picture, pictures
 from reports.page.write_page import write_page
-from reports.papers import REPRODUCTIONS, Reproduction, figures_of
+from reports.papers import PAPERS, reproduction
 from reports.study.evidence import read_evidence
 from reports.study.figures import FIGURES
 from reports.study.write_report import Report
@@ -23,9 +23,9 @@ QUESTION = "What does each figure of a report look like?"
 STATE = "The figures of a study are simulated: they show a style and no finding."
 
 
-def write_gallery(folder: Path, reproductions: Mapping[str, Callable[[], Reproduction]] = REPRODUCTIONS) -> Report:
-    """Write the page of all figures to `folder`; those of the published studies are of `reproductions`."""
-    sections = (*_studies(), *_published(reproductions))
+def write_gallery(folder: Path) -> Report:
+    """Write the page of all figures to `folder`: those of simulated studies, then those of the published studies."""
+    sections = (*_studies(), *_published())
     count = sum(len(section.pictures) for section in sections)
     answer = f"{counted(count, 'figure')} in one style, each readable in grey and by colour-blind readers."
     page = Page(
@@ -51,11 +51,11 @@ def _studies() -> Iterator[Section]:
         yield _section("Two studies side by side", pictures(versus.FIGURES, against(a, b)))
 
 
-def _published(reproductions: Mapping[str, Callable[[], Reproduction]]) -> Iterator[Section]:
-    for name, reproduction in reproductions.items():
-        made = reproduction()
+def _published() -> Iterator[Section]:
+    for name in PAPERS:
+        made = reproduction(name)
         title = f"Published: {made.data.source.removeprefix('published: ')}"
-        yield _section(title, pictures(figures_of(name), made.data))
+        yield _section(title, pictures(made.figures, made.data))
 
 
 def _section(title: str, found: dict[str, Picture]) -> Section:

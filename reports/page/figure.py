@@ -92,14 +92,14 @@ class Figure(Generic[Data_contra]):
     """Not read any more."""
     section: str = ""
     """Heading of the page under which it is shown, where the page arranges its figures itself."""
-    has_data: Callable[[Data_contra], bool]
-    """Whether there is anything to draw; otherwise the figure is left out."""
     draw: Callable[[Data_contra, "Axes"], None]
     """Draws the data on axes."""
     caption: Callable[[Data_contra], str]
     """What it shows, with n and source."""
     alt: Callable[[Data_contra], str]
     """The same in words, for readers who cannot see it."""
+    has_data: Callable[[Data_contra], bool] = lambda data: True
+    """Whether there is anything to draw; otherwise the figure is left out."""
     size: tuple[float, float] = SIZE
     """Width and height in inches; `panels` may grow the height."""
 

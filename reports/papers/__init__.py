@@ -1,44 +1,38 @@
-"""Published studies done again from the numbers that they printed: each is one module and one line of REPRODUCTIONS.
+"""Published studies reproduced from the numbers that they printed: each is a folder here and one line of PAPERS.
 
-Nothing is stored but the published rows: every number and every sentence is computed when the report is written.
+Only the published rows are stored: every number and every sentence is computed when the page is written.
 """
 
-from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from planners.records.errors import UsageError
-from reports.page.figure import Figure
+from planners.records.registry import look_up
+from reports.page.page import Page, Section
 from reports.page.picture import pictures
 from reports.page.write_page import write_page
 from reports.papers.reproduction import Reproduction
 from reports.study.write_report import Report
 
-__all__ = ["REPRODUCTIONS", "Reproduction", "figures_of", "reproduce"]
+__all__ = ["PAPERS", "Reproduction", "page_of", "reproduce", "reproduction"]
+
+PAPERS = [
+    "li2025",
+    "chinchilla",
+    "clark",
+    "muennighoff",
+    "gadre",
+    "porian",
+    "tinystories",
+]
+"""Name on the command line, which is also the folder whose `page.reproduction()` builds the study."""
 
 
-def _module(name: str) -> Callable[[], Reproduction]:
-    """Return what builds a reproduction; its module is imported when it is called."""
-    return lambda: import_module(f"reports.papers.{name}").reproduction()
-
-
-REPRODUCTIONS: dict[str, Callable[[], Reproduction]] = {
-    "li2025": _module("li2025.page"),
-    "chinchilla": _module("chinchilla.study"),
-    "clark": _module("clark.study"),
-    "muennighoff": _module("muennighoff.study"),
-    "gadre": _module("gadre.study"),
-    "porian": _module("porian.study"),
-    "tinystories": _module("tinystories.study"),
-}
-"""Name on the command line -> what builds it."""
-
-
-def figures_of(name: str) -> dict[str, Figure[Any]]:
-    """Return the figures of the published study `name`: the registry FIGURES of its own module `figures`."""
-    found: dict[str, Figure[Any]] = import_module(f"reports.papers.{name}.figures").FIGURES
-    return found
+def reproduction(name: str) -> Reproduction:
+    """Return the published study `name`, refitted. Raises UsageError that lists the known names."""
+    folder = look_up(dict.fromkeys(PAPERS, name), name, "published study")
+    built: Reproduction = import_module(f"reports.papers.{folder}.page").reproduction()
+    return built
 
 
 def reproduce(name: str, folder: Path) -> Report:
@@ -46,14 +40,22 @@ def reproduce(name: str, folder: Path) -> Report:
 
     Raises UsageError that lists the known names.
     """
-    if name not in REPRODUCTIONS:
-        raise UsageError(f"no published study is called {name!r}; known: {', '.join(REPRODUCTIONS)}")
-    return write_reproduction(name, REPRODUCTIONS[name](), folder)
-
-
-def write_reproduction(name: str, made: Reproduction, folder: Path) -> Report:
-    """Write the page of a reproduction to `folder`; its figures are those of the kind `name`."""
-    page = made.page(pictures(figures_of(name), made.data))
+    made = reproduction(name)
+    page = page_of(name, made)
     text = " ".join([*page.state, page.answer, *page.more])
     files = write_page(folder, page, {"paper": name, "answer": text, **made.summary})
     return Report(answer=text, checks=(), complete=True, gaps=(), folder=folder, files=files)
+
+
+def page_of(name: str, made: Reproduction) -> Page:
+    """Return the page of a study, with its figures drawn and with the command that writes it.
+
+    Raises ValueError where the page leaves out a figure that was drawn.
+    """
+    drawn = pictures(made.figures, made.data)
+    page = made.page(drawn)
+    command = Section(title="How to reproduce this page", commands=(f"python -m scaling.report --reproduce {name}",))
+    page = replace(page, sections=(*page.sections, command))
+    if lost := drawn.keys() - page.pictures.keys():
+        raise ValueError(f"the page of {name} leaves out these figures: {', '.join(sorted(lost))}")
+    return page

@@ -1,24 +1,28 @@
-"""What the figures of published laws share: how our curve and printed ones are drawn."""
+"""What the figures of papers share: lines of our fit and of printed coefficients, colours by order, legends."""
 
 from typing import TYPE_CHECKING, Any
 
-from reports.page.figure import INK, SERIES
+from reports.page.figure import FAINT, INK, SERIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 OURS: dict[str, Any] = {"color": INK, "linestyle": "-", "linewidth": 1.5, "zorder": 3}
 """Our fit: a black line."""
+AS_PRINTED: dict[str, Any] = {"color": FAINT, "linestyle": (0, (3, 1.5)), "linewidth": 1.1, "zorder": 1}
+"""The only printed coefficients of a figure: a dashed grey line."""
+POINTS: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 4.5, "zorder": 3}
+"""Runs: dots without a line."""
 
 
 def printed_line(i: int) -> dict[str, Any]:
-    """Return how the curve of the printed coefficients number `i` is drawn."""
+    """Return the line style of the printed coefficients number `i`."""
     mark = SERIES[i % len(SERIES)]
     return {"color": mark.color, "linestyle": mark.line, "linewidth": 1.3, "zorder": 2.5}
 
 
 def shades(count: int) -> list[str]:
-    """Return `count` colours from light to dark, in order in grey too and none of them too pale to see."""
+    """Return `count` colours from light to dark, in order in grey print too; none is too pale to see."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
@@ -26,20 +30,24 @@ def shades(count: int) -> list[str]:
     return [to_hex(scale(0.12 + 0.86 * i / max(count - 1, 1))) for i in range(count)]
 
 
-def beside_line(axes: "Axes", text: str, end: tuple[float, float]) -> None:
-    """Write `text` to the right of the end of a line, in white outline so that nothing crosses it."""
+def text_at_end(axes: "Axes", text: str, end: tuple[float, float]) -> None:
+    """Write `text` to the right of the end of a line, outlined in white to stay readable over other lines."""
     from matplotlib.patheffects import withStroke
 
-    axes.annotate(
-        text, end, xytext=(4, 0), textcoords="offset points", va="center", fontsize=8, zorder=6,
-        path_effects=[withStroke(linewidth=2.5, foreground="white")],
-    )  # fmt: skip
+    halo = [withStroke(linewidth=2.5, foreground="white")]
+    offset: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+    axes.annotate(text, end, fontsize=8, zorder=6, path_effects=halo, **offset)
 
 
-def legend_above(axes: "Axes", columns: int = 2, title: str | None = None) -> None:
-    """Put the legend above the axes, one line for each label."""
+def legend_above(axes: "Axes", columns: int = 2, **style: Any) -> None:
+    """Put the legend above the axes, with one entry for each label. `style` goes to matplotlib."""
     handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    axes.legend(
-        handles.values(), handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, handlelength=2.8,
-        title=title, title_fontsize=8,
-    )  # fmt: skip
+    place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "title_fontsize": 8}
+    axes.legend(handles.values(), handles, ncols=columns, **{**place, "handlelength": 2.8, **style})
+
+
+def legend_of_fit(axes: "Axes", by: str) -> None:
+    """Put the legend of runs, our fit and the printed coefficients above the axes; colours differ `by` a quantity."""
+    axes.plot([], [], **{**POINTS, "linestyle": "-"}, color=INK, linewidth=1.3, label=f"runs and our fit, by {by}")
+    axes.plot([], [], **AS_PRINTED, label="coefficients as printed")
+    legend_above(axes)

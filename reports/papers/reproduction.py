@@ -1,21 +1,54 @@
-"""One published study, done again from its own numbers: what every such page is made of."""
+"""A published study reproduced from its own numbers, and the page layout that most of them share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reports.page.figure import Sourced
-from reports.page.page import Page
+from reports.page.figure import Figure, Sourced
+from reports.page.page import Page, Section
 from reports.page.picture import Picture
+from reports.page.table import Table
+from reports.papers.claim import Claim, claims_table
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduction:
-    """A published study and what its numbers say here; all of it is computed when it is built."""
+    """A published study, refitted: what `reports.papers.reproduce` writes."""
 
     data: Sourced
-    """What its figures draw, those of `reports.papers.figures_of` its name; its source is their footer."""
+    """What the figures draw; its `source` is the footer of every figure."""
+    figures: Mapping[str, Figure[Any]]
+    """Its figures by file name. The page must show each one that has data."""
     page: Callable[[dict[str, Picture]], Page]
-    """Builds the page around the drawn figures, which come by name."""
+    """Builds the page around the drawn figures, which come by file name."""
     summary: dict[str, Any] = field(default_factory=dict)
-    """The key numbers for machines, beside the answer."""
+    """The key numbers for `summary.json`."""
+
+
+def paper_page(
+    pictures: Mapping[str, Picture],
+    *,
+    title: str,
+    question: str,
+    answer: str,
+    claims: Sequence[Claim],
+    reasons: Sequence[str],
+    tables: Sequence[Table],
+    footer: str,
+) -> Page:
+    """Return a page: answer and first figure, claims, why numbers differ, the other figures, tables."""
+    first, *others = pictures.values() or [None]
+    return Page(
+        kind="Published study, reproduced",
+        title=title,
+        question=question,
+        answer=answer,
+        first=first,
+        sections=(
+            Section(title="Paper and numbers", tables=(claims_table(claims),)),
+            Section(title="What differs, and why", items=tuple(reasons)),
+            *(Section(title=picture.title, pictures=(picture,)) for picture in others if picture),
+            *(Section(title=table.title, tables=(table,)) for table in tables),
+        ),
+        footer=footer,
+    )

@@ -10,7 +10,7 @@ from jobs.record import RunRecord
 from planners import RunSpec, Study, preset
 from reports import Report, write_report
 from reports.gallery.write_gallery import write_gallery
-from reports.papers import REPRODUCTIONS, reproduce
+from reports.papers import PAPERS, reproduce
 from reports.versus.page import write_versus
 
 DESK, PHONE, PAPER = 1280, 390, 703
@@ -29,7 +29,7 @@ LONG = ("muennighoff", "gallery")
 """Pages that take longest to make."""
 PAGES = [
     pytest.param(name, marks=[pytest.mark.soak] if name in LONG else [])
-    for name in ("smoke", "wide", "gaps", "versus", *REPRODUCTIONS, "gallery")
+    for name in ("smoke", "wide", "gaps", "versus", *PAPERS, "gallery")
 ]
 
 

@@ -1,16 +1,19 @@
-"""The tables of arXiv 2506.12119 with our counts and curves beside them."""
+"""Tables 9 to 17 of arXiv 2506.12119, one row per run, with our counts and curves next to the printed numbers."""
 
 import math
-from collections.abc import Iterable
-from statistics import fmean
+from collections.abc import Iterable, Iterator
+from functools import partial
 
 from fits import curve
 from planners.architecture.flops import flops_per_token, parameters
 from planners.published.li2025.rows import SEQ_LEN, Li2025Run, li2025_shape
-from reports.page.number_text import fixed, flops, listed
-from reports.page.table import Cell, Column, Table
-from reports.papers.li2025.effects import learning_rates
-from reports.papers.li2025.study import Li2025, Series
+from reports.page.columns import number, text
+from reports.page.number_text import fixed, listed, signed
+from reports.page.table import Column, Row, TableSpec
+from reports.papers.estimate_text import loss_difference
+from reports.papers.li2025.confounders import learning_rates
+from reports.papers.li2025.headings import RUNS
+from reports.papers.li2025.study import Li2025
 
 TITLES = {
     9: "2B at fixed rates, D varied",
@@ -23,184 +26,131 @@ TITLES = {
     16: "3B at equal compute, 114B tokens repeated",
     17: "7B at equal compute, two epochs",
 }
-"""Number of the table in the paper -> what it holds."""
-CONVENTIONS = {False: "li2025", True: "li2025+router"}
+"""Number of the table in the paper -> its title."""
+CONVENTIONS = ("li2025", "li2025+router")
+"""Both ways in which the paper counts: its tables differ in whether the router is included."""
+WITHOUT_ROUTER = 9
+"""The table that leaves out the router."""
+WITHOUT_EXPERTS = (15, 16)
+"""Tables whose experts the table file does not have."""
+THREE_DIGITS, PRODUCT = 5e-3, 1e-2
+"""Upper bounds of relative rounding: a number with three digits, and a product of two such numbers."""
 
 
-def _rate(value: float) -> str:
-    return f"{100 * value:.2f} %"
+def convention(table: int) -> str:
+    """Return the counting convention of a table."""
+    return CONVENTIONS[table != WITHOUT_ROUTER]
 
 
-def _three(value: float) -> str:
+def three_digits(value: float) -> str:
     """Write a number with three digits, as the paper does: `1.90e8`."""
     mantissa, exponent = f"{value:.2e}".split("e")
     return f"{mantissa}e{int(exponent)}"
 
 
+def both(name: str, head: str = "", ours: str = "") -> tuple[Column, Column]:
+    """Return the columns of a printed number and of ours."""
+    printed = number(name, head, three_digits, "printed")
+    return printed, printed.named(f"{name}_ours", ours or printed.head, "ours")
+
+
+R_A = number("r_a", "r_a", lambda value: f"{100 * value:.2f} %", "printed")
 COLUMNS = (
-    Column(name="scale", head="size", text=True),
-    Column(name="r_a", head="r_a", unit="printed", show=_rate),
-    Column(name="r_a_ours", head="r_a", unit="ours", show=_rate),
-    Column(name="N", head="N", unit="printed", show=_three),
-    Column(name="N_ours", head="N", unit="ours", show=_three),
-    Column(name="N_a", head="N_a", unit="printed", show=_three),
-    Column(name="N_a_ours", head="N_a", unit="ours", show=_three),
-    Column(name="M", head="M", unit="printed", show=_three),
-    Column(name="M_ours", head="M", unit="ours", show=_three),
-    Column(name="D", head="D", unit="tokens", show=_three),
-    Column(name="epochs", head="epochs", show=fixed(2)),
-    Column(name="C", head="C", unit="printed", show=_three),
-    Column(name="C_ours", head="C = M D", unit="ours", show=_three),
-    Column(name="lr", head="learning rate", unit="printed", show=_three),
-    Column(name="lr_step_law", head="over Step Law", unit="ours", show=fixed(2)),
-    Column(name="bpc", head="BPC", unit="printed", show=fixed(4)),
-    Column(name="bpc_curve", head="curve", unit="ours", show=fixed(4)),
-    Column(name="residual", head="BPC less curve", show=lambda value: f"{value:+.4f}".replace("-", "−")),
-    Column(name="differs", head="does not follow from the sizes", text=True),
+    text("scale", "size"),
+    R_A,
+    R_A.named("r_a_ours", "r_a", "ours"),
+    *both("N"),
+    *both("N_a"),
+    *both("M"),
+    number("D", "D", three_digits, "tokens"),
+    number("epochs", "epochs", fixed(2)),
+    *both("C", ours="C = M D"),
+    number("lr", "learning rate", three_digits, "printed"),
+    number("lr_step_law", "over Step Law", fixed(2), "ours"),
+    number("bpc", "BPC", fixed(4), "printed"),
+    number("bpc_curve", "curve", fixed(4), "ours"),
+    number("residual", "BPC less curve", loss_difference),
+    text("differs", "does not follow from the sizes"),
 )
 
 
-def run_tables(paper: Li2025) -> tuple[Table, ...]:
-    """Return tables 9 to 17, one row a run, with what the printed sizes give beside what is printed."""
-    return tuple(_run_table(paper, number) for number in TITLES)
-
-
-def _run_table(paper: Li2025, number: int) -> Table:
-    curves = {each.table: each for each in paper.series.values() if not each.name.endswith("fine")}
+def _rows(paper: Li2025, table: int) -> Iterator[Row]:
+    fit = next((each.fit for each in paper.series.values() if each.table == table and not each.fine), None)
     ratios = {run: ratio for runs in learning_rates(paper).values() for run, ratio in runs if run.lr}
-    rows = tuple(_row(run, curves.get(number), ratios.get(run)) for run in paper.of(number))
-    return Table(
-        name=f"table-{number}",
-        title=f"Table {number}: {TITLES[number]}",
-        note=_note(number, sum(row[-1] is not None for row in rows), len(rows)),
-        columns=COLUMNS,
-        rows=rows,
-    )
+    for run in paper.of(table):
+        fitted = None if fit is None else float(curve(fit, run.r_a)[0][0])
+        residual = None if fitted is None else run.bpc - fitted
+        name = run.scale
+        if run.r_a == 1:
+            name += f" {('C', '2C')[paper.dense(run.scale).index(run)]}"
+        yield name, *_counts(run), run.lr, ratios.get(run), run.bpc, fitted, residual, _differs(run)
 
 
-def _note(number: int, differing: int, n: int) -> str:
-    counted = "without the router" if number == 9 else "with the router"
-    experts = " Its experts are not in the table file: those of table 10 on 24 layers." if number in (15, 16) else ""
-    return (
-        f"Ours: counted from the printed sizes, {counted}, without vocabulary and norms; M = 6 N_a + 12 d_model S "
-        f"layers. {differing} of {n} rows print a number that does not follow from their sizes to the printed digits, "
-        f"whether the router is counted or not.{experts}"
-    )
-
-
-def _row(run: Li2025Run, series: Series | None, ratio: float | None) -> tuple[Cell, ...]:
+def _counts(run: Li2025Run) -> Row:
+    """Return r_a, N, N_a, M, D, epochs and C of a run, printed and ours; null where it is not printed or not asked."""
     dense, shape = run.r_a == 1, li2025_shape(run)
-    router = run.table != 9
-    N, N_a = parameters(shape, CONVENTIONS[router])
-    M = flops_per_token(shape, SEQ_LEN, CONVENTIONS[router])
-    fitted = None if series is None else float(curve(series.fit, run.r_a)[0][0])
-    name = f"{run.scale} {'C' if run.arm.endswith('C1') else '2C'}" if dense else run.scale
-    return (
-        name,
-        None if dense else run.r_a, None if dense else N_a / N,
-        run.N if dense else None, N if dense else None,
-        None if dense else run.N_a, None if dense or run.N_a is None else N_a,
-        run.M, M, run.D, run.D / run.U if run.U < run.D else None,
-        None if run.table == 9 else run.C, M * run.D, run.lr, ratio,
-        run.bpc, fitted, None if fitted is None else run.bpc - fitted, _differs(run),
-    )  # fmt: skip
+    N, N_a = parameters(shape, convention(run.table))
+    M = flops_per_token(shape, SEQ_LEN, convention(run.table))
+    rates: Row = (None, None) if dense else (run.r_a, N_a / N)
+    totals: Row = (run.N, N) if dense else (None, None)
+    active: Row = (None, None) if dense or run.N_a is None else (run.N_a, N_a)
+    epochs = run.D / run.U if run.U < run.D else None
+    C = None if run.table == WITHOUT_ROUTER else run.C
+    return *rates, *totals, *active, run.M, M, run.D, epochs, C, M * run.D
 
 
 def _differs(run: Li2025Run) -> str | None:
-    """Name what is printed and follows from the sizes neither with the router nor without it."""
+    """Return which printed numbers follow from the sizes neither with the router nor without it; null if all do."""
     shape = li2025_shape(run)
-    counts = [parameters(shape, convention) for convention in CONVENTIONS.values()]
-    per_token = [flops_per_token(shape, SEQ_LEN, convention) for convention in CONVENTIONS.values()]
+    counts = [parameters(shape, name) for name in CONVENTIONS]
+    per_token = [flops_per_token(shape, SEQ_LEN, name) for name in CONVENTIONS]
     found = {
-        "N": _off(run.N, [N for N, _ in counts], 5e-3) if run.r_a == 1 else None,
+        "N": _off(run.N, [N for N, _ in counts], THREE_DIGITS) if run.r_a == 1 else None,
         "r_a": _points_off(run.r_a, [N_a / N for N, N_a in counts]),
-        "N_a": _off(run.N_a, [N_a for _, N_a in counts], 5e-3),
-        "M": _off(run.M, per_token, 5e-3),
-        "C": _off(run.C, [M * run.D for M in per_token], 1e-2) if run.table != 9 else None,
+        "N_a": _off(run.N_a, [N_a for _, N_a in counts], THREE_DIGITS),
+        "M": _off(run.M, per_token, THREE_DIGITS),
+        "C": None if run.table == WITHOUT_ROUTER else _off(run.C, [M * run.D for M in per_token], PRODUCT),
     }
     return listed(f"{name} {off}" for name, off in found.items() if off) or None
 
 
 def _points_off(printed: float, counted: Iterable[float]) -> str | None:
-    """Return by how many points the printed rate is off the nearest count; null where its four digits are a count's."""
+    """Return the distance of a printed rate from the nearest count, in points; null where its four digits agree."""
     nearest = min(counted, key=lambda value: abs(printed - value))
     off = printed - round(nearest, 4)
-    return None if abs(off) < 0.5e-4 else f"{100 * off:+.2f} points".replace("-", "−")
+    return None if abs(off) < 0.5e-4 else f"{signed(2)(100 * off)} points"
 
 
 def _off(printed: float | None, counted: Iterable[float], rounding: float) -> str | None:
-    """Return by how much the printed number is off the nearest count; null where rounding explains it.
-
-    `rounding` is relative and an upper bound: a number with three digits is off by 0.5 % at the most, and C, which
-    is compared with a product of two such numbers, by about 1 %.
-    """
+    """Return the relative distance of a printed number from the nearest count; null where rounding explains it."""
     if printed is None:
         return None
     nearest = min(counted, key=lambda value: abs(math.log(printed / value)))
     off = printed / nearest - 1
-    return None if abs(off) <= rounding * 1.001 else f"{100 * off:+.1f} %".replace("-", "−")
+    return None if abs(off) <= rounding * 1.001 else f"{signed(1)(100 * off)} %"
 
 
-def ablation_tables(paper: Li2025) -> tuple[Table, ...]:
-    """Return tables 5 to 7 with each loss less the lowest of its group."""
-    titles = {5: "arrangement of layers, share of the shared expert", 6: "gate normalisation", 7: "top-K at equal r_a"}
-    return tuple(_ablations(paper, number, title) for number, title in titles.items())
-
-
-def _ablations(paper: Li2025, number: int, title: str) -> Table:
-    table = [row for row in paper.ablations if row.table == number]
-    lowest = {(row.compared, row.group): math.inf for row in table}
-    for row in table:
-        lowest[row.compared, row.group] = min(lowest[row.compared, row.group], row.loss)
-    return Table(
-        name=f"table-{number}",
-        title=f"Table {number}: {title}",
-        note="Training loss in nats per token, one run each; losses compare within a group only, whose D is not "
-        "printed.",
-        columns=(
-            Column(name="setting", head="setting", text=True),
-            Column(name="group", head="group", text=True),
-            Column(name="loss", head="loss", unit="nats, printed", show=fixed(4)),
-            Column(name="above_lowest", head="above the lowest", unit="nats, ours", show=fixed(4)),
-            Column(name="balance_loss", head="balance loss", unit="printed", show=fixed(3)),
-        ),
-        rows=tuple(
-            (row.setting, f"{row.compared}, {row.group}", row.loss, row.loss - lowest[row.compared, row.group],
-             row.balance_loss)
-            for row in table
-        ),
-    )  # fmt: skip
-
-
-def benchmark_table(paper: Li2025) -> Table:
-    """Return table 2 with differences from dense, and the means of its groups."""
-    groups = dict.fromkeys(row.group for row in paper.benchmarks)
-    rows = [(row.name, row.group, row.dense, row.fresh, row.strict) for row in paper.benchmarks]
-    means = [_means(f"mean, {group}", [row for row in rows if row[1] == group]) for group in groups]
-    every = [*rows, *means, _means("mean of all", rows)]
-    return Table(
-        name="table-2",
-        title="Table 2: 7B after fine-tuning",
-        note=f"Accuracy in per cent. The dense model has about twice the compute of the MoE models "
-        f"({flops(paper.dense('7B')[1].C or math.nan)} and {flops(paper.main['7B'].best.C or math.nan)} FLOPs); one "
-        "with equal compute is not in the table. Means and differences are ours.",
-        columns=(
-            Column(name="benchmark", head="benchmark", text=True),
-            Column(name="group", head="group", text=True),
-            Column(name="dense", head="dense, 2C", unit="printed", show=fixed(2)),
-            Column(name="fresh", head="MoE, fresh", unit="printed", show=fixed(2)),
-            Column(name="strict", head="MoE, repeated", unit="printed", show=fixed(2)),
-            Column(name="fresh_less_dense", head="fresh less dense", unit="ours", show=_signed),
-            Column(name="strict_less_dense", head="repeated less dense", unit="ours", show=_signed),
-        ),
-        rows=tuple((*row, row[3] - row[2], row[4] - row[2]) for row in every),
+def _note(paper: Li2025, table: int) -> str:
+    runs = paper.of(table)
+    differing = sum(_differs(run) is not None for run in runs)
+    router = "without" if table == WITHOUT_ROUTER else "with"
+    experts = " The table file does not have its experts: we use those of table 10 on 24 layers."
+    return (
+        f"Ours: counted from the printed sizes, {router} the router, without vocabulary and norms; M = 6 N_a + 12 "
+        f"d_model S layers. {differing} of {len(runs)} rows print a number that does not follow from their sizes to "
+        "the printed digits, whether the router is counted or not."
+        f"{experts if table in WITHOUT_EXPERTS else ''}"
     )
 
 
-def _means(name: str, rows: list[tuple[str, str, float, float, float]]) -> tuple[str, str, float, float, float]:
-    dense, fresh, strict = (fmean(row[at] for row in rows) for at in (2, 3, 4))  # type: ignore[misc]
-    return name, "", dense, fresh, strict
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+TABLES: dict[str, TableSpec[Li2025]] = {
+    f"table-{table}": TableSpec(
+        title=f"Table {table}: {title}",
+        section=RUNS,
+        columns=COLUMNS,
+        rows=partial(_rows, table=table),
+        note=partial(_note, table=table),
+    )
+    for table, title in TITLES.items()
+}
+"""Name of its files -> table."""

@@ -1,7 +1,7 @@
-"""arXiv 2506.12119 refitted: everything that its page says, computed from the published rows when it is asked for.
+"""arXiv 2506.12119 refitted: the published runs as series over the activation rate, and the curves fitted to them.
 
-Losses are bits per character, one seed a run. Intervals are 95 % and rest on the scatter of the runs about a curve in
-ln r_a: that of the cubic answers, because the parabola misses the runs of two of the three sizes.
+Losses are bits per character, with one seed per run. Intervals are 95 % and rest on the scatter of the runs about a
+curve in ln r_a. The cubic is used, because the runs of two of the three sizes reject the parabola.
 """
 
 import math
@@ -22,37 +22,41 @@ from fits.repeats.margin import SHARE
 from fits.repeats.reuse import Reuse, reuse
 from fits.result import Crossing, Sensitivity
 from fits.runs.table import Floats
+from planners.architecture.flops import flops_per_token
 from planners.published.li2025.ablations import Ablation, Benchmark, li2025_ablations, li2025_benchmarks
-from planners.published.li2025.rows import FOLDER, Li2025Run, li2025_runs, li2025_shape
+from planners.published.li2025.rows import FOLDER, SEQ_LEN, Li2025Run, li2025_runs, li2025_shape
 
 COARSE = 8
-"""Experts a layer of its coarse rows; the others have 78 and more."""
-SCALES = ("2B", "3B", "7B")
+"""Experts per layer of a coarse-grained run; all others have 78 or more."""
+FEW_DOF = 2
+"""Degrees of freedom up to which the scatter of a series is hardly known."""
 Ends = tuple[float | None, float | None]
 Estimate = tuple[float, float]
 """A number and half of its 95 % interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Series:
-    """The MoE runs of one size, one C and one way with data, on their curves."""
+class RateSeries:
+    """The MoE runs of one size, one C and one way of using data, over the activation rate, with their curves."""
 
     name: str
-    """How the page calls it."""
+    """Its name on the page."""
     scale: str
     """2B, 3B or 7B."""
     table: int
-    """The table that it is from."""
+    """Number of its table in the paper."""
+    fine: bool
+    """Whether coarse-grained runs of that table are left out."""
     runs: tuple[Li2025Run, ...]
     """Its runs."""
     dense: tuple[Li2025Run, Li2025Run]
     """The dense models of that size, at C and at about 2C."""
     fit: FitResult
-    """The cubic, with its crossings with the dense models and the other curves beside it."""
-    judge: FitResult
-    """The cubic whose scatter is the noise of a run of this size: of the first series of the size in Li2025.series."""
+    """The cubic, its crossings with the dense models, and the other curves."""
+    noise_fit: FitResult
+    """The cubic whose scatter is the noise of a run of this size: the first series of the size in `Li2025.series`."""
     left_out: dict[str, Ends]
-    """Curve -> lowest and highest minimum that leaving out one run gives; null where one of them is not inside."""
+    """Curve -> range of its minimum over leaving out one run; null where one of them is at an end of the rates."""
 
     @property
     def optimum(self) -> Optimum:
@@ -61,38 +65,53 @@ class Series:
         return self.fit.optimum
 
     @property
+    def minimum(self) -> tuple[float | None, float | None, float | None]:
+        """The rate of the lowest loss and the ends of its 95 % interval."""
+        return self.optimum.value, self.optimum.lo, self.optimum.hi
+
+    @property
     def best(self) -> Li2025Run:
         """The run with the lowest loss."""
         return min(self.runs, key=lambda run: run.bpc)
-
-    def curve(self, law: str) -> Sensitivity:
-        """Return what one curve says of these runs."""
-        return next(row for row in self.fit.sensitivity if row.law == law)
-
-    def crossing(self, dense: int, side: str) -> Crossing:
-        """Return where the curve crosses the dense model (0: at C, 1: at 2C) on one side of the minimum."""
-        arm = self.dense[dense].arm
-        return next(each for each in self.fit.crossings if (each.dense, each.side) == (arm, side))
-
-    def lead(self, dense: int) -> Estimate | None:
-        """Return how far the minimum lies below a dense model (0: at C, 1: at 2C), bits per character.
-
-        There is one noise for every run of a size, dense and MoE: that of `judge`, and not that of a series whose
-        scatter has hardly a degree of freedom. Null without a minimum.
-        """
-        low = self.optimum
-        if low.loss is None or low.loss_hi is None or low.loss_lo is None or not self.fit.residual_sd:
-            return None
-        share = (low.loss_hi - low.loss_lo) / 2 / noise(self.fit)  # of what one run is known to
-        return self.dense[dense].bpc - low.loss, noise(self.judge) * math.hypot(share, 1)
 
     @property
     def fresh(self) -> bool:
         """Whether no run repeats data."""
         return all(run.U >= run.D for run in self.runs)
 
+    @property
+    def repeated_tokens(self) -> str:
+        """The unique tokens that its runs repeat, such as `65B`."""
+        return f"{self.runs[0].U / 1e9:g}B"
 
-def noise(fit: FitResult) -> float:
+    def curve(self, law: str) -> Sensitivity:
+        """Return the result of one curve on these runs."""
+        return next(row for row in self.fit.sensitivity if row.law == law)
+
+    def crossing(self, dense: int, side: str) -> Crossing:
+        """Return where the curve crosses the loss of a dense model (0: at C, 1: at 2C) on one side of the minimum."""
+        arm = self.dense[dense].arm
+        return next(each for each in self.fit.crossings if (each.dense, each.side) == (arm, side))
+
+    def less_dense(self, dense: int) -> Estimate | None:
+        """Return the loss at the minimum less that of a dense model (0: at C, 1: at 2C), bits per character.
+
+        All runs of a size, dense and MoE, have the noise of `noise_fit`: the scatter of this series alone may have
+        hardly any degrees of freedom. Null where the curve has no minimum.
+        """
+        low = self.optimum
+        if low.loss is None or low.loss_hi is None or low.loss_lo is None or not self.fit.residual_sd:
+            return None
+        share = (low.loss_hi - low.loss_lo) / 2 / run_noise(self.fit)  # error of the minimum over that of one run
+        return low.loss - self.dense[dense].bpc, run_noise(self.noise_fit) * math.hypot(share, 1)
+
+    def beats(self, dense: int) -> bool:
+        """Return whether the minimum is below a dense model (0: at C, 1: at 2C), by the whole 95 % interval."""
+        value, half = self.less_dense(dense) or (0.0, math.inf)
+        return value + half < 0
+
+
+def run_noise(fit: FitResult) -> float:
     """Return half of the 95 % interval of one run by the scatter about a curve, bits per character."""
     return t_quantile(fit.dof) * (fit.residual_sd or 0)
 
@@ -108,7 +127,7 @@ class Li2025:
     benchmarks: tuple[Benchmark, ...]
     """Table 2."""
     source: str = "published numbers, arXiv 2506.12119, refitted by this toolkit"
-    """What the footer of every figure says."""
+    """The footer of every figure."""
 
     def of(self, table: int, scale: str | None = None) -> tuple[Li2025Run, ...]:
         """Return the runs of one table, in its order."""
@@ -119,65 +138,83 @@ class Li2025:
         at_C, at_2C = self.of(13, scale)
         return at_C, at_2C
 
-    def worth(self, scale: str) -> float:
+    def gain_per_ln_C(self, scale: str) -> float:
         """Return -dL / d ln C of the dense models of one size, bits per character."""
         one, two = self.dense(scale)
         return (one.bpc - two.bpc) / math.log((two.C or math.nan) / (one.C or math.nan))
 
     def margin(self, scale: str) -> float:
         """Return what 5 % of C is worth to the dense models of one size: the loss that counts as no difference."""
-        return self.worth(scale) * math.log1p(SHARE)
+        return self.gain_per_ln_C(scale) * math.log1p(SHARE)
 
     @cached_property
-    def series(self) -> dict[str, Series]:
-        """The series by name: all runs first, then those with fine-grained experts where there are others.
+    def series(self) -> dict[str, RateSeries]:
+        """The series by name: all runs of a table, and its fine-grained runs where it has coarse-grained ones too.
 
-        The first of a size says the noise of its runs: that on fresh data, and at 3B, where there is none, that on the
-        tokens of the dense model.
+        The first series of a size gives the noise of its runs. It is on fresh data; at 3B, where there are none, it is
+        on the tokens of the dense model.
         """
-        tables = {"2B": (10, "2B"), "3B, 65B tokens": (15, "3B"), "3B, 114B tokens": (16, "3B"), "7B": (12, "7B"),
-                  "7B, 68B tokens": (14, "7B"), "7B, two epochs": (17, "7B")}  # fmt: skip
-        found: dict[str, Series] = {}
-        judges: dict[str, FitResult] = {}
+        tables = {
+            "2B": (10, "2B"),
+            "3B, 65B tokens": (15, "3B"),
+            "3B, 114B tokens": (16, "3B"),
+            "7B": (12, "7B"),
+            "7B, 68B tokens": (14, "7B"),
+            "7B, two epochs": (17, "7B"),
+        }
+        found: dict[str, RateSeries] = {}
+        noise_fits: dict[str, FitResult] = {}
         for name, (table, scale) in tables.items():
             runs = self.of(table)
-            found[name] = self._series(name, scale, table, runs, judges)
-            if any(map(coarse, runs)):
-                fine = tuple(run for run in runs if not coarse(run))
-                found[f"{name}, fine"] = self._series(f"{name}, fine", scale, table, fine, judges)
+            found[name] = self._series(name, scale, runs, noise_fits)
+            if any(map(is_coarse, runs)):
+                fine = tuple(run for run in runs if not is_coarse(run))
+                found[f"{name}, fine"] = self._series(f"{name}, fine", scale, fine, noise_fits, fine=True)
         return found
 
     def _series(
-        self, name: str, scale: str, table: int, runs: tuple[Li2025Run, ...], judges: dict[str, FitResult]
-    ) -> Series:
+        self,
+        name: str,
+        scale: str,
+        runs: tuple[Li2025Run, ...],
+        noise_fits: dict[str, FitResult],
+        fine: bool = False,
+    ) -> RateSeries:
         fit = fit_law(run_table([*runs, *self.dense(scale)]), "cubic", margin=self.margin(scale))
-        return Series(
-            name=name, scale=scale, table=table, runs=runs, dense=self.dense(scale), fit=fit,
-            judge=judges.setdefault(scale, fit), left_out=_left_out(runs),
-        )  # fmt: skip
+        return RateSeries(
+            name=name,
+            scale=scale,
+            table=runs[0].table,
+            fine=fine,
+            runs=runs,
+            dense=self.dense(scale),
+            fit=fit,
+            noise_fit=noise_fits.setdefault(scale, fit),
+            left_out=_left_out(runs),
+        )
 
     @cached_property
-    def main(self) -> dict[str, Series]:
-        """One series for each size: on fresh data, at 3B, where there is none, on the tokens of the dense model."""
+    def main(self) -> dict[str, RateSeries]:
+        """One series for each size: on fresh data; at 3B, where there are none, on the tokens of the dense model."""
         return {"2B": self.series["2B"], "3B": self.series["3B, 65B tokens"], "7B": self.series["7B"]}
 
     @property
-    def scarce(self) -> list[str]:
-        """The series whose own scatter has two degrees of freedom or fewer, by name."""
-        return [name for name, series in self.series.items() if series.fit.dof <= 2]
+    def few_dof(self) -> list[str]:
+        """Names of the series whose own scatter is hardly known."""
+        return [name for name, series in self.series.items() if series.fit.dof <= FEW_DOF]
 
-    def apart(self, scale: str) -> float:
+    def two_run_noise(self, scale: str) -> float:
         """Return half of the 95 % interval of the difference of two runs of one size, bits per character."""
-        return math.sqrt(2) * noise(self.main[scale].judge)
+        return math.sqrt(2) * run_noise(self.main[scale].noise_fit)
 
     @cached_property
-    def fixed_D(self) -> FitResult:
+    def equal_tokens(self) -> FitResult:
         """The cubic through the 7B runs on 130B tokens (table 11), whose C differ."""
         return fit_law(run_table(self.of(11)), "cubic", margin=self.margin("7B"))
 
     @cached_property
     def one_optimum(self) -> dict[str, Constancy]:
-        """The test that the three sizes share one minimum: on all runs, and on those with fine-grained experts."""
+        """The test that the three sizes share one minimum: on all runs, and on the fine-grained runs."""
         fine = {"2B": "2B, fine", "3B": "3B, 65B tokens, fine", "7B": "7B"}
         return {
             "all runs": constancy({scale: run_table(each.runs) for scale, each in self.main.items()}),
@@ -185,8 +222,8 @@ class Li2025:
         }
 
     @cached_property
-    def slopes_7b(self) -> dict[float, float]:
-        """-dL / d ln D of the 7B models by rate, from the two runs that tables 11 and 12 have of each."""
+    def gain_per_ln_D_7b(self) -> dict[float, float]:
+        """-dL / d ln D of the 7B models by rate, from the two runs of each rate in tables 11 and 12."""
         pairs = [(few, many) for few in self.of(11) for many in self.of(12) if few.shape == many.shape]
         return {
             few.r_a: (few.bpc - many.bpc) / math.log(many.D / few.D) for few, many in pairs if many.D > 1.02 * few.D
@@ -194,17 +231,14 @@ class Li2025:
 
     @cached_property
     def twins(self) -> tuple[Li2025Run, Li2025Run] | None:
-        """The two losses printed of what is one training by every number: the only sight of the noise."""
-        pairs = [
-            (one, two) for one in self.of(11) for two in self.of(12)
-            if (one.shape, one.D, one.lr, one.batch_tokens) == (two.shape, two.D, two.lr, two.batch_tokens)
-        ]  # fmt: skip
-        return pairs[0] if pairs else None
+        """Two runs with equal settings and different printed losses: the only direct sight of the noise."""
+        pairs = ((one, two) for one in self.of(11) for two in self.of(12) if _setting(one) == _setting(two))
+        return next(pairs, None)
 
     @cached_property
     def reuse(self) -> dict[str, Reuse]:
         """Repeated against fresh data at 7B: strict (68B tokens), loose (two epochs)."""
-        slope = float(np.mean(list(self.slopes_7b.values())))
+        slope = float(np.mean(list(self.gain_per_ln_D_7b.values())))
         fresh = self.of(12)
         return {
             scheme: reuse(run_table([*fresh, *self.of(table)]), margin=self.margin("7B"), slope=slope)[0]
@@ -217,13 +251,22 @@ def read_li2025(folder: Path = FOLDER) -> Li2025:
     return Li2025(runs=li2025_runs(folder), ablations=li2025_ablations(folder), benchmarks=li2025_benchmarks(folder))
 
 
-def coarse(run: Li2025Run) -> bool:
-    """Whether an MoE run has few large experts."""
+def is_coarse(run: Li2025Run) -> bool:
+    """Return whether an MoE run has few large experts."""
     return run.r_a < 1 and li2025_shape(run).n_experts <= COARSE
 
 
+def _setting(run: Li2025Run) -> tuple[object, ...]:
+    return run.shape, run.D, run.lr, run.batch_tokens
+
+
+def counted_C(run: Li2025Run) -> float:
+    """Return C = M D counted from the printed sizes in the paper's convention with the router, FLOPs."""
+    return flops_per_token(li2025_shape(run), SEQ_LEN, "li2025+router") * run.D
+
+
 def run_table(runs: Iterable[Li2025Run]) -> RunTable:
-    """Return the runs as the table that fits read; the loss is in bits per character."""
+    """Return the runs as a table for fits; the loss is in bits per character."""
     rows = [
         {"arm": run.arm, "r_a": run.r_a, "loss": run.bpc, "N": run.N, "D": run.D, "U": run.U, "C": run.C}
         for run in runs
@@ -233,14 +276,14 @@ def run_table(runs: Iterable[Li2025Run]) -> RunTable:
 
 
 def _left_out(runs: Sequence[Li2025Run]) -> dict[str, Ends]:
-    """Return the range of each curve's minimum over leaving out one run."""
+    """Return, for each curve, the range of its minimum over leaving out one run."""
     x, loss = np.log([run.r_a for run in runs]), np.array([run.bpc for run in runs])
     keeps = [np.arange(len(runs)) != left for left in range(len(runs))]
     return {law.name: _range([_lowest(law, x[keep], loss[keep]) for keep in keeps]) for law in curves().values()}
 
 
 def _lowest(law: Curve, x: Floats, loss: Floats) -> float | None:
-    """Return where a curve is lowest between the ends of the rates; null where it is lowest at one or not fitted."""
+    """Return the rate where a curve is lowest; null where that is at an end of the rates, or where it is not fitted."""
     line = fit_basis(law.basis(x), x, loss, np.empty((len(x), 0))) if len(x) >= law.rates else None
     return math.exp(line.lowest) if line is not None and line.low < line.lowest < line.high else None
 

@@ -1,6 +1,6 @@
 """A small TinyStories study redrawn: its router grid, and perplexity against speed."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from planners.records.quantity import format_quantity
 from reports.page.figure import DENSE, SERIES, Figure, Mark
@@ -12,31 +12,24 @@ from reports.study.figures.router_grid import alt_of, caption_of, draw_grid
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-KINDS: tuple[tuple[str, Mark], ...] = (
-    ("dense baseline", DENSE),
-    ("no capacity factor named", SERIES[0]),
-    ("with a capacity factor", SERIES[1]),
-)
 
-
-def kind(row: Row) -> int:
-    """Return the place of a row in KINDS."""
-    return 0 if not row.experts else 1 if row.capacity is None else 2
+def kind(row: Row) -> tuple[str, Mark]:
+    """Return the legend of a run and its mark."""
+    if not row.experts:
+        return "dense baseline", DENSE
+    return ("no capacity factor named", SERIES[0]) if row.capacity is None else ("with a capacity factor", SERIES[1])
 
 
 def draw_speed(data: TinyStories, axes: "Axes") -> None:
-    """Draw final perplexity against speed, one point a run."""
+    """Draw final perplexity against speed, one point per run."""
+    beside: dict[str, Any] = {"xytext": (-7, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
     for row in data.rows:
-        label, mark = KINDS[kind(row)]
-        axes.plot(
-            [row.speed], [row.ppl], linestyle="none", marker=mark.marker, color=mark.color, label=label, zorder=3,
-            gid=row.line.run,
-        )  # fmt: skip
+        label, mark = kind(row)
+        style: dict[str, Any] = {"linestyle": "none", "marker": mark.marker, "color": mark.color}
+        axes.plot([row.speed], [row.ppl], label=label, zorder=3, gid=row.line.run, **style)
         if row.capacity is None:
-            axes.annotate(
-                f"{row.experts} experts" if row.experts else "dense", (row.speed, row.ppl), xytext=(-7, 0),
-                textcoords="offset points", ha="right", va="center", fontsize=8,
-            )  # fmt: skip
+            name = f"{row.experts} experts" if row.experts else "dense"
+            axes.annotate(name, (row.speed, row.ppl), fontsize=8, **beside)
     log_scale(axes.xaxis, format_quantity, (2e4, 5e4, 1e5, 2e5))
     axes.margins(x=0.2)
     axes.set_xlabel("highest speed  (tokens/s)")
@@ -44,16 +37,11 @@ def draw_speed(data: TinyStories, axes: "Axes") -> None:
     legend_above(axes)
 
 
-def has_data(data: TinyStories) -> bool:
-    """Whether there are rows."""
-    return bool(data.rows)
-
-
 def _caption_speed(data: TinyStories) -> str:
     return (
         f"Final validation perplexity against the highest training speed (log axis), n = {len(data.rows)} runs of one "
-        "seed on the same tokens. Lower and further right is better; how far the baseline would come in the time of a "
-        "mixture is not in the table."
+        "seed on the same tokens. Lower and further right is better. The table does not say how far the baseline would "
+        "come in the time of a mixture."
     )
 
 
@@ -65,20 +53,16 @@ def _alt_speed(data: TinyStories) -> str:
     return f"Perplexity against speed. {'; '.join(texts)}."
 
 
-GRID = Figure(
-    title="Router settings", of="tinystories", has_data=has_data,
-    draw=lambda data, axes: draw_grid(data.grid, axes),
-    caption=lambda data: caption_of(data.grid),
-    alt=lambda data: alt_of(data.grid),
-    size=(5.0, 3.2),
-)  # fmt: skip
-SPEED = Figure(
-    title="Perplexity against speed", of="tinystories", has_data=has_data, draw=draw_speed, caption=_caption_speed,
-    alt=_alt_speed,
-)  # fmt: skip
-
 FIGURES = {
-    "tinystories_grid": GRID,
-    "tinystories_speed": SPEED,
+    "tinystories_grid": Figure(
+        title="Router settings",
+        draw=lambda data, axes: draw_grid(data.grid, axes),
+        caption=lambda data: caption_of(data.grid),
+        alt=lambda data: alt_of(data.grid),
+        size=(5.0, 3.2),
+    ),
+    "tinystories_speed": Figure(
+        title="Perplexity against speed", draw=draw_speed, caption=_caption_speed, alt=_alt_speed
+    ),
 }
-"""Name of its files -> figure."""
+"""File name -> figure; the first stands next to the answer."""

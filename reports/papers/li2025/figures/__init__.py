@@ -1,19 +1,18 @@
-"""Its figures redrawn, each beside what we add."""
-
-from typing import Any
+"""The figures of arXiv 2506.12119: five of its own redrawn, and four more."""
 
 from reports.page.figure import Figure
-from reports.papers.li2025.figures import compute, effects, minima, rates
+from reports.papers.li2025.figures import against_compute, against_rate, confounders, minima
+from reports.papers.li2025.study import Li2025
 
-FIGURES: dict[str, Figure[Any]] = {
-    "li2025-gap": rates.GAP,
+FIGURES: dict[str, Figure[Li2025]] = {
+    "li2025-gap": against_rate.GAP,
     "li2025-minima": minima.FIGURE,
-    "li2025-1a": compute.FIG_1A,
-    "li2025-1b": rates.FIG_1B,
-    "li2025-2a": compute.FIG_2A,
-    "li2025-2b": rates.FIG_2B,
-    "li2025-5": rates.FIG_5,
-    "li2025-reuse": effects.REUSE,
-    "li2025-learning-rates": effects.LEARNING_RATES,
+    "li2025-1a": against_compute.FIG_1A,
+    "li2025-1b": against_rate.FIG_1B,
+    "li2025-2a": against_compute.FIG_2A,
+    "li2025-2b": against_rate.FIG_2B,
+    "li2025-5": against_rate.FIG_5,
+    "li2025-reuse": confounders.REUSE,
+    "li2025-learning-rates": confounders.LEARNING_RATES,
 }
-"""Name of its files -> figure."""
+"""File name -> figure; the first stands next to the answer."""

@@ -15,23 +15,24 @@ from pathlib import Path
 import pytest
 
 from planners.published.li2025.rows import FOLDER
-from planners.records.errors import UsageError
 from reports.page.page import Page, to_markdown
-from reports.papers import figures_of, reproduce
+from reports.papers import page_of, reproduce
 from reports.papers.claim import VERDICTS
-from reports.papers.li2025.claims import CLAIMS
-from reports.papers.li2025.design_claims import DESIGN
-from reports.papers.li2025.effects import (
+from reports.papers.li2025 import ablations, claims
+from reports.papers.li2025.confounders import (
     batches,
     coarse_ablations,
-    coarse_rows,
+    coarse_residuals,
     fewer_tokens,
     learning_rates,
 )
+from reports.papers.li2025.figures import FIGURES
 from reports.papers.li2025.page import reproduction
-from reports.papers.li2025.study import Li2025, noise, read_li2025
+from reports.papers.li2025.study import Li2025, read_li2025, run_noise
+from reports.papers.li2025.tables import curve_against_dense
 from reports.study.write_report import Report
 
+CLAIMS = (*claims.CLAIMS, *ablations.CLAIMS)
 RUNS, ABLATIONS, BENCHMARKS = "li2025_runs.csv", "li2025_ablations.csv", "li2025_downstream.csv"
 REDRAWN = ("1a", "1b", "2a", "2b", "5")
 TABLES = (2, 5, 6, 7, *range(9, 18))
@@ -69,45 +70,51 @@ def changed(folder: Path, file: str, row: dict[str, str], **cells: str) -> Path:
 
 def claim(paper: Li2025, name: str) -> tuple[str, str]:
     """Return what was found and the verdict of the claim that the function `name` makes."""
-    (make,) = (make for make in (*CLAIMS, *DESIGN) if make.__name__ == name)
+    (make,) = (make for make in CLAIMS if make.__name__ == name)
     return make(paper).found, make(paper).verdict
 
 
 def test_minima_and_leads_are_those_computed_elsewhere(paper: Li2025) -> None:
     found = {name: round(100 * (series.optimum.value or 0), 1) for name, series in paper.series.items()}
     assert found == {
-        "2B": 21.1, "2B, fine": 22.3, "3B, 65B tokens": 19.6, "3B, 65B tokens, fine": 20.7, "3B, 114B tokens": 19.3,
-        "3B, 114B tokens, fine": 20.0, "7B": 19.4, "7B, 68B tokens": 20.2, "7B, two epochs": 17.2,
-    }  # fmt: skip
+        "2B": 21.1,
+        "2B, fine": 22.3,
+        "3B, 65B tokens": 19.6,
+        "3B, 65B tokens, fine": 20.7,
+        "3B, 114B tokens": 19.3,
+        "3B, 114B tokens, fine": 20.0,
+        "7B": 19.4,
+        "7B, 68B tokens": 20.2,
+        "7B, two epochs": 17.2,
+    }
     low, high = paper.series["2B"].left_out["quadratic"]
     assert (round(100 * (low or 0), 1), round(100 * (high or 0), 1)) == (25.1, 26.2)
-    value, half = paper.series["2B"].lead(0) or (0, 0)
-    assert value == pytest.approx(0.4921 - 0.48705, abs=1e-4)  # the minimum of the curve, not the best run (0.0064)
-    assert 0 < half < value
+    value, half = paper.series["2B"].less_dense(0) or (0, 0)
+    assert value == pytest.approx(0.48705 - 0.4921, abs=1e-4)  # the minimum of the curve, not the best run (-0.0064)
+    assert value + half < 0 < half
 
 
 def test_a_dense_run_has_the_noise_of_its_size_and_not_of_a_set_with_two_degrees_of_freedom(paper: Li2025) -> None:
-    """Of one run of the 7B models 2.776 x .00114 is known, the t quantile at the 4 degrees of freedom of table 12."""
+    """One 7B run is known to 2.776 x 0.00114: the t quantile at the 4 degrees of freedom of table 12 times its SD."""
     found = {}
     for name, series in paper.series.items():
         for dense in (0, 1):
-            _, half = series.lead(dense) or (0.0, 0.0)
-            assert half > noise(paper.main[series.scale].fit)
-            value, _ = series.lead(dense) or (0.0, 0.0)
-            found[name, dense] = round(-value - half, 4), round(-value + half, 4)
+            value, half = series.less_dense(dense) or (0.0, 0.0)
+            assert half > run_noise(paper.main[series.scale].fit)
+            found[name, dense] = round(value - half, 4), round(value + half, 4)
     assert found["7B, 68B tokens", 0] == (-0.0186, -0.0105)
     assert found["7B, two epochs", 1] == (-0.0086, -0.0010)
-    assert noise(paper.main["7B"].fit) == pytest.approx(2.776 * 0.00114, rel=2e-3)
+    assert run_noise(paper.main["7B"].fit) == pytest.approx(2.776 * 0.00114, rel=2e-3)
     for series in paper.main.values():  # their own noise is that of the size
         half = ((series.optimum.loss_hi or 0) - (series.optimum.loss_lo or 0)) / 2
-        assert series.lead(0) == pytest.approx(
-            (series.dense[0].bpc - (series.optimum.loss or 0), math.hypot(half, noise(series.fit)))
+        assert series.less_dense(0) == pytest.approx(
+            ((series.optimum.loss or 0) - series.dense[0].bpc, math.hypot(half, run_noise(series.fit)))
         )
 
 
-def test_a_noisier_fresh_series_widens_what_is_said_of_repeated_data(tmp_path: Path, paper: Li2025) -> None:
+def test_a_noisier_fresh_series_widens_the_interval_on_repeated_data(tmp_path: Path, paper: Li2025) -> None:
     other = read_li2025(changed(tmp_path, RUNS, {"table": "12", "r_a": "0.2007"}, bpc="0.4500"))
-    wider, before = (one.series["7B, 68B tokens"].lead(0) or (0, 0) for one in (other, paper))
+    wider, before = (one.series["7B, 68B tokens"].less_dense(0) or (0, 0) for one in (other, paper))
     assert wider[0] == before[0]
     assert wider[1] > 1.2 * before[1]
 
@@ -116,11 +123,11 @@ def test_the_answer_says_which_size_repeats_its_data(page: Page) -> None:
     assert "at 3B on 65B repeated tokens" in page.answer
     assert page.answer.count("repeated tokens") == 1
     assert "7B on two epochs −0.0048 (−0.0086 to −0.0010)" in " ".join(page.more)
-    assert "one noise" in " ".join(page.sections[-2].items).lower()
+    assert "one noise" in " ".join(page.sections[-1].items).lower()
 
 
 def test_a_curve_that_ends_at_its_last_rate_asks_nothing_of_a_published_paper(paper: Li2025) -> None:
-    caption = figures_of("li2025")["li2025-2a"].caption(paper)
+    caption = FIGURES["li2025-2a"].caption(paper)
     assert "add rates" not in caption
     assert "lowest at the highest rate of the runs; the rate of its minimum, if it has one: above 39.4 %." in caption
 
@@ -134,7 +141,7 @@ def test_learning_rates_are_off_the_stated_rule_as_known(paper: Li2025) -> None:
 
 def test_coarse_rows_lie_off_the_curve_with_the_signs_of_table_7(paper: Li2025) -> None:
     assert [(K, round(nats, 4)) for K, _, nats in coarse_ablations(paper)] == [(1, 0.0132), (2, -0.0270), (3, -0.0079)]
-    assert [value > 0 for _, _, (value, _) in coarse_rows(paper)] == [True, False, False] * 3
+    assert [value > 0 for _, _, (value, _) in coarse_residuals(paper)] == [True, False, False] * 3
 
 
 def test_reuse_is_that_of_the_printed_pairs(paper: Li2025) -> None:
@@ -150,10 +157,14 @@ def test_crossings_say_that_7b_has_no_edge_and_2b_none_at_twice_the_compute(pape
     assert {seven.crossing(0, side).status for side in ("low", "high")} == {"edge"}
     assert {two.crossing(1, side).status for side in ("low", "high")} == {"not_identified"}
     assert 0.108 < (two.crossing(0, "low").value or 0) < 0.1504
+    assert curve_against_dense(seven, 0) == "below throughout"
+    assert curve_against_dense(two, 0) == "below between"
+    assert curve_against_dense(two, 1) == "above"
+    assert curve_against_dense(seven, 1) == "not told apart"
 
 
 def test_verdicts(paper: Li2025) -> None:
-    made = [make(paper) for make in (*CLAIMS, *DESIGN)]
+    made = [make(paper) for make in CLAIMS]
     assert {each.verdict for each in made} == set(VERDICTS)
     assert len({each.says for each in made}) == len(made)
     differing = [each.says for each in made if each.verdict == "differs"]
@@ -253,17 +264,17 @@ def test_every_figure_and_table_of_the_paper_is_there(report: Report) -> None:
     assert "Fig. 3" in page
     assert "Fig. 4" in page  # named as not redrawn
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", page)
-    assert page.count('role="img"') == len(figures_of("li2025"))
+    assert page.count('role="img"') == len(FIGURES)
     assert "nan" not in re.sub(r"<[^>]*>", " ", page).lower().split()
     summary = json.loads((report.folder / "summary.json").read_text())
     assert summary["minima"]["2B"]["n"] == 12
-    assert len(summary["claims"]) == len(CLAIMS) + len(DESIGN)
+    assert len(summary["claims"]) == len(CLAIMS)
 
 
 def test_figures_say_their_source(paper: Li2025) -> None:
     assert "arXiv 2506.12119" in paper.source
     assert "published numbers" in paper.source
-    for figure in figures_of("li2025").values():
+    for figure in FIGURES.values():
         assert "One seed" in figure.caption(paper) or "n = " in figure.caption(paper)
         assert len(figure.alt(paper)) > 60
 
@@ -272,10 +283,8 @@ def test_the_same_rows_give_the_same_page(page: Page) -> None:
     assert to_markdown(reproduction().page({})) == to_markdown(page)
 
 
-def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no published study is called 'li2026'; known: li2025"):
-        reproduce("li2026", tmp_path / "x")
-    assert not (tmp_path / "x").exists()
+def test_the_page_shows_every_figure(sketched: None) -> None:
+    assert set(page_of("li2025", reproduction()).pictures) == set(FIGURES)
 
 
 def test_no_torch() -> None:
@@ -289,6 +298,6 @@ def drawn(name: str, data: Li2025) -> dict[str, list[float]]:
     import matplotlib.figure
 
     axes = matplotlib.figure.Figure().add_subplot()
-    figures_of("li2025")[name].draw(data, axes)
+    FIGURES[name].draw(data, axes)
     lines = [(line.get_gid(), line) for line in axes.get_lines() if line.get_gid()]
     return {str(gid): [*map(float, line.get_xdata()), *map(float, line.get_ydata())] for gid, line in lines}

@@ -1,0 +1,80 @@
+"""The page of arXiv 2406.19146: its answer, its table and the key numbers."""
+
+from functools import partial
+
+from reports.page.columns import estimate, number, text
+from reports.page.number_text import general
+from reports.page.table import Row, Table
+from reports.papers.porian.claims import claims, reasons
+from reports.papers.porian.figures import FIGURES
+from reports.papers.porian.study import DECAYED, SAME, SETTING, TUNED, WARMED, Porian, Slope, build, read
+from reports.papers.reproduction import Reproduction, paper_page
+
+EXPONENT = number("ours", show=general(4))
+
+
+def exponent_table(data: Porian) -> Table:
+    """Return the exponents of every setting: printed, from the published optima, and from our own."""
+    columns = (
+        *(text(column, column.replace("_", " ")) for column in SETTING),
+        number("n", "optima"),
+        EXPONENT.named("printed"),
+        *estimate(EXPONENT),
+        EXPONENT.named("printed_weighted", "printed, weighted"),
+        EXPONENT.named("weighted", "ours, weighted"),
+        *estimate(EXPONENT.named("own", "our parabolas"), "own"),
+    )
+    rows: list[Row] = []
+    for one in data.settings.values():
+        plain = (one.plain.n, one.printed[0], *_estimate(one.plain))
+        rows.append((*one.name, *plain, one.printed[1], one.weighted.value, *_estimate(one.own)))
+    note = (
+        "a of N_opt = G C^a: least squares of ln N_opt on ln C, t intervals; weighted by 1 / (SD of ln N_opt)^2. Our "
+        "parabolas of loss on ln N are fitted to the IsoFLOP points; budgets without a bracketed minimum are left out."
+    )
+    return Table(name="exponents", title="Exponents of every setting", note=note, columns=columns, rows=tuple(rows))
+
+
+def _estimate(slope: Slope) -> tuple[float, float, float]:
+    return slope.value, slope.lo, slope.hi
+
+
+def answer(data: Porian) -> str:
+    """Return the exponents before and after the corrections, and the two steps that start from the warm-up."""
+    steps = data.steps
+    first, warmed, decayed, tuned = next(iter(steps.values())), steps[WARMED], steps[DECAYED], steps[TUNED]
+    return (
+        "Counting the last layer and a warm-up that fits the model size move the exponent of the optimal size from "
+        f"{first.plain.value:.3f} to {warmed.plain.value:.3f}. From there, decay to the end of each run takes it to "
+        f"{_text(decayed.plain)}; tuning by size without decay takes it to {_text(tuned.plain)}. "
+        f"{'All' if data.exponents_apart < SAME else 'Not all'} published exponents are reproduced; our own minima of "
+        f"the curves give {decayed.own.value:.3f} and {tuned.own.value:.3f}."
+    )
+
+
+def _text(slope: Slope) -> str:
+    return f"{slope.value:.3f} (95 % interval {slope.lo:.3f} to {slope.hi:.3f})"
+
+
+def reproduction() -> Reproduction:
+    """Return the study refitted from the shipped rows."""
+    data = build(read())
+    page = partial(
+        paper_page,
+        title="Kaplan against Chinchilla: arXiv 2406.19146",
+        question="Why do two laws disagree on how the optimal size grows with compute?",
+        answer=answer(data),
+        claims=claims(data),
+        reasons=reasons(data),
+        tables=(exponent_table(data),),
+        footer=f"n = {sum(len(one.points[2]) for one in data.settings.values())} IsoFLOP points; {data.source}.",
+    )
+    exponents = {
+        label: {"printed": one.printed[0], "ours": _numbers(one.plain), "our_parabolas": _numbers(one.own)}
+        for label, one in data.steps.items()
+    }
+    return Reproduction(data=data, figures=FIGURES, page=page, summary={"exponents": exponents})
+
+
+def _numbers(slope: Slope) -> dict[str, float]:
+    return dict(zip(("value", "lo", "hi"), _estimate(slope), strict=True))
