@@ -1,4 +1,4 @@
-"""Planning: shapes, counts, FLOPs, matching, recipes and the study folder. Imports nothing of ours and no torch."""
+"""Planning: shapes, counts, FLOPs, matching, recipes and the study folder. Imports neither other packages nor torch."""
 
 from planners.architecture.flops import flops_by_part, flops_per_token
 from planners.architecture.shape import Shape

@@ -1,7 +1,6 @@
-"""What a run will take: memory on a device and the micro-batch that fits, time, device-hours and price.
+"""Forecasts of a run: memory on a device and the micro-batch that fits, time, device-hours and price.
 
-These are forecasts. Memory is counted (`planners.architecture.memory`), time follows from a utilisation or a speed that
-the caller states.
+Memory is counted (`planners.architecture.memory`). Time follows from a utilisation or a speed that the user states.
 """
 
 import math
@@ -16,32 +15,32 @@ from planners.spec import RunSpec, Training
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """How fast runs are taken to be; exactly one of the two is set."""
+    """The assumed speed of runs; exactly one of the two fields is set."""
 
     mfu: float | None = None
-    """Share of the device's bf16 peak that is training FLOPs, under the convention of the plan."""
+    """Training FLOPs per second, under the convention of the plan, over the device's bf16 peak."""
     tokens_per_s: float | None = None
     """Measured training tokens per second."""
 
     def __post_init__(self) -> None:
         if (self.mfu is None) == (self.tokens_per_s is None):
-            raise UsageError("give a utilisation or measured tokens per second, one of the two")
+            raise UsageError("give one of the two: a utilisation, or measured tokens per second")
         if self.mfu is not None and not 0 < self.mfu <= 1:
-            raise UsageError(f"utilisation {self.mfu:g} is outside (0, 1]; it is a share of the device's peak")
+            raise UsageError(f"utilisation {self.mfu:g} is outside (0, 1]; give a fraction of the device's peak")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """What one run on one device will take. Null is what was not asked for."""
+    """The forecast of one run on one device. Null: not asked for."""
 
     run_id: str
     """The run."""
     memory: Memory | None
-    """A training step with the micro-batch that fits, or with one sequence and recomputing where none does."""
+    """A training step with the micro-batch that fits; one sequence with recomputation where none fits."""
     micro_batch: int | None
     """Sequences in one forward pass; null where not even one fits."""
     recompute: bool
-    """Whether they fit only where activations are computed again in the backward pass."""
+    """Whether they fit only if the backward pass computes the activations again."""
     device_hours: float | None
     """Training and evaluation on one device."""
     price: float | None
@@ -50,14 +49,14 @@ class Forecast:
 
 @dataclass(frozen=True, kw_only=True)
 class Total:
-    """What several runs will take. Null is what was not asked for."""
+    """The forecast of several runs together. Null: not asked for."""
 
     device_hours: float | None
-    """Hours of one device, all runs one after the other."""
+    """Hours of one device that does all runs, one after the other."""
     price: float | None
     """Sum of the prices."""
     memory: int | None
-    """Bytes of the run that needs most."""
+    """Bytes of the run that needs the most memory."""
 
 
 def forecast(
@@ -68,7 +67,7 @@ def forecast(
     Raises UsageError where a utilisation comes without a device, or a price without a speed.
     """
     if price_per_hour is not None and speed is None:
-        raise UsageError("a price needs the time; give a utilisation or measured tokens per second too")
+        raise UsageError("a price needs the time of the runs; give a utilisation or measured tokens per second too")
     hours = None if speed is None else tokens(run) / tokens_per_s(run, device, speed) / 3600
     fits = None if device is None else fitting(run, device)
     recompute = device is not None and fits is None
@@ -85,12 +84,12 @@ def forecast(
 
 
 def tokens(run: RunSpec) -> float:
-    """Return the tokens that the run costs: D, and a third of each evaluated token, which has no backward pass."""
+    """Return the cost of a run in training tokens: D, and a third of the evaluated tokens (no backward pass)."""
     return run.training.D + evaluations(run.training) * run.training.eval_windows * run.training.seq_len / 3
 
 
 def evaluations(training: Training) -> int:
-    """Return how often the validation loss is measured, where the run does not stop early."""
+    """Return the number of evaluations of a run that does not stop early."""
     return 1 if training.eval_steps is None else math.ceil(training.steps / training.eval_steps)
 
 
@@ -99,17 +98,17 @@ def tokens_per_s(run: RunSpec, device: Device | None, speed: Speed) -> float:
     if speed.tokens_per_s is not None:
         return speed.tokens_per_s
     if device is None or speed.mfu is None:
-        raise UsageError("a utilisation is a share of a device's peak; name the device too")
+        raise UsageError("a utilisation is a fraction of a device's peak; name the device too")
     if run.training.precision != "bf16":
         raise UsageError(
-            f"a utilisation is a share of the bf16 peak and {run.arm} is planned in {run.training.precision};"
+            f"a utilisation is a fraction of the bf16 peak, but {run.arm} is planned in {run.training.precision};"
             " plan in bf16, or give measured tokens per second"
         )
     return speed.mfu * device.peak_bf16 / run.flops_per_token[run.flops_convention]
 
 
 def fitting(run: RunSpec, device: Device, *, recompute: bool = False) -> int | None:
-    """Return the sequences of a batch that go through the model at once on `device`; None where not even one fits."""
+    """Return how many sequences of a batch fit on `device` in one forward pass; None where not even one does."""
     training = run.training
     count = training.batch_tokens // training.seq_len
     room = USABLE * device.memory
@@ -117,7 +116,7 @@ def fitting(run: RunSpec, device: Device, *, recompute: bool = False) -> int | N
 
 
 def total(forecasts: Iterable[Forecast]) -> Total:
-    """Return what all runs take together."""
+    """Return the sums over all runs, and the largest memory."""
     made = list(forecasts)
     return Total(
         device_hours=_sum(one.device_hours for one in made),

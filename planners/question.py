@@ -1,4 +1,4 @@
-"""What is asked of the planner: the record that `study.json` holds."""
+"""The question to the planner: the record that `study.json` holds."""
 
 import math
 from collections.abc import Iterable
@@ -16,28 +16,28 @@ from planners.spec import Data, Router
 from planners.varied_fields import CONCERNS, Varied, kind_of
 
 ALL = "all"
-"""Every arm, where arms are named."""
+"""The name that stands for every arm."""
 MATCHES = ("N=C", "N=D", "C=D", "N=C=U")
-"""What all arms of a cell are equal in; the rest follows: D, C, N, or D and its repeats."""
+"""What all arms of a row are equal in. The rest follows: D, C, N, or D and how often it repeats."""
 
 UNIQUE = ("fresh", "strict", "loose")
-"""Named amounts of unique tokens: all; what the dense arm of the budget consumes; half of D (arXiv 2506.12119)."""
+"""Named amounts of unique tokens (arXiv 2506.12119): D; what the dense arm of the budget consumes; half of D."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GivenArm:
-    """An arm that is planned as it is given, such as one of a published table. Null fields are the question's."""
+    """An arm that the user gives with its shape, such as one of a published table. Null fields follow the question."""
 
     label: str
     """Name of the arm."""
     shape: Shape
-    """The architecture; nothing of it is matched."""
+    """The architecture, planned as it is."""
     router: Router | None = None
     """How tokens are routed."""
     r_a_target: float | None = None
-    """The activation rate that its source states."""
+    """The activation rate that the source states."""
     C: float | None = None
-    """Training compute in FLOPs; D follows. With neither C nor D the arm is planned at every budget."""
+    """Training compute in FLOPs; D follows. Without C and D the arm is planned at every budget."""
     D: float | None = None
     """Tokens consumed, instead of C."""
     U: int | None = None
@@ -56,7 +56,9 @@ class GivenArm:
 
     def __post_init__(self) -> None:
         if self.C is not None and self.D is not None:
-            raise UsageError(f"arm {self.label}: C {self.C:g} and D {self.D:g} decide each other; give one of the two")
+            raise UsageError(
+                f"arm {self.label}: C {self.C:g} decides D, so D {self.D:g} cannot be given too; give one of the two"
+            )
         for name in ("r_a_target", "C", "D", "U", "lr", "batch_tokens"):
             value = getattr(self, name)
             if value is not None and not (0 < value < math.inf):
@@ -65,41 +67,41 @@ class GivenArm:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What was asked of the planner. Stored as `study.json`; the same question gives the same plan."""
+    """What the user asks. Stored as `study.json`; the same question gives the same plan."""
 
     study: str
     """Name of the study."""
     match: str = "N=C"
-    """What all arms of a cell are equal in: N=C (D follows), N=D (C follows), C=D (N follows), or N=C=U, where unique
-    tokens are equal too and repeating them makes up the rest."""
+    """What all arms of a row are equal in: N=C (D follows), N=D (C follows), C=D (N follows), or N=C=U, where unique
+    tokens are equal too and repetition supplies the rest of D."""
     hold: str = "backbone"
-    """What MoE arms keep as the rate falls: the backbone, or its aspect ratios only, so that it shrinks."""
+    """What MoE arms keep as the rate falls: the backbone, or only its aspect ratios while it shrinks."""
     total_params: float | tuple[float, ...] | None = None
-    """N that arms are matched to, one or several; null where N follows or all arms are given."""
+    """N that arms are matched to; null where N follows or all arms are given."""
     budgets: tuple[float, ...] = ()
-    """Training compute C, in FLOPs under `flops_convention`; one or several."""
+    """Training compute C in FLOPs, under `flops_convention`."""
     tokens: tuple[float, ...] = ()
-    """Tokens consumed D, where that is what arms are equal in; one or several."""
+    """Tokens consumed D, where arms are equal in D."""
     arms: tuple[GivenArm, ...] = ()
-    """Arms that are planned as given, beside or instead of matched ones."""
+    """Arms that are given with their shape, in addition to matched ones or instead of them."""
     activations: tuple[float, ...] = ()
     """Target rates r_a; 1 is the dense arm."""
     top_ks: tuple[int, ...] = ()
     """K of the MoE arms; 0 is the dense arm."""
     seeds: tuple[int, ...] = (0,)
-    """Each arm is trained once per seed; arms of one seed share initial state and data order."""
+    """Each arm is trained once for each seed; arms of one seed share initial state and data order."""
     own_seeds: bool = False
-    """Whether budgets after the first have other seeds, counted on from those given, so that they are independent."""
+    """Whether each further budget has new seeds, counted up from the given ones, so that budgets are independent."""
     data: str | None = None
-    """Corpus: stdlib, text:PATH, hf:NAME, a=…*0.7+b=…*0.3, each with @bpe:SIZE or @gpt2; null plans without one."""
+    """Corpus: stdlib, text:PATH, hf:NAME, a=…*0.7+b=…*0.3, each with @bpe:SIZE or @gpt2; null: planned without one."""
     vocab_size: int = 256
-    """Vocabulary of a plan that names no corpus; a corpus brings its own."""
+    """Vocabulary size of a plan without a corpus; a corpus has its own."""
     unique_tokens: str | int | tuple[str | int, ...] = "fresh"
-    """fresh, strict, loose, or a number of tokens; one or several. N=C=U takes fresh for strict."""
+    """fresh, strict, loose, or a number of tokens. Under N=C=U fresh means strict."""
     vary: tuple[Varied, ...] = ()
     """Fields of shape, router or training that are set (one value) or crossed (several)."""
     controls: tuple[str, ...] = ()
-    """Dense arms beside the matched ones: optimal (compute-optimal at C), active:ARM (N = N_a of that arm)."""
+    """Dense arms of another N: optimal (compute-optimal at C), active:ARM (N = N_a of that arm)."""
     lr_check: tuple[str, ...] = ()
     """Arms that are also planned at sqrt(2) and 1 / sqrt(2) of their learning rate; all: every one."""
     repeat: tuple[str, ...] = ()
@@ -107,7 +109,7 @@ class Question:
     tune: tuple[str, ...] = ()
     """Arms that are also planned at 1/2, 2 and 4 times their learning rate and at 1/2 and 2 times their batch."""
     loss_slope: float | None = None
-    """Nats that the loss falls per unit of ln C, by which the residual of C is told in nats."""
+    """Nats by which the loss falls per unit of ln C; it converts the residual of C to nats."""
     seq_len: int = 128
     """Context length T."""
     flops_convention: str = "exact"
@@ -115,11 +117,11 @@ class Question:
     align: int = 8
     """Widths are multiples of this."""
     recipe: str | None = None
-    """Rule for learning rate and batch; null takes the one tuned nearest to N."""
+    """Recipe for learning rate and batch; null: the one tuned nearest to N."""
     lr: float | None = None
-    """Constant learning rate instead of the rule's."""
+    """Constant learning rate instead of the recipe's."""
     batch_tokens: int | None = None
-    """Constant batch instead of the rule's."""
+    """Constant batch in tokens instead of the recipe's."""
     weight_decay: float | None = None
     """Weight decay instead of the recipe's."""
     schedule: str | None = None
@@ -133,20 +135,20 @@ class Question:
     precision: str = "fp32"
     """fp32 or bf16."""
     threads: int = 1
-    """CPU threads per run."""
+    """CPU threads of a run."""
     eval_windows: int = 1024
     """Validation windows that the loss is measured on."""
     eval_steps: int | None = None
-    """Steps between evaluations; null: one, at the end."""
+    """Steps between evaluations; null: one evaluation, at the end."""
     patience: int | None = None
-    """Evaluations in a row without a lower loss after which a run stops early; null: it never does."""
+    """Evaluations in a row without a lower loss after which a run stops early; null: it never stops early."""
     margin: float | None = None
-    """Difference of loss in nats that does not matter; fixed before the runs."""
+    """Difference in loss, in nats, that does not matter; fixed before the runs."""
 
     def __post_init__(self) -> None:
         for name in ("total_params", "unique_tokens"):
             value = getattr(self, name)
-            if isinstance(value, tuple) and len(value) == 1:  # one way to write one value
+            if isinstance(value, tuple) and len(value) == 1:  # so that one value has one spelling
                 object.__setattr__(self, name, value[0])
         self._check_words()
         self._check_numbers()
@@ -155,29 +157,29 @@ class Question:
 
     @property
     def is_matched(self) -> bool:
-        """Whether there are arms to match; given ones are planned as they are."""
+        """Whether it asks for matched arms."""
         return bool(self.activations or self.top_ks)
 
     @property
     def wants_dense(self) -> bool:
-        """Whether the dense arm was asked for."""
+        """Whether it asks for the dense arm."""
         return 1 in self.activations or 0 in self.top_ks
 
     @property
     def totals(self) -> tuple[float, ...]:
-        """The values of N that were asked for."""
+        """The values of N that it asks for."""
         if self.total_params is None:
             return ()
         return self.total_params if isinstance(self.total_params, tuple) else (self.total_params,)
 
     @property
     def unique(self) -> tuple[str | int, ...]:
-        """The amounts of unique tokens that were asked for."""
+        """The amounts of unique tokens that it asks for."""
         asked = self.unique_tokens if isinstance(self.unique_tokens, tuple) else (self.unique_tokens,)
         return tuple("strict" if U == "fresh" and self.match == "N=C=U" else U for U in asked)
 
     def _check_words(self) -> None:
-        """Refuse words that are none of those that a field has."""
+        """Refuse words that a field does not know."""
         choices: dict[str, Iterable[str]] = {
             "match": MATCHES, "hold": HOLDS, "flops_convention": flops.CONVENTIONS, "recipe": RECIPES,
         }  # fmt: skip
@@ -211,7 +213,7 @@ class Question:
                 raise UsageError(f"top-k {top_k} must not be negative; 0 is the dense arm")
 
     def _check_amounts(self) -> None:
-        """Refuse a question that lacks what its arms are equal in, or gives what follows."""
+        """Refuse a question that lacks an amount its arms are equal in, or that gives an amount that follows."""
         if not self.is_matched and not self.arms:
             raise UsageError("give activation rates (1 is dense) or top-k values (0 is dense), or both")
         amounts = (
@@ -221,43 +223,47 @@ class Question:
         )
         for letter, flag, given in amounts if self.is_matched else ():
             if letter in self.match and not given:
-                raise UsageError(f"{letter} is missing, which arms are matched at under {self.match}; give {flag}")
+                raise UsageError(f"under {self.match} arms are equal in {letter}, which is missing; give {flag}")
         for letter, flag, given in amounts if self.is_matched else ():
             if letter not in self.match and given:
                 raise UsageError(f"{letter} follows under {self.match}, so {flag} cannot be given; leave it out")
         if not self.budgets and not self.tokens and not all(arm.has_amount for arm in self.arms):
-            raise UsageError("a budget is missing; give the training compute C that the arms are planned at")
+            raise UsageError("a budget is missing; give the training compute C at which to plan the arms")
 
     def _check_contradictions(self) -> None:
-        """Refuse answers that exclude each other."""
+        """Refuse settings that contradict each other."""
         if self.match == "N=C=U" and "loose" in self.unique:
             raise UsageError("loose reuse gives every arm its own U; under N=C=U give strict or a number of tokens")
         rates, top_ks = any(rate < 1 for rate in self.activations), any(self.top_ks)
         if self.match == "C=D" and (self.hold == "aspect" or (top_ks and not rates)):
-            raise UsageError("under C=D the backbone is held and N follows the rate; give rates, and no --hold aspect")
+            raise UsageError(
+                "under C=D all arms share a backbone and N follows the rate; give rates and no --hold aspect"
+            )
         self._check_given()
         fields = [varied.field for varied in self.vary]
         for name in fields:
             if fields.count(name) > 1:
-                raise UsageError(f"{name} is varied twice; give all its values at once")
+                raise UsageError(f"{name} is varied twice; give all its values in one list")
             if self._is_set(name):
                 raise UsageError(f"{name} is given and varied; give one of the two")
 
     def _check_given(self) -> None:
-        """Refuse what would have no part in any arm, where all of them are given."""
+        """Refuse settings that would affect no arm, where all arms are given with their shape."""
         if self.is_matched:
             return
         sizes = [name for fixed in (self.moe, self.dense) for name, size in vars(fixed).items() if size is not None]
         idle = sizes + [varied.field for varied in self.vary if kind_of(varied.field) not in CONCERNS["given"]]
         if idle:
-            raise UsageError(f"{idle[0]} has no part in arms that are given with their shape; ask for rates or top-k")
+            raise UsageError(
+                f"{idle[0]} has no part in arms that are given with their shape; give rates or top-k values too"
+            )
         for name in ("lr", "batch_tokens"):
             varied = any(one.field == name for one in self.vary)
             if (varied or getattr(self, name) is not None) and all(getattr(arm, name) for arm in self.arms):
-                raise UsageError(f"{name} has no part here: every arm that is given has its own; leave it out")
+                raise UsageError(f"{name} has no part here: every given arm has its own value; leave it out")
 
     def _is_set(self, name: str) -> bool:
-        """Whether a field that is varied has a value of its own already."""
+        """Return whether a varied field also has a value of its own."""
         if name.startswith("dense."):
             return getattr(self.dense, name.removeprefix("dense.")) is not None
         if name.startswith("router."):
@@ -285,7 +291,7 @@ class CorpusDomain:
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """What a planner must know of a corpus."""
+    """What the planner must know about a corpus."""
 
     data: Data
     """Name and fingerprint."""
@@ -296,4 +302,4 @@ class Corpus:
     validation_tokens: int
     """Tokens of its validation split."""
     domains: tuple[CorpusDomain, ...] = ()
-    """Its domains where there are several: each must be able to give its share."""
+    """Its domains, where there are several; each must hold enough tokens for its share."""

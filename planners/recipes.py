@@ -1,6 +1,6 @@
-"""Named recipes that give learning rate, batch and schedule to a run, each with its source.
+"""Named recipes for the learning rate, batch and schedule of a run, each with its source.
 
-A recipe is one function, the rule, and one line of `RECIPES`.
+A recipe is one function, its rule, and one line of `RECIPES`.
 """
 
 import math
@@ -12,12 +12,12 @@ from planners.architecture.shape import Shape
 from planners.records.registry import look_up
 
 SMALL = 5e6
-"""Parameters below which the rules fitted at 60M and above are two to five times too hot (measured at 0.29M)."""
+"""N below which rules fitted at 60M and above give learning rates two to five times too high (measured at 0.29M)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
-    """What a recipe decides for a run of D tokens."""
+    """The result of a recipe for a run of D tokens."""
 
     lr: float
     """Peak learning rate."""
@@ -35,7 +35,7 @@ class Hyperparameters:
 
 @dataclass(frozen=True, kw_only=True)
 class Overrides:
-    """Constants that stand in for what a recipe would decide; null leaves it to the recipe."""
+    """Constants that replace the results of a recipe; null leaves a value to the recipe."""
 
     lr: float | None = None
     """Peak learning rate."""
@@ -64,7 +64,7 @@ class StepLaw:
     batch_by_D: float = 0.571
     """Exponent of D in the batch."""
     smallest_N: float = 6e7
-    """Parameters of the smallest models that it was fitted on."""
+    """N of the smallest models that it was fitted on."""
 
     def lr(self, N: float, D: float) -> float:
         """Return the peak learning rate."""
@@ -80,33 +80,30 @@ class StepLaw:
 STEP_LAW = StepLaw()
 
 Rule = Callable[[Shape, float, float], tuple[float, float]]
-"""(shape, D, C) -> (peak learning rate, batch in tokens, not yet rounded); C is 6 N_a D and the attention scores."""
+"""(shape, D, C) -> (peak learning rate, batch in tokens, not rounded); C is counted by the convention `li2025`."""
 
 
 def small_scale(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
     """Return learning rate and batch for models of well under a million parameters.
 
-    lr = 0.2 / d_model, batch = 480 (D / 2e6)^0.7 tokens, at most 512. Tuned with equal effort per arm on dense and MoE
-    models of 0.3M parameters at C = 1e12 (`results/laptop-tuning`, one seed): of half, one and twice this rate and of a
-    quarter to four times this batch, it is the best in all eight arms (in seven when they were trained before, LOG.md).
-    One batch for all arms would starve those with few tokens of steps.
+    lr = 0.2 / d_model, batch = 480 (D / 2e6)^0.7 tokens, at most 512. It was tuned with equal effort on eight dense and
+    MoE arms of 0.3M parameters at C = 1e12 (`results/laptop-tuning`, one seed), with half, one and two times this rate
+    and a quarter to four times this batch. It is the best in all eight arms (in seven of them in an earlier training,
+    LOG.md). The batch follows D because with one batch for all, arms with few tokens would have too few steps.
     """
     return 0.2 / shape.d_model, float(min(480 * (D / 2e6) ** 0.7, 512))
 
 
 def step_law(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
-    """Return learning rate and batch of Step Law (arXiv 2503.04715): 1.79 N^-0.713 D^0.307, 0.58 D^0.571 tokens.
-
-    N is the parameters without the vocabulary, all experts counted; how many of them are active has no part in it.
-    """
+    """Return learning rate and batch of Step Law: 1.79 N^-0.713 D^0.307 and 0.58 D^0.571 tokens (arXiv 2503.04715)."""
     return STEP_LAW.lr(shape.N, D), STEP_LAW.batch_tokens(D)
 
 
 def li2025(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
-    """Return what arXiv 2506.12119 says it used: Step Law with its own N, without norms and router.
+    """Return the rule that arXiv 2506.12119 states: Step Law with the paper's own N, without norms and router.
 
-    Its tables hold it at 7B. Its MoE models of 2B and 3B have 2.0 and 2.8 times this learning rate and its dense ones
-    1.0 and 2.0 times: one rule for all arms is not what it did.
+    Its 7B tables follow the rule. The learning rates of its MoE models of 2B and 3B are 2.0 and 2.8 times the rule's,
+    those of its dense models 1.0 and 2.0 times, so the paper did not use one rule for all arms.
     """
     return STEP_LAW.lr(parameters(shape, "li2025")[0], D), STEP_LAW.batch_tokens(D)
 
@@ -114,15 +111,15 @@ def li2025(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
 def joint_moe(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
     """Return the rule with a sparsity term (arXiv 2502.05172): lr = exp(8.39 - 0.81 ln N_a - 0.25 ln E).
 
-    Its models have E experts, one of them active, and no shared one; E is 1 / A_e here, which is the same for those.
-    Batch: 256k tokens, where its ramp from 64k ends. Fitted up to 5B parameters and 32 experts.
+    The paper's models have E experts, one of them active and none shared; E is 1 / A_e here, which is equal for them.
+    The batch is 256k tokens, the end of the paper's ramp from 64k. Fitted up to 5B parameters and 32 experts.
     """
     experts = 1.0 if shape.A_e is None else 1 / shape.A_e
     return math.exp(8.39 - 0.81 * math.log(shape.N_a) - 0.25 * math.log(experts)), 2**18
 
 
 def ling(shape: Shape, D: float, C: float) -> tuple[float, float]:
-    """Return Ling's rule, which knows only C (arXiv 2507.17702): 1.1576 C^-0.1529 and 0.0694 C^0.3644 tokens.
+    """Return Ling's rule, a function of C alone: 1.1576 C^-0.1529 and 0.0694 C^0.3644 tokens (arXiv 2507.17702).
 
     Fitted on C from 3e17 to 3e20.
     """
@@ -130,7 +127,7 @@ def ling(shape: Shape, D: float, C: float) -> tuple[float, float]:
 
 
 def one_percent(steps: int, batch_tokens: int) -> int:
-    """Return the warm-up of arXiv 2506.12119: 1 % of the steps, 200 to 2,000, and never more than half of them."""
+    """Return the warm-up of arXiv 2506.12119: 1 % of the steps, 200 to 2,000, at most half of all steps."""
     return min(max(round(0.01 * steps), 200), 2000, steps // 2)
 
 
@@ -140,13 +137,13 @@ def five_percent(steps: int, batch_tokens: int) -> int:
 
 
 def by_tokens(steps: int, batch_tokens: int) -> int:
-    """Return the warm-up of arXiv 2502.05172: 130M tokens, and never more than half of the steps."""
+    """Return the warm-up of arXiv 2502.05172: 130M tokens, at most half of all steps."""
     return min(round(130e6 / batch_tokens), steps // 2)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A rule and the schedule that goes with it."""
+    """A rule and its schedule."""
 
     rule: Rule
     """Learning rate and batch."""
@@ -155,9 +152,9 @@ class Recipe:
     schedule: str = "cosine"
     """cosine to a floor, or wsd: constant, then a cooldown to zero (arXiv 2405.18392)."""
     floor_share: float | None = None
-    """Floor of the cosine as a share of the peak; null: 1e-5, as arXiv 2503.04715 and 2506.12119."""
+    """End of the cosine as a share of the peak; null: 1e-5, as in arXiv 2503.04715 and 2506.12119."""
     weight_decay: float = 0.1
-    """Decoupled weight decay of arXiv 2503.04715 and 2506.12119; also where a rule's source is not known to say."""
+    """Decoupled weight decay, by default of arXiv 2503.04715 and 2506.12119; other sources do not state one."""
 
 
 RECIPES: Mapping[str, Recipe] = {
@@ -170,14 +167,14 @@ RECIPES: Mapping[str, Recipe] = {
 
 
 def default_recipe(N: float) -> str:
-    """Return the recipe that was tuned nearest to N parameters: Step Law was fitted from 60M up, the other at 0.29M."""
+    """Return the recipe tuned nearest to N parameters: Step Law from 60M up, small-scale at 0.29M."""
     return "small-scale" if N < SMALL else "step-law"
 
 
 def hyperparameters(
     name: str, shape: Shape, D: float, seq_len: int, overrides: Overrides | None = None
 ) -> Hyperparameters:
-    """Return what the recipe `name` decides for `shape` and about D tokens in sequences of `seq_len`.
+    """Return the results of the recipe `name` for `shape` and about D tokens in sequences of `seq_len`.
 
     Raises UsageError for an unknown recipe.
     """

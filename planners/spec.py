@@ -1,4 +1,4 @@
-"""One training run, stated completely: `RunSpec`, the line of `plan.jsonl`."""
+"""The complete description of one training run: `RunSpec`, a line of `plan.jsonl`."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,9 +15,9 @@ OBJECTIVES = ("next_token",)
 SCORES = ("softmax", "sigmoid")
 BALANCE_FORMS = ("switch", "entropy")
 ENGINE = 2
-"""What training makes of a spec; raised whenever the same spec comes to train otherwise, so that ids differ then.
+"""Version of the training engine, part of every run id. It grows when the same spec starts to train differently.
 
-1: embedding and head began with standard deviation 0.02. 2: with 1 and 1 / sqrt(d_model).
+Standard deviation of the initial embedding and head: 0.02 in version 1; 1 and 1 / sqrt(d_model) in version 2.
 """
 
 
@@ -26,21 +26,21 @@ class Router:
     """How tokens are sent to experts. Raises UsageError for settings that cannot train."""
 
     score: str = "softmax"
-    """Gate of an expert: softmax over all experts, or a sigmoid of each."""
+    """Gate of an expert: a softmax over all experts, or a sigmoid for each."""
     renormalise: bool = False
     """Whether the gates of the chosen experts are scaled to sum to 1 (arXiv 2506.12119 does not)."""
     jitter: float = 0.0
-    """Router inputs are multiplied by uniform noise in [1 - jitter, 1 + jitter] in training (arXiv 2101.03961)."""
+    """In training, router inputs are multiplied by uniform noise in [1 - jitter, 1 + jitter] (arXiv 2101.03961)."""
     capacity_factor: float | None = None
-    """Tokens an expert may take, over its even share; those beyond it are dropped and counted. Null: dropless."""
+    """Most tokens of an expert over its even share; tokens above are dropped and counted. Null: none are dropped."""
     balance: float = 0.01
-    """Coefficient of the load-balancing loss."""
+    """Coefficient of the balance loss."""
     balance_form: str = "switch"
     """switch: n_experts * sum f p of loads and gates (arXiv 2101.03961, eq. 4); entropy: ln n_experts - H(p)."""
     z_loss: float = 0.0
     """Coefficient of the router z-loss (arXiv 2202.08906, eq. 5)."""
     bias_rate: float = 0.0
-    """Step of the loss-free balancing bias (arXiv 2408.15664); 0: none."""
+    """Step of the loss-free balancing bias (arXiv 2408.15664); 0: no bias."""
 
     def __post_init__(self) -> None:
         for name, choices in (("score", SCORES), ("balance_form", BALANCE_FORMS)):
@@ -55,24 +55,24 @@ class Router:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """The corpus a run reads, by name and by content."""
+    """The corpus that a run reads, by name and by content."""
 
     name: str
-    """How the user names it: stdlib, text:PATH, hf:NAME, several with weights, with a tokenizer."""
+    """What the user calls it: stdlib, text:PATH, hf:NAME, or several with weights; each may name a tokenizer."""
     fingerprint: str
-    """Hash of the tokens of both splits; two corpora with one fingerprint are the same corpus."""
+    """Hash of the tokens of both splits; corpora with one fingerprint are the same corpus."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Everything beside shape, router and data that determines the trained weights and their measured loss."""
+    """What determines the trained weights and their measured loss, apart from shape, router and data."""
 
     seq_len: int
     """Context length T in tokens."""
     D: int
     """Tokens consumed, a multiple of `batch_tokens`."""
     U: int
-    """Unique tokens among them, a multiple of `seq_len`; the rest repeats them."""
+    """Unique tokens among them, a multiple of `seq_len`; the rest of D repeats them."""
     batch_tokens: int
     """Tokens per optimizer step, a multiple of `seq_len`."""
     lr: float
@@ -82,31 +82,31 @@ class Training:
     warmup_steps: int
     """Steps of linear warm-up."""
     weight_decay: float
-    """Decoupled weight decay of AdamW, on matrices only."""
+    """Decoupled weight decay of AdamW, applied to matrices only."""
     schedule: str = "cosine"
-    """Learning rate after warm-up: half a cosine, or wsd, which stays at the peak and comes down at the end."""
+    """Learning rate after warm-up: cosine (half a period), or wsd: constant at the peak, then a cooldown."""
     cooldown_share: float = 0.2
-    """Share of the steps in which wsd comes down; cosine has no use for it."""
+    """Share of the steps in the cooldown of wsd; cosine ignores it."""
     betas: tuple[float, ...] = (0.9, 0.95)
     """Moment decay rates of AdamW."""
     clip: float = 1.0
     """Largest gradient norm."""
     objective: str = "next_token"
-    """What is predicted."""
+    """What the model learns to predict."""
     precision: str = "fp32"
     """Arithmetic of the matrix products: fp32, or bf16 autocast over fp32 weights."""
     threads: int = 1
-    """CPU threads; they change the order of sums, so they belong to the identity of a run."""
+    """CPU threads; they change the order of sums, so they are part of the run id."""
     eval_windows: int
     """Validation windows of `seq_len` tokens that the loss is measured on."""
     eval_steps: int | None = None
-    """Steps between evaluations; null: one, at the end."""
+    """Steps between evaluations; null: one evaluation, at the end."""
     patience: int | None = None
-    """Evaluations in a row without a lower loss after which the run stops early; null: it never does."""
+    """Evaluations in a row without a lower loss after which the run stops early; null: it never stops early."""
     init_from: str | None = None
-    """Run id in the same study whose final weights are the initial state; null: random by seed."""
+    """Id of a run of the same study whose final weights are the initial state; null: random, by seed."""
     seed: int
-    """Determines initial weights, data order and router noise; arms of one seed share what they can."""
+    """Determines initial weights, data order and router noise; arms of one seed share as much of them as they can."""
 
     def __post_init__(self) -> None:
         for name, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS), ("objective", OBJECTIVES)):
@@ -122,7 +122,7 @@ class Training:
             if value is not None and value <= 0:
                 raise UsageError(f"{name} {value} must be positive, or null")
         if self.patience is not None and self.eval_steps is None:
-            raise UsageError(f"patience {self.patience} counts evaluations; give eval_steps too")
+            raise UsageError(f"patience {self.patience} counts evaluations, so it needs eval_steps; give both")
         if self.batch_tokens % self.seq_len or self.D % self.batch_tokens or self.U % self.seq_len:
             raise UsageError(
                 f"batch_tokens {self.batch_tokens} and U {self.U} must be multiples of seq_len {self.seq_len},"
@@ -139,31 +139,31 @@ class Training:
 class RunSpec:
     """One run of a study: what determines it (`shape`, `router`, `training`, `data`), its labels and its numbers.
 
-    `run_id` hashes what determines the training and nothing else, so the same training has the same folder.
-    Build it with `RunSpec.build`; read it with `RunSpec.read`, which refuses a line that was edited by hand.
+    `run_id` hashes only what determines the training, so the same training has the same folder. `RunSpec.build` makes
+    one; `RunSpec.read` reads one and refuses a line that someone edited.
     """
 
     run_id: str
-    """12 hexadecimal digits of the hash of shape, router, training and data fingerprint."""
+    """Hash of shape, router, training and data fingerprint, 12 hexadecimal digits."""
     study: str
     """Name of the study that asked for the run."""
     arm: str
     """Label of the arm: dense, K4."""
     role: str = "matched"
-    """matched, given (as it is, by a preset), control (dense, of another N), lr_check or tuning (of another learning
-    rate or batch)."""
+    """matched, given (with its shape), control (dense, of another N), lr_check or tuning (another learning rate or
+    batch)."""
     series: str = ""
-    """What is varied beside the rate, such as norm=layernorm; one curve of r_a belongs to one series."""
+    """What is varied besides the rate, such as norm=layernorm; one curve of r_a belongs to one series."""
     shape: Shape
     """The architecture."""
     router: Router
-    """How tokens are routed; its defaults for a dense model, which has no use for them."""
+    """How tokens are routed; the defaults for a dense model, which ignores them."""
     training: Training
     """Data amounts, recipe numbers, precision, seed."""
     data: Data | None
-    """The corpus; null in a plan that names none, which cannot be trained."""
+    """The corpus; null in a plan without one, which cannot be trained."""
     recipe: str
-    """Name of the rule that gave learning rate and batch."""
+    """Recipe of learning rate and batch, and which of the two were given instead."""
     N: int
     """Parameters except the vocabulary."""
     N_a: int
@@ -181,11 +181,11 @@ class RunSpec:
     flops_per_token: dict[str, int]
     """M under each stored convention."""
     target: dict[str, float]
-    """What was asked for: of N, C, D, U and r_a those that were."""
+    """The values of N, C, D, U and r_a that were asked for."""
 
     @property
     def budget(self) -> float:
-        """The compute that was asked for, which runs of one budget share; where none was, what the run takes."""
+        """The compute that was asked for, which the runs of a budget share; without one, the compute of the run."""
         return self.target.get("C", self.C)
 
     @classmethod
@@ -204,13 +204,15 @@ class RunSpec:
         role: str = "matched",
         series: str = "",
     ) -> "RunSpec":
-        """Return the spec with its identity and its derived numbers filled in."""
+        """Return the spec with its run id and its derived numbers. Raises UsageError for what cannot be trained."""
         if shape.is_dense:
             router = Router()
         if router.renormalise and shape.top_k == 1:
-            raise UsageError("renormalised gates with top_k 1 are constant 1, so the router cannot learn; use K > 1")
+            raise UsageError("with top_k 1 a renormalised gate is always 1, so the router cannot learn; use K > 1")
         if training.schedule != "wsd" and training.cooldown_share != Training.cooldown_share:
-            raise UsageError(f"cooldown_share {training.cooldown_share} is for schedule wsd, not {training.schedule}")
+            raise UsageError(
+                f"cooldown_share {training.cooldown_share} is only for schedule wsd, not for {training.schedule}"
+            )
         if not shape.causal:
             raise UsageError("an encoder (causal false) can be counted but not trained; plan a decoder")
         if shape.positions == "learned" and training.seq_len > shape.max_positions:
@@ -240,7 +242,7 @@ class RunSpec:
 
     @classmethod
     def read(cls, line: Any, where: str) -> "RunSpec":
-        """Build a spec from its JSON. Raises UsageError where its numbers do not follow from its settings."""
+        """Return the spec of a JSON line. Raises UsageError where its numbers do not follow from its settings."""
         if not isinstance(line, dict):
             raise UsageError(f"{where}: expected an object with the fields of a run")
         training = {name: line[name] for name in Training.__dataclass_fields__ if name in line}
@@ -251,12 +253,12 @@ class RunSpec:
             wrong = next(name for name in cls.__dataclass_fields__ if getattr(rebuilt, name) != getattr(spec, name))
             raise UsageError(
                 f"{where}: {wrong} is {getattr(spec, wrong)!r} but its settings give {getattr(rebuilt, wrong)!r};"
-                " plan anew instead of editing a run"
+                " plan again instead of editing a run"
             )
         return spec
 
     def to_line(self) -> dict[str, Any]:
-        """Return the JSON line of `plan.jsonl`; the fields of `training` stand beside the others."""
+        """Return the JSON line of `plan.jsonl`; the fields of `training` are on the same level as the others."""
         line = to_json(self)
         training = line.pop("training")
         return {**line, **training}
@@ -279,7 +281,7 @@ _GIVEN = (
 
 @lru_cache(maxsize=4096)
 def _per_token(shape: Shape, seq_len: int, convention: str) -> dict[str, int]:
-    """Return M under each stored convention and the chosen one; seeds and budgets share it."""
+    """Return M under each stored convention and the chosen one. Cached: seeds and budgets share it."""
     return {name: flops.flops_per_token(shape, seq_len, name) for name in dict.fromkeys((*flops.STORED, convention))}
 
 
@@ -289,7 +291,7 @@ def _architecture(shape: Shape, router: Router) -> dict[str, Any]:
 
 
 def _identity(shape: Shape, router: Router, training: Training, data: Data | None) -> str:
-    """Return the run id: a hash of what determines the training, not of labels such as study, arm or corpus name."""
+    """Return the run id: a hash of what determines the training, without labels such as study, arm or corpus name."""
     return content_hash(
         {
             "engine": ENGINE,

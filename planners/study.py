@@ -1,4 +1,4 @@
-"""The study folder: where each file of a study is, and the plan in it."""
+"""The study folder: the path of each file of a study, and the plan in it."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,20 +14,20 @@ from planners.spec import RunSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What `study.json` holds: the question and what the planner said to it, beside the runs."""
+    """The content of `study.json`: the question, and the planner's answer apart from the runs."""
 
     question: Question
-    """What was asked."""
+    """The question."""
     refused: tuple[Refusal, ...]
-    """Cells that could not be had."""
+    """Cells that could not be planned."""
     notes: tuple[str, ...]
-    """What the plan does and does not identify."""
+    """Sentences on what the plan can and cannot identify."""
     command: str | None = None
-    """The command that asked, without its folder; null where it was planned from Python."""
+    """The command that planned it, without its folder; null where Python planned it."""
 
 
 class Study:
-    """A study on disk, named by its folder. Reading raises UsageError where a file is missing, torn or edited."""
+    """A study on disk. Reading raises UsageError where a file is missing, torn or edited."""
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
@@ -67,9 +67,9 @@ class Study:
         return self.folder / "runs" / run_id
 
     def holds(self, question: Question) -> bool:
-        """Whether the plan that answers `question` is here. Raises UsageError where another question is."""
+        """Return whether the folder holds the plan for `question`. Raises UsageError where it holds another one."""
         if self.folder.exists() and not self.folder.is_dir():
-            raise UsageError(f"{self.folder} is a file; give another place for the study")
+            raise UsageError(f"{self.folder} is a file; choose another folder for the study")
         if not self.question_path.is_file():
             return False
         if _unlabelled(self.asked().question) != _unlabelled(question):
@@ -77,15 +77,15 @@ class Study:
         return self.plan_path.is_file()
 
     def write(self, plan: Plan, command: str | None = None) -> bool:
-        """Write question and plan; return False where the same plan is here already.
+        """Write question and plan; return False where the folder holds the same plan already.
 
-        `command` is how it was asked for, without the folder. Raises UsageError where another question lives in this
-        folder, or the same one with other runs, and leaves it as it is.
+        `command` is the command that planned it, without the folder. Raises UsageError, and changes nothing, where the
+        folder holds another question, or the same question with other runs.
         """
         if self.holds(plan.question):
             if [run.run_id for run in self.runs()] != [run.run_id for run in plan.runs]:
                 raise UsageError(
-                    f"{self.folder} was planned when its corpus (or this toolkit) was another: the same question"
+                    f"{self.folder} was planned with another corpus (or version of this toolkit): the same question"
                     " now gives other runs; plan them in another folder"
                 )
             return False
@@ -95,14 +95,14 @@ class Study:
         return True
 
     def asked(self) -> Asked:
-        """Return what was asked, and what the planner said."""
+        """Return the question, and the planner's answer apart from the runs."""
         return from_json(Asked, read_json(self.question_path), str(self.question_path))
 
     def runs(self) -> list[RunSpec]:
         """Return the planned runs in their order."""
         if not self.folder.is_dir():
             raise UsageError(
-                f"there is no study at {self.folder}; plan one with: python -m scaling.plan … -o {self.folder}"
+                f"there is no study in {self.folder}; plan one with: python -m scaling.plan … -o {self.folder}"
             )
         lines, torn = read_jsonl(self.plan_path)
         if torn or not lines:
@@ -111,5 +111,5 @@ class Study:
 
 
 def _unlabelled(question: Question) -> Question:
-    """Return the question without its label and without what the corpus adds."""
+    """Return the question without its label and without the vocabulary size that a corpus adds."""
     return replace(question, study="", vocab_size=256 if question.data else question.vocab_size)

@@ -1,4 +1,4 @@
-"""Fields that a plan may set or vary: which there are, and how their values are written."""
+"""The fields that a plan may set or vary, and how their values are written."""
 
 import typing
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from functools import cache
 from types import NoneType
 from typing import Any
 
-from planners.architecture.shape import CHOICES, Shape
-from planners.matching.frame import LARGEST, MOE_STYLE, Geometry
+from planners.architecture.shape import CHOICES, LARGEST, Shape
+from planners.matching.frame import MOE_STYLE, Geometry
 from planners.records.errors import UsageError
 from planners.records.quantity import parse_quantity
 from planners.spec import Router, Training
@@ -17,16 +17,16 @@ CONCERNS = {
     "moe": ("style", "experts", "sizes", "router", "training"),
     "given": ("router", "training"),
 }
-"""Kinds of field that have a part in a kind of arm; the shape of a given arm is its own."""
+"""Kind of arm -> kinds of field that affect it. The shape of a given arm is fixed."""
 _MATCHED = ("d_model", "n_layers", "n_heads", "d_ff", "n_experts", "top_k", "d_expert", "d_shared", "vocab_size")
 _DECIDED = ("D", "U", "seed", "init_from", "objective", "betas")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Varied:
-    """A field and its values. One value sets it; several are crossed with those of other fields.
+    """A field and its values. One value sets the field; several are crossed with the values of other fields.
 
-    Raises UsageError for a field that there is not and a value that is none of its kind.
+    Raises UsageError for an unknown field and for a value that the field cannot have.
     """
 
     field: str
@@ -37,7 +37,7 @@ class Varied:
     def __post_init__(self) -> None:
         hint = _known(self.field)[1]
         if not self.values or len(set(self.values)) < len(self.values):
-            raise UsageError(f"{self.field} has no value, or one of them twice: {list(self.values)}")
+            raise UsageError(f"{self.field} has no value, or the same value twice: {list(self.values)}")
         for value in self.values:
             known = CHOICES.get(self.field)
             if not _fits(value, hint) or (known and value not in known):
@@ -72,12 +72,12 @@ def kind_of(field: str) -> str:
 
 def _known(field: str) -> tuple[str, Any]:
     if field not in variable():
-        raise UsageError(f"{field!r} is no field that a plan can vary; there are {', '.join(variable())}")
+        raise UsageError(f"{field!r} is not a field that a plan can vary; these are {', '.join(variable())}")
     return variable()[field]
 
 
 def parse_varied(text: str, flag: str = "--vary") -> Varied:
-    """Return what FIELD=a,b,c says: numbers, true and false, none, or words, as the field has them."""
+    """Return the field and values of FIELD=a,b,c: numbers, true or false, none, or words, by the type of the field."""
     field, equals, values = text.partition("=")
     if not equals or not values:
         raise UsageError(f"{flag} {text!r} is not FIELD=VALUE,VALUE…")
@@ -88,7 +88,7 @@ def parse_varied(text: str, flag: str = "--vary") -> Varied:
 
 
 def label(field: str, value: Any) -> str:
-    """Return how the label of an arm names a varied value."""
+    """Return a varied value as the label of an arm shows it."""
     return f"{field}={_written(value)}"
 
 
@@ -108,7 +108,7 @@ def _parsed(text: str, hint: Any, name: str) -> Any:
         return text
     number = 0.0 if text in ("0", "0.0") else parse_quantity(text, name)
     if int in kinds and number > LARGEST:
-        raise UsageError(f"{name} {text!r} is too large; {LARGEST:,} is the most")
+        raise UsageError(f"{name} {text!r} is too large; the largest is {LARGEST:,}")
     return int(number) if int in kinds and number.is_integer() else number
 
 

@@ -1,8 +1,8 @@
-"""Memory of a training step, by part: weights, gradients, optimizer and what the backward pass needs of the forward.
+"""Memory of a training step, by part: weights, gradients, optimizer, and the activations that the backward pass needs.
 
-The training engine keeps weights, gradients and the two moments of AdamW in fp32; in bf16 the matrix products read
-copies of weights and activations. The activations are counted by what each operation keeps for its gradient when it
-runs one by one, and the tests compare them with what torch keeps. A compiled model keeps less.
+The training engine keeps weights, gradients and the two moments of AdamW in fp32. In bf16 the matrix products read
+copies of weights and activations. Activations count what each operation keeps for its gradient when operations run one
+by one; the tests compare this with what torch keeps. A compiled model keeps less.
 """
 
 import math
@@ -14,33 +14,33 @@ from planners.architecture.shape import Shape
 FP32, BF16, ID = 4, 2, 8
 """Bytes of a number and of a token's or expert's id."""
 KEPT_WIDTHS = {"swiglu": 4, "gelu": 2}
-"""Hidden widths that an FFN keeps: gate and up, silu of the gate, and their product; or GELU's input and output."""
+"""Hidden vectors that an FFN keeps: gate, up, silu of the gate and their product; or input and output of GELU."""
 ALIBI_WIDENING = 8
-"""Dimensions by which the engine widens heads that carry ALiBi positions."""
+"""Dimensions that the engine adds to heads with ALiBi positions."""
 LOGITS = 2**24
-"""Most logits that the engine holds at once; beyond, it takes the head a part of the tokens at a time."""
+"""Most logits that the engine holds at once; beyond, it computes the head for a part of the tokens at a time."""
 PART = 2**27
-"""Most logits of such a part on a GPU; on a CPU there are at most LOGITS in one."""
+"""Most logits of such a part on a GPU; on a CPU a part has at most LOGITS."""
 USABLE = 0.8
-"""Share of a device's memory that a step is planned to fill; the rest is for the driver, kernels and fragments."""
+"""Share of a device's memory that a step may fill; the rest is for the driver, kernels and fragments."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Bytes of a training step at its fullest."""
+    """Bytes of a training step at its peak."""
 
     weights: int
     """fp32 weights."""
     gradients: int
     """fp32 gradients."""
     optimizer: int
-    """Two fp32 moments of AdamW; its counters, four bytes a tensor, aside."""
+    """Two fp32 moments of AdamW, without its counters of four bytes per tensor."""
     copies: int
     """bf16 copies of the weights in matrix products; 0 in fp32."""
     activations: dict[str, int]
-    """Kept for the backward pass by one forward pass, by part of the model."""
+    """What one forward pass keeps for the backward pass, by part of the model."""
     passing: int
-    """Twice the logits while the loss is taken, and the head's copy where it is taken in parts."""
+    """Twice the logits while the loss is computed, and the head's copy where it is computed in parts."""
 
     @property
     def total(self) -> int:
@@ -56,10 +56,11 @@ class Memory:
 def memory(
     shape: Shape, precision: str, tokens: int, *, recompute: bool = False, shards: int = 1, part: int = PART
 ) -> Memory:
-    """Return the memory of a training step that takes `tokens` tokens through the model at once.
+    """Return the memory of a training step with `tokens` tokens in one forward pass.
 
-    `recompute` keeps the input of each layer alone and computes the inside of one layer again (arXiv 1604.06174);
-    weights, gradients and optimizer are divided among `shards` devices. `part`: most logits of a part of the head.
+    `recompute` keeps only the input of each layer and computes the inside of one layer again (arXiv 1604.06174).
+    Weights, gradients and optimizer are divided among `shards` devices. `part` is the most logits of a part of the
+    head.
     """
     owned = math.ceil(FP32 * shape.total / shards)
     size = BF16 if precision == "bf16" else FP32
@@ -69,7 +70,7 @@ def memory(
     logits = min(tokens * shape.vocab_size, part)
     if tokens * shape.vocab_size <= LOGITS:
         kept, copied, head_copy = tokens * size * shape.d_model + FP32 * logits, copied + head_copy, 0
-    else:  # in parts: what is kept is the gradient already
+    else:  # in parts: the head keeps gradients instead of logits
         kept = FP32 * (tokens * shape.d_model + head)
     layers = {part: tokens * count for part, count in _layers(shape, size, recompute).items()}
     return Memory(
@@ -85,16 +86,16 @@ def memory(
 def micro_batch(
     shape: Shape, precision: str, seq_len: int, count: int, room: float, *, recompute: bool = False, shards: int = 1
 ) -> int | None:
-    """Return how many of the `count` sequences of a batch go through the model at once.
+    """Return how many of the `count` sequences of a batch go through the model in one forward pass.
 
-    The parts are equal where one more part than needed is enough for that: every size is compiled anew. They and the
-    state take at most `room` bytes; None where not even one sequence fits.
+    Each size is compiled anew, so passes are of equal size where at most one pass more than needed achieves that. The
+    step takes at most `room` bytes; None where not even one sequence fits.
     """
 
     def bytes_for(sequences: int) -> int:
         return memory(shape, precision, sequences * seq_len, recompute=recompute, shards=shards).total
 
-    whole = min(count, LOGITS // (seq_len * shape.vocab_size))  # memory falls where the head is first taken in parts
+    whole = min(count, LOGITS // (seq_len * shape.vocab_size))  # memory drops where the head is first computed in parts
     for sequences in (range(whole + 1, count + 1), range(1, whole + 1)):
         fitting = bisect_right(sequences, room, key=bytes_for)
         if fitting:
@@ -123,15 +124,15 @@ def _layers(shape: Shape, size: int, recompute: bool) -> dict[str, int]:
 
 
 def _norm(shape: Shape) -> int:
-    """Return what a norm keeps of a token: the residual stream that it reads and, for RMSNorm, this scaled to 1."""
+    """Return what a norm keeps of a token: its input and, for RMSNorm, the input scaled to root mean square 1."""
     return FP32 * (shape.d_model * (2 if shape.norm == "rmsnorm" else 1) + 1)
 
 
 def _attention(shape: Shape, size: int) -> int:
-    """Return what attention keeps of a token: its input, queries, keys, values, their sum and its log normaliser.
+    """Return what attention keeps of a token: input, queries, keys, values, output and its log normaliser.
 
-    Queries and keys are kept once more where they are turned or normed, and all three where ALiBi widens them. Norms
-    of queries and keys read fp32: in fp32 the projection that these are a part of, in bf16 a copy of them.
+    Queries and keys are kept once more where they are rotated or normalised, and all three where ALiBi widens them.
+    Norms of queries and keys read fp32: the whole projection in fp32, a copy of queries and keys in bf16.
     """
     queries, keys = shape.n_heads * shape.head_dim, shape.n_kv_heads * shape.head_dim
     projected, normed = queries + 2 * keys, shape.qk_norm != "none"
@@ -149,11 +150,11 @@ def _ffn(shape: Shape, hidden: int, size: int) -> int:
 
 
 def _routed(shape: Shape, size: int) -> int:
-    """Return what the K experts of a token keep: input, hidden layer and output of each, the gates, and two orders."""
+    """Return what the K experts of a token keep: input, hidden layer, output and gate of each, and two sort orders."""
     slot = size * (2 * shape.d_model + KEPT_WIDTHS[shape.ffn] * shape.d_expert + 1) + 2 * ID
     return shape.top_k * slot
 
 
 def _router(shape: Shape) -> int:
-    """Return what the router keeps of a token: its fp32 input, logits and gates of all experts, the chosen ids."""
+    """Return what the router keeps of a token: fp32 input, logits and gates of all experts, ids of the chosen ones."""
     return FP32 * (shape.d_model + 2 * shape.n_experts + 1) + ID * shape.top_k

@@ -17,13 +17,13 @@ NORM_VECTORS = {"rmsnorm": 1, "layernorm": 2}
 """Vectors of a norm: a weight (arXiv 1910.07467), or a weight and a bias (arXiv 1607.06450)."""
 
 LARGEST = 10**9
-"""Largest size that is taken for one; a slip of the pen beyond it would overflow what is computed from it."""
+"""Largest accepted size. A typing error beyond it would overflow the numbers computed from it."""
 
 LEAST = {
     **dict.fromkeys(("d_model", "n_layers", "n_heads", "n_kv_heads", "head_dim", "d_ff", "vocab_size", "moe_every"), 1),
     **dict.fromkeys(("n_dense_layers", "n_experts", "top_k", "d_expert", "d_shared", "max_positions"), 0),
 }
-"""Sizes and the smallest that each can be."""
+"""Sizes, each with its smallest value."""
 
 CHOICES = {
     "ffn": tuple(FFN_MATRICES),
@@ -32,16 +32,16 @@ CHOICES = {
     "attention_bias": ("none", "qkv", "all"),
     "qk_norm": ("none", "head", "full"),
 }
-"""Values of the fields that are one of a few words."""
+"""Fields that have one of a few values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A pre-norm transformer; by default a decoder with RMSNorm, rotary positions and no biases.
+    """A pre-norm transformer; by default a decoder with RMSNorm, rotary positions and without biases.
 
-    The first `n_dense_layers` layers have a dense FFN; each layer after them (or each `moe_every`-th) has `n_experts`
-    routed experts, of which a token passes through `top_k`, and a shared expert that every token passes through
-    (arXiv 2506.12119, section 3). Raises UsageError for sizes that no model can have.
+    The first `n_dense_layers` layers have a dense FFN. Each layer after them (or each `moe_every`-th) has `n_experts`
+    routed experts and a shared one (arXiv 2506.12119, section 3). A token passes through `top_k` of the routed experts
+    and through the shared one. Raises UsageError for sizes that no model can have.
     """
 
     d_model: int
@@ -57,7 +57,7 @@ class Shape:
     head_dim: int
     """Width of one head; even where positions are rotary."""
     d_ff: int
-    """Hidden width of a dense FFN."""
+    """Hidden width of a dense FFN; where no layer is dense it only serves `granularity`."""
     n_experts: int = 0
     """Routed experts per MoE layer; 0 for a dense model."""
     top_k: int = 0
@@ -65,11 +65,11 @@ class Shape:
     d_expert: int = 0
     """Hidden width of one routed expert."""
     d_shared: int = 0
-    """Hidden width of the shared expert; 0: none."""
+    """Hidden width of the shared expert; 0: no shared expert."""
     vocab_size: int
     """Tokens in the vocabulary."""
     tied_embeddings: bool = False
-    """Whether the head reuses the embedding matrix."""
+    """Whether the head uses the embedding matrix."""
     ffn: str = "swiglu"
     """Kind of FFN and expert: swiglu or gelu."""
     norm: str = "rmsnorm"
@@ -77,7 +77,7 @@ class Shape:
     positions: str = "rope"
     """rope (arXiv 2104.09864), alibi (arXiv 2108.12409), learned (a vector added per position), or none."""
     max_positions: int = 0
-    """Rows of the learned positions, the longest sequence; 0 for the other kinds, which have no rows."""
+    """Rows of the learned positions, which is the longest sequence; 0 for other kinds of positions."""
     attention_bias: str = "none"
     """Biases of the attention projections: none, qkv, or all (the output projection too)."""
     ffn_bias: bool = False
@@ -85,13 +85,13 @@ class Shape:
     expert_bias: bool = False
     """Whether the matrices of routed and shared experts have biases."""
     moe_every: int = 1
-    """After the leading dense layers, the last of each group of this many has experts, the others a dense FFN."""
+    """After the leading dense layers, the last of each group of this many layers has experts, the others do not."""
     qk_norm: str = "none"
-    """Norm of queries and keys: none, over each head (one weight for all heads), or over the full projection."""
+    """Norm of queries and keys: none, head (over each head, one weight for all), or full (the whole projection)."""
     shared_gate: bool = False
     """Whether the output of the shared expert is scaled by a sigmoid of a projection d_model -> 1 (as in Qwen2-MoE)."""
     causal: bool = True
-    """Whether a position sees only those before it; False is an encoder, which is counted and not trained."""
+    """Whether a position sees only earlier ones. False is an encoder, which can be counted but not trained."""
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
@@ -103,7 +103,7 @@ class Shape:
             if getattr(self, name) not in choices:
                 raise UsageError(f"{name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
         if self.n_heads % self.n_kv_heads:
-            raise UsageError(f"n_heads {self.n_heads} is no multiple of n_kv_heads {self.n_kv_heads}")
+            raise UsageError(f"n_heads {self.n_heads} is not a multiple of n_kv_heads {self.n_kv_heads}")
         if self.n_dense_layers > self.n_layers:
             raise UsageError(f"n_dense_layers {self.n_dense_layers} is more than n_layers {self.n_layers}")
         self._check_positions()
@@ -112,9 +112,11 @@ class Shape:
     def _check_positions(self) -> None:
         learned = self.positions == "learned"
         if learned and not self.max_positions:
-            raise UsageError("learned positions need max_positions, their number of rows")
+            raise UsageError("learned positions need max_positions, the number of their rows")
         if self.max_positions and not learned:
-            raise UsageError(f"max_positions {self.max_positions} is for learned positions, not {self.positions}")
+            raise UsageError(
+                f"max_positions {self.max_positions} is only for learned positions, not for {self.positions}"
+            )
         if self.positions == "rope" and self.head_dim % 2:
             raise UsageError(f"head_dim {self.head_dim} must be even for rotary positions")
 
@@ -122,7 +124,7 @@ class Shape:
         if self.is_dense:
             for name in ("n_experts", "top_k", "d_expert", "d_shared", "expert_bias", "shared_gate"):
                 if getattr(self, name):
-                    raise UsageError(f"{name} {getattr(self, name)} is for a model with MoE layers")
+                    raise UsageError(f"{name} {getattr(self, name)} is only for a model with MoE layers")
             if self.moe_every > 1:
                 raise UsageError(f"moe_every {self.moe_every} leaves no MoE layer among {self.n_layers}")
         elif not self.d_expert:
@@ -130,7 +132,7 @@ class Shape:
         elif not 1 <= self.top_k <= self.n_experts:
             raise UsageError(f"top_k {self.top_k} must be between 1 and n_experts {self.n_experts}")
         elif self.shared_gate and not self.d_shared:
-            raise UsageError("shared_gate is for a model with a shared expert")
+            raise UsageError("shared_gate is only for a model with a shared expert")
 
     @property
     def is_dense(self) -> bool:
@@ -153,7 +155,7 @@ class Shape:
         return self._ffn_parameters(self.d_expert, self.expert_bias)
 
     def _ffn_parameters(self, width: int, biased: bool) -> int:
-        """Return the parameters of one FFN: its matrices, and a bias for each hidden and each output unit."""
+        """Return the parameters of one FFN: its matrices and, if `biased`, a bias for each hidden and output unit."""
         matrices = FFN_MATRICES[self.ffn]
         return matrices * self.d_model * width + biased * ((matrices - 1) * width + self.d_model)
 
@@ -161,8 +163,8 @@ class Shape:
     def parts(self) -> dict[str, int]:
         """Parameters by part; they sum to `total`.
 
-        Attention is the query, key, value and output projections; there are two norms a layer and one at the end, and
-        the norms of queries and keys count as norms; the gate of the shared expert belongs to the shared expert.
+        Attention is the query, key, value and output projections. There are two norms in each layer and one at the end;
+        norms of queries and keys count as norms. The gate of the shared expert counts as shared expert.
         """
         moe = self.n_moe_layers
         shared = self._ffn_parameters(self.d_shared, self.expert_bias) if self.d_shared else 0
@@ -193,14 +195,14 @@ class Shape:
 
     @cached_property
     def active_parts(self) -> dict[str, int]:
-        """Parameters that one token uses, by part: all but the experts it is not routed to."""
+        """Parameters that one token uses, by part: all except the experts that it is not routed to."""
         return {**self.parts, "routed_experts": self.n_moe_layers * self.top_k * self.expert_parameters}
 
     @cached_property
     def products(self) -> dict[str, int]:
         """Weights in the matrix products that one token passes through, by part.
 
-        These cost FLOPs. Biases, norms and look-ups are no products; a tied head is one although it owns no weight.
+        These cost FLOPs. Biases, norms and look-ups are not products. A tied head is one, although it owns no weight.
         """
         moe, ffn = self.n_moe_layers, FFN_MATRICES[self.ffn] * self.d_model
         return {
@@ -217,9 +219,10 @@ class Shape:
 
     @property
     def score_widths(self) -> tuple[int, int]:
-        """Widths over all layers and heads of what each position is compared by (keys) and of what it gives (values).
+        """Widths of keys and of values, summed over all layers and heads.
 
-        A token's scores are one product of the first width, and their use one of the second, per position it sees.
+        For each position that a token sees, its scores are one product of the first width, and their use one of the
+        second.
         """
         width = self.n_layers * self.n_heads * self.head_dim
         return width, width
@@ -237,7 +240,7 @@ class Shape:
 
             N = (4 + 3 mu) d_model^2 n_moe_layers + (4 + 3 d_ff / d_model) d_model^2 (n_layers - n_moe_layers)
 
-        (arXiv 2506.12119, section 3) and router and norms, which the paper leaves out.
+        (arXiv 2506.12119, section 3), and the router and norms, which the paper leaves out.
         """
         return self.total - self.N_vocab
 
@@ -265,7 +268,7 @@ class Shape:
         """Activation rate N_a / N, of parameters and not of experts; 1 for a dense model.
 
         Without dense layers, router and norms it is (4 + 3 beta) / (4 + 3 mu) (arXiv 2506.12119): attention is always
-        active, so the rate has a floor of about 4 / (4 + 3 mu) however few experts a token uses.
+        active, so the rate is at least about 4 / (4 + 3 mu), however few experts a token uses.
         """
         return self.N_a / self.N
 
@@ -284,20 +287,20 @@ class Shape:
     def mu(self) -> float | None:
         """Total FFN width of an MoE layer over d_model, (d_shared + n_experts * d_expert) / d_model.
 
-        What fixes the size of an MoE layer at a given width (arXiv 2506.12119): its experts have
-        3 mu d_model^2 parameters with swiglu, however finely they are cut. Null for a dense model.
+        It fixes the size of an MoE layer at a given width (arXiv 2506.12119): with swiglu its experts have
+        3 mu d_model^2 parameters, however many there are. Null for a dense model.
         """
         return None if self.is_dense else (self.d_shared + self.n_experts * self.d_expert) / self.d_model
 
     @property
     def zeta(self) -> float:
-        """Width over depth, d_model / n_layers; all layers count, the dense ones too (arXiv 2506.12119)."""
+        """Width over depth, d_model / n_layers; dense layers count too (arXiv 2506.12119)."""
         return self.d_model / self.n_layers
 
     @property
     def granularity(self) -> float | None:
         """d_ff of this model's dense FFN over d_expert (after arXiv 2402.07871, with D_ffn of 2506.12119).
 
-        Where no layer is dense, d_ff is this yardstick and nothing else. Null for a dense model.
+        Where no layer is dense, d_ff has no other use. Null for a dense model.
         """
         return None if self.is_dense else self.d_ff / self.d_expert

@@ -1,7 +1,7 @@
-"""Shapes that are equal in FLOPs per token: C and D are both given, so M = C / D is, and N follows the rate.
+"""Shapes with equal FLOPs per token: C and D are given, so M = C / D is fixed, and N follows the rate.
 
-All MoE arms have the width and depth that a dense model of M would have, and one K and expert width; the rate decides
-how many experts there are, so N and mu grow as it falls.
+All MoE arms have the width and depth of a dense model with this M, and one K and expert width. The rate determines the
+number of experts, so N and mu grow as the rate falls.
 """
 
 import statistics
@@ -18,7 +18,7 @@ Cost = Callable[[Shape], int]
 
 
 def match_dense_flops(M: float, frame: Frame, fixed: Geometry, cost: Cost) -> PlannedArm | Refusal:
-    """Return the dense shape that costs M per token: width and depth near zeta, d_ff takes up the rest."""
+    """Return the dense shape that costs M FLOPs per token: width and depth near zeta, d_ff supplies the rest."""
     pairs = tried(_sizes(M, frame, fixed, cost), frame, fixed)
     return first_arm(dense_arm(M, frame, fixed, pair, cost, "FLOPs per token") for pair in pairs)
 
@@ -26,23 +26,23 @@ def match_dense_flops(M: float, frame: Frame, fixed: Geometry, cost: Cost) -> Pl
 def match_moe_flops(
     M: float, frame: Frame, fixed: Geometry, cost: Cost, *, activations: Iterable[float], top_ks: Iterable[int]
 ) -> list[PlannedArm | Refusal]:
-    """Return an arm or a refusal for each rate, and for each K where any is given, all of M FLOPs per token."""
-    rates, backbone = tuple(activations), _Active(M, frame, fixed, cost)
+    """Return an arm or a refusal for each rate (and each K, if any is given), all with M FLOPs per token."""
+    rates, backbone = tuple(activations), _ActivePart(M, frame, fixed, cost)
     experts = [backbone.experts(top_k, statistics.median(rates)) for top_k in tuple(top_ks) or (None,)]
     return [backbone.arm(rate, *pair) for rate in rates for pair in experts]
 
 
 def _sizes(M: float, frame: Frame, fixed: Geometry, cost: Cost, least: int = 1) -> list[tuple[int, int]]:
-    """Return widths and depths at which a dense model costs about M, those nearest to zeta first."""
+    """Return widths and depths at which a dense model costs about M, the nearest to zeta first."""
     N = M / 6
-    for _ in range(8):  # what attention scores and the head take of M depends on the sizes themselves
+    for _ in range(8):  # attention scores and the head cost a part of M that depends on the sizes
         sizes = width_and_depth(N, frame, fixed, lambda n_layers: frame.per_square(fixed, n_layers, None), least)
         N *= M / cost(frame.dense(fixed, *sizes[0], nearest(ALPHA * sizes[0][0], frame.align)))
     return sizes
 
 
-class _Active:
-    """The part that MoE arms share: width, depth and what a token passes through."""
+class _ActivePart:
+    """What MoE arms share: width, depth, and the experts that a token passes through."""
 
     def __init__(self, M: float, frame: Frame, fixed: Geometry, cost: Cost):
         self.M, self.frame, self.fixed, self.cost = M, frame, fixed, cost
@@ -59,7 +59,7 @@ class _Active:
         )
 
     def experts(self, top_k: int | None, rate: float) -> tuple[int, int]:
-        """Return (K, d_expert) of all arms: what is not asked for is such that dense layers keep alpha at `rate`."""
+        """Return (K, d_expert) of all arms. Free values are chosen so that dense layers keep alpha at `rate`."""
         d_model, align = self.sizes[0], self.frame.align
         width = ALPHA * d_model / self.fixed.granularity if self.fixed.granularity else d_model * MU / UNITS
         usual = self.fixed.d_expert or nearest(self.routed / top_k if top_k else width, align)
@@ -71,17 +71,17 @@ class _Active:
         return K, usual
 
     def d_expert(self, n_experts: int, top_k: int) -> int:
-        """Return the expert width that brings M to its target where dense layers keep alpha."""
+        """Return the expert width that gives M when dense layers keep alpha."""
         return solve(
             lambda width: self.cost(self.shape(self.usual_d_ff, n_experts, top_k, width)), self.M, self.frame.align
         )
 
     def d_ff(self, n_experts: int, top_k: int, d_expert: int) -> int:
-        """Return the width of the dense layers that does; 0 where there is none."""
+        """Return the width of the dense layers that gives M; 0 without dense layers."""
         return solve(lambda width: self.cost(self.shape(width, n_experts, top_k, d_expert)), self.M, self.frame.align)
 
     def n_experts(self, rate: float, d_ff: int, top_k: int, d_expert: int) -> int | None:
-        """Return how many experts give the rate; None where their router is too much of them. N and N_a are affine."""
+        """Return how many experts give the rate (N and N_a are affine in it); None where the router exceeds it."""
         few = self.shape(d_ff, top_k, top_k, d_expert)
         router, expert = self._growth(top_k, d_expert)
         if rate * expert <= router:
@@ -89,16 +89,16 @@ class _Active:
         return top_k + max(0, round((few.N_a - rate * few.N) / (rate * expert - router)))
 
     def _growth(self, top_k: int, d_expert: int) -> tuple[int, int]:
-        """Return by how much one more expert adds to N_a, its router, and to N."""
+        """Return what one more expert adds to N_a (its row of the router) and to N."""
         few, more = (self.shape(self.usual_d_ff, n, top_k, d_expert) for n in (top_k, top_k + 1))
         return more.N_a - few.N_a, more.N - few.N
 
     def arm(self, rate: float, top_k: int, d_expert: int) -> PlannedArm | Refusal:
-        """Return the arm of this rate: as many experts as give it, and the dense layers take up the rest of M."""
+        """Return the arm of this rate: as many experts as it needs, and dense layers that supply the rest of M."""
         d_ff, floor = self.usual_d_ff, self._growth(top_k, d_expert)
         n_experts = self.n_experts(rate, d_ff, top_k, d_expert)
         if n_experts is None:
-            limit = f"each expert adds {floor[0]} active parameters of router to {floor[1]} in all"
+            limit = f"each expert adds {floor[1]} parameters, of which {floor[0]} (its router) are always active"
             return Refusal(cell=f"r_a {rate:g}", reason=f"{limit}, so the floor is {floor[0] / floor[1]:.3g}")
         for _ in range(3):
             d_ff = self.d_ff(n_experts, top_k, d_expert) or d_ff

@@ -1,9 +1,9 @@
-"""Shapes that are equal in N: one dense model, and MoE models that differ in what is active.
+"""Shapes with equal N: one dense model, and MoE models that differ in their active parameters.
 
-Held on the way (arXiv 2506.12119, step 2): all MoE arms share d_model, n_layers, the dense layers and mu, the total FFN
-width over d_model; or, where the backbone shrinks with the rate, their aspect ratios. The dense arm has its own shape.
-Everything rests on N being affine in each width, so no kind of norm, bias or position is a case of its own.
-A cell that cannot be matched is refused with the reason, never silently bent.
+All MoE arms share d_model, n_layers, the dense layers and mu, the total FFN width over d_model (arXiv 2506.12119,
+step 2). Where the backbone shrinks with the rate, they share aspect ratios instead. The dense arm has its own shape.
+N is affine in each width, so norms, biases and positions need no special cases. A cell that cannot be matched is
+refused with the reason; it is never changed silently.
 """
 
 import math
@@ -25,26 +25,26 @@ from planners.matching.tolerance import (
 from planners.records.errors import UsageError
 
 UNITS = 88
-"""Experts that an FFN of width mu * d_model is cut into where nothing else decides: its tables have 78 to 93."""
+"""Default number of experts in an FFN of width mu * d_model; the tables of arXiv 2506.12119 have 78 to 93."""
 BEND = 0.25
-"""How much a departure of the dense layers' d_ff from its usual width weighs against one of d_expert or of the rate."""
+"""Weight of a log deviation of the dense layers' d_ff from its usual width, against one of d_expert or of the rate."""
 SHAPES = 16
-"""How many pairs of width and depth a dense arm is tried with, each also a step wider and narrower."""
+"""How many pairs of width and depth a dense arm tries; each is also tried one step wider and narrower."""
 TRIED = 64
 """How many widths of a routed expert are tried."""
 HOLDS = ("backbone", "aspect")
-"""What MoE arms keep as the rate falls: all of the backbone, or only its aspect ratios."""
+"""What MoE arms keep as the rate falls: the whole backbone, or only its aspect ratios."""
 
 
 @lru_cache(maxsize=1024)
 def match_dense(N: float, frame: Frame, fixed: Geometry) -> PlannedArm | Refusal:
-    """Return the dense shape of N parameters: d_model and depth near zeta, d_ff takes up the rest."""
+    """Return the dense shape of N parameters: d_model and depth near zeta, d_ff supplies the rest."""
     sizes = width_and_depth(N, frame, fixed, lambda n_layers: frame.per_square(fixed, n_layers, None))
     return first_arm(dense_arm(N, frame, fixed, pair, lambda shape: shape.N) for pair in tried(sizes, frame, fixed))
 
 
 def tried(sizes: list[tuple[int, int]], frame: Frame, fixed: Geometry) -> Iterator[tuple[int, int]]:
-    """Return the pairs of width and depth that a dense arm is tried with: the nearest to zeta, then a step wider."""
+    """Yield the widths and depths that a dense arm tries: the nearest to zeta, then one step wider or narrower."""
     yield from sizes[:SHAPES]
     for d_model, n_layers in sizes[:SHAPES] if fixed.d_model is None else ():
         step = frame.width_step(fixed, d_model)
@@ -60,7 +60,7 @@ def dense_arm(
     measure: Callable[[Shape], int],
     what: str = "N",
 ) -> PlannedArm | Refusal:
-    """Return the dense shape of this width and depth whose d_ff brings `measure`, affine in it, to the target."""
+    """Return the dense shape of this width and depth whose d_ff brings `measure`, affine in d_ff, to the target."""
     align = frame.align
     d_ff = solve(lambda width: measure(frame.dense(fixed, *sizes, width)), target, align)
     arm = PlannedArm(label="dense", shape=frame.dense(fixed, *sizes, d_ff), r_a_target=1.0)
@@ -77,17 +77,17 @@ def match_moe(
     top_ks: tuple[int, ...],
     hold: str = "backbone",
 ) -> tuple[PlannedArm | Refusal, ...]:
-    """Return an arm or a refusal for each rate and top-k asked for, all of N parameters.
+    """Return an arm or a refusal for each requested rate and top-k, all with N parameters.
 
-    - rates alone: d_expert is one for all arms and K follows the rate;
-    - top-k alone: d_expert is one for all arms and the rate follows K;
-    - both: every pair, with d_expert following, so that granularity drifts along the rates.
+    - rates alone: all arms have one d_expert, and K follows the rate;
+    - top-k alone: all arms have one d_expert, and the rate follows K;
+    - both: every pair; d_expert follows, so granularity drifts along the rates.
 
-    Under `hold` backbone the arms share one. Under aspect each rate has a backbone of its own, of the width and depth
-    of a dense model with r_a * N parameters, and more experts make up N. Raises UsageError for contradictions.
+    Under `hold` backbone the arms share one backbone. Under aspect each rate has its own, with the width and depth of a
+    dense model of r_a * N parameters, and more experts supply the rest of N. Raises UsageError for contradictions.
     """
     if activations and top_ks and (fixed.d_expert or fixed.granularity):
-        raise UsageError("rates and top-k together decide d_expert; give two of the three")
+        raise UsageError("rates and top-k together determine d_expert; give two of the three")
     if hold == "aspect":
         if not activations:
             raise UsageError("a backbone that shrinks with the rate needs activation rates, not top-k alone")
@@ -98,7 +98,7 @@ def match_moe(
 def _aspect_arms(
     N: float, frame: Frame, fixed: Geometry, rate: float, top_ks: tuple[int, ...]
 ) -> list[PlannedArm | Refusal]:
-    """Return the arms of one rate, on the backbone that the active parameters decide."""
+    """Return the arms of one rate, on the backbone that its active parameters determine."""
     if fixed.d_model or fixed.n_layers or fixed.mu:
         raise UsageError("d_model, n_layers and mu follow the rate when aspect ratios are held; leave them free")
     found = _arms_of(_Backbone(N, frame, fixed, active=rate * N), (rate,), top_ks)
@@ -106,7 +106,9 @@ def _aspect_arms(
 
 
 def _arms_of(backbone: "_Backbone", rates: tuple[float, ...], top_ks: tuple[int, ...]) -> list[PlannedArm | Refusal]:
-    if top_ks and min(top_ks) > (most := backbone.most_top_k(backbone.align)):  # else the others can be planned
+    if top_ks and min(top_ks) > (
+        most := backbone.most_top_k(backbone.align)
+    ):  # a smaller K can be planned, so only the smallest raises
         limit = f"even experts of width {backbone.align} are too few on this backbone, so K is at most {most}"
         raise UsageError(f"top-k {min(top_ks)} is above n_experts: {limit}")
     if rates and top_ks:
@@ -122,7 +124,7 @@ def _arms_of(backbone: "_Backbone", rates: tuple[float, ...], top_ks: tuple[int,
 
 
 def _best(found: Iterable[list[PlannedArm | Refusal]], most: int) -> list[PlannedArm | Refusal]:
-    """Return the first of several lists of arms in which most are matched; `most` are all that can be."""
+    """Return the list with the most matched arms, the first of equals; stop at a list with `most`, the maximum."""
     best: list[PlannedArm | Refusal] = []
     for arms in found:
         if not best or _matched(arms) > _matched(best):
@@ -133,10 +135,10 @@ def _best(found: Iterable[list[PlannedArm | Refusal]], most: int) -> list[Planne
 
 
 class _Backbone:
-    """The part that MoE arms share: depth, width, heads, the dense layers and the total FFN width."""
+    """What MoE arms share: depth, width, heads, the dense layers and the total FFN width."""
 
     def __init__(self, N: float, frame: Frame, fixed: Geometry, active: float | None = None):
-        """Take width and depth from N and mu, or from the active parameters where these are given."""
+        """Choose width and depth by N and mu, or by the active parameters where they are given."""
         self.N, self.frame, self.fixed, self.align = N, frame, fixed, frame.align
         mu = fixed.mu or MU if active is None else None
         sizes = width_and_depth(
@@ -145,12 +147,12 @@ class _Backbone:
         self.d_model, self.n_layers = sizes[0]
         share = 0.5 if fixed.shared is None else fixed.shared
         self.shared_per_k = share / (1 - share)
-        """Width of the shared expert over that of the routed ones that a token uses."""
+        """Width of the shared expert over the width of the K routed ones."""
         self.usual_d_ff = nearest(ALPHA * self.d_model, self.align)
         self._measure_width()
 
     def _measure_width(self) -> None:
-        """Measure how N depends on each size, and find the total FFN width of an MoE layer that gives N."""
+        """Measure how N depends on each size, then find the total FFN width of an MoE layer that gives N."""
         sizes = {"n_experts": UNITS - 1, "top_k": 1, "d_expert": self.align}
         bare = self.shape(self.usual_d_ff, **sizes)
         width = bare.d_shared + bare.n_experts * self.align
@@ -158,11 +160,11 @@ class _Backbone:
         """Parameters per unit of FFN width in all MoE layers together."""
         more = self.shape(self.usual_d_ff, **{**sizes, "n_experts": UNITS})
         self.per_expert = more.N - bare.N - self.per_width * self.align
-        """Parameters of an expert that are none of its width: its router's, and biases."""
+        """Parameters of an expert that do not depend on its width: its row of the router, and biases."""
         self.per_d_ff = (self.shape(self.usual_d_ff + self.align, **sizes).N - bare.N) / self.align
-        """Parameters per unit of the width of the dense layers; 0 where there is none."""
+        """Parameters per unit of the width of the dense layers; 0 without dense layers."""
         self.rest = bare.N - self.per_width * width - self.per_expert * bare.n_experts
-        """N but for the experts, with dense layers of usual width."""
+        """N without the experts, with dense layers of usual width."""
         self.width = (self.N - (bare.N - width * self.per_width)) / self.per_width
         if self.width < 2 * self.align:
             raise UsageError(
@@ -172,7 +174,7 @@ class _Backbone:
         self.usual_d_expert = nearest(self.width / UNITS, self.align)
 
     def expert_widths(self, search: bool) -> list[int]:
-        """Return the widths of a routed expert that come into question, the best first; one unless one may search."""
+        """Return the possible widths of a routed expert, the best first; only the best one unless `search`."""
         if self.fixed.d_expert:
             return [self.fixed.d_expert]
         wanted: float = self.usual_d_expert
@@ -180,8 +182,8 @@ class _Backbone:
         if self.fixed.granularity:
             wanted = self.usual_d_ff / self.fixed.granularity
             if wanted > self.width:
-                limit = f"experts of {wanted:.3g}, and all of a layer are {self.width:.0f} wide"
-                raise UsageError(f"granularity {self.fixed.granularity:g} takes {limit}")
+                limit = f"experts {wanted:.3g} wide, but all experts of a layer together are {self.width:.0f} wide"
+                raise UsageError(f"granularity {self.fixed.granularity:g} needs {limit}; give a larger one")
             low, high = wanted * (1 - RATIO_TOLERANCE), wanted * (1 + RATIO_TOLERANCE)
         reach = TRIED * self.align
         low, high = (nearest(end, self.align) for end in (max(low, wanted - reach), min(high, wanted + reach)))
@@ -192,7 +194,7 @@ class _Backbone:
         return best if search or self.fixed.granularity else best[:1]
 
     def bend(self, units: int, d_expert: int) -> float:
-        """Return how ill it is that the dense layers depart from their usual width to take up what experts leave."""
+        """Return the penalty for dense layers that depart from their usual width to supply what whole experts leave."""
         return abs(math.log(self.d_ff_for(units, d_expert) / self.usual_d_ff)) * BEND
 
     def shape(self, d_ff: int, *, n_experts: int, top_k: int, d_expert: int) -> Shape:
@@ -202,18 +204,18 @@ class _Backbone:
         return self.frame.moe(self.fixed, self.d_model, self.n_layers, d_ff, **experts, d_shared=d_shared)
 
     def shared_units(self, top_k: int) -> int:
-        """Return the width of the shared expert in routed ones: as wide as K of them unless asked otherwise."""
+        """Return the width of the shared expert in routed experts: K unless the user fixes another share."""
         return max(1, round(top_k * self.shared_per_k)) if self.shared_per_k else 0
 
     def d_ff_for(self, units: int, d_expert: int) -> int:
-        """Return the width of the dense layers that takes up what whole experts leave of N, at the middle K."""
+        """Return the width of the dense layers that supplies what whole experts leave of N, at a medium K."""
         top_k = max(1, units // 8)
         shared = self.shared_units(top_k)
         n_experts = max(top_k, units - shared)
         experts = self.per_width * (n_experts + shared) * d_expert + self.per_expert * n_experts
         left = self.N - self.rest - experts
         d_ff = nearest(self.usual_d_ff + left / self.per_d_ff, self.align) if self.per_d_ff else self.usual_d_ff
-        if self.fixed.granularity:  # then d_ff may take up no more than leaves the ratio of the two widths as asked
+        if self.fixed.granularity:  # then d_ff must keep the requested ratio of the two widths
             wanted = self.fixed.granularity * d_expert
             low, high = (nearest(wanted * (1 + sign * 0.9 * RATIO_TOLERANCE), self.align) for sign in (-1, 1))
             return min(max(d_ff, low), high)
@@ -233,7 +235,7 @@ class _Backbone:
         return self._check(arm) or arm
 
     def most_top_k(self, d_expert: int) -> int:
-        """Return the largest K that leaves as many routed experts as it takes, beside the shared one."""
+        """Return the largest K: at least K routed experts must remain next to the shared one."""
         return math.floor(round(self.width / d_expert) / (1 + self.shared_per_k))
 
     def _check(self, arm: PlannedArm) -> Refusal | None:
@@ -242,16 +244,16 @@ class _Backbone:
         )
 
     def arm_of_rate(self, rate: float, d_expert: int) -> PlannedArm | Refusal:
-        """Return the arm of this rate: N - N_a = (n_experts - K) experts, and the shared one grows with K."""
+        """Return the arm of this rate: N - N_a is n_experts - K experts, and the shared expert grows with K."""
         units = round(self.width / d_expert)
         inactive = (1 - rate) * self.N / (d_expert * self.per_width)
         top_k = max(1, round((units - inactive) / (1 + self.shared_per_k)))
-        # Where the shared expert is no whole number of routed ones at this K, one at a neighbour may be nearer.
+        # The shared expert is a whole number of routed ones, so a neighbouring K may come nearer to the rate.
         steps = (0,) if float(self.shared_per_k).is_integer() else (0, 1, -1, 2, -2, 3, -3)
         return first_arm(self.arm_of_top_k(max(1, top_k + step), d_expert, rate) for step in steps)
 
     def arm_of_pair(self, rate: float, top_k: int) -> PlannedArm | Refusal:
-        """Return the arm with this rate and K, where d_expert and n_experts follow together."""
+        """Return the arm with this rate and K; d_expert and n_experts follow."""
         cell, active = f"r_a {rate:g}, K{top_k}", self.width - (1 - rate) * self.N / self.per_width
         if active <= 0:
             return Refusal(
@@ -259,7 +261,7 @@ class _Backbone:
             )
         wanted = active / (top_k + self.shared_units(top_k))
         low, high = (nearest(wanted * factor, self.align) for factor in (0.9, 1.1))
-        limit = MU_TOLERANCE / (2 + MU_TOLERANCE)  # two arms may lie on either side
+        limit = MU_TOLERANCE / (2 + MU_TOLERANCE)  # two arms may differ in opposite directions
         left = {
             width: abs(round(self.width / width) * width / self.width - 1) for width in range(low, high + 1, self.align)
         }
@@ -268,7 +270,9 @@ class _Backbone:
         arms = [arm for arm in found if isinstance(arm, PlannedArm)]
         refusals = [arm for arm in found if isinstance(arm, Refusal)]
         if not found:
-            reason = f"whole experts of about {wanted:.0f} move mu by {min(left.values()):.1%}; {limit:.1%} is accepted"
+            reason = (
+                f"whole experts about {wanted:.0f} wide change mu by {min(left.values()):.1%}; {limit:.1%} is accepted"
+            )
             return Refusal(cell=cell, reason=f"{reason}, so change K, align or the backbone")
         if not arms:
             return replace(refusals[0], cell=cell)
@@ -278,20 +282,20 @@ class _Backbone:
 
     @cached_property
     def floor(self) -> float:
-        """Lowest activation rate: one routed and one shared expert as narrow as `align` allows, with their router."""
+        """Lowest activation rate: one routed and one shared expert, both as narrow as `align` allows."""
         units = round(self.width / self.align)
         d_ff = self.d_ff_for(units, self.align)
         return self.shape(d_ff, n_experts=max(1, units - self.shared_units(1)), top_k=1, d_expert=self.align).r_a
 
 
 def solve(measure: Callable[[int], float], target: float, align: int) -> int:
-    """Return the positive multiple of `align` at which `measure`, affine in it, is nearest to the target.
+    """Return the positive multiple of `align` at which `measure`, affine in the width, is nearest to the target.
 
-    Zero where it does not depend on the width at all.
+    Zero where it does not depend on the width.
     """
     low = measure(align)
-    slope = (measure(2 * align) - low) / align
-    return nearest(align + (target - low) / slope, align) if slope else 0
+    per_width = (measure(2 * align) - low) / align
+    return nearest(align + (target - low) / per_width, align) if per_width else 0
 
 
 def _matched(arms: list[PlannedArm | Refusal]) -> int:

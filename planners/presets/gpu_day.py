@@ -4,17 +4,18 @@ from planners.question import Question
 
 
 def gpu_day() -> Question:
-    """Return five rates at three budgets with six seeds: 90 runs of 35M parameters, 2.0e19 FLOPs in all.
+    """Return five rates at three budgets with six seeds: 90 runs of 35M parameters, 2.0e19 FLOPs in total.
 
-    Assumption: one H100 (989 TFLOP/s in bf16) at a utilisation of 25 %, which is a goal for models of this size and
-    no measurement; then this is 22 hours. `--device NAME --mfu M` shows what it is elsewhere.
+    It takes 22 hours on one H100 (989 TFLOP/s in bf16) at a utilisation of 25 %, which is a goal for models of this
+    size, not a measurement. `--device NAME --mfu M` forecasts other cases.
 
-    N: at the middle budget the dense arm has 14 tokens per parameter, near the 20 that arXiv 2203.15556 found best, and
-    at the others a third and three times as many. Rates: around the 20 % of arXiv 2506.12119, and dense. Three budgets,
-    because one line at a fixed C confounds the rate with tokens per parameter. Six seeds, because a pilot of models of
-    0.29M parameters could not tell with three whether the optimum moves with C. Data: the sample of FineWeb-Edu (arXiv
-    2406.17557) of about 10B tokens, of which the sparsest arm reads 7.1B; a vocabulary of 8,192, so that the head is
-    not most of the FLOPs.
+    - N: at the middle budget the dense arm has 14 tokens per parameter, near the optimum of 20 (arXiv 2203.15556); at
+      the others it has a third of that and three times that.
+    - Rates: around the 20 % of arXiv 2506.12119, and dense.
+    - Three budgets: one line at a fixed C confounds the rate with tokens per parameter.
+    - Six seeds: with three, a pilot of models of 0.29M parameters could not tell whether the optimum moves with C.
+    - Data: a sample of FineWeb-Edu (arXiv 2406.17557) of about 10B tokens, of which the sparsest arm reads 7.1B. With a
+      vocabulary of 8,192 the head is not most of the FLOPs.
     """
     return Question(
         study="gpu-day",

@@ -1,7 +1,7 @@
-"""li2025-2b, -3b, -7b: every run of tables 9 to 17 of arXiv 2506.12119, with the numbers that it was trained with.
+"""li2025-2b, -3b, -7b: every run of tables 9 to 17 of arXiv 2506.12119, with its own training numbers.
 
-Ablations of tables 5 to 8 are left out, because the paper does not give their D. Not in the paper and hence the
-defaults here: the balance coefficient, capacity (none), the Adam betas, the precision and the validation set.
+The ablations of tables 5 to 8 are left out because the paper does not state their D. The paper does not state the
+balance coefficient, the capacity, the Adam betas, the precision and the validation set either; they have our defaults.
 """
 
 import math
@@ -12,7 +12,7 @@ from planners.question import GivenArm, Question
 from planners.recipes import STEP_LAW
 
 SAME = 0.01
-"""Relative distance of D below which two rows of one shape are one run, printed in two tables."""
+"""Relative distance of D below which two rows with one shape are one run that two tables print."""
 
 
 def li2025_2b() -> Question:
@@ -45,7 +45,7 @@ def _question(name: str, scale: str, N: float, tables: tuple[int, ...]) -> Quest
 
 
 def _arm(run: Li2025Run) -> GivenArm:
-    """Return the run as an arm: D from steps and batch where both are printed, which have more digits."""
+    """Return the run as an arm. D is steps times batch where both are printed, because they have more digits."""
     shape = li2025_shape(run)
     lr, batch_tokens = (run.lr, run.batch_tokens) if run.lr else _as_in_table_10(run.D)
     D = run.steps * run.batch_tokens if run.steps and run.batch_tokens else run.D
@@ -56,10 +56,10 @@ def _arm(run: Li2025Run) -> GivenArm:
 
 
 def _as_in_table_10(D: float) -> tuple[float, int]:
-    """Return learning rate and batch for D tokens as the 2B MoE runs of table 10 have them.
+    """Return learning rate and batch for D tokens, extrapolated from the 2B MoE runs of table 10.
 
-    The table file has neither for tables 9, 15 and 16. Along table 10 they follow D with the exponents of Step Law, so
-    those of the run nearest in D are carried over with these.
+    The table file has neither for tables 9, 15 and 16. Along table 10 both follow D with the exponents of Step Law, so
+    the values of the run nearest in D are scaled by them.
     """
     near = min(_table_10(), key=lambda run: abs(math.log(run.D / D)))
     ratio = D / near.D
@@ -71,7 +71,7 @@ def _table_10() -> list[Li2025Run]:
 
 
 def _distinct(arms: Iterable[GivenArm]) -> list[GivenArm]:
-    """Return the arms without those that repeat an earlier one: tables 9 and 12 print some runs of 10 and 11 again."""
+    """Return the arms without repeats: tables 9 and 12 print some runs of tables 10 and 11 again."""
     kept: list[GivenArm] = []
     for arm in arms:
         same = (one for one in kept if (one.shape, one.label) == (arm.shape, arm.label))

@@ -1,8 +1,8 @@
 """tinystories-moe: a small dense baseline in the style of GPT-2 against top-1 mixtures of 4, 8 and 16 such experts.
 
-Total parameters as the study prints them are 70.6M, 108.2M, 158.6M and 259.2M. No single architecture whose experts
-have the width of the dense FFN has all four: the three mixtures leave 57.87M for what is no expert, and six dense FFNs
-beside that are 70.47M. The one below has 70.51M (-0.13 %), 108.26M (+0.05 %), 158.60M (0.00 %) and 259.29M (+0.03 %).
+The study prints total parameters of 70.6M, 108.2M, 158.6M and 259.2M. No single architecture with experts as wide as
+the dense FFN has all four: the three mixtures leave 57.87M for everything but the experts, and with six dense FFNs that
+makes 70.47M. The one below has 70.51M (-0.13 %), 108.26M (+0.05 %), 158.60M (0.00 %) and 259.29M (+0.03 %).
 """
 
 from itertools import product
@@ -16,14 +16,14 @@ SEQ_LEN, BATCH, STEPS = 256, 16, 10_000
 JITTERS, CAPACITIES = (0.0, 0.01, 0.05), (1.0, 1.25, 1.5)
 """The grid of router settings, at 8 experts."""
 NO_LIMIT = Router()
-"""For the runs whose names state no router setting: 4, 8 and 16 experts; that they had none is our reading."""
+"""For the runs with 4, 8 and 16 experts whose names state no router setting; we assume that they had none."""
 
 
 def tinystories_moe() -> Question:
-    """Return the baseline, 4, 8 and 16 experts, and 8 experts with each router setting: 13 arms of the same tokens.
+    """Return the baseline, 4, 8 and 16 experts, and 8 experts with each router setting: 13 arms with equal tokens.
 
-    Learning rate, batch, steps and sizes are the study's. Warm-up, schedule and weight decay are those of Step Law's
-    recipe, and the intervals of early stopping are chosen here, because the study's are not known.
+    Learning rate, batch, steps and sizes are the study's. Its other settings are not known: warm-up, schedule and
+    weight decay follow our recipe for Step Law, and the intervals of early stopping are our choice.
     """
     arms = [("dense", shape(0), None), *((f"E{n}", shape(n), NO_LIMIT) for n in (4, 8, 16))]
     for jitter, capacity in product(JITTERS, CAPACITIES):
@@ -46,7 +46,7 @@ def tinystories_moe() -> Question:
 def shape(n_experts: int) -> Shape:
     """Return the baseline (0) or the model whose every layer has `n_experts` experts of the dense FFN's width.
 
-    Biases are in attention and the dense FFN and in no expert.
+    Attention and the dense FFN have biases, experts do not.
     """
     d_ff, n_layers = 2048, 6
     return Shape(

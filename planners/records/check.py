@@ -1,4 +1,4 @@
-"""The outcome of a check: one thing that could make an answer wrong, looked at in the numbers."""
+"""The outcome of a check: one thing that could make an answer wrong, tested with numbers."""
 
 from dataclasses import dataclass
 

@@ -11,21 +11,21 @@ from planners.records.errors import UsageError
 
 
 def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then fsync and rename: readers see the old file or the new one.
+    """Let `write` fill a temporary file in the same folder, then fsync and rename it: readers never see half a file.
 
-    Whatever goes wrong (a full disk, an interrupt), the old file stays and the temporary one is removed.
+    If anything fails (a full disk, an interrupt), the old file stays and the temporary one is removed.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
+    except OSError as error:  # name the file that was asked for, not the temporary one
         raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -33,7 +33,7 @@ def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, atomically; a file that already holds just that is left untouched."""
+    """Write `text` as UTF-8, atomically; a file that already holds this text is not touched."""
     content = text.encode()
     if not (path.is_file() and path.read_bytes() == content):
         write_with(path, lambda file: file.write(content))
@@ -45,10 +45,10 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the JSON of `path`. Raises UsageError where the file is missing, unreadable or no JSON."""
+    """Return the JSON of `path`. Raises UsageError where the file is missing, unreadable or not JSON."""
     try:
         return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:  # the last: nested thousands deep
+    except (OSError, ValueError, RecursionError) as error:  # RecursionError: nested thousands deep
         raise UsageError(f"{path} cannot be read as JSON ({_reason(error)})") from error
 
 
@@ -58,7 +58,7 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
 
 
 def read_jsonl(path: Path) -> tuple[list[Any], bool]:
-    """Return the rows of `path` and whether its last line was torn (and left out).
+    """Return the rows of `path`, and whether its last line was torn and therefore left out.
 
     Raises UsageError for a missing file and for a bad line that is not the last one.
     """
@@ -72,9 +72,9 @@ def read_jsonl(path: Path) -> tuple[list[Any], bool]:
                 try:
                     rows.append(reader.read(skip_empty=True))
                 except jsonlines.InvalidLineError as error:
-                    if next(file, None) is None:
+                    if next(file, None) is None:  # a writer was interrupted in its last line
                         return rows, True
-                    raise UsageError(f"{path} line {error.lineno} is no JSON; restore or remove that line") from error
+                    raise UsageError(f"{path} line {error.lineno} is not JSON; restore or remove that line") from error
                 except EOFError:
                     return rows, False
     except OSError as error:
@@ -82,7 +82,7 @@ def read_jsonl(path: Path) -> tuple[list[Any], bool]:
 
 
 def last_row(path: Path) -> dict[str, Any]:
-    """Return the last whole row of a JSONL file that may be growing, or nothing."""
+    """Return the last whole row of a JSONL file that may still grow; {} where there is none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - 4096))

@@ -1,6 +1,6 @@
 """Records: frozen keyword-only dataclasses with a strict JSON round trip, and their canonical hash.
 
-Only the standard library, because the training modules must run where nothing but torch and numpy is installed.
+Standard library only: the training modules must run where only torch and numpy are installed.
 """
 
 import dataclasses
@@ -25,12 +25,12 @@ _PLAIN = (str, int, bool, type(None))
 
 @cache
 def _fields(cls: Any) -> tuple[tuple[str, Any], ...]:
-    """Return (name, default) of each field; nothing for a class that is no record."""
+    """Return (name, default) of each field; () for a class that is not a record."""
     return tuple((field.name, field.default) for field in dataclasses.fields(cls)) if is_dataclass(cls) else ()
 
 
 def to_json(value: Any) -> Any:
-    """Return `value` as JSON types: records as objects, tuples as lists, enum members by value, NaN as null."""
+    """Return `value` as JSON types: records are objects, tuples lists, enum members their values, NaN and inf null."""
     kind: Any = type(value)
     if kind in _PLAIN:
         return value
@@ -73,7 +73,7 @@ def from_json(cls: type[Record], data: Any, where: str = "record") -> Record:
 
 
 def _value(hint: Any, data: Any, where: str) -> Any:
-    """Return `data` as the type `hint`; containers and unions are followed, everything else must match."""
+    """Return `data` as the type `hint`. Containers and unions are followed; all else must match exactly."""
     if type(data) is hint or hint is Any:
         return data
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
@@ -93,7 +93,7 @@ def _value(hint: Any, data: Any, where: str) -> Any:
 
 
 def _one_of(hints: tuple[Any, ...], data: Any, where: str) -> Any:
-    """Return `data` as the first of the types that it fits; the complaint is that of the first one."""
+    """Return `data` as the first type that fits. Raises UsageError with the complaint of the first type."""
     if data is None and type(None) in hints:
         return None
     complaint: UsageError | None = None
@@ -107,10 +107,10 @@ def _one_of(hints: tuple[Any, ...], data: Any, where: str) -> Any:
 
 
 def without_defaults(record: Any) -> dict[str, Any]:
-    """Return the fields of `record` that differ from their default, as JSON, nested records likewise.
+    """Return the fields of `record`, and of nested records, that differ from their defaults, as JSON.
 
-    What is hashed is this and not the whole record, so that a field added later, whose default means
-    what was done before, leaves the identity of old records alone. A default is therefore never changed.
+    Run ids hash this and not the whole record. A field that is added later, with a default that keeps the old
+    behaviour, then leaves the ids of old records unchanged. For the same reason a default must never change.
     """
     kept = {}
     kind: Any = type(record)

@@ -7,7 +7,7 @@ from planners.records.errors import UsageError
 
 _SUFFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
 _MOST = 10**9
-"""Largest count that is taken for one."""
+"""Largest count that is accepted."""
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([A-Za-z]*)")
 
 

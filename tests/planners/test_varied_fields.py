@@ -42,11 +42,13 @@ def test_values_are_of_the_fields_type(text: str, values: tuple) -> None:
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("n_expert=4", "'n_expert' is no field"), ("norm=batchnorm", "rmsnorm, layernorm"), ("mu=nan", "nan"),
+        ("n_expert=4", "'n_expert' is not a field"), ("norm=batchnorm", "rmsnorm, layernorm"), ("mu=nan", "nan"),
         ("mu=-1", "-1"), ("mu=1e400", "1e400"),
         ("d_model=64.5", "whole number"), ("tied_embeddings=yes", "true or false"),
-        ("mu", "FIELD=VALUE"), ("mu=", "FIELD=VALUE"), ("mu=1,1", "twice"), ("router.score=", "FIELD=VALUE"),
-        ("n_experts=8", "no field"), ("d_model=1e300", "too large"), ("D=1", "no field"), ("seed=1", "no field"),
+        ("mu", "FIELD=VALUE"), ("mu=", "FIELD=VALUE"), ("mu=1,1", "twice"),
+        ("router.score=", "FIELD=VALUE"),
+        ("n_experts=8", "not a field"), ("d_model=1e300", "too large"), ("D=1", "not a field"),
+        ("seed=1", "not a field"),
     ],
 )  # fmt: skip
 def test_a_mistake_names_the_field(text: str, names: str) -> None:
@@ -155,7 +157,7 @@ def test_an_arm_that_a_setting_excludes_is_refused_and_the_others_are_planned() 
     crossed = (parse_varied("schedule=cosine,wsd"), parse_varied("cooldown_share=.1,.2"))
     plan = make_plan(replace(preset("smoke"), top_ks=(4,), vary=crossed, data=None))
     assert len(plan.runs) == 3
-    assert "cooldown_share 0.1 is for schedule wsd" in plan.refused[0].reason
+    assert "cooldown_share 0.1 is only for schedule wsd" in plan.refused[0].reason
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""arXiv 2203.15556: the 234 runs that were read off its figure 4. `SOURCE.md` says where the rows are from."""
+"""arXiv 2203.15556: 234 runs, read off its figure 4. `SOURCE.md` states their source."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""arXiv 2202.01169: runs of routed language models. `SOURCE.md` says where the rows are from."""
+"""arXiv 2202.01169: runs of routed language models. `SOURCE.md` states their source."""
 
 from pathlib import Path
 

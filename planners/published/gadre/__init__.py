@@ -1,4 +1,4 @@
-"""arXiv 2403.08540: over-trained models. `SOURCE.md` says where the rows are from."""
+"""arXiv 2403.08540: over-trained models. `SOURCE.md` states their source."""
 
 from pathlib import Path
 

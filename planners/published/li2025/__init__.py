@@ -1,4 +1,4 @@
-"""arXiv 2506.12119: runs, ablations, downstream scores. `SOURCE.md` says where the rows are from."""
+"""arXiv 2506.12119: runs, ablations, downstream scores. `SOURCE.md` states their source."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Tables 2, 5, 6 and 7 of arXiv 2506.12119 as records: its ablations, and its accuracies after fine-tuning."""
+"""Tables 2, 5, 6 and 7 of arXiv 2506.12119 as records: ablations, and accuracies after fine-tuning."""
 
 import csv
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from planners.published.li2025.rows import FOLDER
 
 @dataclass(frozen=True, kw_only=True)
 class Ablation:
-    """One run of tables 5 to 7; losses compare within a group only."""
+    """One run of tables 5 to 7; losses are comparable only within a group."""
 
     table: int
     """Number of the table in the paper."""
     compared: str
     """What the group compares."""
     group: str
-    """What its runs share."""
+    """What the runs of the group share."""
     setting: str
-    """What this run has of its own."""
+    """What distinguishes this run."""
     top_k: int | None
-    """Routed experts a token; null where the table file leaves it out."""
+    """Routed experts per token; null where the table file leaves it out."""
     loss: float
     """Training cross-entropy, nats per token."""
     balance_loss: float | None
@@ -29,22 +29,22 @@ class Ablation:
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """One row of table 2: accuracies in per cent of three 7B models after supervised fine-tuning."""
+    """One row of table 2: accuracies (%) of three 7B models after supervised fine-tuning."""
 
     group: str
-    """Group of benchmarks, as the paper's Fig. 3 has them."""
+    """Group of benchmarks, as in the paper's Fig. 3."""
     name: str
     """The benchmark."""
     dense: float
-    """Dense, at about twice the compute."""
+    """Dense model, at about twice the compute."""
     fresh: float
-    """MoE on fresh data."""
+    """MoE model on fresh data."""
     strict: float
-    """MoE on the unique tokens of the dense model of equal compute."""
+    """MoE model on the unique tokens of the dense model of equal compute."""
 
 
 def li2025_ablations(folder: Path = FOLDER) -> tuple[Ablation, ...]:
-    """Return the runs of tables 5 to 7 in the order of the table file, which is read from `folder`."""
+    """Return the runs of tables 5 to 7 in the order of the table file in `folder`."""
     return tuple(
         Ablation(
             table=int(row["table"]),
@@ -60,7 +60,7 @@ def li2025_ablations(folder: Path = FOLDER) -> tuple[Ablation, ...]:
 
 
 def li2025_benchmarks(folder: Path = FOLDER) -> tuple[Benchmark, ...]:
-    """Return the rows of table 2 in the order of the table file, which is read from `folder`."""
+    """Return the rows of table 2 in the order of the table file in `folder`."""
     return tuple(
         Benchmark(
             group=row["group"],

@@ -1,4 +1,4 @@
-"""The runs of arXiv 2506.12119 as records: tables 9 to 17, with the architecture wherever the table file has it.
+"""The runs of tables 9 to 17 of arXiv 2506.12119 as records, with their architecture where the table file has it.
 
 The paper counts parameters and FLOPs by the conventions `li2025` and `li2025+router` (`planners.architecture.flops`).
 """
@@ -15,14 +15,14 @@ from planners.published import published
 SEQ_LEN = 2048
 """Context length of the runs in tables 9 to 17; batches are printed in sequences of it."""
 VOCAB_SIZE = 65_536
-"""Its vocabulary, which its N, M and C leave out."""
+"""Vocabulary of its models; its N, M and C leave it out."""
 FOLDER = Path(__file__).parent
-"""Where its tables are."""
+"""Folder of its tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Li2025Run:
-    """One printed run. Null is what the table file leaves out."""
+    """One printed run. Null: the table file leaves it out."""
 
     table: int
     """Number of the table in the paper."""
@@ -36,7 +36,7 @@ class Li2025Run:
     N: float
     """Parameters without vocabulary, norms and router."""
     r_a: float
-    """Activation rate, the digits of the printed per cent."""
+    """Activation rate, to the digits of the printed percentage."""
     N_a: float | None
     """Active parameters."""
     M: float | None
@@ -58,16 +58,17 @@ class Li2025Run:
 
 
 def li2025_runs(folder: Path = FOLDER) -> tuple[Li2025Run, ...]:
-    """Return the 80 runs in the order of the table file, which is read from `folder`."""
+    """Return the 80 runs in the order of the table file in `folder`."""
     with (folder / published("li2025").path.name).open(encoding="utf-8", newline="") as file:
         return tuple(_run(row) for row in csv.DictReader(file))
 
 
 @cache
 def li2025_shape(run: Li2025Run) -> Shape:
-    """Return the architecture of a run; that of tables 15 and 16 has the experts of the table 10 run nearest in rate.
+    """Return the architecture of a run. Runs of tables 15 and 16 get the experts of the table 10 run nearest in rate.
 
-    The table file has their rates and not their experts; on 24 layers these have the printed rates to 0.03 points.
+    The table file has the rates of those runs but not their experts. On 24 layers these experts give the printed rates
+    to 0.03 percentage points.
     """
     if run.shape is not None:
         return run.shape
@@ -98,7 +99,7 @@ def _run(row: Mapping[str, str]) -> Li2025Run:
 
 
 def _shape(row: Mapping[str, str]) -> Shape | None:
-    """Return the architecture of a row; those of tables 15 and 16 are without their experts."""
+    """Return the architecture of a row; None for rows of tables 15 and 16, whose experts the file leaves out."""
     if row["n_experts"] != "0" and not row["d_expert"]:
         return None
     d_model, n_heads = int(row["d_model"]), int(row["n_heads"])

@@ -1,4 +1,4 @@
-"""arXiv 2305.16264: runs on repeated data. `SOURCE.md` says where the rows are from."""
+"""arXiv 2305.16264: runs on repeated data. `SOURCE.md` states their source."""
 
 from pathlib import Path
 

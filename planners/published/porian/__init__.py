@@ -1,4 +1,4 @@
-"""arXiv 2406.19146: isoFLOP runs and their optima. `SOURCE.md` says where the rows are from."""
+"""arXiv 2406.19146: isoFLOP runs and their optima. `SOURCE.md` states their source."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The 13 rows that a small TinyStories MoE repository prints. `SOURCE.md` says where the rows are from."""
+"""The 13 rows that a small TinyStories MoE repository prints. `SOURCE.md` states their source."""
 
 from pathlib import Path
 

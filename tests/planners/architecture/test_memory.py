@@ -83,7 +83,7 @@ def test_activations_are_what_torch_keeps(kind: str, precision: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Mismatch dtype")
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(shapes(), st.sampled_from(["fp32", "bf16"]))
 def test_activations_of_any_shape(made: Shape, precision: str) -> None:
     assume(made.causal and (made.positions != "learned" or made.max_positions >= 16))

@@ -294,7 +294,10 @@ MISTAKES = {
     "null for a size": ({"model_type": "llama", "hidden_size": None}, "hidden_size is null"),
     "size for a truth": ({"model_type": "llama", "mlp_bias": 1}, "mlp_bias is 1"),
     "heads that do not divide": ({"model_type": "llama", "hidden_size": 100, "num_attention_heads": 7}, "multiple"),
-    "groups that do not divide": ({"model_type": "mistral", "num_key_value_heads": 5}, "no multiple of n_kv_heads 5"),
+    "groups that do not divide": (
+        {"model_type": "mistral", "num_key_value_heads": 5},
+        "not a multiple of n_kv_heads 5",
+    ),
     "top-k above": ({"model_type": "mixtral", "num_experts_per_tok": 9}, "top_k 9"),
     "no top-k": ({"model_type": "deepseek_v2"}, "num_experts_per_tok is missing"),
     "two names": ({"model_type": "mixtral", "num_local_experts": 8, "num_experts": 4}, "two names"),
