@@ -13,14 +13,11 @@ from fits.laws.curve_basis import Curve
 from fits.laws.law import Law
 from fits.result import FitResult
 from fits.runs.select_arms import positions
-from fits.runs.series import series
+from fits.runs.series import ENOUGH_RATES, series
 from fits.runs.table import RunTable
 from fits.surface.bootstrap import Draws
 from fits.surface.fit_surface import fit_surface
 from planners.records.errors import UsageError
-
-ENOUGH_RATES = 5
-"""Rates from which the runs test the shape of a cubic; with fewer it passes near every mean."""
 
 
 class FitOptions(TypedDict, total=False):

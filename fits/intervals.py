@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from fits.runs.table import Floats
 
 LEVEL = 0.95
+"""Coverage of every interval that is reported."""
+TEST_LEVEL = 0.05
+"""p below which a test is called significant."""
 """Confidence level of every interval."""
 
 Interval = tuple[float, float | None, float | None]

@@ -24,6 +24,8 @@ class Asked:
     """Sentences on what the plan can and cannot identify."""
     command: str | None = None
     """The command that planned it, without its folder; null where Python planned it."""
+    verb: str = "plan"
+    """Which command that was: `plan`, or `study`, which also trains, fits and reports."""
 
 
 class Study:
@@ -76,7 +78,7 @@ class Study:
             raise UsageError(f"{self.folder} holds another question; choose another folder or remove it")
         return self.plan_path.is_file()
 
-    def write(self, plan: Plan, command: str | None = None) -> bool:
+    def write(self, plan: Plan, command: str | None = None, verb: str = "plan") -> bool:
         """Write question and plan; return False where the folder holds the same plan already.
 
         `command` is the command that planned it, without the folder. Raises UsageError, and changes nothing, where the
@@ -89,7 +91,7 @@ class Study:
                     " now gives other runs; plan them in another folder"
                 )
             return False
-        asked = Asked(question=plan.question, refused=plan.refused, notes=plan.notes, command=command)
+        asked = Asked(question=plan.question, refused=plan.refused, notes=plan.notes, command=command, verb=verb)
         write_json(self.question_path, to_json(asked))
         write_jsonl(self.plan_path, (run.to_line() for run in plan.runs))
         return True

@@ -51,9 +51,8 @@ def act(flags: cli.Flags) -> int:
         cli.say(why, flags)
     if not study.holds(asked):
         planned = make_plan(asked, plan.corpus(asked.data))
-        study.write(
-            planned, cli.command("study", flags.preset, *cli.spelled(flags, ("budget", "data", "eval_windows")))
-        )
+        words = cli.spelled(flags, ("budget", "data", "eval_windows"))
+        study.write(planned, cli.command("study", flags.preset, *words), verb="study")
         if not flags.json:
             plan_text.show(planned)
             print()

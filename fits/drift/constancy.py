@@ -17,6 +17,7 @@ from fits.drift.joint_fit import JointFit
 from fits.drift.minimum_profile import MinimumProfile, minimum_profile
 from fits.laws.curve_basis import Powers
 from fits.runs.select_arms import one_budget, positions, seed_blocks
+from fits.runs.series import ENOUGH_RATES
 from fits.runs.table import Floats, RunTable
 from planners.records.errors import UsageError
 
@@ -106,7 +107,7 @@ def constancy(cells: Mapping[Any, RunTable], *, of: str = "r_a", degree: int | N
     for table in arms.values():
         one_budget(table, positions(table, of), of)
     rates = min(np.unique(np.round(positions(table, of), 6)).size for table in arms.values())
-    degree = degree or (3 if rates >= 5 else 2)
+    degree = degree or (3 if rates >= ENOUGH_RATES else 2)
     if rates <= degree:
         raise UsageError(f"a cell has {rates} values of {of}, and its curve needs {degree + 1}; add some")
     joint = _joint(arms, degree, of)

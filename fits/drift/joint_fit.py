@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from fits.curve.lack_of_fit import tail
 from fits.drift.minimum_profile import MinimumProfile
-from fits.intervals import t_quantile
+from fits.intervals import TEST_LEVEL, t_quantile
 from fits.runs.table import Floats
 
 POWER = 0.8
 """Power at which the smallest movement is stated."""
-LEVEL = 0.05
-"""Level of the test."""
 PRECISION = 1e-6
 """Share of the sampled range to which a minimum is found; the residual is then right to its square."""
 
@@ -134,7 +132,7 @@ class JointFit:
 
         x0, cells = self.common[0], len(self.pins)
         shapes = [pin.shape(x0) for pin in self.pins]
-        critical = float(fdtri(cells - 1, self.dof, 1 - LEVEL))
+        critical = float(fdtri(cells - 1, self.dof, 1 - TEST_LEVEL))
 
         def power(movement: float) -> float:
             places = x0 + movement * np.linspace(-0.5, 0.5, cells)

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fits.intervals import t_quantile
+from fits.intervals import TEST_LEVEL, t_quantile
 from fits.repeats.pairs import TOLERANCE, Pair, knows_epochs, pairs_of
-from fits.repeats.tost import LEVEL, equivalence_power, smallest_margin, tost
+from fits.repeats.tost import equivalence_power, smallest_margin, tost
 from fits.runs.series import schemes
 from fits.runs.table import RunTable
 from planners.records.errors import UsageError
@@ -275,7 +275,7 @@ def _worth(excess: float | None, slope: float | None) -> float | None:
 def _verdict(p: float | None, lo: float | None, hi: float | None, margin: float | None) -> str:
     if p is None or lo is None or hi is None or margin is None:
         return "undecided"
-    if p < LEVEL:
+    if p < TEST_LEVEL:
         return "equivalent"
     return "worse" if lo > margin else "better" if hi < -margin else "undecided"
 

@@ -9,8 +9,8 @@ from functools import cache
 
 import numpy as np
 
-LEVEL = 0.05
-"""Level of each test."""
+from fits.intervals import TEST_LEVEL
+
 POWER = 0.8
 """Power at which the smallest margin that a design can show is stated."""
 
@@ -38,7 +38,7 @@ def equivalence_power(margin: float, sd: float, n: int, excess: float = 0.0) -> 
     if sd == 0:
         return float(abs(excess) < margin)
     error, dof = sd / math.sqrt(n), n - 1
-    quantile = float(t.ppf(1 - LEVEL, dof))
+    quantile = float(t.ppf(1 - TEST_LEVEL, dof))
     widest = margin / (quantile * error)  # s / sd beyond which no mean passes
 
     def passes(ratio: float) -> float:
@@ -55,7 +55,7 @@ def detectable(sd: float, n: int) -> float | None:
 
     if n < 2:
         return None
-    quantile = float(stdtrit(n - 1, 1 - LEVEL / 2))
+    quantile = float(stdtrit(n - 1, 1 - TEST_LEVEL / 2))
     return float(nctdtrinc(n - 1, 1 - POWER, quantile)) * sd / math.sqrt(n)
 
 

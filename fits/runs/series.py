@@ -16,6 +16,8 @@ from planners.records.quantity import format_flops, format_quantity
 
 CURVE = 3
 """MoE rates that a curve needs."""
+ENOUGH_RATES = 5
+"""Rates from which the runs test the shape of a cubic; with fewer it passes near every mean."""
 TUNING = ("lr_check", "tuning")
 """Roles of runs at another learning rate or batch than the rule's."""
 REUSE = ("fresh", "strict", "loose", "repeated")

@@ -123,6 +123,8 @@ class Evidence:
     """Hash of runs.csv as it stands now."""
     command: str | None
     """The command that planned the study, without its folder; null where it was planned from Python."""
+    verb: str = "plan"
+    """Which command that was: `plan`, or `study`, which also trains, fits and reports."""
     constancy: "Constancy | None" = None
     """Whether the optimum is one number over budgets and sizes; null where the fit did not ask."""
     reuse: "tuple[Reuse, ...]" = ()
@@ -245,6 +247,7 @@ def read_evidence(study: Study) -> Evidence:
         arms=tuple(_arms(runs)),
         runs_hash=bytes_hash(now.encode()),
         command=asked.command,
+        verb=asked.verb,
         **_fitted(study),
     )
 

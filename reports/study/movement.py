@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from fits.drift.constancy import Constancy, DriftSlope
     from fits.repeats.reuse import Equivalence
 
-LEVEL = 0.05
-"""Probability below which the optimum is said to move."""
-
 
 def moves(evidence: Evidence) -> str | None:
     """Return in one sentence whether r_a* moves over budgets and sizes; None where there is only one of each."""
@@ -23,7 +20,9 @@ def moves(evidence: Evidence) -> str | None:
         several = len({round(math.log(series.C), 2) for series in evidence.series}) > 1
         return "Whether it moves with C was not tested: a budget has too few rates or seeds." if several else None
     by = " or ".join(slope.by for slope in found.slopes) or "C"
-    moving = [p < LEVEL for p in found.sensitivity.values()]
+    from fits.intervals import TEST_LEVEL
+
+    moving = [p < TEST_LEVEL for p in found.sensitivity.values()]
     if moving and all(moving):
         return f"It moves with {by}."
     hangs = ": it hangs on the curve" if any(moving) else ""

@@ -11,9 +11,6 @@ from reports.page.page import Step
 from reports.study.evidence import Evidence
 from reports.study.lead import Lowest, lowest_of
 
-ENOUGH_RATES = 5
-"""MoE rates from which a curve of three coefficients is tested and not only met."""
-
 
 def steps(evidence: Evidence) -> tuple[Step, ...]:
     """Return what to do next, most urgent first."""
@@ -41,6 +38,8 @@ def stale(evidence: Evidence) -> bool:
 
 def _next(evidence: Evidence) -> Iterator[Step]:
     """Yield what a further study must hold to claim more than this one does."""
+    from fits.runs.series import ENOUGH_RATES
+
     if not evidence.moe:
         yield Step(why="To ask about r_a at all, plan MoE arms: five rates or more, three seeds each.")
         return

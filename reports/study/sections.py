@@ -130,7 +130,7 @@ def _commands(evidence: Evidence) -> list[str]:
     """Return the commands that make the study again; that of a whole study is one."""
     folder, laws = evidence.command_folder, ",".join(dict.fromkeys(fit.law for fit in evidence.fits))
     asked = f"{evidence.command} -o {folder}" if evidence.command else None
-    if asked and asked.startswith("python -m scaling.study "):
+    if asked and evidence.verb == "study":
         return [asked]
     rest = [
         f"python -m scaling.sweep {folder} --go",

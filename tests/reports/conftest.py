@@ -90,7 +90,7 @@ def build(
     )
     plan = make_plan(question, corpus)
     known = question.study in PRESETS and question == PRESETS[question.study]()
-    study.write(plan, f"python -m scaling.study {question.study}" if known else None)
+    study.write(plan, f"python -m scaling.study {question.study}" if known else None, "study" if known else "plan")
     for spec in plan.runs:
         value = loss(spec)
         made = record(spec, value)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
 
 from fits.compare.samples import sign_test
+from fits.intervals import TEST_LEVEL
 from planners.published.li2025.ablations import Ablation, Benchmark
 from reports.page.columns import number, text
 from reports.page.number_text import fixed, flops, listed, signed
@@ -16,8 +17,6 @@ from reports.papers.li2025.study import Li2025
 
 UNKNOWN = "nothing: one run each"
 """Rule of a verdict where the noise is not known."""
-LEVEL = 0.05
-"""Probability below which the sign test rejects."""
 
 
 def arrangement(paper: Li2025) -> Claim:
@@ -77,8 +76,8 @@ def fresh_benchmarks(paper: Li2025) -> Claim:
         found=f"On fresh data it wins {wins} of {n} ({p_value(p)} by the sign test, as if benchmarks were "
         f"independent), mean {_mean(paper, 'fresh')} against {_mean(paper, 'dense')} %. No dense model of equal "
         "compute is evaluated.",
-        verdict=AGREES if p < LEVEL and wins > n / 2 else CANNOT,
-        by=f"sign test, p < {LEVEL:g}",
+        verdict=AGREES if p < TEST_LEVEL and wins > n / 2 else CANNOT,
+        by=f"sign test, p < {TEST_LEVEL:g}",
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from fits.compare.samples import sample_mean
+from fits.intervals import TEST_LEVEL
 from fits.repeats.margin import SHARE
 from fits.repeats.reuse import Cost
 from fits.status import Status
@@ -30,11 +31,9 @@ SAID = 0.20
 """The rate that the paper calls best."""
 REGION = (0.15, 0.48)
 """The rates between which the paper sees the 2B MoE below the dense model of equal C."""
-LEVEL = 0.05
-"""Probability below which a test rejects."""
 ALIKE = 1.1
 """Largest learning rate over that of Step Law that still follows it."""
-INTERVAL, TEST, HOLDS = "95 % interval", f"test, p < {LEVEL:g}", f"{percent(SAID)} in the 95 % interval"
+INTERVAL, TEST, HOLDS = "95 % interval", f"test, p < {TEST_LEVEL:g}", f"{percent(SAID)} in the 95 % interval"
 """Rules of verdicts."""
 
 
@@ -83,7 +82,7 @@ def constant(paper: Li2025) -> Claim:
         found=f"One minimum fits all three: {rate_estimate(found.value, found.lo, found.hi)}, {p_value(found.p)}. But "
         f"the smallest movement from 2B to 7B that these runs would show is {factor}. {slope}The three pairs of N and "
         "C lie on one line, so the effects of N and C cannot be separated, and no size was scanned at two budgets.",
-        verdict=DIFFERS if found.p < LEVEL else CANNOT,
+        verdict=DIFFERS if found.p < TEST_LEVEL else CANNOT,
         by=TEST,
     )
 
@@ -275,7 +274,7 @@ def straight_in_D(paper: Li2025) -> Claim:
         says="At one rate the loss falls in a straight line with ln D.",
         where="Fig. 1a, table 9",
         found=f"Test of a bend: {listed(shown)}. With 4 or 5 runs only a strong bend would show.",
-        verdict=DIFFERS if any(p < LEVEL for *_, p in found) else CANNOT,
+        verdict=DIFFERS if any(p < TEST_LEVEL for *_, p in found) else CANNOT,
         by=TEST,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fits.intervals import TEST_LEVEL
 from fits.laws.muennighoff import PUBLISHED
 from fits.repeats.margin import SHARE
 from fits.repeats.reuse import Cost
@@ -182,7 +183,7 @@ def _texts(paper: Li2025) -> dict[str, tuple[str, ...]]:
 
 
 def _minima(paper: Li2025) -> tuple[str, ...]:
-    rejected = sum((each.curve("quadratic").misfit or 1) < claims.LEVEL for each in paper.series.values())
+    rejected = sum((each.curve("quadratic").misfit or 1) < TEST_LEVEL for each in paper.series.values())
     parabola, spline = (
         [_points_from_cubic(each, law) for each in paper.main.values()] for law in ("quadratic", "spline")
     )

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+from fits.intervals import TEST_LEVEL
 from fits.result import Sensitivity
 from reports.page.figure import INK, REGION, SERIES, Figure
 from reports.page.scales import log_axis
 from reports.papers.estimate_text import p_value, rate_estimate
 from reports.papers.figure_parts import legend_above
-from reports.papers.li2025.claims import LEVEL, SAID
+from reports.papers.li2025.claims import SAID
 from reports.papers.li2025.headings import MINIMA
 from reports.papers.li2025.study import Li2025
 
@@ -41,7 +42,7 @@ def draw(paper: Li2025, axes: "Axes") -> None:
 def _interval(found: Sensitivity, at: int, height: float, axes: "Axes") -> None:
     if found.value is None:
         return
-    mark, rejected = SERIES[at], found.misfit is not None and found.misfit < LEVEL
+    mark, rejected = SERIES[at], found.misfit is not None and found.misfit < TEST_LEVEL
     dot: dict[str, Any] = {"marker": mark.marker, "markersize": 5.5, "color": mark.color}
     ends = [found.lo or SHOWN[0], found.hi or SHOWN[1]]
     axes.plot(ends, [height] * 2, color=mark.color, linewidth=0.8 if rejected else 1.8, zorder=3)
@@ -58,8 +59,8 @@ def caption(paper: Li2025) -> str:
     common = paper.one_optimum["all runs"]
     return (
         "Minimum of three curves in ln r_a for each set of runs, with the 95 % interval that assumes the shape of "
-        f"that curve and independent normal scatter about it. Open: the runs reject the curve (p < {LEVEL:g}). Fine: "
-        "without the runs with 8 large experts. Shaded: the minimum if 2B, 3B (65B tokens) and 7B share one, "
+        f"that curve and independent normal scatter about it. Open: the runs reject the curve (p < {TEST_LEVEL:g}). "
+        "Fine: without the runs with 8 large experts. Shaded: the minimum if 2B, 3B (65B tokens) and 7B share one, "
         f"{rate_estimate(common.value, common.lo, common.hi)}, {p_value(common.p)}. Dashed: the {100 * SAID:g} % of "
         "the paper. One seed."
     )
