@@ -1,7 +1,7 @@
-"""Corpora: each kind of source is one small file that yields documents, and one line of a registry.
+"""Corpora: each kind of source is one small file, and one line of the registry in `readers`.
 
-A corpus is read once (`ingest`): into a store of bytes for every domain (`tokens`), from that into a store of tokens
-where a tokenizer is asked for (`bpe`), and several domains into a mixture that names their stores (`mixture`).
+A corpus is read once (`ingest`): every domain becomes a store of bytes (`tokens`), and with a tokenizer (`bpe`) a store
+of tokens. Several domains become a mixture that names their stores (`mixture`).
 """
 
 from fractions import Fraction
@@ -16,13 +16,13 @@ from planners.spec import Data
 
 
 def prepare(name: str) -> Mixture:
-    """Return the corpus `name`, read and written to stores where it is new or has changed; `names` has the grammar.
+    """Return the corpus `name`; it is read and written to stores if it is new or has changed.
 
-    Raises UsageError for a name that is none and for a corpus that cannot be read.
+    `names` describes the grammar. Raises UsageError for a name that cannot be parsed and a corpus that cannot be read.
     """
     asked = parse(name)
     if asked.tokenizer != "bytes":
-        bpe.size_of(asked.tokenizer)  # a wrong name is said before anything is read
+        bpe.size_of(asked.tokenizer)  # a wrong name is reported before anything is read
     stores = [ingest.read(domain.source) for domain in asked.domains]
     if asked.tokenizer != "bytes":
         stores = ingest.tokenized(asked.tokenizer, stores)
@@ -36,23 +36,23 @@ def prepare(name: str) -> Mixture:
 
 
 def open_store(data: Data) -> Mixture:
-    """Return the corpus that `data` names, reading it again where its stores are gone or damaged.
+    """Return the corpus that `data` names; it is read again if its stores are missing or damaged.
 
-    Raises UsageError where the corpus is no longer the one that was planned.
+    Raises UsageError if the corpus has changed since it was planned.
     """
     if (corpus := _stored(data)) is not None:
         return corpus
     corpus = prepare(data.name)
     if corpus.manifest.fingerprint != data.fingerprint:
         raise UsageError(
-            f"the corpus {data.name} is now {corpus.manifest.fingerprint} and was {data.fingerprint} when the study was"
-            " planned; bring the old one back or plan a new study"
+            f"the corpus {data.name} has fingerprint {corpus.manifest.fingerprint}, but the study was planned with"
+            f" {data.fingerprint}; restore the old corpus or plan a new study"
         )
     return corpus
 
 
 def _stored(data: Data) -> Mixture | None:
-    """Return the corpus if all its stores are there and whole."""
+    """Return the corpus if all its stores exist and are whole."""
     folder = store_folder() / data.fingerprint
     if not is_whole(folder):
         return None
@@ -70,7 +70,7 @@ def _stored(data: Data) -> Mixture | None:
 
 
 def describe(name: str) -> Corpus:
-    """Prepare the corpus `name` and return what the planner must know of it."""
+    """Prepare the corpus `name` and return the part that the planner needs."""
     corpus = prepare(name)
     return Corpus(
         data=Data(name=name, fingerprint=corpus.manifest.fingerprint),
@@ -82,7 +82,7 @@ def describe(name: str) -> Corpus:
 
 
 def _described(domain: Domain) -> CorpusDomain:
-    """Return what the planner must know of one domain of several."""
+    """Return one domain of several, as the planner needs it."""
     tokens = domain.store.manifest.tokens
     return CorpusDomain(
         label=domain.label,

@@ -1,4 +1,4 @@
-"""Byte pair encoding with the `tokenizers` library: GPT-2's, one from a file, or one trained on the training split."""
+"""Byte pair encoding with the `tokenizers` library: GPT-2's, from a file, or trained on the training split."""
 
 import json
 import re
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 GPT2 = "openai-community/gpt2"
-"""Repository on the hub that holds GPT-2's tokenizer.json: 50,257 tokens."""
+"""Repository on the hub with GPT-2's tokenizer.json of 50,257 tokens."""
 ENDS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "[SEP]")
-"""Tokens that may end a document; the first one that a vocabulary has does."""
+"""Tokens that may end a document; the first one in the vocabulary is used."""
 SMALLEST, LARGEST = 300, 10**6
-"""Sizes of a vocabulary that can be trained: 256 bytes, the end of a document and some merges at least."""
+"""Range of a trained vocabulary: it needs 256 bytes, the end of a document and some merges."""
 TRAINING_BYTES = 2**28
-"""A tokenizer is trained on about this much text at most, documents at even distances."""
+"""Most bytes of text on which a tokenizer is trained; from a larger corpus every k-th document is taken."""
 
 
 class BPE:
-    """A tokenizer ready to encode documents, with the file that it is kept in."""
+    """A tokenizer that encodes documents, with the content of its file."""
 
     def __init__(self, name: str, tokenizer: "Tokenizer"):
         self.name, self._tokenizer = name, tokenizer
@@ -35,7 +35,7 @@ class BPE:
         self.vocab_size = max(vocabulary.values()) + 1
         end = next((vocabulary[token] for token in ENDS if token in vocabulary), None)
         if end is None:
-            raise UsageError(f"the tokenizer {name} has none of {', '.join(ENDS)} to end a document with")
+            raise UsageError(f"the tokenizer {name} needs one of {', '.join(ENDS)} to end a document; give another one")
         self._end = end
 
     @property
@@ -44,23 +44,23 @@ class BPE:
         return bytes_hash(self.saved)
 
     def encode(self, texts: list[str]) -> list[np.ndarray]:
-        """Return the tokens of each text and the end of a document behind them."""
+        """Return the tokens of each text, each followed by the end of a document."""
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array([*encoding.ids, self._end], dtype=np.uint32) for encoding in encodings]
 
     def check(self, text: str, tokens: np.ndarray) -> None:
-        """Raise UsageError where the tokens of a text do not spell it."""
+        """Raise UsageError if the tokens of a text do not decode to it."""
         if self._tokenizer.decode(tokens[:-1].tolist(), skip_special_tokens=False) != text:
             raise UsageError(
-                f"the tokenizer {self.name} does not give back the text {text[:40]!r}, so bits per byte would be wrong;"
+                f"the tokenizer {self.name} does not restore the text {text[:40]!r}, so bits per byte would be wrong;"
                 " use one that works on bytes without normalising, such as gpt2 or bpe:8192"
             )
 
 
 def size_of(name: str) -> int | None:
-    """Return the vocabulary that `bpe:SIZE` asks to be trained, or None for a ready tokenizer.
+    """Return the size of the vocabulary that `bpe:SIZE` trains, or None for a ready tokenizer.
 
-    Raises UsageError for a name that is no tokenizer.
+    Raises UsageError for an unknown name.
     """
     if name == "gpt2" or name.endswith(".json"):
         return None
@@ -68,7 +68,7 @@ def size_of(name: str) -> int | None:
     if found is None:
         raise UsageError(
             f"the tokenizer {name!r} is unknown; give @bytes, @gpt2, @bpe:8192 (any size) or @PATH of a tokenizer.json"
-            " (an @ that belongs to a path is written %40)"
+            " (in a path, write @ as %40)"
         )
     if not SMALLEST <= (size := int(found[1])) <= LARGEST:
         raise UsageError(f"a vocabulary of {size} is outside {SMALLEST} … {LARGEST}; give another @bpe:SIZE")
@@ -78,7 +78,7 @@ def size_of(name: str) -> int | None:
 def load(name: str) -> BPE:
     """Return GPT-2's tokenizer, or the one in the file `name`.
 
-    Raises UsageError where the file is missing or no tokenizer, or the hub cannot be reached.
+    Raises UsageError if the file is missing or not a tokenizer, or the hub cannot be reached.
     """
     from tokenizers import Tokenizer  # late: only ingestion needs it
 
@@ -91,7 +91,7 @@ def load(name: str) -> BPE:
         raise
     except Exception as error:  # the library raises bare Exception
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"{name} is no tokenizer.json of the tokenizers library: {reason}") from error
+        raise UsageError(f"{name} is not a tokenizer.json of the tokenizers library: {reason}") from error
 
 
 def _gpt2_file() -> Path:
@@ -103,16 +103,16 @@ def _gpt2_file() -> Path:
     try:
         check_reachable()
         return Path(hf_hub_download(GPT2, "tokenizer.json"))
-    except OSError as error:  # all errors of the hub are
+    except OSError as error:  # the base class of all errors of the hub
         raise UsageError(
-            "GPT-2's tokenizer cannot be reached on the hub; give @PATH of its tokenizer.json, or train one: @bpe:8192"
+            "GPT-2's tokenizer cannot be loaded from the hub; give @PATH of its tokenizer.json, or train one: @bpe:8192"
         ) from error
 
 
 def train(size: int, texts: Iterable[str]) -> BPE:
-    """Return a BPE with a vocabulary of `size` trained on `texts`: all 256 bytes, <|endoftext|>, and merges.
+    """Return a BPE with a vocabulary of `size`, trained on `texts`: all 256 bytes, <|endoftext|>, and merges.
 
-    Raises UsageError where the text has too few pairs for it.
+    Raises UsageError if the text has too few pairs for it.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -128,12 +128,12 @@ def train(size: int, texts: Iterable[str]) -> BPE:
     tokenizer.train_from_iterator(texts, trainer)
     if tokenizer.get_vocab_size() < size:
         have = tokenizer.get_vocab_size()
-        raise UsageError(f"the text gives a vocabulary of {have} at most, not {size}; give @bpe:{have} or less")
+        raise UsageError(f"the text yields a vocabulary of at most {have}, not {size}; give @bpe:{have} or less")
     return BPE(f"bpe:{size}", tokenizer)
 
 
 def sample(batches: Iterable[list[bytes]], total: int) -> Iterator[str]:
-    """Yield documents to train on, every k-th so that they are about TRAINING_BYTES of the `total` bytes."""
+    """Yield every k-th document, about TRAINING_BYTES of the `total` bytes, as training text."""
     every = -(-total // TRAINING_BYTES)
     documents = (document for batch in batches for document in batch)
     for number, document in enumerate(documents):

@@ -1,6 +1,6 @@
-"""Any corpus of the `datasets` library: a name on the hub, or local json, jsonl, csv or parquet files.
+"""Any corpus of the `datasets` library: a name on the Hugging Face hub, or local json, jsonl, csv or parquet files.
 
-A corpus of the hub is read once and then used as it was; `revision` names another version of it.
+A corpus of the hub is read once and then kept; the option `revision` selects another version of it.
 """
 
 import socket
@@ -11,21 +11,22 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from jobs.corpora.reader import Reader
 from planners.records.errors import UsageError
 
-OPTIONS = ("config", "split", "field", "revision")
 COLUMNS = ("text", "content", "story", "document")
-"""Columns that hold the text where no field is named; the first one present is taken."""
+"""Columns that may hold the text if no field is named; the first one present is used."""
 BUILDERS = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
-KINDS = ", ".join(BUILDERS)
+"""Builders of the `datasets` library by the suffix of a file."""
+SUFFIXES = ", ".join(BUILDERS)
 
 
 def documents(
     argument: str, config: str = "", split: str = "train", field: str = "", revision: str = ""
 ) -> Iterator[bytes]:
-    """Yield the documents of a hub name (`NAME` or `NAME:CONFIG`) or of a local file, or a folder of them.
+    """Yield the documents of a hub name (`NAME` or `NAME:CONFIG`), a local file, or a folder of files.
 
-    Raises UsageError where there is no network, no such corpus, split or text column, or a file is damaged.
+    Raises UsageError without a network, for an unknown corpus, split or text column, and for a damaged file.
     """
     try:
         column = None
@@ -35,15 +36,15 @@ def documents(
             if not isinstance(text, str | None):
                 kind = type(text).__name__
                 raise UsageError(
-                    f"the field {column!r} of {argument} holds {kind}, not text; name another with ,field="
+                    f"the field {column!r} of {argument} holds {kind}, not text; name another one with ,field="
                 )
             yield (text or "").encode("utf-8", errors="replace")
     except UsageError:
         raise
     except ConnectionError as error:
         advice = "use a local file (hf:PATH, text:PATH), stdlib or synthetic"
-        raise UsageError(f"the corpus {argument} cannot be reached on the hub; {advice}") from error
-    except Exception as error:  # the library's readers raise errors of many libraries
+        raise UsageError(f"the hub cannot be reached for the corpus {argument}; {advice}") from error
+    except Exception as error:  # the readers of `datasets` raise errors of many libraries
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(f"the corpus {argument} cannot be loaded: {first_line}") from error
 
@@ -51,7 +52,7 @@ def documents(
 def files(argument: str) -> list[Path]:
     """Return the local files that are read; none for a name on the hub.
 
-    Raises UsageError for a path that is not there or of no kind that can be read.
+    Raises UsageError for a path that does not exist or has an unknown suffix.
     """
     if not argument:
         raise UsageError("hf: needs a name, such as hf:roneneldan/TinyStories, or a local json, csv or parquet file")
@@ -59,25 +60,25 @@ def files(argument: str) -> list[Path]:
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if file.suffix in BUILDERS)
         if len({BUILDERS[file.suffix] for file in found}) != 1:
-            raise UsageError(f"the folder {argument} must hold files of one kind of {KINDS}; give text:PATH for text")
+            raise UsageError(f"{argument} must hold files of a single kind ({SUFFIXES}); give text:PATH for plain text")
         return found
     if path.is_file() and path.suffix not in BUILDERS:
-        raise UsageError(f"{argument!r} is not one of {KINDS}; give text:PATH for plain text")
+        raise UsageError(f"{argument!r} is not one of {SUFFIXES}; give text:PATH for plain text")
     if not path.is_file() and (path.suffix in BUILDERS or argument.startswith(("/", "./", "../", "~"))):
         raise UsageError(f"there is no file {argument!r}; give hf:PATH of a json, csv or parquet file, or a hub name")
     return [path] if path.is_file() else []
 
 
 def _rows(argument: str, config: str, split: str, revision: str) -> Any:
-    """Return an iterable of rows, which are read as they are needed."""
+    """Return an iterable of rows, read on demand."""
     from datasets import load_dataset, logging  # late: takes seconds
 
-    logging.set_verbosity(CRITICAL)  # what went wrong is said once, by us
+    logging.set_verbosity(CRITICAL)  # errors are reported once, by us
     if found := files(argument):
         if config or revision or split != "train":
-            raise UsageError(f"{argument} is local, so config, split and revision have no meaning; give ,field= alone")
+            raise UsageError(f"{argument} is local, so config, split and revision do not apply; give only ,field=")
         if not any(file.stat().st_size for file in found):
-            raise UsageError(f"{argument} is empty; give a file with documents")
+            raise UsageError(f"{argument} is empty; give a file that holds documents")
         paths = [str(file) for file in found]
         return load_dataset(BUILDERS[found[0].suffix], data_files=paths, split="train", streaming=True)
     check_reachable()
@@ -86,7 +87,7 @@ def _rows(argument: str, config: str, split: str, revision: str) -> Any:
 
 
 def size(argument: str, config: str = "", split: str = "train", field: str = "", revision: str = "") -> int | None:
-    """Return about how many bytes of text there are to read, or None where that is not known beforehand."""
+    """Return roughly the bytes of text to read, or None if unknown."""
     try:
         if found := files(argument):
             return sum(_uncompressed(file) for file in found)
@@ -96,12 +97,12 @@ def size(argument: str, config: str = "", split: str = "train", field: str = "",
         name, _, short = argument.partition(":")
         builder = load_dataset_builder(name, config or short or None, revision=revision or None)
         return int(builder.info.splits[split].num_bytes)
-    except Exception:  # whatever is wrong is said by reading; this is for the progress bar alone
+    except Exception:  # this is only for the progress bar; reading reports what is wrong
         return None
 
 
 def _uncompressed(file: Path) -> int:
-    """Return the bytes of a file, as they are before compression."""
+    """Return the bytes of a file before compression."""
     if file.suffix != ".parquet":
         return file.stat().st_size
     from pyarrow.parquet import read_metadata  # type: ignore[import-untyped]
@@ -111,18 +112,18 @@ def _uncompressed(file: Path) -> int:
 
 
 def check_reachable() -> None:
-    """Raise ConnectionError where the hub's name is not known here, at once and not after half a minute of retries."""
+    """Raise ConnectionError if the hub's host name cannot be resolved: at once, not after half a minute of retries."""
     from huggingface_hub import constants
     from huggingface_hub.utils import logging
 
     logging.set_verbosity(CRITICAL)
     if constants.HF_HUB_OFFLINE:
         raise ConnectionError("HF_HUB_OFFLINE is set")
-    if not getproxies():  # a proxy would look the name up
+    if not getproxies():  # a proxy resolves names itself
         try:
             socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
         except OSError as error:
-            raise ConnectionError(f"{constants.ENDPOINT} is not known") from error
+            raise ConnectionError(f"{constants.ENDPOINT} cannot be resolved") from error
 
 
 def _text_column(argument: str, row: Mapping[str, Any], field: str) -> str:
@@ -130,6 +131,15 @@ def _text_column(argument: str, row: Mapping[str, Any], field: str) -> str:
     wanted = (field,) if field else COLUMNS
     column = next((column for column in wanted if column in row), None)
     if column is None:
-        have, ask = ", ".join(row), "; name another with" if field else "; name one with"
-        raise UsageError(f"the corpus {argument} has the fields {have} but not {' or '.join(wanted)}{ask} ,field=NAME")
+        have = ", ".join(row)
+        raise UsageError(f"the corpus {argument} has the fields {have} but not {' or '.join(wanted)}; give ,field=NAME")
     return column
+
+
+READER = Reader(
+    example="hf:NAME",
+    documents=documents,
+    files=files,
+    size=size,
+    options=("config", "split", "field", "revision"),
+)

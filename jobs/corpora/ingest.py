@@ -1,40 +1,38 @@
 """Reading a corpus once: documents into a store of bytes, a store of bytes into a store of tokens.
 
-What was read is remembered in `ingested/`, by the name of the source and the size and time of its files, so a plan
-does not read its corpus again. A corpus of the hub has no files here and is read once for good.
+A note in `ingested/` remembers each store by the name of the source and the size and time of its files, so that a plan
+does not read its corpus again. A corpus of the hub has no local files and is never read again.
 """
 
 import fcntl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import ModuleType
 
-from jobs.corpora import bpe, hub, stdlib, synthetic, text
-from jobs.corpora.names import EXAMPLE, Source
+from jobs.corpora import bpe
+from jobs.corpora.names import Source, examples
 from jobs.corpora.progress_bar import progress
+from jobs.corpora.reader import Generator, Reader
+from jobs.corpora.readers import READERS
 from jobs.corpora.tokens import TokenStore, is_whole, store_folder
 from jobs.corpora.write_store import encode_store, read_documents, write_store
 from planners.records.errors import UsageError
 from planners.records.files import read_json, write_json
 from planners.records.json import content_hash, to_json
 
-READERS: dict[str, ModuleType] = {"stdlib": stdlib, "text": text, "hf": hub}
-"""Modules of one kind of source each: `documents` yields its documents, `files` names the files that it is read from,
-`size` tells about how many bytes that will be, and OPTIONS are the settings that a name can give it."""
-
 
 def read(source: Source) -> TokenStore:
-    """Return the store of bytes of a source. Raises UsageError where it cannot be read."""
-    if source.kind == "synthetic" and not source.options:
-        return synthetic.write(source.argument)
+    """Return the store of bytes of a source, or of generated tokens. Raises UsageError if it cannot be read."""
     reader = READERS.get(source.kind)
     if reader is None:
-        raise UsageError(f"the corpus {source.name!r} is unknown; give one of {EXAMPLE}")
+        raise UsageError(f"the corpus {source.name!r} is unknown; give one of {examples()}")
+    known = () if isinstance(reader, Generator) else reader.options
     for option in source.options:
-        if option not in reader.OPTIONS:
-            takes = f"one of {', '.join(reader.OPTIONS)}" if reader.OPTIONS else "no options"
-            raise UsageError(f"{source.kind} takes {takes}, not {option!r} (a comma in a path is written %2C)")
+        if option not in known:
+            accepted = f"the options {', '.join(known)}" if known else "no options"
+            raise UsageError(f"{source.kind} accepts {accepted}, not {option!r} (in a path, write a comma as %2C)")
+    if isinstance(reader, Generator):
+        return reader.store(source.argument)
     try:
         stamps = [_stamp(file) for file in reader.files(source.argument)]
     except OSError as error:
@@ -44,9 +42,9 @@ def read(source: Source) -> TokenStore:
 
 
 def tokenized(tokenizer: str, stores: list[TokenStore]) -> list[TokenStore]:
-    """Return `stores` of bytes as stores of tokens, all by one tokenizer, which is trained on all if it is to be."""
+    """Return `stores` of bytes as stores of tokens, all by one tokenizer; bpe:SIZE trains it on all of them."""
     if any(not store.manifest.has_maps for store in stores):
-        raise UsageError(f"generated tokens are no text that {tokenizer} could encode; leave the tokenizer out")
+        raise UsageError(f"generated tokens are not text, so {tokenizer} cannot encode them; omit the tokenizer")
     size, loaded = bpe.size_of(tokenizer), list[bpe.BPE]()
 
     def ready() -> bpe.BPE:
@@ -68,13 +66,13 @@ def tokenized(tokenizer: str, stores: list[TokenStore]) -> list[TokenStore]:
 
 
 def _training_texts(stores: list[TokenStore]) -> Iterator[str]:
-    """Yield the texts a tokenizer is trained on: documents of the training splits, and of nothing else."""
+    """Yield the texts on which a tokenizer is trained: documents of the training splits only."""
     total = sum(store.manifest.text_bytes["train"] for store in stores)
     return bpe.sample((batch for store in stores for batch in read_documents(store, "train")), total)
 
 
 def _once(key: Mapping[str, object], write: Callable[[], TokenStore]) -> TokenStore:
-    """Return the store that was written for `key`, or write it; a second process waits and finds it."""
+    """Return the store that was written for `key`, or write it. A second process waits, then finds it."""
     path = store_folder() / "ingested" / f"{content_hash(key)}.json"
     with _lock(path.with_suffix(".lock")):
         if (folder := _remembered(path)) and is_whole(folder):
@@ -88,7 +86,7 @@ def _once(key: Mapping[str, object], write: Callable[[], TokenStore]) -> TokenSt
 
 
 def _remembered(path: Path) -> Path | None:
-    """Return the folder of the store that a note of `ingested/` names, or None where there is no such note."""
+    """Return the folder that a note in `ingested/` names, or None without a readable note."""
     with suppress(UsageError, KeyError, TypeError):
         return store_folder() / str(read_json(path)["fingerprint"])
     return None
@@ -96,7 +94,7 @@ def _remembered(path: Path) -> Path | None:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Hold a lock file while it can be had; without one (some network file systems) the work may be done twice."""
+    """Hold a lock file. Some network file systems have no locks; then the work may be done twice."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a")
@@ -111,12 +109,12 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def _stamp(path: Path) -> list[object]:
-    """Return what changes when a file is changed."""
+    """Return path, size and time of a file, which change when the file changes."""
     status = path.stat()
     return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 
 
-def _documents(source: Source, reader: ModuleType) -> Iterator[bytes]:
+def _documents(source: Source, reader: Reader) -> Iterator[bytes]:
     """Yield the documents of a source under a progress bar."""
     with progress(f"reading {source.name}", reader.size(source.argument, **source.options)) as advance:
         for document in reader.documents(source.argument, **source.options):

@@ -1,4 +1,4 @@
-"""An open corpus: one or several domains with exact shares, its training stream and its validation set."""
+"""An open corpus: one or several domains with exact shares, the training stream and the validation set."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jobs.corpora.synthetic import GeneratedStore
-from jobs.corpora.tokens import GENERATED, SPLITS, Manifest, Part, TokenStore, read_manifest
+from jobs.corpora.tokens import GENERATED, SPLITS, Manifest, ManifestDomain, TokenStore, read_manifest
 from jobs.corpora.window_order import Shares, WindowOrder
 from jobs.corpora.write_store import publish
 from planners.records.errors import UsageError
@@ -28,20 +28,20 @@ class Domain:
 
 
 class Mixture:
-    """An open corpus; one that names no domains has itself as the only one."""
+    """An open corpus; a plain corpus is its own single domain."""
 
     def __init__(self, manifest: Manifest, domains: tuple[Domain, ...]):
         self.manifest, self.domains = manifest, domains
 
     @property
     def bytes_per_token(self) -> float:
-        """Bytes of text per token, over the validation splits in the shares of the domains."""
+        """Bytes of text per token of the validation splits, weighted by the shares of the domains."""
         if len(self.domains) == 1:
             return self.domains[0].store.bytes_per_token
         return sum(float(domain.share) * domain.store.bytes_per_token for domain in self.domains)
 
     def stream(self, seq_len: int, U: int, seed: int) -> "Stream":
-        """Return the training windows of a run. Raises UsageError where a domain has fewer than its part of U."""
+        """Return the training windows of a run. Raises UsageError if a domain has fewer than its part of U."""
         return Stream(self.domains, seq_len, U // seq_len, seed)
 
     def validation_counts(self, windows: int) -> list[int]:
@@ -53,9 +53,9 @@ class Mixture:
 class Stream:
     """The training windows of a run by their position: a pure function of corpus, seq_len, U and seed.
 
-    The domains alternate in a fixed pattern with exact shares. The unique windows of a domain are the first ones of a
-    random order of all its windows, fixed by the seed, so they are spread over the corpus and a smaller U is a
-    subset of a larger one. Every epoch has the same pattern and reshuffles the windows within their domain.
+    The domains alternate in a fixed pattern with exact shares. The unique windows of a domain are the first of a random
+    order of all its windows, fixed by the seed. They are therefore spread over the corpus, and a smaller U is a subset
+    of a larger one. Every epoch repeats the pattern and reshuffles the windows within their domain.
     """
 
     def __init__(self, domains: tuple[Domain, ...], seq_len: int, n_unique: int, seed: int):
@@ -77,7 +77,7 @@ class Stream:
         return windows
 
     def numbers(self, start: int, count: int) -> Iterator[tuple[Domain, np.ndarray, np.ndarray]]:
-        """Yield each domain with its places among the `count` windows and the numbers of its windows there."""
+        """Yield each domain, its positions among the `count` windows, and the numbers of its windows there."""
         epoch, offset = divmod(start, self.n_unique)
         chosen = self._shares.of(np.arange(start, start + count) % self.n_unique)
         before = self._shares.before(offset)
@@ -88,16 +88,16 @@ class Stream:
 
 
 def open_folder(folder: Path) -> TokenStore:
-    """Return the store in a folder, of whichever kind it is. Raises UsageError where it cannot be read."""
+    """Return the store in a folder, of text or generated. Raises UsageError if it cannot be read."""
     generated = read_manifest(folder).tokenizer.startswith(GENERATED)
     return GeneratedStore(folder) if generated else TokenStore(folder)
 
 
 def mixed(name: str, domains: tuple[Domain, ...]) -> Mixture:
-    """Return the corpus of `domains`, and write the manifest that names their stores where there are several.
+    """Return the corpus of `domains`; for several, also write the manifest that names their stores.
 
-    A document that two domains have in common is in the same split of both, and counts once for each in U.
-    Raises UsageError for domains that are the same corpus, whose unique tokens would not be unique.
+    A document of two domains is in the same split of both, and counts once for each in U. Raises UsageError if two
+    domains are the same corpus, because their unique tokens would not be unique.
     """
     first = domains[0].store.manifest
     if len(domains) == 1:
@@ -105,7 +105,7 @@ def mixed(name: str, domains: tuple[Domain, ...]) -> Mixture:
     if len({domain.store.manifest.fingerprint for domain in domains}) < len(domains):
         raise UsageError(f"two domains of {name} are the same corpus; give it once, with the sum of their weights")
     parts = [
-        Part(label=domain.label, share=str(domain.share), fingerprint=domain.store.manifest.fingerprint)
+        ManifestDomain(label=domain.label, share=str(domain.share), fingerprint=domain.store.manifest.fingerprint)
         for domain in domains
     ]
     manifests = [domain.store.manifest for domain in domains]
@@ -127,21 +127,21 @@ def mixed(name: str, domains: tuple[Domain, ...]) -> Mixture:
 
 
 def _sums(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    """Return counts per split, added up."""
+    """Return the sums of counts per split."""
     rows = list(counts)
     return {split: sum(row[split] for row in rows) for split in SPLITS}
 
 
 def _check(domain: Domain, count: int, seq_len: int, n_unique: int) -> None:
-    """Raise UsageError where the domain cannot give `count` of the run's unique windows."""
+    """Raise UsageError if the domain does not have `count` unique windows, or if `count` is 0."""
     windows = domain.store.windows("train", seq_len)
     if count > windows:
         raise UsageError(
-            f"the corpus {domain.label} has {windows} windows of {seq_len} tokens, fewer than the {count} of U"
-            f" {n_unique * seq_len}; give fewer --unique-tokens, or a larger corpus"
+            f"the corpus {domain.label} has {windows} windows of {seq_len} tokens, fewer than the {count} that"
+            f" U = {n_unique * seq_len} needs; give fewer --unique-tokens, or a larger corpus"
         )
     if not count:
         raise UsageError(
-            f"U {n_unique * seq_len} is too few for a window of the domain {domain.label}, whose share is"
-            f" {float(domain.share):g}; give more --unique-tokens, or leave the domain out"
+            f"U = {n_unique * seq_len} leaves no window for the domain {domain.label} with share"
+            f" {float(domain.share):g}; give more --unique-tokens, or omit the domain"
         )

@@ -1,17 +1,17 @@
-"""Generated domains with exact entropy floors: facts, topics and code, without an end to their unique tokens.
+"""Generated domains with exact entropy floors: facts, topics and code, with unlimited unique tokens.
 
-A window is a draw of its own, made from its number when it is read. Its first token names the domain and is never a
-target; the seq_len tokens after it are. Each language is a Markov source: what is drawn next depends on the tokens
-so far only through a state that they determine, once the frozen tables of the language are known. So by the chain rule
+Each window is an independent draw, generated from its number when it is read. Its first token names the domain and is
+never a target; the seq_len tokens after it are targets. Each language is a Markov source: given its fixed tables, the
+next draw depends on the tokens so far only through a state that they determine. So by the chain rule
 
     H(x_1 … x_T) / T = 1/T sum_t H(x_t | x_<t) = 1/T sum_t sum_s P(S_t = s) h(s),
 
-with h(s) the entropy of the draw in state s, averaged over what the state keeps besides its phase, and P(S_t) from the
-transition matrix of the phases. No predictor has a smaller expected loss, and one that knows the tables has this one.
+with h(s) the entropy of the draw in state s and P(S_t) from the transition matrix of the phases (h is averaged over
+the rest of the state). No predictor has a smaller expected loss, and one that knows the tables reaches it.
 
-    facts    keys drawn by Zipf's law, each followed by its own frozen random value: what is remembered of the table
-    topics   a topic named at the start orders all symbols on a ring of its own, on which the text walks: long range
-    code     nested scopes that close by their name, and calls whose result depends on the innermost scope: structure
+    facts    keys drawn by Zipf's law, each followed by its own fixed random value: tests memory
+    topics   a topic named at the start orders all symbols on its own ring, and the text walks on it: tests long range
+    code     nested scopes that close by name, and calls whose result depends on the innermost scope: tests structure
 """
 
 import hashlib
@@ -20,14 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
+from jobs.corpora.reader import Generator
 from jobs.corpora.tokens import GENERATED, SPLITS, Manifest, TokenStore
 from jobs.corpora.write_store import publish
 from planners.records.errors import UsageError
 
 SEED = 2506_12119
-"""Fixes tables and windows of every language; the seed of a run chooses among the windows."""
+"""Fixes tables and windows of every language; the seed of a run selects among the windows."""
 TOKENS = 10**12
-"""Tokens of a split, as manifests state them: there is no end, and windows are not numbered so far."""
+"""Tokens of a split in manifests; splits are unlimited, and no run reads this many."""
 
 
 class Draw:
@@ -40,18 +41,18 @@ class Draw:
         self.entropy = float(-(positive * np.log(positive)).sum())
 
     def __call__(self, uniform: np.ndarray) -> np.ndarray:
-        """Return the outcomes that numbers in [0, 1) stand for, same shape."""
+        """Return the outcomes for uniform numbers in [0, 1), same shape."""
         return np.searchsorted(self._bounds, uniform, side="right")
 
 
 def zipf(n: int) -> Draw:
-    """Return the draw of a rank from 0 … n - 1 under Zipf's law: the probability of the k-th is as 1 / k."""
+    """Return the draw of a rank 0 … n - 1 under Zipf's law: rank k - 1 has probability proportional to 1 / k."""
     weights = 1 / np.arange(1, n + 1)
     return Draw(weights / weights.sum())
 
 
 class Language(ABC):
-    """A source of windows. `transitions` (phases, phases) starts in phase 0; `entropies` (phases,) are in nats."""
+    """A source of windows. It starts in phase 0; `transitions` is (phases, phases), `entropies` (phases,) in nats."""
 
     marker: int
     transitions: np.ndarray
@@ -59,7 +60,7 @@ class Language(ABC):
 
     @abstractmethod
     def sample(self, uniform: np.ndarray) -> np.ndarray:
-        """Return the targets of a window, shape (T,), from as many numbers drawn uniformly from [0, 1)."""
+        """Return the targets of a window, shape (T,), from T numbers drawn uniformly from [0, 1)."""
 
     def floor(self, seq_len: int) -> float:
         """Return the entropy of the targets of a window, nats per token."""
@@ -70,7 +71,7 @@ class Language(ABC):
         return total / seq_len
 
     def rate(self) -> float:
-        """Return the limit of the floor for long windows, from the stationary distribution of the phases."""
+        """Return the limit of the floor for long windows, in nats, from the stationary distribution of phases."""
         n = len(self.entropies)
         equations = np.vstack([self.transitions.T - np.eye(n), np.ones(n)])
         stationary = np.linalg.lstsq(equations, np.eye(n + 1)[n], rcond=None)[0]
@@ -78,7 +79,7 @@ class Language(ABC):
 
 
 class Facts(Language):
-    """Records of two key tokens and a value of four: the pair of key tokens is Zipf's, the value is in the table."""
+    """Records of two key tokens, drawn as a pair by Zipf's law, and four value tokens from the table."""
 
     marker = 253
 
@@ -94,7 +95,7 @@ class Facts(Language):
         self.transitions = np.roll(np.eye(length + 2), 1, axis=1)
 
     def sample(self, uniform: np.ndarray) -> np.ndarray:
-        """Return records, the last one cut at the end of the window."""
+        """Return records; the last one is cut at the end of the window."""
         size = 2 + self.values.shape[1]
         keys = self.key_of_rank[self.rank(uniform[::size])]
         records = np.column_stack([keys // self.keys, keys % self.keys, self.values[keys]])
@@ -102,7 +103,7 @@ class Facts(Language):
 
 
 class Topics(Language):
-    """A topic by Zipf's law, a first symbol anywhere on its ring, then steps of 1 to `reach` along the ring.
+    """A topic drawn by Zipf's law, a first symbol anywhere on its ring, then steps of 1 to `reach` along the ring.
 
     Every symbol has `reach` successors with the same probabilities, so every step has the same entropy.
     """
@@ -128,7 +129,7 @@ class Topics(Language):
 class Code(Language):
     """Statements: `open NAME`, `close NAME` of the innermost scope, or `call FUNCTION RESULT` by the scope's table.
 
-    At the outermost level nothing can be closed and at the innermost nothing opened: a call takes the place of either.
+    The outermost level cannot be closed, and the innermost cannot open another; a call replaces either statement.
     """
 
     marker = 255
@@ -139,34 +140,34 @@ class Code(Language):
         self.depth, self.name, self.function = depth, zipf(names), zipf(functions)
         self.first_function, self.first_result = 3 + names, 3 + names + functions
         table = self.first_result + generator.integers(results, size=(names + 1, functions))
-        self.results = table.tolist()  # the last row is that of the outermost level
+        self.results = table.tolist()  # the last row belongs to the outermost level
         self.transitions, self.entropies = self._phases()
         self._bounds = [(kinds[0], kinds[0] + kinds[1]) for kinds in map(self.kinds, range(depth + 1))]
 
     def kinds(self, level: int) -> tuple[float, float, float]:
-        """Return the probabilities of open, close and call in as many scopes."""
+        """Return the probabilities of open, close and call inside `level` scopes."""
         opening, closing = 0.25 * (level < self.depth), 0.25 * (level > 0)
         return opening, closing, 1 - opening - closing
 
     def _phases(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return transitions and entropies of phases 5 level + (kind, opened name, closed name, function, result)."""
+        """Return transitions and entropies; phase 5 level + i is: kind, opened name, closed name, function, result."""
         transitions, entropies = np.zeros((5 * (self.depth + 1),) * 2), []
         for level in range(self.depth + 1):
             kinds, here = self.kinds(level), 5 * level
             transitions[here, here + 1 : here + 4] = kinds
-            transitions[here + 1, min(here + 5, 5 * self.depth)] = 1  # one scope further in
+            transitions[here + 1, min(here + 5, 5 * self.depth)] = 1  # enters one more scope
             transitions[here + 2, max(here - 5, 0)] = 1
             transitions[here + 3, here + 4] = transitions[here + 4, here] = 1
             entropies += [Draw(np.array(kinds)).entropy, self.name.entropy, 0.0, self.function.entropy, 0.0]
         return transitions, np.array(entropies)
 
     def sample(self, uniform: np.ndarray) -> np.ndarray:
-        """Return statements, the last one cut at the end of the window."""
+        """Return statements; the last one is cut at the end of the window."""
         T, names, functions = len(uniform), self.name(uniform).tolist(), self.function(uniform).tolist()
         tokens, scopes, kind_of = list[int](), list[int](), uniform.tolist()
         while (place := len(tokens)) < T:
             opened, closed = self._bounds[len(scopes)]
-            following = min(place + 1, T - 1)  # what does not fit is cut below
+            following = min(place + 1, T - 1)  # a statement that does not fit is cut below
             if kind_of[place] < opened:
                 scopes.append(names[following])
                 tokens += [self.OPEN, 3 + scopes[-1]]
@@ -179,27 +180,29 @@ class Code(Language):
 
 
 LANGUAGES: dict[str, type[Language]] = {"facts": Facts, "topics": Topics, "code": Code}
+"""Languages by name."""
 
 
 class GeneratedStore(TokenStore):
-    """The store of a generated domain: a manifest, and windows made as they are read."""
+    """The store of a generated domain: a manifest, and windows that are generated when they are read."""
 
     def __init__(self, folder: Path):
         super().__init__(folder)
         self.language = LANGUAGES[self.manifest.tokenizer.removeprefix(GENERATED)]()
         if (now := fingerprint(self.language)) != self.manifest.fingerprint:
             raise UsageError(
-                f"the generated corpus {self.manifest.name} is now {now} and was {self.manifest.fingerprint} (another"
-                " version of numpy or of this toolkit); go back to that version, or plan a new study"
+                f"the generated corpus {self.manifest.name} has fingerprint {now}, but was planned with"
+                f" {self.manifest.fingerprint} (another version of numpy or of this toolkit); restore that version,"
+                " or plan a new study"
             )
 
     @property
     def bytes_per_token(self) -> float:
-        """1: bits per byte are bits per token."""
+        """1, so bits per byte are bits per token."""
         return 1.0
 
     def unique_windows(self, seq_len: int, count: int, seed: list[int]) -> np.ndarray:
-        """Return `count` numbers in a row, from a place that the seed fixes."""
+        """Return `count` consecutive numbers; the seed fixes the first one."""
         return np.random.default_rng(seed).integers(2**62) + np.arange(count)
 
     def validation_windows(self, seq_len: int, count: int) -> np.ndarray:
@@ -207,16 +210,16 @@ class GeneratedStore(TokenStore):
         return np.arange(count)
 
     def read(self, split: str, windows: np.ndarray, seq_len: int) -> np.ndarray:
-        """Return windows behind the domain's marker, shape (len(windows), seq_len + 1), int64."""
+        """Return windows that begin with the domain's marker, shape (len(windows), seq_len + 1), int64."""
         return make_windows(self.language, split, windows, seq_len)
 
     def floor(self, seq_len: int) -> float:
-        """Return the entropy of a window's targets, nats per token."""
+        """Return the entropy of the targets of a window, nats per token."""
         return self.language.floor(seq_len)
 
 
 def make_windows(language: Language, split: str, windows: np.ndarray, seq_len: int) -> np.ndarray:
-    """Return the windows of these numbers, shape (len(windows), seq_len + 1), int64; each follows from its number."""
+    """Return the windows with these numbers, shape (len(windows), seq_len + 1), int64; a number determines a window."""
     made = np.empty((len(windows), seq_len + 1), dtype=np.int64)
     made[:, 0] = language.marker
     for row, number in zip(made, windows.tolist(), strict=True):
@@ -226,15 +229,15 @@ def make_windows(language: Language, split: str, windows: np.ndarray, seq_len: i
 
 
 def fingerprint(language: Language) -> str:
-    """Return the hash of windows of both splits, which changes with whatever changes them."""
+    """Return a hash of windows of both splits, which changes if the generated tokens do."""
     made = [make_windows(language, split, np.arange(8), 512).astype("<i8").tobytes() for split in SPLITS]
     return hashlib.sha256(b"".join(made)).hexdigest()[:16]
 
 
-def write(name: str) -> GeneratedStore:
-    """Return the store of the language `name`. Raises UsageError for one that is unknown."""
+def store(name: str) -> GeneratedStore:
+    """Return the store of the language `name`. Raises UsageError for an unknown one."""
     if name not in LANGUAGES:
-        raise UsageError(f"synthetic:{name} is unknown; give synthetic, or synthetic: with {', '.join(LANGUAGES)}")
+        raise UsageError(f"synthetic:{name} is unknown; give synthetic, or one of its domains {', '.join(LANGUAGES)}")
     language = LANGUAGES[name]()
     manifest = Manifest(
         name=f"synthetic:{name}",
@@ -248,3 +251,6 @@ def write(name: str) -> GeneratedStore:
         floor=language.rate(),
     )
     return GeneratedStore(publish(manifest.name, lambda folder: manifest))
+
+
+GENERATOR = Generator(example="synthetic", store=store)

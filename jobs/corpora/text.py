@@ -1,21 +1,21 @@
-"""Local text: a file, or every readable text file below a folder."""
+"""Local text: a file, or every text file below a folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from jobs.corpora.reader import Reader
 from planners.records.errors import UsageError
 
-OPTIONS: tuple[str, ...] = ()
 BLOCK = 4096
-"""A single large file is cut into documents of about this many bytes at line ends, so that some can be held out."""
+"""A single file is cut at line ends into documents of about this many bytes, so that some can be held out."""
 LONGEST_LINE = 2**24
-"""A line longer than this is cut, so that memory stays bounded."""
+"""Longest line in bytes; a longer one is cut, so that memory stays bounded."""
 
 
 def documents(argument: str) -> Iterator[bytes]:
-    """Yield the documents of the file or folder `argument`; what is not text (holds a zero byte) is left out.
+    """Yield the documents of the file or folder `argument`; documents with a zero byte are not text and are skipped.
 
-    Raises UsageError where the path is missing or cannot be read.
+    Raises UsageError if the path is missing or cannot be read.
     """
     try:
         if Path(argument).expanduser().is_file():
@@ -28,19 +28,19 @@ def documents(argument: str) -> Iterator[bytes]:
 
 
 def size(argument: str) -> int:
-    """Return how many bytes there are to read."""
+    """Return the bytes to read."""
     return sum(file.stat().st_size for file in files(argument))
 
 
 def files(argument: str) -> list[Path]:
-    """Return the file, or the files below the folder but hidden ones. Raises UsageError where there is neither."""
+    """Return the file, or all files below the folder except hidden ones. Raises UsageError if neither exists."""
     if not argument:
         raise UsageError("text: needs a file or folder, such as text:notes")
     path = Path(argument).expanduser()
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise UsageError(f"there is no text file or folder {argument!r}; give text:PATH")
+        raise UsageError(f"there is no text file or folder {argument!r}; give the path of one, as text:PATH")
     return [
         file
         for file in sorted(path.rglob("*"))
@@ -63,3 +63,6 @@ def _blocks(path: Path) -> Iterator[bytes]:
                 yield from _text(b"".join(block))
                 block, size = [], 0
     yield from _text(b"".join(block))
+
+
+READER = Reader(example="text:PATH", documents=documents, files=files, size=size)

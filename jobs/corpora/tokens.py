@@ -1,8 +1,8 @@
 """Token stores: the tokens of one corpus in a memory map with a manifest, read as windows.
 
 A store is a folder `<fingerprint>/` with `train.bin`, `validation.bin` (uint8, uint16 or uint32) and `manifest.json`.
-The fingerprint hashes the tokens of both splits, so a run that names it means exactly these data. A mixture of
-corpora is a folder with a manifest alone, which names the stores of its domains.
+The fingerprint hashes the tokens of both splits, so it identifies the data of a run exactly. A mixture of corpora is a
+folder with only a manifest, which names the stores of its domains.
 """
 
 import os
@@ -18,12 +18,12 @@ from planners.records.json import from_json
 
 SPLITS = ("train", "validation")
 GENERATED = "generated:"
-"""What stands in the place of a tokenizer where tokens are made as they are read, before the name of the language."""
+"""Prefix of `Manifest.tokenizer` for tokens that are generated when read; the name of the language follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """One domain of a mixture, as its manifest has it."""
+class ManifestDomain:
+    """One domain in the manifest of a mixture."""
 
     label: str
     """Name of the domain in records."""
@@ -35,42 +35,42 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is in a token store."""
+    """The content of a token store."""
 
     name: str
-    """How the corpus was named when it was written."""
+    """Name of the corpus when it was written."""
     fingerprint: str
     """First 16 hexadecimal digits of the sha256 of tokenizer and tokens; of a mixture, of its domains and shares."""
     tokenizer: str
-    """bytes: a token is a byte, and a document ends with byte 0. Otherwise the name of the BPE in tokenizer.json, or
-    generated: and the name of a language."""
+    """bytes (a token is a byte, and a document ends with byte 0), the name of the BPE in tokenizer.json, or generated:
+    and the name of a language."""
     vocab_size: int
     """Number of different tokens."""
     dtype: str
     """Type of one token in the map."""
     documents: dict[str, int]
-    """Documents per split; the same text twice counts once, so no validation document is also in train."""
+    """Documents per split. Equal texts count once, so no validation document is also in train."""
     tokens: dict[str, int]
     """Tokens per split."""
     text_bytes: dict[str, int]
-    """Bytes of text per split, which bits per byte refer to."""
+    """Bytes of text per split, the denominator of bits per byte."""
     duplicates: int = 0
-    """Documents that were left out because their exact text came before; near-duplicates are not looked for."""
+    """Documents that were skipped because the same text came before; near-duplicates are not detected."""
     undecodable: int = 0
-    """Documents that were left out because they are not UTF-8, which BPE needs; bytes take them as they are."""
+    """Documents that were skipped because they are not UTF-8, which BPE needs; a store of bytes keeps them."""
     floor: float | None = None
-    """Entropy rate of a generated domain, nats per token: no model can end below it. Null for text."""
-    domains: tuple[Part, ...] = field(default=())
+    """Entropy rate of a generated domain, nats per token: no model can have a lower loss. Null for text."""
+    domains: tuple[ManifestDomain, ...] = field(default=())
     """The domains of a mixture; empty for a store that holds tokens itself."""
 
     @property
     def has_maps(self) -> bool:
-        """Whether the tokens are in the folder: not those of a mixture, nor generated ones."""
+        """Whether the folder holds the tokens, unlike a mixture and generated tokens."""
         return not self.domains and not self.tokenizer.startswith(GENERATED)
 
 
 class TokenStore:
-    """An open store. Raises UsageError where the folder is no whole store."""
+    """An open store. Raises UsageError if the folder is not a whole store."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -83,7 +83,7 @@ class TokenStore:
             path, count = self.folder / f"{split}.bin", self.manifest.tokens[split]
             dtype = np.dtype(self.manifest.dtype)
             if not path.is_file() or path.stat().st_size != count * dtype.itemsize:
-                raise UsageError(f"{path} is not whole; remove {self.folder} and it is written anew")
+                raise UsageError(f"{path} is not whole; remove {self.folder}, and it will be written again")
             self._maps[split] = np.memmap(path, dtype=dtype, mode="r", shape=(count,))
         return self._maps[split]
 
@@ -93,51 +93,51 @@ class TokenStore:
         return self.manifest.text_bytes["validation"] / self.manifest.tokens["validation"]
 
     def windows(self, split: str, seq_len: int) -> int:
-        """Return how many windows of `seq_len` tokens a split has; the last target is one token further."""
+        """Return the number of windows of `seq_len` tokens in a split; the last target needs one more token."""
         return (self.manifest.tokens[split] - 1) // seq_len
 
     def unique_windows(self, seq_len: int, count: int, seed: list[int]) -> np.ndarray:
-        """Return the numbers of `count` training windows, the first ones of a random order of all that `seed` fixes."""
+        """Return the numbers of `count` training windows, the first of a random order of all, fixed by `seed`."""
         return np.random.default_rng(seed).permutation(self.windows("train", seq_len))[:count].copy()
 
     def validation_windows(self, seq_len: int, count: int) -> np.ndarray:
-        """Return the numbers of `count` validation windows, the same for every run on this store, in their order."""
+        """Return the sorted numbers of `count` validation windows, the same for every run on this store."""
         windows = self.windows("validation", seq_len)
         if count > windows:
             raise UsageError(
                 f"the validation split of {self.manifest.name} has {windows} windows of {seq_len} tokens, fewer than"
-                f" {count}; give fewer --eval-windows, or a larger corpus"
+                f" {count}; give fewer --eval-windows or a larger corpus"
             )
         return np.sort(np.random.default_rng(0).permutation(windows)[:count])
 
     def read(self, split: str, windows: np.ndarray, seq_len: int) -> np.ndarray:
-        """Return windows with their next token, shape (len(windows), seq_len + 1), int64."""
+        """Return windows with one more token each, shape (len(windows), seq_len + 1), int64."""
         return read_windows(self.tokens(split), windows, seq_len)
 
     def floor(self, seq_len: int) -> float | None:
-        """Return the entropy of a window's targets, nats per token, where it is known: for text it is not."""
+        """Return the entropy of the targets of a window, nats per token; None for text, where it is unknown."""
         return None
 
 
 def read_windows(tokens: np.ndarray, windows: np.ndarray, seq_len: int) -> np.ndarray:
-    """Return windows with their next token, shape (len(windows), seq_len + 1), int64."""
+    """Return windows with one more token each, shape (len(windows), seq_len + 1), int64."""
     positions = windows[:, None] * seq_len + np.arange(seq_len + 1)
     return tokens[positions].astype(np.int64)
 
 
 def batches(windows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Yield `windows` in pieces of nearly equal length, at most `size`."""
+    """Yield `windows` in the fewest batches of nearly equal length, at most `size` each."""
     yield from np.array_split(windows, -(-len(windows) // size))
 
 
 def store_folder() -> Path:
-    """Return where stores are kept: $SCALING_CORPORA, or a folder of the user's cache."""
+    """Return the folder that keeps all stores: $SCALING_CORPORA, or a folder in the user's cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("SCALING_CORPORA") or Path(cache) / "scaling-corpora")
 
 
 def is_whole(folder: Path) -> bool:
-    """Return whether a folder holds a store that can be read: a manifest, and maps of the lengths that it states."""
+    """Return whether a folder holds a readable store: a manifest, and token files of the lengths that it states."""
     try:
         manifest = read_manifest(folder)
     except UsageError:
@@ -148,5 +148,5 @@ def is_whole(folder: Path) -> bool:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of a store. Raises UsageError where there is none that can be read."""
+    """Return the manifest of a store. Raises UsageError if it is missing or unreadable."""
     return from_json(Manifest, read_json(folder / "manifest.json"), str(folder / "manifest.json"))

@@ -1,7 +1,7 @@
-"""The order in which a run reads windows: exact shares of domains, exact repeats, the same from any position on.
+"""The order in which a run reads windows: exact shares of domains and exact repeats, readable from any position.
 
-Token counts are counts of inputs: a window of T tokens has T inputs and T targets, its last target being the next
-window's first input.
+Token counts are counts of inputs: a window of T tokens has T inputs and T targets. Its last target is the first input
+of the next window.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from math import ceil, lcm
 import numpy as np
 
 LARGEST_PERIOD = 10**6
-"""Shares with a larger common denominator are refused: their pattern would have to be that long."""
+"""Largest common denominator of shares that is accepted; their pattern is that long."""
 
 
 def period(shares: Sequence[Fraction]) -> int:
@@ -22,10 +22,10 @@ def period(shares: Sequence[Fraction]) -> int:
 def pattern(shares: Sequence[Fraction], length: int) -> np.ndarray:
     """Return the domain of each of the first `length` windows, at most one period, shape (min(length, period),).
 
-    Every prefix of n windows holds floor(share n) or ceil(share n) windows of every domain, as the method of largest
-    remainders would give it, but so that a shorter prefix is part of a longer one, which that method does not
-    warrant. The j-th window of a domain is due between floor(j / share) and ceil((j + 1) / share); taking the
-    earliest deadline first meets all of them (Steiner and Yeomans 1993, the just-in-time sequencing problem).
+    Every prefix of n windows holds floor(share n) or ceil(share n) windows of every domain. (So does the method of
+    largest remainders, but there a shorter prefix need not be part of a longer one.) Window j of a domain is due
+    between floor(j / share) and ceil((j + 1) / share). Taking the earliest deadline first meets all deadlines (Steiner
+    and Yeomans 1993, the just-in-time sequencing problem).
     """
     length, everyone = min(length, period(shares)), range(len(shares))
     ratios = [(share.numerator, share.denominator) for share in shares]
@@ -41,7 +41,7 @@ def pattern(shares: Sequence[Fraction], length: int) -> np.ndarray:
 
 
 class Shares:
-    """How many of the first n windows of a mixture belong to each domain, and which."""
+    """The number of windows of each domain among the first n of a mixture, and the domain of each window."""
 
     def __init__(self, shares: Sequence[Fraction], length: int):
         self.pattern = pattern(shares, length)
@@ -58,11 +58,10 @@ class Shares:
 
 
 class WindowOrder:
-    """The order in which a run reads the windows of one domain, given those of the first epoch.
+    """The order in which a run reads the windows of one domain.
 
-    The first epoch reads `first` as it is, each later one reshuffles it. Arms of one seed therefore read the same
-    windows in the same order, the whole run through where they have the same U and for the first epoch of the
-    smaller one where they have not.
+    The first epoch reads `first` as it is; each later one reshuffles it. Arms of one seed therefore read the same
+    windows in the same order: for the whole run if they have the same U, else for the first epoch of the smaller U.
     """
 
     def __init__(self, first: np.ndarray, seed: list[int]):

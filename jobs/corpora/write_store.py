@@ -1,7 +1,7 @@
-"""Writing token stores: documents once into a store of bytes, and a store of bytes into one of BPE tokens.
+"""Writing token stores: documents into a store of bytes, and a store of bytes into one of BPE tokens.
 
-Everything is written to a temporary folder and renamed when it is whole, so an interrupted or failed write leaves
-no store behind, and two processes that write the same one at the same time both end with it.
+Everything is written to a temporary folder and renamed when it is whole. An interrupted or failed write therefore
+leaves no store behind, and two processes can write the same store at the same time.
 """
 
 import hashlib
@@ -24,18 +24,18 @@ from planners.records.files import write_json
 from planners.records.json import to_json
 
 SEPARATOR = b"\x00"
-"""Ends a document; a byte that text does not hold."""
+"""Ends a document; text does not contain this byte."""
 VALIDATION_SHARE = 13
-"""One document in this many is validation, chosen by its hash."""
+"""One document in this many is a validation document, selected by its hash."""
 ABANDONED_S = 7 * 24 * 3600
-"""A temporary folder this old was left by a killed process."""
+"""Seconds after which a temporary folder must have been left by a killed process."""
 
 
 def write_store(name: str, documents: Iterable[bytes]) -> TokenStore:
-    """Write `documents` as a store of bytes and return it; the same documents give the same store, whatever their name.
+    """Write `documents` as a store of bytes and return it. The same documents give the same store under any name.
 
-    Duplicates are left out and the split follows from each document's hash, so no training document is a validation
-    document too, not even of another corpus. Raises UsageError where there is too little text for both splits.
+    Duplicates are skipped, and the hash of a document decides its split. No training document is therefore a validation
+    document as well, not even of another corpus. Raises UsageError if there is too little text for both splits.
     """
 
     def write(folder: Path) -> Manifest:
@@ -54,10 +54,10 @@ def write_store(name: str, documents: Iterable[bytes]) -> TokenStore:
 
 
 def encode_store(store: TokenStore, tokenizer: BPE) -> TokenStore:
-    """Write the documents of a store of bytes as tokens, with the tokenizer's own file beside them.
+    """Write the documents of a store of bytes as tokens, together with the tokenizer's own file.
 
-    Documents that are not UTF-8 are left out and counted. Raises UsageError where the tokenizer does not give back the
-    validation text, because bits per byte would then be of another text.
+    Documents that are not UTF-8 are skipped and counted. Raises UsageError if the tokenizer does not restore the
+    validation text exactly, because bits per byte would then refer to another text.
     """
     name, dtype = store.manifest.name, "uint16" if tokenizer.vocab_size <= 2**16 else "uint32"
 
@@ -81,7 +81,7 @@ def encode_store(store: TokenStore, tokenizer: BPE) -> TokenStore:
 
 
 def read_documents(store: TokenStore, split: str, size: int = 2**22) -> Iterator[list[bytes]]:
-    """Yield the documents of a split of a store of bytes, those of about `size` bytes at a time."""
+    """Yield the documents of a split of a store of bytes, in lists of about `size` bytes."""
     rest = b""
     with open(store.folder / f"{split}.bin", "rb") as file:
         while block := file.read(size):
@@ -90,17 +90,17 @@ def read_documents(store: TokenStore, split: str, size: int = 2**22) -> Iterator
 
 
 def _all_documents(store: TokenStore) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield batches of documents with their split, under a progress bar."""
+    """Yield batches of documents with their split, and show a progress bar."""
     total = sum(store.manifest.tokens.values())
     with progress(f"tokenizing {store.manifest.name}", total) as advance:
-        for split in reversed(SPLITS):  # validation first: it tells whether the tokenizer will do
+        for split in reversed(SPLITS):  # validation first: it shows whether the tokenizer restores text
             for batch in read_documents(store, split):
                 yield split, batch
                 advance(sum(map(len, batch)) + len(batch))
 
 
 def decoded(document: bytes) -> str | None:
-    """Return a document as text, or None where it is not UTF-8."""
+    """Return a document as text, or None if it is not UTF-8."""
     try:
         return document.decode("utf-8")
     except UnicodeDecodeError:
@@ -136,7 +136,7 @@ class HashSet:
         return True
 
     def _place(self, key: int) -> int:
-        """Return where `key` is or belongs."""
+        """Return the position of `key`, or the free position where it belongs."""
         place = key % len(self._table)
         while self._table[place] not in (0, key):
             place = (place + 1) % len(self._table)
@@ -144,7 +144,7 @@ class HashSet:
 
 
 class _SplitWriter:
-    """One split of a store while it is written."""
+    """One split of a store that is being written."""
 
     def __init__(self, folder: Path, split: str, tokenizer: bytes):
         self._file = open(folder / f"{split}.bin", "wb")  # noqa: SIM115 closed by `digest`
@@ -161,7 +161,7 @@ class _SplitWriter:
         self.text_bytes += text_bytes
 
     def digest(self) -> bytes:
-        """Make sure that all is on the disk, close the file and return the hash of its tokens."""
+        """Sync the file to the disk, close it and return the hash of its tokens."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -172,12 +172,12 @@ def _manifest(
     name: str, splits: dict[str, _SplitWriter], *, tokenizer: str, vocab_size: int, dtype: str, duplicates: int,
     undecodable: int = 0,
 ) -> Manifest:  # fmt: skip
-    """Close the splits and return the manifest. Raises UsageError where one has no document."""
+    """Close the splits and return the manifest. Raises UsageError if one has no document."""
     documents = {split: writer.documents for split, writer in splits.items()}
     total = sum(documents.values())
     digests = b"".join(writer.digest() for writer in splits.values())
     if not total:
-        why = "no document is UTF-8, which BPE needs; leave the tokenizer out" if undecodable else "empty or binary"
+        why = "no document is UTF-8, which BPE needs; omit the tokenizer" if undecodable else "it is empty or binary"
         raise UsageError(f"the corpus {name} holds no text: {why}")
     for split, count in documents.items():
         if not count:
@@ -197,7 +197,7 @@ def _manifest(
 
 
 def publish(name: str, write: Callable[[Path], Manifest]) -> Path:
-    """Let `write` fill a temporary folder, add its manifest and rename it to its fingerprint, which is returned."""
+    """Let `write` fill a temporary folder, add its manifest, rename it to its fingerprint and return its path."""
     root = store_folder()
     with _temporary_folder(root) as temporary:
         try:
@@ -211,7 +211,7 @@ def publish(name: str, write: Callable[[Path], Manifest]) -> Path:
 
 @contextmanager
 def _temporary_folder(root: Path) -> Iterator[Path]:
-    """Make a folder in `root` that is removed at the end if it is still there, and clear away abandoned ones."""
+    """Make a folder in `root`; remove it at the end if it still exists, and remove abandoned ones."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=root, prefix=".writing-"))
@@ -229,10 +229,10 @@ def _temporary_folder(root: Path) -> Iterator[Path]:
 
 
 def _rename(temporary: Path, final: Path) -> None:
-    """Move a whole store into its place; one that is whole there already stays, a damaged one makes room."""
+    """Move a whole store into its place. A whole store that is already there stays; a damaged one is replaced."""
     try:
         os.replace(temporary, final)
-    except OSError:
+    except OSError:  # ENOTEMPTY if another process was faster; anything else is an error
         if not final.is_dir():
             raise
         if not is_whole(final):

@@ -163,7 +163,7 @@ def test_a_tokenizer_that_changes_the_text_is_refused(tmp_path: Path) -> None:
     lower.save(str(path))
     stores = [write_store("a", [words(seed, 30).title().encode() for seed in range(200)])]
     before = sorted(stores[0].folder.parent.iterdir())
-    with pytest.raises(UsageError, match="does not give back the text"):
+    with pytest.raises(UsageError, match="does not restore the text"):
         ingest.tokenized(str(path), stores)
     assert sorted(stores[0].folder.parent.iterdir()) == before
 
@@ -176,7 +176,7 @@ def test_a_tokenizer_that_changes_the_text_is_refused(tmp_path: Path) -> None:
         ("@bpe:12", "outside"),
         ("@bpe:9999999", "outside"),
         ("@absent/tokenizer.json", "no tokenizer file"),
-        ("@gpt2", "cannot be reached"),
+        ("@gpt2", "cannot be loaded"),
     ],
 )
 def test_what_is_no_tokenizer_says_so(prose: str, tokenizer: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,11 +192,11 @@ def test_what_is_no_tokenizer_says_so(prose: str, tokenizer: str, words: str, mo
 def test_a_damaged_tokenizer_file_and_too_little_text_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{}")
     (tmp_path / "endless.json").write_text(byte_level({"a": 0}, []).to_str())
-    with pytest.raises(UsageError, match=r"is no tokenizer\.json"):
+    with pytest.raises(UsageError, match=r"is not a tokenizer\.json"):
         bpe.load(str(tmp_path / "bad.json"))
-    with pytest.raises(UsageError, match="to end a document with"):
+    with pytest.raises(UsageError, match="to end a document"):
         bpe.load(str(tmp_path / "endless.json"))
-    with pytest.raises(UsageError, match=r"vocabulary of 25\d at most, not 5000; give @bpe"):
+    with pytest.raises(UsageError, match=r"vocabulary of at most 25\d, not 5000; give @bpe"):
         bpe.train(5000, ["ab"])
 
 

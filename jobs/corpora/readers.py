@@ -1,0 +1,12 @@
+"""The registry of corpora: a new kind is one file with a `READER` (or `GENERATOR`) and one line here."""
+
+from jobs.corpora import hub, stdlib, synthetic, text
+from jobs.corpora.reader import Generator, Reader
+
+READERS: dict[str, Reader | Generator] = {
+    "stdlib": stdlib.READER,
+    "text": text.READER,
+    "hf": hub.READER,
+    "synthetic": synthetic.GENERATOR,
+}
+"""By the word before the colon in the name of a corpus."""
