@@ -89,3 +89,62 @@ def test_reports_compute_no_variance_and_fit_nothing(path: Path) -> None:
     used = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     assert not (imported | used) & (STATISTICS | REGRESSIONS)
     assert "scipy" not in imports(path)
+
+
+PROSE = {"stem", "label", "reason", "heading", "slug", "sentence", "note", "title", "caption", "arm", "command"}
+"""Names of what is written for readers or for the disk: knowledge travels as fields and is not read out of these."""
+PARSING = {"split", "rsplit", "partition", "rpartition", "startswith", "endswith", "removeprefix", "removesuffix"}
+
+
+def parsed_prose(source: str) -> list[int]:
+    """Return the lines that take a name, label or sentence apart, or look for words in one."""
+    return sorted(
+        {node.lineno for node in ast.walk(ast.parse(source)) if _splits(node) or _matches(node) or _seeks(node)}
+    )
+
+
+def _is_prose(node: ast.AST) -> bool:
+    """Whether this is a label, a reason, …, or the `name` of something; a bare `name` may be a key and is allowed."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in PROSE | {"name"}
+    return isinstance(node, ast.Name) and node.id in PROSE
+
+
+def _splits(node: ast.AST) -> bool:
+    method = node.func if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
+    return method is not None and method.attr in PARSING and _is_prose(method.value)
+
+
+def _matches(node: ast.AST) -> bool:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return False
+    regex = isinstance(node.func.value, ast.Name) and node.func.value.id == "re" and node.func.attr != "sub"
+    return regex and any(map(_is_prose, node.args))
+
+
+def _seeks(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Compare):
+        return False
+    pairs = zip(node.ops, [node.left, *node.comparators], node.comparators, strict=False)
+    words = (left for op, left, right in pairs if isinstance(op, (ast.In, ast.NotIn)) and _is_prose(right))
+    return any(isinstance(word, ast.Constant) and isinstance(word.value, str) for word in words)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_name_label_or_sentence_is_parsed_for_meaning(path: Path) -> None:
+    assert parsed_prose(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'kept = path.stem.partition("-")[0] in LAWS',
+        "budget = re.search(r'-C(.+)', fit.name)",
+        'words = name_of(series.name.split("-"))',
+        'above = "nowhere" in low.reason',
+        'whole = evidence.command.startswith("python -m scaling.study ")',
+        'where = cell.label.split(" at ")[-1]',
+    ],
+)
+def test_places_that_parsed_names_would_be_found(source: str) -> None:
+    assert parsed_prose(source) == [1]

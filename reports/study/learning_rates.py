@@ -135,8 +135,8 @@ def tuned(evidence: Evidence) -> Table | None:
 def _is_of(arm: Arm, rule: Arm) -> bool:
     """Whether an arm is `rule` at another learning rate or batch: the rest of it is the same."""
     a, b = arm.spec, rule.spec
-    alike = (a.shape, a.router, a.target) == (b.shape, b.router, b.target)
-    return a.role in ("tuning", "lr_check") and alike and arm.label.startswith(rule.label)
+    alike = (a.shape, a.router, a.target, a.epochs > 1) == (b.shape, b.router, b.target, b.epochs > 1)
+    return a.role in ("tuning", "lr_check") and alike
 
 
 def _is_inside(value: float, values: Sequence[float]) -> bool:

@@ -56,9 +56,9 @@ def draw_exponents(data: Porian, axes: "Axes") -> None:
     legend_above(axes, columns=1)
 
 
-def _folded(label: str) -> str:
-    """Return a label on two lines."""
-    words = label.split()
+def _folded(text: str) -> str:
+    """Return a text on two lines."""
+    words = text.split()
     middle = (len(words) + 1) // 2
     return " ".join(words[:middle]) + "\n" + " ".join(words[middle:])
 
