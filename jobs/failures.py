@@ -1,4 +1,4 @@
-"""Why runs end without a loss: the classes, what is done about each, and how an error or a scheduler's word is read."""
+"""Why runs end without a loss: the classes of failures, what is done about each, and how an error is classified."""
 
 import errno
 import re
@@ -10,45 +10,50 @@ class Failure:
     """One class of failures."""
 
     name: str
-    """As records and --status name it."""
+    """Name in records and in --status."""
     retried: str
-    """always: it is no fault of the run, which has no record and is taken up by every sweep; asked: by
-    --retry; never: it is a result."""
+    """always: an interruption, not a fault of the run; it leaves no record and every sweep trains the run again.
+    asked: trained again with --retry. never: it is a result."""
     advice: str
     """What a person can do about it."""
 
 
+class LostProcess(RuntimeError):
+    """One of the processes of a run ended, or saw other files than the rest; the next attempt may succeed."""
+
+
 ATTEMPTS = 3
-"""Attempts that a run is given unless told otherwise; an interruption after a new checkpoint does not count."""
+"""Default number of attempts per run. An interruption after a new checkpoint does not count as one."""
 
 FAILURES: dict[str, Failure] = {
     failure.name: failure
     for failure in (
-        Failure(name="timeout", retried="always", advice="it goes on from its checkpoint; raise --timeout-min"),
-        Failure(name="preempted", retried="always", advice="it goes on from its checkpoint"),
-        Failure(name="node_lost", retried="always", advice="its worker was killed or lost its node or GPU; it goes on"),
-        Failure(name="disk_full", retried="always", advice="make room; it goes on from its checkpoint"),
+        Failure(name="timeout", retried="always", advice="it resumes from its checkpoint; raise --timeout-min"),
+        Failure(name="preempted", retried="always", advice="it resumes from its checkpoint"),
+        Failure(name="node_lost", retried="always", advice="its worker was killed or lost its node or GPU; it resumes"),
+        Failure(name="disk_full", retried="always", advice="free disk space; it resumes from its checkpoint"),
         Failure(name="out_of_memory", retried="asked", advice="--retry with --micro-batch, --recompute or more memory"),
-        Failure(name="bad_data", retried="asked", advice="mend what the message names, then --retry"),
-        Failure(name="exception", retried="asked", advice="read it with --log RUN_ID, then --retry"),
+        Failure(name="bad_data", retried="asked", advice="fix what the message names, then --retry"),
+        Failure(name="exception", retried="asked", advice="read the log with --log RUN_ID, then --retry"),
         Failure(name="diverged", retried="never", advice="the same seed diverges again; plan a lower learning rate"),
     )
 }
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-DISK_TOLD = re.compile(rf"OSError: \[Errno ({'|'.join(map(str, DISK))})\]")
+"""Disk full, quota used up, mounted read-only: every later run of the worker would fail too."""
+DISK_TEXT = re.compile(rf"OSError: \[Errno ({'|'.join(map(str, DISK))})\]")
 MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory|bad_alloc|ALLOC_FAILED", re.IGNORECASE)
 PEER = re.compile(
-    r"connection (was )?(closed|reset|refused)|closed by peer|broken pipe|ended without a word|ChildFailed"
+    r"connection (was )?(closed|reset|refused)|closed by peer|broken pipe|ChildFailed|LostProcess: "
     r"|exit code:? -?(9|15|137|143)\b|signal (9|15)\b|SIGKILL|SIGTERM|watchdog|remote process|NCCL"
     r"|EADDRINUSE|address already in use|waiting for clients|failed to recv|different checkpoints",
     re.IGNORECASE,
 )
-"""What torch.distributed says in the processes of a run where another one of them is gone, or did not come."""
+"""What torch.distributed reports in a process of a run when another process is gone, or never connected."""
 SETUP = re.compile(r"duplicate GPU|invalid usage|ncclInvalid", re.IGNORECASE)
-"""What NCCL says of processes that were set up wrongly, and will be the next time too."""
+"""What NCCL reports when the processes were set up wrongly; a second attempt would fail the same way."""
 DEVICE = re.compile(r"CUDA (driver )?error|HIP error|fallen off the bus", re.IGNORECASE)
-"""What torch says of a GPU that failed, to every later run of the same process too."""
+"""What torch reports of a GPU that failed; every later run of the same process gets the same error."""
 SLURM_STATES = {
     "TIMEOUT": "timeout",
     "DEADLINE": "timeout",
@@ -59,11 +64,15 @@ SLURM_STATES = {
 }
 
 
-def classify(error: BaseException, told: str | None = None) -> str:
-    """Return the class of what a training run raised; `told` is what another of its processes raised before."""
-    text = told or f"{type(error).__name__}: {error}"
-    if (isinstance(error, OSError) and error.errno in DISK) or DISK_TOLD.search(text):
+def classify(error: BaseException, reported: str | None = None) -> str:
+    """Return the failure class of an exception; `reported` is the error of another process of the run, if any.
+
+    Another process's error decides, because this process often sees only that its peer is gone.
+    """
+    text = reported or f"{type(error).__name__}: {error}"
+    if (isinstance(error, OSError) and error.errno in DISK) or DISK_TEXT.search(text):
         return "disk_full"
+    # before DEVICE: "CUDA error: out of memory" leaves the GPU usable
     if isinstance(error, MemoryError) or says_memory(text) or "OutOfMemoryError" in text:
         return "out_of_memory"
     if "UsageError: " in text:
@@ -75,21 +84,21 @@ def classify(error: BaseException, told: str | None = None) -> str:
 
 
 def says_memory(text: str) -> bool:
-    """Whether a message says that memory ran out."""
+    """Whether an error message says that memory ran out."""
     return bool(MEMORY.search(text))
 
 
-def is_for_all(error: BaseException) -> bool:
-    """Whether what a run raised awaits every other run of its worker too: a full disk, a GPU that failed."""
+def stops_worker(error: BaseException) -> bool:
+    """Whether an error would also fail every other run of the worker: a full disk or a failed GPU."""
     failure = classify(error)
     return failure == "disk_full" or (failure == "node_lost" and bool(DEVICE.search(str(error))))
 
 
 def is_interruption(failure: str) -> bool:
-    """Whether a class is no fault of the run."""
+    """Whether a failure class is an interruption, not a fault of the run."""
     return FAILURES[failure].retried == "always"
 
 
-def of_state(state: str | None) -> str:
-    """Return the class of a worker that ended without a word, from the last state that the scheduler told."""
+def class_of_state(state: str | None) -> str:
+    """Return the failure class of a killed worker from its job's last state in Slurm, such as `CANCELLED by 1000`."""
     return SLURM_STATES.get((state or "").split(" ")[0].rstrip("+"), "node_lost")

@@ -1,7 +1,9 @@
-"""What a run left behind: `record.json`, written once when it ends, and `runs.csv`, the table of all of them."""
+"""The outcome of a run: `record.json`, written once when the run ends, and `runs.csv`, the table of all records."""
 
 import csv
 import io
+import sys
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,28 +15,28 @@ from planners.spec import RunSpec
 from planners.study import Study
 
 FINAL = ("done", "diverged")
-"""States that a sweep does not train again; `failed` is trained again when asked."""
+"""States that a sweep never trains again; a `failed` run is trained again with --retry."""
 STATES = (*FINAL, "failed")
 IMBALANCED = 4.0
-"""A busiest expert above this many mean loads is flagged."""
+"""A run is flagged `imbalanced` if its busiest expert has more than this many times the mean load."""
 NESTED = ("routing", "data", "execution")
 SHAPE_PROPERTIES = ("total", "active", "A_e", "mu", "zeta", "granularity")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoutingHealth:
-    """How evenly the last evaluation loaded the experts, the worst MoE layer of each kind."""
+    """How evenly the last evaluation loaded the experts; each number is from its worst MoE layer."""
 
     max_load: float
-    """Load of the busiest expert over the mean load, accumulated over the whole evaluation."""
+    """Load of the busiest expert divided by the mean load, over the whole evaluation."""
     load_cv: float
-    """Standard deviation of the load over its mean."""
+    """Standard deviation of the load divided by its mean."""
     dead_experts: int
-    """Experts, over all layers, with less than 1 % of the mean load."""
+    """Number of experts, over all layers, with less than 1 % of the mean load."""
     entropy: float
-    """Entropy of the router's gates over the logarithm of n_experts, 1 where it does not choose; the lowest layer."""
+    """Entropy of the gate probabilities divided by ln(n_experts): 1 for uniform gates; the lowest layer."""
     dropped: float
-    """Share of routed slots that a capacity factor dropped, over the whole training."""
+    """Fraction of routed slots that the capacity factor dropped, over the whole training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +46,13 @@ class DomainLoss:
     loss: float
     """Nats per token."""
     bpb: float | None
-    """The same in bits per byte of text; of generated tokens, bits per token. Null if the loss is not a likelihood."""
+    """The same in bits per byte of text (per token of a generated corpus); null if the loss is not a likelihood."""
     tokens: int
-    """Tokens it was measured on."""
+    """Number of tokens it was measured on."""
     se: float | None = None
-    """Standard error of the loss over the windows of this validation sample; null for a single window."""
+    """Standard error of the loss over the validation windows; null for a single window."""
     floor: float | None = None
-    """Entropy of the domain, which no model can go below; null where it is not known, as for text."""
+    """Entropy of the domain, the lowest loss that any model can reach; null where unknown, as for text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +62,15 @@ class Environment:
     version: str
     """Version of this toolkit."""
     commit: str | None
-    """Commit of its sources, with + where they were changed; null where unknown."""
+    """Commit of its sources, with + if files were changed; null where unknown."""
     code: str | None = None
-    """Hash of the sources that it ran (`jobs.snapshot`); null in records of before it was kept."""
+    """Hash of the sources that it ran (`jobs.snapshot`); null in records of older versions."""
     python: str
     """Version of Python."""
     torch: str
     """Version of torch."""
     device: str
-    """Processor or GPU by name."""
+    """Name of the processor or GPU."""
     host: str
     """Name of the machine."""
     started: str
@@ -79,10 +81,10 @@ class Environment:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """The outcome of one run. In `record.json` its fields stand beside those of the spec."""
+    """The outcome of one run. `record.json` holds these fields together with the fields of the spec."""
 
     spec: RunSpec
-    """What was asked for."""
+    """The planned run."""
     state: str
     """done, failed or diverged."""
     loss: float | None = None
@@ -90,38 +92,38 @@ class RunRecord:
     bpb: float | None = None
     """The same in bits per byte of text."""
     perplexity: float | None = None
-    """exp(loss): that of a token, so of no use across tokenizers."""
+    """exp(loss), per token: not comparable across tokenizers."""
     best_loss: float | None = None
-    """Lowest validation loss of all evaluations; null where there was none but the last."""
+    """Lowest validation loss of all evaluations; null if there was only the last one."""
     best_step: int | None = None
-    """Optimizer steps taken when it was measured."""
+    """Optimizer step at which `best_loss` was measured."""
     train_loss: float | None = None
-    """Mean training cross entropy of the last tenth of the steps taken (in whole metrics lines), nats per token."""
+    """Mean training loss of the last tenth of the steps (rounded to whole metrics lines), nats per token."""
     D_seen: int
-    """Tokens consumed, up to the last metrics line of a run that failed."""
+    """Tokens consumed; for a failed run, up to its last metrics line."""
     wall_s: float
-    """Seconds of training and evaluation over all attempts; of a run that failed, up to its last metrics line."""
+    """Seconds of training and evaluation over all attempts; for a failed run, up to its last metrics line."""
     tokens_per_s: float | None = None
-    """Tokens consumed per second of training; first steps that compile are left out where there are others."""
+    """Tokens per second of training, without the first steps, which compile, if there are others."""
     mfu: float | None = None
-    """Share of the device's peak, by M of the stored convention; null where the peak is unknown."""
+    """Model FLOPs utilisation: fraction of the device's peak, by M of the stored convention; null if unknown."""
     peak_memory_bytes: int | None = None
-    """Most memory held by one process, the first of several; null where it cannot be read."""
+    """Peak memory of the run's first process, in bytes; null where it cannot be read."""
     routing: RoutingHealth | None = None
     """Load of the experts; null for a dense model."""
     domains: dict[str, DomainLoss] = field(default_factory=dict)
-    """Loss by domain of the corpus, by the domain's name; empty unless done."""
+    """Loss on each domain of the corpus, by name; empty unless done."""
     execution: Execution | None = None
-    """How it was carried out; null unless it came to an end."""
+    """How the run was carried out; null if it failed."""
     environment: Environment
     """Where it ran."""
     flags: tuple[str, ...] = ()
-    """What a reader should know: resumed, stopped_early, split_batch, micro_batch_halved, dead_experts, imbalanced,
+    """Remarks for a reader: resumed, stopped_early, split_batch, micro_batch_halved, dead_experts, imbalanced,
     below_floor, not_finite, exploded."""
     error: str | None = None
     """Why the run failed or diverged, one line."""
     failure: str | None = None
-    """Class of the failure (`jobs.failures`); null of a run that is done and of records that knew no classes."""
+    """Failure class (`jobs.failures`); null for a run that is done and in records of older versions."""
 
     def __post_init__(self) -> None:
         if self.state not in STATES:
@@ -131,38 +133,64 @@ class RunRecord:
 
 
 def write_record(study: Study, record: RunRecord) -> None:
-    """Write `record.json` of the run, atomically."""
+    """Write the `record.json` of the run, atomically."""
     write_json(study.run_folder(record.spec.run_id) / "record.json", {**record.spec.to_line(), **_outcome(record)})
 
 
 def read_record(study: Study, spec: RunSpec) -> RunRecord | None:
-    """Return the record of a planned run, or None where there is none yet. Raises UsageError for a corrupt one."""
+    """Return the record of a planned run, or None if it has none yet. Raises UsageError for a corrupt record."""
     path = study.run_folder(spec.run_id) / "record.json"
     if not path.is_file():
         return None
     data = read_json(path)
     if not isinstance(data, dict) or data.get("run_id") != spec.run_id:
-        raise UsageError(f"{path} is not the record of run {spec.run_id}; remove it and the run is trained again")
+        raise UsageError(f"{path} is not the record of run {spec.run_id}; remove it to train the run again")
     outcome = {name: data[name] for name in RunRecord.__dataclass_fields__ if name in data}
     return from_json(RunRecord, {**outcome, "spec": to_json(spec)}, str(path))
 
 
 def readable_record(study: Study, spec: RunSpec) -> RunRecord | None:
-    """Return the same; a record that cannot be read, such as a half-written one, counts as none, with a warning."""
+    """Return the record of a planned run; warn about a record that cannot be read and return None for it."""
     try:
         return read_record(study, spec)
     except UsageError as error:
-        warn(f"{error}; it counts as not trained")
+        warn(f"{error}; the run counts as not trained")
         return None
 
 
+def read_or_set_aside(study: Study, spec: RunSpec) -> RunRecord | None:
+    """Return the record of a run whose lock the caller holds.
+
+    A record that cannot be read is renamed, never deleted, and the run counts as not trained.
+    """
+    try:
+        return read_record(study, spec)
+    except UsageError as error:
+        path = study.run_folder(spec.run_id) / "record.json"
+        aside = path.rename(path.with_name(f"record.json.unreadable-{time.time_ns()}"))
+        print(f"warning: {error}; it is now {aside.name} and the run is trained again", file=sys.stderr)
+        return None
+
+
+def has_weights(study: Study, run_id: str) -> bool:
+    """Whether a run was trained to its end, so that another run can start from its weights.
+
+    The run may be missing from the plan, so this reads its `record.json` without a spec. A simulated run has none.
+    """
+    try:
+        record = read_json(study.run_folder(run_id) / "record.json")
+        return record.get("state") == "done" and "simulated" not in record.get("flags", ())
+    except (UsageError, AttributeError):
+        return False
+
+
 def read_records(study: Study) -> list[tuple[RunSpec, RunRecord | None]]:
-    """Return every planned run with its record, in the order of the plan."""
+    """Return every planned run and its record, in plan order."""
     return [(spec, read_record(study, spec)) for spec in study.runs()]
 
 
 def collect(study: Study) -> list[dict[str, Any]]:
-    """Write `runs.csv` from the records and return its rows, one for each run that has a record that can be read."""
+    """Write `runs.csv` from the readable records and return its rows, one per record."""
     records = [record for spec in study.runs() if (record := readable_record(study, spec)) is not None]
     rows = [flatten(record) for record in records]
     if rows:
@@ -176,7 +204,7 @@ def runs_csv(records: list[RunRecord]) -> str:
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:
-    """Return rows as CSV; a column that a row has no number for is empty in it."""
+    """Return rows as CSV text; a cell is empty where its row lacks the column."""
     text = io.StringIO()
     columns = dict.fromkeys(name for row in rows for name in row)
     writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
@@ -186,7 +214,7 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
 
 
 def flatten(record: RunRecord) -> dict[str, Any]:
-    """Return a record as one row: shape and training numbers by their own names, nested ones with a dot."""
+    """Return a record as one row of `runs.csv`: shape numbers by their own names, other nested ones with a dot."""
     outcome = _outcome(record)
     first = {name: outcome.pop(name) for name in ("state", "loss", "bpb", "train_loss")}
     outcome |= {f"domains.{name}": measured for name, measured in outcome.pop("domains").items()}
@@ -194,12 +222,12 @@ def flatten(record: RunRecord) -> dict[str, Any]:
 
 
 def planned(spec: RunSpec) -> dict[str, Any]:
-    """Return the row of a run without an outcome, as of one that is trained elsewhere."""
+    """Return the row of a run without an outcome, such as a run that is trained elsewhere."""
     return _row(spec, {}, {})
 
 
 def _row(spec: RunSpec, first: dict[str, Any], outcome: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns of a spec, with those of `first` after its identity and those of `outcome` at the end."""
+    """Return the columns of a spec; the columns of `first` follow its identity, those of `outcome` come last."""
     line = spec.to_line()
     row = {name: line.pop(name) for name in ("run_id", "study", "arm", "seed", "N", "N_a", "N_vocab", "r_a", "D", "U")}
     row |= {name: line.pop(name) for name in ("epochs", "C", "flops_convention")} | first
@@ -215,5 +243,5 @@ def _row(spec: RunSpec, first: dict[str, Any], outcome: dict[str, Any]) -> dict[
 
 
 def _outcome(record: RunRecord) -> dict[str, Any]:
-    """Return the fields of a record beside its spec, as JSON."""
+    """Return the fields of a record without its spec, as JSON."""
     return {name: value for name, value in to_json(record).items() if name != "spec"}

@@ -1,6 +1,6 @@
-"""The code that jobs run: copied when they are submitted, so that an edit during a sweep changes none of its runs.
+"""A copy of the code for the jobs of a sweep: editing the checkout during a sweep changes none of its runs.
 
-A copy is named by the hash of its files, which the job checks when it starts and its runs' records keep.
+The copy is named by the hash of its files. The job checks that hash when it starts, and every record keeps it.
 """
 
 import hashlib
@@ -17,24 +17,29 @@ from planners.records.errors import UsageError
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("jobs", "planners")
-"""All of ours that a worker imports."""
+"""All packages of this toolkit that a worker imports."""
 COMMIT = "COMMIT"
-"""File of a copy that keeps the commit, which git cannot tell there."""
+"""File in a copy that holds the commit, because a copy is not a git checkout."""
 
 
 @cache
 def code() -> str:
-    """Return the hash of the sources of this process, as they were when it was first asked for."""
+    """Return the hash of the sources, as they were at the first call in this process."""
     return _hash(ROOT)
 
 
 @cache
 def commit() -> str | None:
-    """Return the commit of our sources, with + where files were changed; None where they are no checkout."""
+    """Return the commit of the sources, with + if files were changed; None if they are not a git checkout."""
     if (ROOT / COMMIT).is_file():
         return (ROOT / COMMIT).read_text().strip() or None
     git = ["git", "-C", str(Path(__file__).parent)]
-    known = [*git, "ls-files", "--error-unmatch", Path(__file__).name]  # not the checkout of somebody's .venv
+    known = [
+        *git,
+        "ls-files",
+        "--error-unmatch",
+        Path(__file__).name,
+    ]  # fails in another project's checkout
     describe = [*git, "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
     try:
         for command in (known, describe):
@@ -46,29 +51,32 @@ def commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def remember() -> None:
-    """Look at the sources now: a record is written at the end of a run, and tells of the code that was loaded."""
+def fix() -> None:
+    """Fix the hash and the commit at the start: the record, written at the end, must name the loaded code."""
     code()
     commit()
 
 
 def take(folder: Path) -> Path:
-    """Copy the sources into `folder`/<hash> and return that; a whole copy that is there already is used again.
+    """Copy the sources into `folder`/<hash> and return that path; an intact copy from before is used again.
 
-    Raises UsageError where they are no longer those of this process.
+    Raises UsageError if the sources have changed since this process started.
     """
-    with tempfile.TemporaryDirectory(dir=_made(folder)) as temporary:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
         copy = Path(temporary) / "code"
         for path in _sources(ROOT):
             target = copy / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
         (copy / COMMIT).write_text(commit() or "")
+        # hash the copy, not the checkout: an edit while we copied must be noticed
         if (name := _hash(copy)) != code():
-            raise UsageError(f"the sources in {ROOT} were edited since this command was started; start it again")
+            raise UsageError(f"the sources in {ROOT} changed since this command was started; start it again")
         place = folder / name
         if place.is_dir() and _hash(place) != name:
             place.rename(Path(temporary) / "damaged")
+        # the rename is atomic, so a job never sees half a copy
         if not place.is_dir():
             copy.rename(place)
     return place
@@ -76,9 +84,9 @@ def take(folder: Path) -> Path:
 
 @contextmanager
 def used(place: Path) -> Iterator[None]:
-    """Let the Python processes that are started meanwhile, and jobs that get this environment, run the copy.
+    """Let Python processes that are started inside, and jobs that inherit this environment, import the copy.
 
-    The folder that they start in is not searched for modules: it may be our checkout.
+    PYTHONSAFEPATH keeps Python from searching the current folder for modules: it may be the checkout.
     """
     before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")}
     path = f"{place}{os.pathsep}{before['PYTHONPATH']}" if before["PYTHONPATH"] else str(place)
@@ -94,11 +102,11 @@ def used(place: Path) -> Iterator[None]:
 
 
 def check(expected: str | None) -> None:
-    """Raise UsageError where a job finds other code than it was submitted with, because its copy was removed."""
+    """Raise UsageError if this job runs other code than it was submitted with, because its copy was removed."""
     if expected is not None and code() != expected:
         raise UsageError(
-            f"this job was submitted with the code {expected}, and {ROOT} holds {code()}; nothing was trained:"
-            " submit what is left with scaling.sweep"
+            f"this job was submitted with the code {expected}, but {ROOT} holds {code()}; nothing was trained:"
+            " submit the remaining runs with scaling.sweep --go"
         )
 
 
@@ -113,8 +121,3 @@ def _hash(root: Path) -> str:
         digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

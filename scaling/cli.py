@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 from jobs.execution import Execution
 from planners.records.errors import UsageError
 from planners.records.quantity import parse_count
+from planners.spec import RunSpec
+from planners.study import Study
 
 DONE, FAILED, USAGE, GAPS = 0, 1, 2, 3
 """Exit codes: done; failed; the caller's mistake; done with gaps, which are marked."""
@@ -104,6 +106,15 @@ def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | No
     except KeyboardInterrupt:
         print("stopped; what was finished is kept, and the same command continues from there", file=sys.stderr)
         return 130
+
+
+def find_run(study: Study, start: str) -> RunSpec:
+    """Return the only run whose id starts with `start`. Raises UsageError if there is none, or more than one."""
+    found = [spec for spec in study.runs() if spec.run_id.startswith(start)]
+    if len(found) != 1:
+        listed = command("sweep", study.folder, "--status")
+        raise UsageError(f"{len(found)} run ids of {study.folder} start with {start!r}; list them with: {listed}")
+    return found[0]
 
 
 def command(verb: str, *words: object) -> str:

@@ -1,88 +1,86 @@
-"""The live table of a sweep: redrawn in place on a terminal, a line now and then in a file."""
+"""The live table of a sweep: redrawn in place on a terminal; in a file, a line now and then."""
 
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
-from typing import TypedDict
+from collections.abc import Iterable
 
-from jobs.sweep.follow import Snapshot
+from jobs.sweep.progress import Progress
 from planners.records.quantity import format_quantity
 from scaling import cli
 
 LOGGED_S = 10.0
-"""Seconds between lines where standard error is no terminal."""
+"""Seconds between lines where standard error is not a terminal."""
 ROWS = 12
-"""Runs that are shown at most."""
+"""Most runs shown."""
 
 
-class Watch:
-    """Shows snapshots on standard error; nothing where it is `quiet`."""
+class LiveTable:
+    """Shows the progress of a sweep on standard error (`watch` of `train_until_done`); nothing if `quiet`."""
 
     def __init__(self, *, quiet: bool = False):
         self.quiet, self.live = quiet, sys.stderr.isatty()
-        self._drawn, self._said = 0, -LOGGED_S
+        self._drawn, self._logged, self._elapsed_s = 0, -LOGGED_S, 0.0
         self._doubted: set[str] = set()
 
-    def __call__(self, now: Snapshot) -> None:
-        """Show a snapshot: all of it on a terminal, sums now and then (and at the end) elsewhere."""
+    def __call__(self, now: Progress) -> None:
+        """Show the progress: the whole table on a terminal; elsewhere the totals now and then, and at the end."""
+        if now.elapsed_s < self._elapsed_s:  # a new round starts its own table below what was printed between
+            self._drawn = 0
+        self._elapsed_s = now.elapsed_s
         if self.quiet:
             return
         if self.live:
-            columns = shutil.get_terminal_size().columns - 1  # a line that wraps would be two to move up over
-            lines = [line[:columns] for line in (headline(now), *doubts(now.unknown), *table(now))]
-            sys.stderr.write(f"\x1b[{self._drawn}F\x1b[J" if self._drawn else "")
-            sys.stderr.write("\n".join(lines) + "\n")
-            sys.stderr.flush()
-            self._drawn = len(lines)
+            self._redraw([headline(now), *doubts(now.unknown), *table(now)])
             return
-        if time.monotonic() - self._said >= LOGGED_S or not now.n_left:
+        if time.monotonic() - self._logged >= LOGGED_S or not now.n_left:
             print(headline(now), file=sys.stderr, flush=True)
-            self._said = time.monotonic()
+            self._logged = time.monotonic()
         for line in doubts(set(now.unknown) - self._doubted):
             print(line, file=sys.stderr, flush=True)
         self._doubted |= set(now.unknown)
 
-
-class Shown(TypedDict):
-    """How a sweep shows what it does."""
-
-    watch: Callable[[], Watch]
-    say: Callable[[str], None]
-
-
-def shown(*, quiet: bool) -> Shown:
-    """Return what `jobs.sweep.until_done.train` shows its rounds and its sentences with, on standard error."""
-    return {"watch": lambda: Watch(quiet=quiet), "say": lambda text: None if quiet else print(text, file=sys.stderr)}
+    def _redraw(self, lines: list[str]) -> None:
+        columns = shutil.get_terminal_size().columns - 1  # a line that wraps would need two lines of moving up
+        move = f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
+        sys.stderr.write(move + "".join(line[:columns] + "\n" for line in lines))
+        sys.stderr.flush()
+        self._drawn = len(lines)
 
 
-def headline(now: Snapshot) -> str:
-    """Return the sums as one line."""
+def say(text: str) -> None:
+    """Print a sentence on standard error (`say` of `train_until_done`)."""
+    start = "\r" if sys.stderr.isatty() else ""  # over the ^C that a terminal shows
+    print(start + text, file=sys.stderr)
+
+
+def headline(now: Progress) -> str:
+    """Return the totals as one line."""
     ended = sum(now.ended.values())
     bad = "".join(f", {count} {state}" for state, count in now.ended.items() if state != "done")
     speed = f", {format_quantity(now.tokens_per_s)} tokens/s" if now.tokens_per_s else ""
     eta = f", {duration(now.eta_s)} left" if now.eta_s is not None and now.n_left else ""
     waiting = now.n_left - len(now.running)
     return (
-        f"{now.share:6.1%}  {ended}/{ended + now.n_left} runs ended{bad}, {len(now.running)} training,"
+        f"{100 * now.share:5.1f} %  {ended}/{ended + now.n_left} runs ended{bad}, {len(now.running)} training,"
         f" {waiting} waiting{speed}, {duration(now.elapsed_s)} elapsed{eta}"
     )
 
 
 def doubts(unknown: Iterable[str]) -> list[str]:
-    """Return what is waited for though it cannot be asked, a line each."""
-    return [f"taken to be in flight, because {reason}" for reason in unknown]
+    """Return one line for each group of jobs that cannot be checked."""
+    return [f"some jobs count as running because {reason}" for reason in unknown]
 
 
-def table(now: Snapshot) -> list[str]:
-    """Return the runs that are being trained, a line each."""
+def table(now: Progress) -> list[str]:
+    """Return a table of the runs that are being trained, one line per run."""
     if not now.running:
         return []
     rows = [
         (
             run.spec.run_id,
             f"{run.spec.arm} seed {run.spec.training.seed}",
-            f"{run.D_seen / run.spec.training.D:.0%}",
+            f"{100 * run.D_seen / run.spec.training.D:.0f} %",
             None if run.eta_s is None else duration(run.eta_s),
             format_quantity(run.tokens_per_s) if run.tokens_per_s else None,
             None if run.loss is None else f"{run.loss:.4f}",
@@ -90,11 +88,11 @@ def table(now: Snapshot) -> list[str]:
         for run in now.running[:ROWS]
     ]
     more = [f"… and {len(now.running) - ROWS} more"] if len(now.running) > ROWS else []
-    return [*cli.table(("run", "arm", "done", "left", "tokens/s", "train loss"), rows).splitlines(), *more]
+    return [*cli.table(("run", "arm", "done", "time left", "tokens/s", "train loss"), rows).splitlines(), *more]
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as a person says them."""
+    """Return seconds in the unit that a person would choose: s, min or h."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 100 * 60:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from fits import fit_study
 from jobs.sweep.status import status
-from jobs.sweep.until_done import train
+from jobs.sweep.until_done import train_until_done
 from planners import Study, make_plan, preset
 from planners.presets import PRESETS
 from planners.records.quantity import parse_count, parse_quantities
-from scaling import cli, clusters, live_table, plan, plan_text, report, rungs, sweep_text
+from scaling import cli, cluster_flags, live_table, plan, plan_text, report, rungs, sweep_text
 from scaling.study_table import runs_of
 
 EXAMPLE = "python -m scaling.study smoke"
@@ -28,7 +28,7 @@ def arguments() -> cli.Parser:
     parser.add_argument("--budget", metavar="C", help="another compute per run (laptop: default by measured speed)")
     parser.add_argument("--data", metavar="NAME", help="another corpus: text:PATH, hf:NAME (default: the preset's)")
     parser.add_argument("--eval-windows", metavar="W", help="validation windows (default: the preset's)")
-    clusters.add_flags(parser)
+    cluster_flags.add_flags(parser)
     return parser
 
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def act(flags: cli.Flags) -> int:
     """Do what is not done yet, stage by stage; runs that failed or are missing leave gaps."""
-    asked, cluster = preset(flags.preset), clusters.cluster(flags)
+    asked, cluster = preset(flags.preset), cluster_flags.cluster(flags)
     study = Study(flags.out or Path("studies") / asked.study)
     asked = replace(asked, study=study.folder.name, data=flags.data or asked.data)
     if flags.eval_windows is not None:
@@ -57,10 +57,11 @@ def act(flags: cli.Flags) -> int:
             plan_text.show(planned)
             print()
     if any(run.record is None for run in status(study)):
-        trained = train(
-            study, cluster, wait=True if cluster.kind == "slurm" else None, **live_table.shown(quiet=flags.json)
+        wait = True if cluster.kind == "slurm" else None
+        result = train_until_done(
+            study, cluster, wait=wait, watch=live_table.LiveTable(quiet=flags.json), say=live_table.say
         )
-        for reason in trained.withheld:
+        for reason in result.withheld:
             cli.say(f"withheld: {reason}", flags)
     if not flags.json:
         sweep_text.show(study, status(study))

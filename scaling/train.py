@@ -1,7 +1,7 @@
 """python -m scaling.train studies/x RUN_ID
 
-Train one run of a study here, in this process, from its newest checkpoint; with --devices W, or started by torchrun, in
-several that share its batches.
+Train one run of a study here, in this process, from its newest checkpoint. With --devices W, or started by torchrun,
+several processes share its batches.
 """
 
 import os
@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from jobs.execution import Execution
 from jobs.failures import FAILURES, classify, is_interruption
 from jobs.record import RunRecord, collect, read_record
-from jobs.run.ranks import check_processes, forget_error, is_first, is_rank
-from jobs.run.worker import first_line, run_lock, train_and_record
+from jobs.run.error_text import first_line, remove_error
+from jobs.run.ranks import check_processes, is_first, is_rank
+from jobs.run.run_lock import run_lock
+from jobs.run.train_one import train_and_record
 from planners import RunSpec, Study, UsageError
 from planners.records.json import to_json
 from scaling import cli
@@ -26,7 +28,7 @@ def arguments() -> cli.Parser:
     """Return the parser of this command."""
     parser = cli.parser("train", EXAMPLE)
     parser.add_argument("study", help="folder of the study")
-    parser.add_argument("run_id", help="run to train; its first digits are enough")
+    parser.add_argument("run_id", help="run to train; the first digits of its id suffice")
     cli.add_execution(parser)
     return parser
 
@@ -37,18 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def act(flags: cli.Flags) -> int:
-    """Train the run unless it has its record, and show it."""
+    """Train the run unless it has a final record, and print the result."""
     study = Study(flags.study)
-    found = [spec for spec in study.runs() if spec.run_id.startswith(flags.run_id)]
-    if len(found) != 1:
-        raise UsageError(
-            f"{len(found)} runs of {study.folder} begin with {flags.run_id!r}; list them with:"
-            f" python -m scaling.sweep {study.folder}"
-        )
-    spec = found[0]
+    spec = cli.find_run(study, flags.run_id)
     execution = cli.execution(flags)
     check_processes(execution, spec.training)
-    os.environ["OMP_NUM_THREADS"] = str(spec.training.threads)
+    os.environ["OMP_NUM_THREADS"] = str(spec.training.threads)  # torch reads it once, when it is loaded
     with held_lock(study, spec):
         record = read_record(study, spec)
         if record is None or record.state == "failed":
@@ -70,28 +66,31 @@ def act(flags: cli.Flags) -> int:
 
 @contextmanager
 def held_lock(study: Study, spec: RunSpec) -> Iterator[None]:
-    """Hold the lock of a run; of several processes that torchrun started, the first one does. Raises UsageError."""
+    """Hold the lock of a run; of several processes started by torchrun, only the first one does.
+
+    Raises UsageError if another process trains the run.
+    """
     if not is_first():
         yield
         return
     folder = study.run_folder(spec.run_id)
     with run_lock(folder) as held:
         if not held:
-            raise UsageError(
-                f"another process is training {spec.run_id} ({(folder / 'lock').read_text().strip()}); wait for it"
-            )
-        forget_error(folder)
+            holder = (folder / "lock").read_text().strip()
+            raise UsageError(f"another process is training {spec.run_id} ({holder}); wait for it")
+        remove_error(folder)
         yield
 
 
 def train_with_progress(study: Study, spec: RunSpec, execution: Execution, *, quiet: bool) -> RunRecord | None:
-    """Train under a progress bar with ETA; return None where it was asked to stop, by Ctrl-C or SIGTERM."""
+    """Train under a progress bar; return None if Ctrl-C or SIGTERM stopped the run at a checkpoint."""
     from tqdm import tqdm
 
     stopping: list[int] = []
 
     def listen(number: int, _: object) -> None:
-        if stopping and not is_rank():  # asked twice: now, not after the step; torchrun passes one request on twice
+        # a second signal stops at once, without a checkpoint; but torchrun passes one Ctrl-C on twice
+        if stopping and not is_rank():
             raise KeyboardInterrupt
         stopping.append(number)
 
@@ -100,22 +99,21 @@ def train_with_progress(study: Study, spec: RunSpec, execution: Execution, *, qu
     interval = 0.5 if sys.stderr.isatty() else 10
     with tqdm(total=spec.training.steps, unit=" steps", desc=spec.arm, disable=quiet, mininterval=interval) as bar:
 
-        def watch(step: int) -> bool:
+        def stop(step: int) -> bool:
             bar.update(step - bar.n)
             return bool(stopping)
 
-        return train_and_record(study, spec, stop=watch, execution=execution)
+        return train_and_record(study, spec, stop=stop, execution=execution)
 
 
 def show(record: RunRecord, flags: cli.Flags) -> None:
-    """Print what came of the run."""
+    """Print the result of the run."""
     spec = record.spec
     if flags.json:
         cli.print_json({**spec.to_line(), **{k: v for k, v in to_json(record).items() if k != "spec"}})
     elif record.state == "done":
-        print(
-            f"{spec.arm} seed {spec.training.seed}: loss {record.loss:.4f} nats/token, {record.bpb:.4f} bits per byte"
-        )
+        bpb = "" if record.bpb is None else f", {record.bpb:.4f} bits per byte"
+        print(f"{spec.arm} seed {spec.training.seed}: loss {record.loss:.4f} nats/token{bpb}")
         print(f"next: {cli.command('sweep', flags.study)}")
     else:
         print(f"{record.state}: {record.error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The bookkeeping of a disturbed sweep: what its jobs did, and whether each run came out as if undisturbed."""
+"""A sweep that is disturbed: what its jobs did, and whether each run reached its undisturbed loss."""
 
 import time
 from collections import Counter
@@ -13,7 +13,7 @@ from scaling import cli
 
 @dataclass(frozen=True)
 class Sweep:
-    """A study of twelve runs that is about to be disturbed, and the losses of the same runs undisturbed."""
+    """A study of twelve runs to be disturbed, and the losses of the same runs without a disturbance."""
 
     study: Study
     losses: dict[str, float]
@@ -24,14 +24,14 @@ class Sweep:
         return cli.main(["sweep", str(self.study.folder), *flags])
 
     def events(self) -> list[tuple[str, str, int]]:
-        """Return what the jobs did: step, save or record; the run; its step."""
+        """Return what the jobs did, as (event, run id, step); events are step, save and record."""
         lines = [line.split() for line in self.trace.read_text().splitlines()] if self.trace.is_file() else []
         return [(event, run_id, int(step)) for event, run_id, step in lines]
 
     def check(self) -> int:
-        """Assert that every run was trained once, from each checkpoint on, to the loss it should have.
+        """Assert that each run was trained once to its undisturbed loss, and resumed from its newest checkpoint.
 
-        Returns how many steps were taken twice, all of them after the newest checkpoint of then.
+        Return how many steps were taken twice; all of them came after the newest checkpoint at the time.
         """
         records = {spec.run_id: record for spec, record in read_records(self.study)}
         assert {run_id: record.loss if record else None for run_id, record in records.items()} == self.losses
@@ -54,12 +54,12 @@ class Sweep:
         return repeated
 
     def resumed(self) -> int:
-        """Return how many runs went on after an interruption."""
+        """Return how many runs were resumed after an interruption."""
         return sum(record is not None and "resumed" in record.flags for _, record in read_records(self.study))
 
 
 def until(ready: Callable[[], object], seconds: float = 300) -> None:
-    """Wait for a condition; fail where it does not come true."""
+    """Wait until a condition holds; fail if it does not in time."""
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -1,13 +1,8 @@
-"""A scheduler that is a few shell scripts and a queue in a file, and what runs leave behind, made up."""
+"""A stand-in for Slurm: its commands are shell scripts, its queue is a file."""
 
-import json
-from dataclasses import replace
 from pathlib import Path
 
-from jobs.record import Environment, RunRecord
-from jobs.run.attempts import path_of
 from jobs.sweep.cluster import Cluster
-from planners import RunSpec, Study
 
 SBATCH = """
 test -e refuse && { echo "sbatch: error: invalid partition" >&2; exit 1; }
@@ -35,7 +30,7 @@ for id in "$@"; do sed -i "/^$id[_|]/d" queue; done
 
 
 class StandIn:
-    """A scheduler that never starts anything: its queue is a file, `down`, `refuse` and `late` are files too."""
+    """A scheduler that never starts a job. The files `down`, `refuse` and `late` in its folder change its answers."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -63,26 +58,3 @@ class StandIn:
 
 
 ONE_EACH = Cluster(kind="slurm", pack=0)
-
-
-def record_of(spec: RunSpec, state: str = "done", **fields: object) -> RunRecord:
-    where = Environment(version="", commit=None, python="", torch="", device="", host="", started="", ended="")
-    outcome = {"loss": 2.0, "bpb": 3.0} if state == "done" else {"error": "it broke", "failure": "exception"}
-    fields = {"D_seen": spec.training.D, "wall_s": 1.0, "environment": where, **outcome, **fields}
-    return RunRecord(spec=spec, state=state, **fields)  # type: ignore[arg-type]
-
-
-def begun(study: Study, spec: RunSpec, times: int = 1, job: str | None = None, *, failed: bool = False) -> None:
-    """Leave the traces of attempts that were killed, or that failed."""
-    folder = study.run_folder(spec.run_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [{"event": "started", "D": 0, "job": job}]
-    if failed:
-        lines.append({"event": "ended", "failure": "exception", "wall_s": 1.0})
-    path_of(folder).write_text(times * "".join(json.dumps(line) + "\n" for line in lines))
-
-
-def child_of(parent: RunSpec, like: RunSpec, seed: int = 7) -> RunSpec:
-    names = ("study", "arm", "shape", "router", "data", "recipe", "flops_convention", "target")
-    given = {name: getattr(like, name) for name in names}
-    return RunSpec.build(**given, training=replace(like.training, init_from=parent.run_id, seed=seed))

@@ -1,1 +1,1 @@
-"""One run in one worker: its attempts, its processes, and the scheduler's notice."""
+"""One run in one worker: its lock, its attempts, its processes, and the signals that end its job."""

@@ -1,6 +1,7 @@
-"""`attempts.jsonl` of a run: a line when a worker begins it and one when it lets it go; one without it was killed.
+"""`attempts.jsonl` of a run: one line when a worker starts an attempt and one when the attempt ends.
 
-How long one that was killed took is written by the next one, and read from the files of the run until then.
+An attempt without the second line was killed. How long it took is read from the files of the run; the next attempt
+writes it down before it changes those files.
 """
 
 import json
@@ -13,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.failures import FAILURES, is_interruption
-from jobs.processes import host
+from jobs.machine import host, utc_now
 from jobs.record import RunRecord
-from jobs.sweep.ledger import now
 from planners.records.json import to_json
 from planners.spec import RunSpec
 from planners.study import Study
@@ -26,25 +26,32 @@ class Attempt:
     """One attempt at a run."""
 
     started: str
-    """When, UTC."""
+    """Start time, UTC."""
     host: str
-    """Where."""
+    """Machine."""
     job: str | None
-    """The job, as its executor names it; null outside a sweep."""
+    """Job id, as the executor names it; null outside a sweep."""
     log: str | None
-    """Where its worker wrote; null outside a sweep."""
+    """Log file of its worker; null outside a sweep."""
     D_start: int
-    """Tokens of the checkpoint that it went on from."""
+    """Tokens of the checkpoint that it resumed from."""
     devices: float | None = None
-    """Devices that it had: a part of one where runs share it; null in lines of before it was kept."""
+    """Devices that it occupied, a fraction where runs share one; null in lines of older versions."""
     ended: bool = False
-    """Whether it said that it ended."""
+    """Whether it wrote its end; False if it is running or was killed."""
     failure: str | None = None
-    """Class of failures; null where it came to an end, where it was asked to stop, and where it was killed."""
+    """Failure class; null if it finished, was asked to stop, or was killed."""
     error: str | None = None
-    """Why, one line."""
+    """The reason, in one line."""
     wall_s: float = 0.0
-    """Seconds it took; where it was killed or is at work, up to its last metrics line or checkpoint."""
+    """Seconds it took; for one that is running or was killed, up to its last metrics line or checkpoint."""
+
+
+class AttemptEnd:
+    """Why an attempt ended, filled in while it runs."""
+
+    failure: str | None = None
+    error: str | None = None
 
 
 def path_of(folder: Path) -> Path:
@@ -52,46 +59,44 @@ def path_of(folder: Path) -> Path:
     return folder / "attempts.jsonl"
 
 
-class Ending:
-    """What an attempt will have said of its end."""
-
-    failure: str | None = None
-    error: str | None = None
-
-
 @contextmanager
-def attempt(study: Study, spec: RunSpec, devices: float = 1) -> Iterator[Ending]:
-    """Write that an attempt begins and, whatever happens inside, that it ended; the body fills in why it failed.
+def attempt(study: Study, spec: RunSpec, devices: float = 1) -> Iterator[AttemptEnd]:
+    """Write that an attempt starts and, whatever happens inside, that it ended; the body fills in why it failed.
 
-    A full disk does not keep the line of the end from being tried, nor its failure from being passed over.
+    A full disk cannot hide the body's exception: the second line is skipped if it cannot be written.
     """
-    folder, clock, ending = study.run_folder(spec.run_id), time.monotonic(), Ending()
-    begun = {"time": now(), "host": host(), "pid": os.getpid(), **_job(), "D": D_saved(folder, spec)}
+    folder, clock, end = study.run_folder(spec.run_id), time.monotonic(), AttemptEnd()
+    start = {"time": utc_now(), "host": host(), "pid": os.getpid(), **_job(), "D": D_saved(folder, spec)}
     past = read_attempts(folder)
     if past and not past[-1].ended:
-        _append(folder, {"event": "killed", "time": now(), "wall_s": past[-1].wall_s})
-    _append(folder, {"event": "started", **begun, "devices": devices})
+        # before the line of this attempt: from now on the files of the run tell about this one
+        _append(folder, {"event": "killed", "time": utc_now(), "wall_s": past[-1].wall_s})
+    _append(folder, {"event": "started", **start, "devices": devices})
     try:
-        yield ending
+        yield end
     finally:
-        end = {"failure": ending.failure, "error": ending.error, "wall_s": round(time.monotonic() - clock, 3)}
+        line = {"failure": end.failure, "error": end.error, "wall_s": round(time.monotonic() - clock, 3)}
         with suppress(OSError):
-            _append(folder, {"event": "ended", "time": now(), **end})
+            _append(folder, {"event": "ended", "time": utc_now(), **line})
 
 
-def retire(study: Study, record: RunRecord) -> None:
-    """Keep a failed record as a line of the attempts, and make room for the next one. The lock of the run is held."""
+def archive_record(study: Study, record: RunRecord) -> None:
+    """Move a failed record into the attempts file. The caller holds the lock of the run.
+
+    The line is written before the record is removed, so a crash in between loses nothing.
+    """
     folder = study.run_folder(record.spec.run_id)
     outcome = {name: value for name, value in to_json(record).items() if name != "spec"}
-    _append(folder, {"event": "retired", "time": now(), "record": outcome})
+    _append(folder, {"event": "retired", "time": utc_now(), "record": outcome})
     (folder / "record.json").unlink(missing_ok=True)
 
 
 def read_attempts(folder: Path) -> list[Attempt]:
-    """Return the attempts at a run, the first one first. Torn lines are left out."""
+    """Return the attempts at a run, oldest first. Torn lines are skipped."""
     found: list[Attempt] = []
     for row in _rows(path_of(folder)):
-        if row.get("event") == "started":
+        event = row.get("event")
+        if event == "started":
             found.append(
                 Attempt(
                     started=str(row.get("time")),
@@ -102,40 +107,37 @@ def read_attempts(folder: Path) -> list[Attempt]:
                     devices=row.get("devices"),
                 )
             )
-        elif row.get("event") == "killed" and found:
+        elif event in ("killed", "ended") and found:
             found[-1] = replace(found[-1], wall_s=float(row.get("wall_s") or 0))
-        elif row.get("event") == "ended" and found:
-            failure = row.get("failure")
-            found[-1] = replace(
-                found[-1],
-                ended=True,
-                failure=failure if failure in FAILURES else None,
-                error=row.get("error"),
-                wall_s=float(row.get("wall_s") or 0),
-            )
+            if event == "ended":
+                failure = row.get("failure") if row.get("failure") in FAILURES else None
+                found[-1] = replace(found[-1], ended=True, failure=failure, error=row.get("error"))
     if found and not found[-1].ended:
-        found[-1] = replace(found[-1], wall_s=max(found[-1].wall_s, _lived_s(folder)))
+        found[-1] = replace(found[-1], wall_s=max(found[-1].wall_s, _seconds_alive(folder)))
     return found
 
 
-def _lived_s(folder: Path) -> float:
-    """Return the seconds from the newest line of the attempts to the newest sign of life, by one clock: the files'."""
+def _seconds_alive(folder: Path) -> float:
+    """Return the seconds from the newest attempts line to the newest metrics line or checkpoint.
+
+    All three are modification times by the clock of one file system, so the clocks of machines need not agree.
+    """
     try:
         since = path_of(folder).stat().st_mtime
     except OSError:
         return 0.0
-    lived = 0.0
+    alive = 0.0
     for name in ("metrics.jsonl", "checkpoint"):
         with suppress(OSError):
-            lived = max(lived, (folder / name).stat().st_mtime - since)
-    return round(lived, 3)
+            alive = max(alive, (folder / name).stat().st_mtime - since)
+    return round(alive, 3)
 
 
-def spent(attempts: list[Attempt], D_now: int) -> int:
-    """Return how many attempts count against the bound, none of them being at work any more.
+def counted(attempts: list[Attempt], D_now: int) -> int:
+    """Return how many finished attempts count towards the limit; `D_now` is the tokens of the newest checkpoint.
 
-    Those count that failed by a fault of the run, and those that were interrupted or killed before a new checkpoint
-    (D_now tokens are in the newest one), except by a full disk, which is everybody's.
+    An attempt counts if the run itself failed, or if it was interrupted or killed before a new checkpoint. A full disk
+    never counts: it is not the fault of one run.
     """
     starts = [attempt.D_start for attempt in attempts]
     return sum(_counts(attempt, D) for attempt, D in zip(attempts, [*starts[1:], D_now], strict=False))
@@ -150,7 +152,7 @@ def _counts(attempt: Attempt, D_reached: int) -> bool:
 
 
 def D_saved(folder: Path, spec: RunSpec) -> int:
-    """Return the tokens of the newest checkpoint, by its name."""
+    """Return the tokens of the newest checkpoint, from its file name; 0 if there is none."""
     try:
         names = [name for name in os.listdir(folder / "checkpoint") if name.startswith("step-")]
     except OSError:
@@ -160,7 +162,7 @@ def D_saved(folder: Path, spec: RunSpec) -> int:
 
 
 def _job() -> dict[str, Any]:
-    """Return the job that this process belongs to, and its log, from what submitit leaves in the environment."""
+    """Return the job id and log of this process, which submitit leaves in the environment."""
     if "SUBMITIT_FOLDER" not in os.environ:
         return {"job": None, "log": None}
     from submitit import JobEnvironment

@@ -1,30 +1,32 @@
-"""What a run left for a person to read: its traceback, and its part of its worker's log."""
+"""Logs of runs: the traceback of a run, and its section of its worker's log."""
 
 from collections import deque
 from pathlib import Path
 
 from jobs.run.attempts import read_attempts
-from jobs.run.worker import LOG_MARK
 from planners.study import Study
+
+LOG_MARK = "--- run "
+"""Start of the line that a worker writes to its log before each run."""
 
 
 def run_log(study: Study, run_id: str, lines: int = 30) -> list[str]:
-    """Return the last lines that a run's last attempt wrote in its worker's log, after those of error.txt.
+    """Return the last lines of a run's `error.txt`, then those of its last attempt in its worker's log.
 
-    A worker trains several runs; each part of its log begins with a mark.
+    A worker trains several runs; a marked line starts the section of each.
     """
     folder = study.run_folder(run_id)
-    told = _tail(folder / "error.txt", lines)
+    error = _tail(folder / "error.txt", lines)
     past = read_attempts(folder)
     if not past or past[-1].log is None:
-        return told
+        return error
     log = Path(past[-1].log)
-    part = _part(log, run_id, lines) or ["nothing was written" if log.is_file() else "the log is gone"]
-    return [*told, f"{log}:", *part]
+    section = _section(log, run_id, lines) or ["nothing was written" if log.is_file() else "the log is gone"]
+    return [*error, f"{log}:", *section]
 
 
 def newest_log(study: Study, lines: int = 15) -> list[str]:
-    """Return the end of the newest error log in the cluster folder, where there is one."""
+    """Return the end of the newest non-empty error log in the cluster folder; nothing if there is none."""
     logs = [path for path in study.cluster.glob("*/*_log.err") if path.stat().st_size]
     if not logs:
         return []
@@ -40,7 +42,7 @@ def _tail(path: Path, lines: int) -> list[str]:
         return []
 
 
-def _part(path: Path, run_id: str, lines: int) -> list[str]:
+def _section(path: Path, run_id: str, lines: int) -> list[str]:
     """Return the last lines between the last mark of a run and the next mark."""
     kept: deque[str] = deque(maxlen=lines)
     inside = False

@@ -1,9 +1,9 @@
-"""python -m jobs.run.ranks FOLDER RUN_ID EXECUTION, started once a device with the environment of torch.distributed
+"""The processes (ranks) of a run on several devices: started here, watched until they end.
 
-One run on several devices: `launch` starts a process for each device of this machine, and they train it together; the
-first one writes. In a task group of Slurm each task starts one of the processes: the first task owns the run and tells
-the others where to meet, and they `follow`. Processes of a run are new for each run, so that one that breaks takes no
-other with it. The owner holds the lock of the run; its process inherits it, so it holds as long as either lives.
+`launch` starts one process per device of this machine, and they train the run together; rank 0 writes its files. In a
+task group of Slurm, each task starts one of the processes: the first task owns the run and announces where to connect,
+the others `join`. Each run gets new processes, so one that breaks takes no other run with it. The owner holds the lock
+of the run and its process inherits it, so the lock holds as long as either is alive.
 """
 
 import json
@@ -14,38 +14,38 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from jobs.execution import Execution, check_shares
+from jobs.failures import LostProcess
 from jobs.machine import check_devices
 from jobs.record import RunRecord, read_record
-from jobs.run.task_group import Group, Meeting, free_port, task_group
-from planners.records.errors import UsageError
+from jobs.run.error_text import read_error, remove_error
+from jobs.run.task_group import Rendezvous, TaskGroup, free_port, task_group
 from planners.records.files import last_row
-from planners.records.json import from_json, to_json
+from planners.records.json import to_json
 from planners.spec import RunSpec, Training
 from planners.study import Study
 
 POLL_S = 0.2
 """Seconds between looks at the processes."""
 GRACE_S = 5.0
-"""Seconds that a failing process leaves the first one to write its record, before all of them are ended."""
+"""Seconds that rank 0 has to write its record after another process failed; then all are killed."""
 
 
 def is_rank() -> bool:
-    """Whether this process is one of those that torch.distributed connects."""
+    """Whether this process is one of several that torch.distributed connects."""
     return "WORLD_SIZE" in os.environ and "RANK" in os.environ
 
 
 def is_first() -> bool:
-    """Whether this process writes: it is alone, or the first one."""
+    """Whether this process writes the files of the run: it is rank 0, or the only process."""
     return not is_rank() or os.environ["RANK"] == "0"
 
 
 def check_processes(execution: Execution, training: Training) -> None:
-    """Raise UsageError where the processes of a run are more than this machine's devices, or cannot share its batch.
+    """Raise UsageError if a run has more processes than this machine has devices, or cannot divide its batch.
 
-    They are those that were started with this one, or those that `launch` would start.
+    The processes are the ones started together with this one (torchrun), else the ones that `launch` would start.
     """
     if task_group(execution.devices) is None:
         check_devices(int(os.environ.get("LOCAL_WORLD_SIZE", execution.devices)))
@@ -55,65 +55,73 @@ def check_processes(execution: Execution, training: Training) -> None:
 def launch(
     study: Study, spec: RunSpec, execution: Execution, *, stop: Callable[[int], bool] = lambda step: False
 ) -> RunRecord | None:
-    """Train a run on `execution.devices` processes and return its record, or None where it was asked to stop.
+    """Train a run in `execution.devices` processes; return its record, or None if `stop` ended it early.
 
-    Raises UsageError where that cannot be, and RuntimeError where a process was lost and none left a record.
+    `stop` is called with the number of optimizer steps taken. Raises UsageError if the devices do not suffice, and
+    RuntimeError if a process failed and none wrote a record.
     """
     check_processes(execution, spec.training)
     folder = study.run_folder(spec.run_id)
-    forget_error(folder)
+    remove_error(folder)
     group = task_group(execution.devices)
-    meeting = Meeting(run_id=spec.run_id, host=group.host if group else "127.0.0.1", port=free_port())
+    rendezvous = Rendezvous(run_id=spec.run_id, host=group.host if group else "127.0.0.1", port=free_port())
     if group:
-        group.tell(meeting)
-    places = [group] if group else [Group.here(rank, execution.devices) for rank in range(execution.devices)]
-    processes = [start(study, meeting, execution, place) for place in places]
+        group.announce(rendezvous)
+    devices = execution.devices
+    places = [group] if group else [TaskGroup.on_this_machine(rank, devices) for rank in range(devices)]
+    processes = [start(study, rendezvous, execution, place) for place in places]
     stopped = watch(
         processes,
         stop=lambda: stop(last_row(folder / "metrics.jsonl").get("step", 0)),
-        broken=lambda: group is not None and group.is_broken(meeting),
+        broken=lambda: group is not None and group.is_broken(rendezvous),
     )
     if group and processes[0].returncode != 0:
-        group.tell_broken(meeting)
+        group.mark_broken(rendezvous)
     record = read_record(study, spec)
     if record is None and not stopped:
+        if error := read_error(folder):
+            raise RuntimeError(error)
         codes = ", ".join(str(process.returncode) for process in processes)
-        raise RuntimeError(error_told(folder) or f"the processes of the run ended without a word (exit codes {codes})")
+        raise LostProcess(f"the processes of the run ended without a record (exit codes {codes})")
     return record
 
 
-def follow(study: Study, execution: Execution, group: Group, stop: Callable[[], bool]) -> None:
-    """Start this task's process of each run that the first task tells of, until that one has no more."""
-    for meeting in group.meetings():
-        process = start(study, meeting, execution, group)
-        watch([process], stop=stop, broken=partial(group.is_broken, meeting))
+def join(study: Study, execution: Execution, group: TaskGroup, stop: Callable[[], bool]) -> None:
+    """Start this task's process of each run that the first task announces, until there are no more runs."""
+    for rendezvous in group.announced():
+        process = start(study, rendezvous, execution, group)
+        watch([process], stop=stop, broken=partial(group.is_broken, rendezvous))
         if process.returncode != 0:
-            group.tell_broken(meeting)
+            group.mark_broken(rendezvous)
 
 
-def start(study: Study, meeting: Meeting, execution: Execution, place: Group) -> subprocess.Popen[bytes]:
+def start(study: Study, rendezvous: Rendezvous, execution: Execution, place: TaskGroup) -> subprocess.Popen[bytes]:
     """Start one process of a run."""
-    mine = [sys.executable, "-m", "jobs.run.ranks", str(study.folder), meeting.run_id, json.dumps(to_json(execution))]
-    connected = {
-        "MASTER_ADDR": meeting.host,
-        "MASTER_PORT": meeting.port,
+    connection = {
+        "MASTER_ADDR": rendezvous.host,
+        "MASTER_PORT": rendezvous.port,
         "RANK": place.rank,
         "WORLD_SIZE": place.size,
         "LOCAL_RANK": place.local_rank,
         "LOCAL_WORLD_SIZE": place.local_size,
     }
-    # the lock's file is inherited; Ctrl-C reaches only this process, which asks its processes to stop
+    arguments = (str(study.folder), rendezvous.run_id, json.dumps(to_json(execution)))
+    # close_fds=False: the process inherits the lock of the run
+    # start_new_session: Ctrl-C reaches only this process, which asks the others to stop at a checkpoint
     return subprocess.Popen(
-        mine,
-        env={**os.environ, **{name: str(value) for name, value in connected.items()}},
+        [sys.executable, "-m", "jobs.run.rank_process", *arguments],
+        env={**os.environ, **{name: str(value) for name, value in connection.items()}},
         close_fds=False,
         start_new_session=True,
-        preexec_fn=_ignore_notices,
+        preexec_fn=_ignore_job_signals,
     )
 
 
 def watch(processes: list[subprocess.Popen[bytes]], stop: Callable[[], bool], broken: Callable[[], bool]) -> bool:
-    """Wait for the processes, and return whether they were asked to stop; where one breaks, the others are ended."""
+    """Wait for the processes and return whether `stop` ended them; if one breaks, kill the others after a grace time.
+
+    A process may wait inside a GPU kernel for a peer that is gone; only SIGKILL ends it.
+    """
     stopped, deadline = False, float("inf")
     try:
         while any(process.poll() is None for process in processes):
@@ -134,51 +142,12 @@ def watch(processes: list[subprocess.Popen[bytes]], stop: Callable[[], bool], br
 
 
 def signal_all(processes: list[subprocess.Popen[bytes]], number: signal.Signals) -> None:
-    """Send a signal to those that live."""
+    """Send a signal to the processes that are alive."""
     for process in processes:
         process.send_signal(number)
 
 
-def forget_error(folder: Path) -> None:
-    """Remove what an earlier attempt at a run said of its end."""
-    (folder / "error.txt").unlink(missing_ok=True)
-
-
-def error_told(folder: Path) -> str | None:
-    """Return the last line of what a process of the run told of its error; the others only see it gone."""
-    try:
-        return (folder / "error.txt").read_text().strip().splitlines()[-1][:300]
-    except (OSError, IndexError):
-        return None
-
-
-def _ignore_notices() -> None:
-    """A scheduler tells every process of a job of its end; the tasks pass it on to theirs as SIGTERM."""
+def _ignore_job_signals() -> None:
+    """Ignore Slurm's own signals, which reach every process of a job; the task passes them on as SIGTERM."""
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-
-
-def main() -> int:
-    """Train as one of the processes of a run, and return 1 where it failed, so that the others are ended."""
-    from jobs.run.worker import train_and_record
-
-    folder, run_id, settings = sys.argv[1:]
-    study = Study(folder)
-    spec = next(spec for spec in study.runs() if spec.run_id == run_id)
-    parent, stopping = os.getppid(), []
-    signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
-    try:
-        record = train_and_record(
-            study,
-            spec,
-            execution=from_json(Execution, json.loads(settings)),
-            stop=lambda step: bool(stopping) or os.getppid() != parent,
-        )
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 1 if record is not None and record.state == "failed" else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

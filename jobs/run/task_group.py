@@ -1,70 +1,70 @@
-"""Task groups: the tasks of one Slurm job that share each of its runs, and how they agree on which one is next.
+"""Task groups: several tasks of one Slurm job train each run together, one process per device.
 
-The tasks talk through a file beside the job's log, on the file system that the study is on anyway. The first task
-writes a line for each run; a task whose process of a run failed leaves a mark.
+The tasks communicate through a file next to the job's log, on the file system that holds the study anyway. The first
+task writes one line per run; a task whose process failed creates a marker file.
 """
 
 import json
 import os
-import platform
 import socket
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from jobs.machine import host
 from planners.records.errors import UsageError
 
 POLL_S = 0.2
-"""Seconds between looks at what the first task wrote."""
+"""Seconds between looks at the file of the first task."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meeting:
-    """Where the processes of a run find each other."""
+class Rendezvous:
+    """Where the processes of a run connect to each other (MASTER_ADDR and MASTER_PORT of torch.distributed)."""
 
     run_id: str
     """The run."""
     host: str
-    """Name of the machine of its first process."""
+    """Name of the machine of the first process."""
     port: int
     """Port that the first process listens on."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
-    """The processes of a run, seen from one of them."""
+class TaskGroup:
+    """The processes of a run, as one of them sees the group."""
 
     rank: int
-    """Number of this one."""
+    """Number of this process."""
     size: int
-    """How many there are."""
+    """Number of processes."""
     local_rank: int
-    """Number among those of its machine."""
+    """Number of this process among those of its machine."""
     local_size: int
-    """How many its machine has."""
+    """Number of processes of its machine."""
     path: Path | None = None
-    """Where the first task tells of its runs; null where one process starts all the others."""
+    """File in which the first task announces the runs; null where one process starts all the others."""
 
     @classmethod
-    def here(cls, rank: int, size: int) -> "Group":
-        """Return one of the processes of a run that is alone on this machine."""
+    def on_this_machine(cls, rank: int, size: int) -> "TaskGroup":
+        """Return process `rank` of a run whose `size` processes are all on this machine."""
         return cls(rank=rank, size=size, local_rank=rank, local_size=size)
 
     @property
     def host(self) -> str:
-        """Name under which the others reach this machine."""
-        return "127.0.0.1" if self.local_size == self.size else platform.node()
+        """Name under which the other processes reach this machine."""
+        return "127.0.0.1" if self.local_size == self.size else host()
 
-    def tell(self, meeting: Meeting | None) -> None:
-        """Tell the other tasks of a run, or that there will be no more."""
+    def announce(self, rendezvous: Rendezvous | None) -> None:
+        """Announce the next run to the other tasks; None says that there are no more runs."""
         assert self.path
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a") as file:
-            file.write(json.dumps(asdict(meeting) if meeting else None) + "\n")
+            file.write(json.dumps(asdict(rendezvous) if rendezvous else None) + "\n")
 
-    def meetings(self) -> Iterator[Meeting]:
-        """Yield the runs that the first task tells of, as they come."""
+    def announced(self) -> Iterator[Rendezvous]:
+        """Yield the runs as the first task announces them, until it says that there are no more."""
         assert self.path
         number = 0
         while True:
@@ -72,27 +72,27 @@ class Group:
             for line in lines[number:]:
                 if (told := json.loads(line)) is None:
                     return
-                yield Meeting(**told)
+                yield Rendezvous(**told)
             number = len(lines)
             time.sleep(POLL_S)
 
-    def tell_broken(self, meeting: Meeting) -> None:
-        """Tell the first task that a process of a run failed here."""
-        self._mark(meeting).touch()
+    def mark_broken(self, rendezvous: Rendezvous) -> None:
+        """Tell the other tasks that this task's process of the run failed."""
+        self._marker(rendezvous).touch()
 
-    def is_broken(self, meeting: Meeting) -> bool:
-        """Whether another task told so."""
-        return self._mark(meeting).exists()
+    def is_broken(self, rendezvous: Rendezvous) -> bool:
+        """Whether a task has marked the run as broken."""
+        return self._marker(rendezvous).exists()
 
-    def _mark(self, meeting: Meeting) -> Path:
+    def _marker(self, rendezvous: Rendezvous) -> Path:
         assert self.path
-        return self.path.with_suffix(f".broken-{meeting.run_id}-{meeting.port}")
+        return self.path.with_suffix(f".broken-{rendezvous.run_id}-{rendezvous.port}")
 
 
-def task_group(devices: int) -> Group | None:
-    """Return the task group that this process is a task of, or None where it starts the processes of a run alone.
+def task_group(devices: int) -> TaskGroup | None:
+    """Return the task group that this process belongs to, or None if it starts the processes of a run itself.
 
-    Raises UsageError where the job has another number of tasks than the run has devices.
+    Raises UsageError if the job has another number of tasks than the run has devices.
     """
     if devices == 1 or os.environ.get("SUBMITIT_EXECUTOR") != "slurm":
         return None
@@ -102,19 +102,20 @@ def task_group(devices: int) -> Group | None:
     if job.num_tasks == 1:
         return None
     if job.num_tasks != devices:
-        raise UsageError(f"the job has {job.num_tasks} tasks for runs on {devices} devices")
-    life = os.environ.get("SLURM_RESTART_COUNT", "0")  # a requeued job keeps its number
-    return Group(
+        raise UsageError(f"the job has {job.num_tasks} tasks, but its runs need {devices} devices")
+    # a requeued job keeps its id; the restart count keeps it from reading the announcements of its earlier life
+    restarts = os.environ.get("SLURM_RESTART_COUNT", "0")
+    return TaskGroup(
         rank=job.global_rank,
         size=job.num_tasks,
         local_rank=job.local_rank,
         local_size=job.num_tasks // job.num_nodes,
-        path=job.paths.folder / f"{job.job_id}_{life}.group",
+        path=job.paths.folder / f"{job.job_id}_{restarts}.group",
     )
 
 
-def leads_others() -> bool:
-    """Whether this process is the first of several tasks of a Slurm job: the only one that submitit requeues from."""
+def requeues_for_others() -> bool:
+    """Whether this process is the first of several tasks of a Slurm job: submitit requeues the job from it alone."""
     if os.environ.get("SUBMITIT_EXECUTOR") != "slurm":
         return False
     from submitit import JobEnvironment
@@ -124,7 +125,7 @@ def leads_others() -> bool:
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
+    """Return a port of this machine that no process listens on."""
     with socket.socket() as found:
         found.bind(("", 0))
         return int(found.getsockname()[1])

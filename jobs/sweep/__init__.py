@@ -1,1 +1,1 @@
-"""Many runs: which jobs to submit, submitting them, and following them."""
+"""A sweep of many runs: which are missing, packed into jobs, submitted once, watched until they have ended."""

@@ -1,4 +1,4 @@
-"""Where jobs run: this machine, Slurm or this process, with the limits that a user sets."""
+"""Where a sweep runs its jobs: this machine, Slurm or this process, and the limits that the user sets."""
 
 from dataclasses import dataclass, field, replace
 
@@ -11,16 +11,19 @@ CLUSTERS = ("local", "slurm", "debug")
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Where jobs run, how many at once, and at which cost a sweep stops. A user file may hold the same names."""
+    """Where jobs run, how many run at once, and at which cost a sweep stops.
+
+    The user's `cluster.toml` (docs/cluster.md) sets the same names, with `cluster` for `kind`.
+    """
 
     kind: str = "local"
-    """local: processes on this machine; slurm: sbatch; debug: in this process, one after the other."""
+    """local: processes on this machine; slurm: sbatch; debug: one run after another in this process."""
     parallel: int | None = None
-    """Jobs at once; null: as many as this machine has devices for; on Slurm, as many as it starts."""
+    """Jobs at once; null: as many as this machine has devices for; on Slurm, as many as Slurm starts."""
     gpus_per_run: int | None = None
-    """GPUs of a job; null: one a device of `execution` where this machine has any, none on Slurm."""
+    """GPUs of a job; null: on this machine one per device of `execution`, if it has GPUs; on Slurm none."""
     runs_per_gpu: int = 1
-    """Runs that share the devices of a job, each in a process of its own; for runs too small to fill one."""
+    """Runs that share the GPUs of a job, each in its own process; for runs too small to fill a GPU."""
     nodes: int | None = None
     """Nodes of a Slurm job; null: one."""
     partition: str | None = None
@@ -32,35 +35,42 @@ class Cluster:
     constraint: str | None = None
     """Slurm constraint on nodes."""
     timeout_min: int | None = None
-    """Time limit of a Slurm job, in minutes; null: 60. The job is requeued and its run goes on from its checkpoint."""
+    """Time limit of a Slurm job, in minutes; null: 60. The job is requeued and its run resumes from its checkpoint."""
     warn_s: int | None = None
-    """Seconds before the time limit at which Slurm warns the job; null: 90."""
+    """Seconds before the time limit at which Slurm signals the job; null: 90."""
     setup: tuple[str, ...] = ()
-    """Shell lines that a Slurm job begins with, such as module load."""
+    """Shell lines at the start of a Slurm job, such as module load cuda."""
     slurm: tuple[str, ...] = ()
-    """Further Slurm options, each NAME=VALUE, such as mem=16G."""
+    """Further sbatch options, each NAME=VALUE, such as mem=16G."""
     pack: float = 30.0
-    """Minutes of training, as predicted, that small runs are packed into one Slurm job for; 0: one run a job."""
+    """Small runs share a Slurm job until it is predicted to take this many minutes; 0: one run per job."""
     flops_per_s: float | None = None
-    """FLOP/s of a device, for the time of runs unlike any that is done; null: the guess of `jobs.sweep.packing`."""
+    """FLOP/s of a device, to predict times until runs have finished; null: the guess of `jobs.sweep.run_times`."""
     attempts: int = ATTEMPTS
-    """Attempts that a run is given."""
+    """Most attempts per run."""
     max_jobs: int | None = None
-    """Jobs in flight at most; null: no bound."""
+    """Most jobs submitted at once; null: no limit."""
     max_device_hours: float | None = None
-    """Device-hours that the study may take, those spent and those in flight included; null: no bound."""
+    """Most device-hours of the study, used and submitted ones included; null: no limit."""
     execution: Execution = field(default_factory=Execution)
     """How each run is carried out."""
 
     def __post_init__(self) -> None:
         if self.kind not in CLUSTERS:
             raise UsageError(f"cluster {self.kind!r} is not one of {', '.join(CLUSTERS)}")
+        self._check_options()
+        self._check_numbers()
+        self._check_devices()
+
+    def _check_options(self) -> None:
         for option in self.slurm:
             if "=" not in option:
                 raise UsageError(f"Slurm option {option!r} is not NAME=VALUE, such as mem=16G")
             name, _, value = option.partition("=")
             if name.replace("-", "_") == "cpus_per_task" and not value.isdigit():
                 raise UsageError(f"Slurm option {option!r} must be a number of cores, such as cpus_per_task=8")
+
+    def _check_numbers(self) -> None:
         for name in ("parallel", "nodes", "timeout_min", "warn_s", "runs_per_gpu", "attempts", "max_jobs"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise UsageError(f"{name} {value} must be at least 1")
@@ -69,15 +79,26 @@ class Cluster:
                 raise UsageError(f"{name} {value} must not be negative")
         if self.flops_per_s is not None and not self.flops_per_s > 0:
             raise UsageError(f"flops_per_s {self.flops_per_s} must be above 0")
-        if self.runs_per_gpu > 1 and self.execution.devices > 1:
-            raise UsageError("a run on several devices shares none of them; give --devices or --runs-per-gpu")
-        if self.gpus_per_run and self.execution.devices not in (1, self.gpus_per_run):
+
+    def _check_devices(self) -> None:
+        devices = self.execution.devices
+        if self.runs_per_gpu > 1 and devices > 1:
             raise UsageError(
-                f"a run on {self.execution.devices} devices cannot have {self.gpus_per_run} GPUs; give --gpus-per-run"
-                f" {self.execution.devices}, or 0 to train on processors"
+                "--runs-per-gpu cannot be combined with --devices > 1: a multi-GPU run needs its GPUs to itself;"
+                " drop one of the two flags"
             )
-        if self.nodes and self.execution.devices % self.nodes:
-            raise UsageError(f"{self.execution.devices} devices cannot be spread evenly over {self.nodes} nodes")
+        if self.execution.runs_per_device > 1:
+            raise UsageError("a cluster derives runs_per_device from runs_per_gpu; set runs_per_gpu only")
+        if self.gpus_per_run and devices not in (1, self.gpus_per_run):
+            raise UsageError(
+                f"a run on {devices} devices cannot have {self.gpus_per_run} GPUs; give --gpus-per-run {devices}, or 0"
+                " to train on CPUs"
+            )
+        if self.nodes and devices % self.nodes:
+            raise UsageError(
+                f"{devices} devices cannot be divided evenly among {self.nodes} nodes; choose --nodes that divides"
+                f" {devices}"
+            )
 
     @property
     def devices_of_job(self) -> int:
@@ -86,15 +107,20 @@ class Cluster:
 
     @property
     def devices_of_run(self) -> float:
-        """Devices of a run: a part of those of a job where runs share them."""
+        """Devices that a run occupies: a fraction where runs share a device."""
         return self.devices_of_job / self.runs_per_gpu
 
     @property
-    def executed(self) -> Execution:
-        """How each run is carried out, among the runs that share its device."""
+    def run_execution(self) -> Execution:
+        """How each run is carried out, with the number of runs that share its device."""
         return replace(self.execution, runs_per_device=-(-self.runs_per_gpu // self.devices_of_job))
 
     @property
     def limit_min(self) -> int:
         """Time limit of a Slurm job, in minutes."""
         return self.timeout_min or 60
+
+    @property
+    def warned_after_s(self) -> float:
+        """Seconds from the start of a Slurm job until Slurm warns it of its time limit."""
+        return self.limit_min * 60 - (self.warn_s or 90)

@@ -1,15 +1,4 @@
-"""The user's own file of cluster settings: partitions and accounts live there, never in the toolkit.
-
-`$SCALING_CLUSTER`, or scaling/cluster.toml in the user's configuration folder. Keys are the fields of `Cluster`
-(and `cluster` for its kind); a table is a profile, whose keys win over those above it:
-
-    cluster = "slurm"
-    account = "me"
-    setup = ["module load cuda"]
-    [short]
-    partition = "short"
-    timeout_min = 30
-"""
+"""The user's own `cluster.toml`: partitions and accounts stand there, never in the toolkit. See docs/cluster.md."""
 
 import os
 import tomllib
@@ -26,8 +15,11 @@ KEYS = tuple(
 )
 
 
-def profile_path() -> Path | None:
-    """Return where the user's file is looked for; None where $SCALING_CLUSTER is empty, which means no file."""
+def cluster_file() -> Path | None:
+    """Return the path of the user's file: `$SCALING_CLUSTER`, else scaling/cluster.toml in the user's configuration.
+
+    None if `$SCALING_CLUSTER` is empty, which means that no file is read.
+    """
     named = os.environ.get("SCALING_CLUSTER")
     if named is not None:
         return Path(named).expanduser() if named else None
@@ -35,25 +27,26 @@ def profile_path() -> Path | None:
     return Path(folder) / "scaling" / "cluster.toml"
 
 
-def read_profile(name: str | None = None) -> dict[str, Any]:
-    """Return the settings of the user's file, with those of the profile `name`, by field of `Cluster`.
+def read_cluster_file(profile: str | None = None) -> dict[str, Any]:
+    """Return the settings of the user's file by field of `Cluster`; the keys of `profile` win over the common ones.
 
-    Nothing where there is no file. Raises UsageError for a file that cannot be read, a key or value that is none, and
-    a profile that is not in it.
+    Empty if there is no file. Raises UsageError for a file that cannot be read, an unknown key, a wrong value, or a
+    profile that the file does not have.
     """
-    path = profile_path()
+    path = cluster_file()
     if path is None or (not path.is_file() and "SCALING_CLUSTER" not in os.environ):
-        if name is not None:
-            raise UsageError(f"there is no profile {name!r}: {path or 'a file of settings'} does not exist")
+        if profile is not None:
+            raise UsageError(f"no file has a profile {profile!r}: {path or '$SCALING_CLUSTER'} does not exist")
         return {}
     content = _read(path)
     profiles = {key: value for key, value in content.items() if isinstance(value, dict)}
-    if name is not None and name not in profiles:
-        raise UsageError(f"{path} has no profile {name!r}; it has {', '.join(profiles) or 'none'}")
+    if profile is not None and profile not in profiles:
+        known = f"it has {', '.join(profiles)}" if profiles else "it has no profiles"
+        raise UsageError(f"{path} has no profile {profile!r}; {known}")
     common = {key: value for key, value in content.items() if key not in profiles}
     for where, settings in (("", common), *profiles.items()):
         _check(f"{path}{f' [{where}]' if where else ''}", settings)
-    return _by_field({**common, **(profiles[name] if name else {})})
+    return _by_field({**common, **(profiles[profile] if profile else {})})
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -61,13 +54,16 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{path} cannot be read as TOML ({reason}); see jobs/profile.py for an example") from None
+        raise UsageError(
+            f'{path} cannot be read as TOML ({reason}); write KEY = VALUE lines such as cluster = "slurm" and [PROFILE]'
+            f" tables, with the keys {', '.join(KEYS)}"
+        ) from None
 
 
 def _check(where: str, settings: dict[str, Any]) -> None:
     for key in settings:
         if key not in KEYS:
-            raise UsageError(f"{where}: {key!r} is not one of {', '.join(KEYS)}")
+            raise UsageError(f"{where}: {key!r} is not a key; the keys are {', '.join(KEYS)}")
     from_json(Cluster, _by_field(settings), where)
 
 

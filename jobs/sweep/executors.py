@@ -1,4 +1,4 @@
-"""One call, three places: processes of this machine, a Slurm array, or this process. All through submitit."""
+"""Starting jobs in one of three places, all through submitit: worker processes here, a Slurm array, or this process."""
 
 import os
 import signal
@@ -20,62 +20,64 @@ from jobs.sweep.submitted import jobs_of, processes_of
 from planners.records.errors import UsageError
 
 MONTH_MIN = 60 * 24 * 30
+"""Time limit of a local worker, in minutes: none in practice."""
 STOP_S = 30.0
-"""Seconds that workers of this machine are given to write their checkpoints when they are asked to end."""
-LEAVE_S = 5.0
-CORES_OF_GPU = 4
-"""Cores for each GPU, at least: backward pass, exchange, tokens and compiler have threads of their own."""
+"""Seconds that workers of this machine have to write their checkpoints when they are asked to end."""
 ASK_S = 0.5
-"""Seconds between two such requests: one that comes while a worker starts is lost."""
+"""Seconds between two such requests: a worker that is still starting does not hear the first one."""
+EXIT_S = 5.0
+"""Seconds that workers without work have to exit before they count as busy."""
+CORES_OF_GPU = 4
+"""Least number of cores per GPU: backward pass, gradient exchange, data and compiler each have threads."""
 
 
-class Refused(Exception):
-    """The executor took nothing; the argument says why."""
+class SubmissionRefused(Exception):
+    """The executor accepted none of the jobs; the argument gives the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Started:
-    """What was started."""
+class StartedJobs:
+    """The jobs that an executor accepted."""
 
     jobs: tuple[Job, ...]
     """The jobs, as the ledger keeps them."""
     work: Callable[[], None] = lambda: None
-    """Does their work, where this process has to (debug)."""
+    """Does their work; only debug jobs run in this process."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Needs:
+class JobNeeds:
     """What the jobs of a submission need."""
 
     threads: int
     """CPU threads of one process of a run."""
     workers: int = 1
-    """Workers of this machine."""
+    """Number of workers to start on this machine."""
     after: tuple[str, ...] = ()
-    """Slurm jobs that must be over before these start."""
-    beside: tuple[int, ...] = ()
-    """Processes of this machine that are at work already."""
+    """Ids of Slurm jobs that must end before these start."""
+    busy_pids: tuple[int, ...] = ()
+    """Process ids of workers that are already running on this machine."""
 
 
-def start(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: Needs) -> Started:
-    """Start the jobs of a submission, with submitit's own files in `folder`.
+def start_jobs(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: JobNeeds) -> StartedJobs:
+    """Start the jobs of a submission; submitit keeps its own files in `folder`.
 
-    Raises Refused where nothing was started, and UsageError where that cannot be told.
+    Raises SubmissionRefused if no job was accepted, and UsageError if that is unknown.
     """
     with clean_environment():
         return STARTERS[cluster.kind](folder, submission, worker, cluster, needs)
 
 
 def local_workers(cluster: Cluster, n_runs: int, threads: int, busy: int = 0) -> int:
-    """Return how many workers this machine has devices for beside `busy` others: one per GPU or core unless told."""
+    """Return how many more workers this machine has devices for: one per GPU or core unless `parallel` is set."""
     if cluster.kind == "debug":
         return 1
     here = places(threads, cluster.devices_of_job) * cluster.runs_per_gpu
     return max(0, min(n_runs, (cluster.parallel or here) - busy))
 
 
-def stop(submissions: Sequence[Submission], seconds: float = STOP_S) -> bool:
-    """Ask workers of this machine to write a checkpoint and end; return whether none is left."""
+def stop_workers(submissions: Sequence[Submission], seconds: float = STOP_S) -> bool:
+    """Ask workers of this machine to write a checkpoint and end; return whether all have ended in time."""
     deadline = time.monotonic() + seconds
     while pids := [pid for one in submissions for pid in processes_of(one) if pid != os.getpid()]:
         if time.monotonic() > deadline:
@@ -87,102 +89,41 @@ def stop(submissions: Sequence[Submission], seconds: float = STOP_S) -> bool:
     return True
 
 
-def leave(submissions: Sequence[Submission]) -> None:
-    """Wait until workers of this machine that have nothing left to train are gone, so that nobody takes them for busy.
+def wait_for_exit(submissions: Sequence[Submission]) -> None:
+    """Wait until local workers without work have exited, so that the next round does not count them as busy.
 
-    Those that are not after `LEAVE_S` have something to train.
+    Workers that remain after `EXIT_S` seconds are training.
     """
-    deadline = time.monotonic() + LEAVE_S
-    here = [one for one in submissions if one.executor == "local"]
-    while any(processes_of(one) for one in here) and time.monotonic() < deadline:
+    deadline = time.monotonic() + EXIT_S
+    local = [one for one in submissions if one.executor == "local"]
+    while any(processes_of(one) for one in local) and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
-def _start_local(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: Needs) -> Started:
-    """Start workers that share the one pack, each on GPUs of its own where there are any, the least used ones first.
-
-    They are deaf to the terminal's Ctrl-C, which the sweep turns into a request for a checkpoint.
-    """
-    import submitit
-
-    executor = submitit.LocalExecutor(folder)
-    (pack,), gpus = submission.packs, least_used(visible_gpus(), needs.beside)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        jobs = []
-        for index in range(needs.workers):
-            visible = gpus_of(index, cluster, gpus)
-            executor.update_parameters(timeout_min=MONTH_MIN, gpus_per_node=len(visible), visible_gpus=visible)
-            jobs.append(executor.submit(worker, list(pack)))
-    finally:
-        signal.signal(signal.SIGINT, before)
-    return Started(jobs=jobs_of(submission, [job.job_id for job in jobs]))
-
-
-def least_used(gpus: list[int], beside: tuple[int, ...]) -> list[int]:
-    """Return the GPUs, those first that fewest of these processes were given."""
-    uses = Counter(gpu for pid in beside for gpu in environment(pid).get("CUDA_VISIBLE_DEVICES", "").split(","))
+def least_used(gpus: list[int], pids: tuple[int, ...]) -> list[int]:
+    """Return the GPUs, in order of how many of these processes they were given to."""
+    uses = Counter(gpu for pid in pids for gpu in environment(pid).get("CUDA_VISIBLE_DEVICES", "").split(","))
     return sorted(gpus, key=lambda gpu: uses[str(gpu)])
 
 
 def gpus_of(index: int, cluster: Cluster, gpus: list[int]) -> list[int]:
-    """Return the GPUs of worker number `index` of this machine; none where it is to train on processors."""
+    """Return the GPUs of worker number `index` of this machine; empty if it trains on CPUs."""
     per_worker = 0 if cluster.gpus_per_run == 0 else cluster.devices_of_job
     first = index * per_worker
     return [gpus[(first + offset) % len(gpus)] for offset in range(per_worker)] if gpus else []
 
 
-def _run_here(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: Needs) -> Started:
-    import submitit
-
-    executor = submitit.AutoExecutor(folder, cluster="debug")
-    jobs = [executor.submit(worker, list(pack)) for pack in submission.packs]
-
-    def work() -> None:
-        for job in jobs:
-            job.result()
-
-    return Started(jobs=jobs_of(submission, [job.job_id for job in jobs]), work=work)
-
-
-def _start_slurm(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: Needs) -> Started:
-    """Submit one array. What sbatch refuses may have been taken all the same (a time-out), so the queue is asked."""
-    import submitit
-    from submitit.core.utils import FailedJobError, FailedSubmissionError
-
-    # a time limit is no failure, however often: every time the worker is requeued it goes on from its checkpoints
-    executor = submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=10**6)
-    executor.update_parameters(**slurm_parameters(submission, cluster, needs))
-    try:
-        jobs = executor.map_array(worker, [list(pack) for pack in submission.packs])
-    except (FailedJobError, FailedSubmissionError) as error:
-        reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no reason given")
-        return Started(jobs=jobs_of(submission, _taken_all_the_same(submission, reason.strip())))
-    return Started(jobs=jobs_of(submission, [job.job_id for job in jobs]))
-
-
-def _taken_all_the_same(submission: Submission, reason: str) -> list[str]:
-    try:
-        found = list(slurm.alive([submission.name])[submission.name])
-    except Unreachable as error:
-        raise UsageError(
-            f"sbatch says {reason}, and whether it took the jobs cannot be told ({error}); the next sweep finds out"
-        ) from None
-    if not found:
-        raise Refused(reason)
-    return found
-
-
-def slurm_parameters(submission: Submission, cluster: Cluster, needs: Needs) -> dict[str, Any]:
-    """Return the parameters of submitit for an array of a submission; its tasks share a run, or a device."""
+def slurm_parameters(submission: Submission, cluster: Cluster, needs: JobNeeds) -> dict[str, Any]:
+    """Return submitit's parameters for an array. The tasks of a job train one run together, or share its devices."""
     devices, nodes = cluster.execution.devices, cluster.nodes or 1
     own: dict[str, Any] = {"requeue": True}
     if needs.after:
+        # afterany: a parent that failed must not keep its children in the queue for ever
         own["dependency"] = "afterany:" + ":".join(needs.after)
     own |= {name.replace("-", "_"): value for name, value in (option.split("=", 1) for option in cluster.slurm)}
     busy = -(-CORES_OF_GPU // cluster.runs_per_gpu) if cluster.gpus_per_run else 1
     cores = int(own.pop("cpus_per_task", 0)) or max(needs.threads, busy)
-    srun = [f"--cpus-per-task={cores}"]  # which Slurm from 22.05 on does not pass from the job to its steps
+    srun = [f"--cpus-per-task={cores}"]  # since 22.05 Slurm does not pass it from the job to its steps
     given = {
         "slurm_partition": cluster.partition,
         "slurm_account": cluster.account,
@@ -205,4 +146,69 @@ def slurm_parameters(submission: Submission, cluster: Cluster, needs: Needs) -> 
     }
 
 
-STARTERS = {"local": _start_local, "slurm": _start_slurm, "debug": _run_here}
+def _start_here(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: JobNeeds) -> StartedJobs:
+    """Start workers that share the one pack, each with its own GPUs if there are any, the least used ones first."""
+    import submitit
+
+    executor = submitit.LocalExecutor(folder)
+    (pack,), gpus = submission.packs, least_used(visible_gpus(), needs.busy_pids)
+    # workers inherit the ignored SIGINT: on Ctrl-C the sweep asks them for a checkpoint instead
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        jobs = []
+        for index in range(needs.workers):
+            visible = gpus_of(index, cluster, gpus)
+            executor.update_parameters(timeout_min=MONTH_MIN, gpus_per_node=len(visible), visible_gpus=visible)
+            jobs.append(executor.submit(worker, list(pack)))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return StartedJobs(jobs=jobs_of(submission, [job.job_id for job in jobs]))
+
+
+def _start_in_process(
+    folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: JobNeeds
+) -> StartedJobs:
+    import submitit
+
+    executor = submitit.AutoExecutor(folder, cluster="debug")
+    jobs = [executor.submit(worker, list(pack)) for pack in submission.packs]
+
+    def work() -> None:
+        for job in jobs:
+            job.result()
+
+    return StartedJobs(jobs=jobs_of(submission, [job.job_id for job in jobs]), work=work)
+
+
+def _start_on_slurm(
+    folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: JobNeeds
+) -> StartedJobs:
+    """Submit one array. After an error of sbatch, ask the queue: on a time-out it may have accepted the jobs."""
+    import submitit
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    # a time limit is not a failure, however often it is reached: the requeued worker resumes from its checkpoints
+    executor = submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=10**6)
+    executor.update_parameters(**slurm_parameters(submission, cluster, needs))
+    try:
+        jobs = executor.map_array(worker, [list(pack) for pack in submission.packs])
+    except (FailedJobError, FailedSubmissionError) as error:
+        reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no reason given")
+        return StartedJobs(jobs=jobs_of(submission, _accepted_anyway(submission, reason.strip())))
+    return StartedJobs(jobs=jobs_of(submission, [job.job_id for job in jobs]))
+
+
+def _accepted_anyway(submission: Submission, reason: str) -> list[str]:
+    try:
+        found = list(slurm.queued_jobs([submission.name])[submission.name])
+    except Unreachable as error:
+        raise UsageError(
+            f"sbatch says {reason}, and the queue cannot tell whether it accepted the jobs ({error}); run the same"
+            " command again later, which finds out"
+        ) from None
+    if not found:
+        raise SubmissionRefused(reason)
+    return found
+
+
+STARTERS = {"local": _start_here, "slurm": _start_on_slurm, "debug": _start_in_process}

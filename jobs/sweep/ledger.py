@@ -1,9 +1,9 @@
-"""`ledger.jsonl`: what was submitted, with a line before and a line after, so that no crash submits anything twice.
+"""`ledger.jsonl` of a study: what was submitted. A line before and a line after, so a crash never submits twice.
 
-The line `submitting` is on disk before the executor is called, `submitted` (or `refused`) after it answered, `ended`
-once all jobs are known to be over. Where the second line is missing, the jobs are found by the submission's id, which
-is in the name of every Slurm job and in the command line of every local process. The ledger says what may be in
-flight; whether a run is done, its record alone says.
+The line `submitting` is on disk before the executor is called, `submitted` (or `refused`) is written after it answered,
+and `ended` once all jobs of the submission are over. If the second line is missing, the jobs can still be found: the id
+of the submission is in the name of every Slurm job and in the command line of every local process. The ledger says
+which jobs may be alive; only the record of a run says whether the run is done.
 """
 
 import json
@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from jobs.machine import utc_now
 from planners.records.errors import UsageError, warn
 from planners.records.json import from_json, to_json
 from planners.study import Study
 
 NAME = "scaling-"
-"""What the name of a Slurm job begins with; the id of its submission follows."""
+"""Prefix of the name of a Slurm job; the id of its submission follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,43 +29,43 @@ class Job:
     """One job of a submission."""
 
     id: str
-    """As the executor names it: 77_0 on Slurm, a process id here."""
+    """As the executor names it: 77_0 on Slurm, a process id on this machine."""
     pack: int
     """Which of the submission's packs it trains; workers of this machine share one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """One call of an executor: an array of jobs on Slurm, the workers of this machine."""
+    """One call of an executor: an array of jobs on Slurm, or the workers of this machine."""
 
     id: str
-    """Unique; part of its jobs' names and of its folder in cluster/."""
+    """Unique id; part of the names of its jobs and of its folder in cluster/."""
     time: str
-    """When, by the clock of the host, UTC; for a person to read."""
+    """Time of submission by the clock of the host, UTC; only for a person to read."""
     host: str
-    """Who submitted."""
+    """Machine that submitted it."""
     boot: str | None = None
-    """Which start of that machine's system; null where it cannot be told."""
+    """Boot id of that machine (`jobs.machine.boot_id`); null where unknown."""
     pid: int
-    """The process that submitted."""
+    """Process that submitted it."""
     executor: str
     """local, slurm or debug."""
     packs: tuple[tuple[str, ...], ...]
     """Run ids of each pack, in the order of training."""
     predicted_s: tuple[float, ...]
-    """Seconds that each pack is expected to take on its devices."""
+    """Seconds that each pack is predicted to take on its devices."""
     retry: dict[str, int] = field(default_factory=dict)
-    """The failed runs that it trains again, each with the attempts that it had."""
+    """Failed runs that it trains again, each with the attempts it had before."""
     jobs: tuple[Job, ...] | None = None
-    """Its jobs; null where the second line is missing."""
+    """Its jobs; null if the second line is missing."""
     refused: str | None = None
-    """Why the executor refused; null where it did not."""
+    """Why the executor refused it; null if accepted."""
     cancelled: str | None = None
-    """Who asked for its end; null where nobody did."""
+    """Who asked to cancel it; null if nobody did."""
     ended: str | None = None
-    """Why nothing of it is alive any more; null while something may be."""
+    """Why all of its jobs are known to be over; null while some may be alive."""
     states: dict[str, str] | None = None
-    """Last known state of each job that did not end well, by the scheduler; null before it ended."""
+    """Last state in Slurm of each job that did not complete; null before it ended."""
 
     @property
     def name(self) -> str:
@@ -73,7 +74,7 @@ class Submission:
 
     @property
     def is_open(self) -> bool:
-        """Whether something of it may be alive."""
+        """Whether some of its jobs may be alive."""
         return self.refused is None and self.ended is None
 
     @property
@@ -82,48 +83,47 @@ class Submission:
         return {run_id for pack in self.packs for run_id in pack}
 
 
+LATER = ("jobs", "refused", "cancelled", "ended", "states")
+"""Fields of a submission that only later lines fill."""
+
+
 def new_id() -> str:
-    """Return an id for a submission: its time, for the eye, and random digits."""
+    """Return a new submission id: the time, for people, and random digits."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
 
 
-def now() -> str:
-    """Return the time, UTC, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 class Ledger:
-    """The ledger of a study. Whoever writes holds the study's lock; anyone may read."""
+    """The ledger of a study. Writers hold the lock of the study; anyone may read."""
 
     def __init__(self, study: Study):
         self.path = study.folder / "ledger.jsonl"
 
     def submitting(self, submission: Submission) -> None:
-        """Write the line before a submission; it is on disk when this returns."""
+        """Write the line before a submission. When this returns the line is on disk."""
         first = {name: value for name, value in to_json(submission).items() if name not in LATER}
         self._append({"event": "submitting", **first})
 
     def submitted(self, id: str, jobs: Sequence[Job]) -> None:
         """Write the line after a submission."""
-        self._append({"event": "submitted", "id": id, "time": now(), "jobs": [asdict(job) for job in jobs]})
+        self._later("submitted", id, jobs=[asdict(job) for job in jobs])
 
     def refused(self, id: str, reason: str) -> None:
-        """Write that the executor took nothing."""
-        self._append({"event": "refused", "id": id, "time": now(), "refused": reason})
+        """Write that the executor refused a submission."""
+        self._later("refused", id, refused=reason)
 
     def cancelled(self, id: str, by: str) -> None:
-        """Write that somebody asked for the end of a submission, so that nobody who waits for it starts it again."""
-        self._append({"event": "cancelled", "id": id, "time": now(), "cancelled": by})
+        """Write that somebody asked to cancel a submission, so that no waiting sweep submits its runs again."""
+        self._later("cancelled", id, cancelled=by)
 
     def ended(self, id: str, reason: str, states: Mapping[str, str]) -> None:
-        """Write that nothing of a submission is alive, with the last state of each job that did not end well."""
-        self._append({"event": "ended", "id": id, "time": now(), "ended": reason, "states": dict(states)})
+        """Write that all jobs of a submission are over, with the last state of each job that did not complete."""
+        self._later("ended", id, ended=reason, states=dict(states))
 
     def read(self) -> list[Submission]:
-        """Return all submissions in their order. A line that cannot be read is left out, and said on standard error.
+        """Return all submissions, oldest first. Lines that cannot be read are skipped with a warning.
 
-        Left out, a first line submitted nothing (it is on disk before the executor is called), and a second one is
-        made good by looking for the submission's name.
+        Skipping is safe. A torn first line submitted nothing, because it is on disk before the executor is called. For
+        a torn second line the jobs are found by the submission's name.
         """
         found: dict[str, Submission] = {}
         torn = 0
@@ -133,8 +133,7 @@ class Ledger:
             except (ValueError, KeyError, TypeError, UsageError):
                 torn += 1
         if torn:
-            many = "line" if torn == 1 else "lines"
-            warn(f"{torn} torn {many} of {self.path} left out")
+            warn(f"{torn} torn {'line' if torn == 1 else 'lines'} of {self.path} skipped")
         return list(found.values())
 
     def _lines(self) -> list[bytes]:
@@ -143,10 +142,16 @@ class Ledger:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise UsageError(f"{self.path} cannot be read ({error.strerror}); what is in flight is in it") from error
+            # without the ledger every run would look free and be submitted again
+            raise UsageError(
+                f"{self.path}, which lists the submitted jobs, cannot be read ({error.strerror})"
+            ) from error
+
+    def _later(self, event: str, id: str, **values: Any) -> None:
+        self._append({"event": event, "id": id, "time": utc_now(), **values})
 
     def _append(self, line: dict[str, Any]) -> None:
-        """Append a line and wait until it is on disk. What a torn last line left is closed first."""
+        """Append a line and wait until it is on disk; close a torn last line first."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(line, allow_nan=False).encode() + b"\n"
         with open(self.path, "ab") as file:
@@ -154,15 +159,11 @@ class Ledger:
                 text = b"\n" + text
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
-
-
-LATER = ("jobs", "refused", "cancelled", "ended", "states")
-"""Fields that the later lines fill."""
+            os.fsync(file.fileno())  # a power failure after this cannot lose the line
 
 
 def _enter(found: dict[str, Submission], line: bytes) -> None:
-    """Add what a line says to the submissions found so far."""
+    """Add what a line says to the submissions found so far. Fields of a later version are ignored."""
     row = json.loads(line)
     event, id = row["event"], row["id"]
     known = {one.name: row[one.name] for one in fields(Submission) if one.name in row}
@@ -174,7 +175,7 @@ def _enter(found: dict[str, Submission], line: bytes) -> None:
 
 
 def _is_torn(path: Path) -> bool:
-    """Whether a file's last line has no end."""
+    """Whether the last line of a file has no line end."""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         if size == 0:

@@ -1,12 +1,10 @@
-"""The lock of a study: one process at a time decides what is missing and submits it.
+"""The lock of a study: one process at a time decides which runs are missing and submits them.
 
-On one machine `flock` decides, which the system releases however its holder ends. Where several machines share a
-folder and flock does not reach across them, a heartbeat does: the holder rewrites the file every few seconds, and
-whoever finds it written by another machine watches for a change *by its own clock*, so clocks need not agree.
+On one machine `flock` decides; the system releases it when its holder ends, however it ends. On some network file
+systems flock does not reach other machines. There a heartbeat decides: the holder rewrites the file every few seconds.
+Whoever finds the file written by another machine watches it for a change by its own clock, so clocks need not agree.
 """
 
-import errno
-import fcntl
 import json
 import os
 import threading
@@ -17,26 +15,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.processes import command_line, host
+from jobs.machine import host
+from jobs.run.run_lock import try_flock
 from planners.records.errors import UsageError
 
 BEAT_S = 5.0
 """Seconds between heartbeats."""
 STALE_S = 20.0
-"""A file of another machine that has not changed for as long is what a dead holder left."""
-SETTLE_S = 0.2
-"""Where flock is refused: seconds after which a holder looks whether another one wrote at the same moment."""
+"""A holder on another machine is dead if its file has not changed for this many seconds: four missed heartbeats."""
 WAIT_S = 600.0
-"""Seconds that a sweep waits for another one to finish submitting."""
+"""Seconds that a sweep waits for another sweep to finish submitting."""
 POLL_S = 0.1
+"""Seconds between looks at the file."""
 SIZE = 256
-"""The file always has this many bytes and is written at once, so that a reader never sees half of it."""
-NO_FLOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+"""Every write fills this many bytes at once, so a reader never sees part of one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Times:
-    """How patient a lock is, in seconds; tests are less so."""
+    """Seconds that a lock waits; tests wait less."""
 
     beat: float = BEAT_S
     stale: float = STALE_S
@@ -47,11 +44,12 @@ class Times:
 def study_lock(
     path: Path, *, times: Times | None = None, say: Callable[[str], None] = lambda text: None
 ) -> Iterator[Callable[[], None]]:
-    """Hold the lock at `path`; `say` is told whom it waits for. Yields what raises UsageError once it is lost.
+    """Hold the lock at `path`. Yield a function that raises UsageError once the lock is lost.
 
-    It can be where the heartbeat alone decides and this process sleeps for long, so whoever submits asks just before.
-    Raises UsageError where another process still holds it after `times.wait` seconds, and OSError where the folder
-    cannot be written.
+    The lock is lost if this process is suspended for so long that another machine takes it over; call the function
+    just before each submission. `say` gets a sentence if another process holds the lock.
+    Raises UsageError if that process still holds it after `times.wait` seconds or the file system does not support
+    flock, and OSError if the folder cannot be written.
     """
     times = times or Times()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +65,7 @@ def study_lock(
         finally:
             stop.set()
             beating.join()
+            # empty the file only if it is still ours, and before the flock goes with the descriptor
             if _read(path).get("token") == token:
                 _write(file, {})
     finally:
@@ -76,46 +75,25 @@ def study_lock(
 def _acquire(path: Path, file: int, token: str, times: Times, say: Callable[[str], None]) -> None:
     deadline, told = time.monotonic() + times.wait, False
     while True:
-        flocked = _flock(file)
+        flocked = try_flock(file)
         holder = _read(path)
-        if flocked is not False and (not holder or _is_dead(holder, flocked) or _is_stale(path, times.stale)):
+        # we have the flock: a holder on this machine is dead; one on another machine may live where flock is local
+        if flocked and (not holder or holder.get("host") == host() or _is_stale(path, times.stale)):
             _write(file, {"token": token, "host": host(), "pid": os.getpid(), "beat": 0})
-            if flocked:
-                return
-            time.sleep(SETTLE_S)
-            if _read(path).get("token") == token:
-                return
+            return
+        name = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
         if not told:
-            say(f"another sweep of this study is submitting ({_name(holder)}); waiting for it")
+            say(f"another sweep of this study is submitting ({name}); waiting for it")
             told = True
         if time.monotonic() > deadline:
             raise UsageError(
-                f"another sweep has held {path} for {times.wait:.0f} s ({_name(holder)}); end it, or try again later"
+                f"another sweep has held {path} for {times.wait:.0f} s ({name}); end it, or try again later"
             )
         time.sleep(POLL_S)
 
 
-def _flock(file: int) -> bool | None:
-    """Return whether the file could be locked; None where the file system does not know how."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno in NO_FLOCK:
-            return None
-        raise
-
-
-def _is_dead(holder: dict[str, object], flocked: bool | None) -> bool:
-    """Whether the holder was on this machine and is gone."""
-    pid = holder.get("pid")
-    return holder.get("host") == host() and (bool(flocked) or not isinstance(pid, int) or command_line(pid) is None)
-
-
 def _is_stale(path: Path, seconds: float) -> bool:
-    """Whether the file does not change for so many seconds of this machine's clock."""
+    """Whether the file stays unchanged for this many seconds of this machine's clock."""
     first, deadline = _read(path), time.monotonic() + seconds
     while time.monotonic() < deadline:
         time.sleep(min(POLL_S, seconds))
@@ -125,47 +103,33 @@ def _is_stale(path: Path, seconds: float) -> bool:
 
 
 def _beat(path: Path, file: int, token: str, every: float, stop: threading.Event) -> None:
-    """Show that this process lives, until it says stop or (after it slept for long) another one took the lock."""
+    """Rewrite the file until `stop` is set, or until another process has taken the lock over."""
     count = 0
     while not stop.wait(every) and not _is_lost(path, token):
         count += 1
         try:
             _write(file, {"token": token, "host": host(), "pid": os.getpid(), "beat": count})
-        except OSError:  # a full disk for a moment; the next beat may succeed
+        except OSError:  # the disk may be full for a moment; the next heartbeat may succeed
             continue
 
 
 def _is_lost(path: Path, token: str) -> bool:
-    """Whether another one took the lock, and perhaps left it again; a look that fails for a moment tells nothing."""
+    """Whether another process took the lock over, and perhaps released it since."""
     try:
         text = path.read_bytes()[:SIZE].strip()
         return not text or json.loads(text)["token"] != token
     except FileNotFoundError:
         return True
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError):  # a failed read, such as ESTALE on NFS, proves nothing
         return False
 
 
 def _check_held(path: Path, token: str) -> None:
     if _is_lost(path, token):
         raise UsageError(
-            f"another sweep took {path} over while this one was held up; what is left was not submitted: start it again"
+            f"another sweep took over {path} while this one was suspended; the remaining runs were not submitted: start"
+            " this sweep again"
         )
-
-
-def check_flock(path: Path) -> None:
-    """Raise UsageError where the file system of a file that exists locks no files: no run could be trained there."""
-    with open(path, "a") as file:
-        if _flock(file.fileno()) is None:
-            raise UsageError(no_flock(path))
-
-
-def no_flock(path: Path) -> str:
-    """Return what to say of a file system that locks no files."""
-    return (
-        f"the file system of {path.parent} locks no files (flock), which keeps two processes from training one run;"
-        " move the study to one that does, or have this one mounted with flock"
-    )
 
 
 def _write(file: int, content: dict[str, object]) -> None:
@@ -175,13 +139,9 @@ def _write(file: int, content: dict[str, object]) -> None:
 
 
 def _read(path: Path) -> dict[str, object]:
-    """Return what the file says, nothing where it is empty or unreadable; opened anew, past a network's cache."""
+    """Return the content of the file, empty if it cannot be read. Opened anew each time, past a network file cache."""
     try:
         content = json.loads(path.read_bytes()[:SIZE])
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _name(holder: dict[str, object]) -> str:
-    return f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"

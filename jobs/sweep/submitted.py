@@ -1,68 +1,73 @@
-"""What is in flight: submitted, and with a job that is alive or cannot be known to be dead."""
+"""The submitted jobs of a study: which submissions have jobs that are alive, or may be."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-from jobs.processes import boot, command_line, host, processes_with
-from jobs.sweep import slurm as scheduler
+from jobs.machine import boot_id, host
+from jobs.processes import command_line, processes_with
+from jobs.sweep import slurm
 from jobs.sweep.ledger import Job, Ledger, Submission
 from jobs.sweep.slurm import Unreachable
 from planners.study import Study
 
+RUNNING = ("RUNNING", "COMPLETING", "STOPPED", "SUSPENDED", "SIGNALING", "STAGE_OUT")
+"""States of a Slurm job that has started and not ended."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Alive:
-    """An open submission, now."""
+class LiveSubmission:
+    """An open submission and its jobs that are alive."""
 
     submission: Submission
     """What the ledger says."""
     jobs: dict[str, str]
-    """State of each of its jobs that is alive, by id: pending, running or unknown."""
+    """State of each living job by its id: pending or running."""
     packs: frozenset[int]
-    """The packs that these jobs train; all of them where it cannot be told."""
+    """The packs that these jobs train; all packs if unknown."""
     unknown: str | None = None
-    """Why it cannot be told whether anything is alive; null where it can."""
+    """Why its jobs cannot be checked; null if they can."""
 
     @property
     def run_ids(self) -> set[str]:
-        """Runs that are in flight."""
+        """Runs that its jobs will train."""
         return {run_id for number in self.packs for run_id in self.submission.packs[number]}
 
     @property
     def is_out_of_reach(self) -> bool:
-        """Whether it can never be told from this machine: another one's processes, Slurm's jobs where no Slurm is."""
-        return self.unknown is not None and (self.submission.executor != "slurm" or not scheduler.can_be_asked())
+        """Whether this machine can never check it: processes of another machine, or Slurm jobs without Slurm here."""
+        return self.unknown is not None and (self.submission.executor != "slurm" or not slurm.is_installed())
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flight:
-    """All that is in flight in a study, and what has landed since the ledger was last written."""
+class SubmittedJobs:
+    """All submissions of a study, by whether their jobs are alive. Computed once; it does not follow later changes."""
 
-    alive: tuple[Alive, ...] = ()
+    alive: tuple[LiveSubmission, ...] = ()
     """Submissions with a job that is alive, or may be."""
-    landed: tuple[tuple[Submission, dict[str, str]], ...] = ()
-    """Open submissions of which nothing is alive, with the last states of jobs that did not end well."""
+    finished: tuple[tuple[Submission, dict[str, str]], ...] = ()
+    """Submissions whose jobs have ended since the ledger was written, with the last states of jobs not completed."""
     past: tuple[Submission, ...] = ()
-    """Those that the ledger knows to be over."""
+    """Submissions that the ledger knows to be over."""
 
-    @property
+    @cached_property
     def run_ids(self) -> set[str]:
-        """Runs that are in flight."""
+        """Runs that a living job will train."""
         return {run_id for one in self.alive for run_id in one.run_ids}
 
-    @property
+    @cached_property
     def retried(self) -> dict[str, int]:
-        """The failed runs that are trained again, each with the attempts that it had."""
+        """Failed runs that a living job trains again, each with the attempts it had before."""
         return {run_id: count for one in self.alive for run_id, count in one.submission.retry.items()}
 
-    @property
-    def here(self) -> tuple[int, ...]:
-        """Jobs at work on this machine, by their process ids."""
+    @cached_property
+    def local_pids(self) -> tuple[int, ...]:
+        """Process ids of the jobs on this machine."""
         return tuple(int(id) for one in self.alive if one.submission.executor != "slurm" for id in one.jobs)
 
-    @property
-    def at_work(self) -> dict[str, str]:
-        """Runs of Slurm jobs that are running, each with its job, which may be at another one and elsewhere."""
+    @cached_property
+    def running_job(self) -> dict[str, str]:
+        """Run id to id of the running Slurm job that has the run in its pack; the job may be at another of its runs."""
         return {
             run_id: id
             for one in self.alive
@@ -72,98 +77,56 @@ class Flight:
             for run_id in one.submission.packs[pack_of(one.submission, id)]
         }
 
-    @property
+    @cached_property
     def n_jobs(self) -> int:
-        """Jobs that are alive, or may be."""
+        """Number of jobs that are alive, or may be."""
         return sum(len(one.jobs) or len(one.packs) for one in self.alive)
+
+    @cached_property
+    def last_state(self) -> dict[str, str]:
+        """Job id to last state in Slurm, of jobs that are over and did not complete."""
+        over = [states for _, states in self.finished] + [one.states or {} for one in self.past]
+        return {id: state for states in over for id, state in states.items()}
 
     @property
     def unknown(self) -> list[str]:
-        """What could not be asked, and what to do about it, one sentence each."""
-        advice = {True: "--cancel gives them up", False: "they are waited for until it answers"}
+        """Which jobs cannot be checked and what to do about them, one sentence each."""
+        advice = {True: "--cancel gives them up", False: "the sweep waits until it answers"}
         return list(dict.fromkeys(f"{one.unknown}; {advice[one.is_out_of_reach]}" for one in self.alive if one.unknown))
 
-    def state_of_job(self) -> dict[str, str]:
-        """Return the last known states of jobs that are over."""
-        over = [states for _, states in self.landed] + [one.states or {} for one in self.past]
-        return {id: state for states in over for id, state in states.items()}
 
-
-def in_flight(study: Study) -> Flight:
-    """Return what is in flight, by the ledger, the processes of this machine and one query of the scheduler."""
+def submitted_jobs(study: Study) -> SubmittedJobs:
+    """Return the submitted jobs, from the ledger, the processes of this machine and one query of the scheduler."""
     submissions = Ledger(study).read()
     still_open = [one for one in submissions if one.is_open]
-    slurm = [one for one in still_open if one.executor == "slurm"]
-    looks = [*map(_here, (one for one in still_open if one.executor != "slurm")), *_on_slurm(slurm)]
-    over = [one.submission for one in looks if not one.packs]
-    return Flight(
-        alive=tuple(one for one in looks if one.packs),
-        landed=tuple(_with_states(over)),
+    on_slurm = [one for one in still_open if one.executor == "slurm"]
+    checked = [*map(_on_this_machine, (one for one in still_open if one.executor != "slurm")), *_on_slurm(on_slurm)]
+    over = [one.submission for one in checked if not one.packs]
+    return SubmittedJobs(
+        alive=tuple(one for one in checked if one.packs),
+        finished=tuple(_with_last_states(over)),
         past=tuple(one for one in submissions if not one.is_open),
     )
 
 
-def land(study: Study, flight: Flight) -> None:
-    """Write what has landed into the ledger, so that nobody asks again. The study's lock is held."""
-    for submission, states in flight.landed:
+def write_finished(study: Study, jobs: SubmittedJobs) -> None:
+    """Write to the ledger which submissions have ended, so that they are not checked again. Needs the study's lock."""
+    for submission, states in jobs.finished:
         Ledger(study).ended(submission.id, "none of its jobs is alive", states)
 
 
-def _here(submission: Submission) -> Alive:
-    """Look for the processes of a submission: workers of this machine carry its id in their command line."""
-    every = frozenset(range(len(submission.packs)))
-    if submission.host != host():
-        why = f"processes on {submission.host} cannot be asked from {host()}"
-        return Alive(submission=submission, jobs={}, packs=every, unknown=why)
-    if submission.boot != boot():
-        return Alive(submission=submission, jobs={}, packs=frozenset())
-    found = list(map(str, processes_of(submission)))
-    controllers = [job.id for job in submission.jobs or () if job.id in found]
-    return Alive(
-        submission=submission, jobs=dict.fromkeys(controllers or found, "running"), packs=every if found else NONE
-    )
-
-
-NONE: frozenset[int] = frozenset()
-
-
 def processes_of(submission: Submission) -> list[int]:
-    """Return the processes of this machine that belong to a submission; of one that debug runs, its own.
+    """Return the processes of this machine that belong to a submission; for debug, the process that submitted it.
 
-    Whoever looks at its files names the id too, but starts no module of submitit, and is no sbatch.
+    The id alone does not identify a worker: whoever reads its log has the id on the command line too.
     """
     if submission.executor == "debug":
         return [submission.pid] if "python" in (command_line(submission.pid) or "") else []
     return processes_with(submission.id, {"local": "-m submitit.", "slurm": "sbatch "}[submission.executor])
 
 
-def _on_slurm(submissions: list[Submission]) -> list[Alive]:
-    try:
-        listed = scheduler.alive(one.name for one in submissions)
-    except Unreachable as error:
-        why = f"the scheduler cannot be asked ({error})"
-        return [
-            Alive(submission=one, jobs={}, packs=frozenset(range(len(one.packs))), unknown=why) for one in submissions
-        ]
-    return [_queued(one, listed[one.name]) for one in submissions]
-
-
-def _queued(submission: Submission, jobs: dict[str, str]) -> Alive:
-    """Return what the queue holds of a submission; where its second line is missing, sbatch may be at work still."""
-    if not jobs and submission.jobs is None and submission.host == host() and submission.boot == boot():
-        found = processes_of(submission)
-        every = frozenset(range(len(submission.packs))) if found else NONE
-        return Alive(submission=submission, jobs=dict.fromkeys(map(str, found), "pending"), packs=every)
-    packs = frozenset(pack_of(submission, id) for id in jobs)
-    states = {id: "running" if state in RUNNING else "pending" for id, state in jobs.items()}
-    return Alive(submission=submission, jobs=states, packs=packs)
-
-
-RUNNING = ("RUNNING", "COMPLETING", "STOPPED", "SUSPENDED", "SIGNALING", "STAGE_OUT")
-
-
 def pack_of(submission: Submission, job_id: str) -> int:
-    """Return which pack a job trains: by its number in the array."""
+    """Return the number of the pack that a job trains: its index in the array."""
     index = job_id.partition("_")[2]
     return int(index) if index.isdigit() and int(index) < len(submission.packs) else 0
 
@@ -174,9 +137,51 @@ def jobs_of(submission: Submission, job_ids: Iterable[str]) -> tuple[Job, ...]:
     return tuple(Job(id=id, pack=0 if shared else pack_of(submission, id)) for id in job_ids)
 
 
-def _with_states(over: list[Submission]) -> list[tuple[Submission, dict[str, str]]]:
-    """Add the last states of jobs that did not end well, by one query of the scheduler's accounts."""
-    slurm = [one for one in over if one.executor == "slurm"]
-    states = scheduler.last_states([one.name for one in slurm], min(one.time for one in slurm)) if slurm else {}
+def _on_this_machine(submission: Submission) -> LiveSubmission:
+    """Look for the worker processes of a submission."""
+    if submission.host != host():
+        return _all_alive(submission, {}, f"processes on {submission.host} cannot be checked from {host()}")
+    if submission.boot != boot_id():  # the machine has restarted since, so none of its processes is left
+        return _over(submission)
+    found = list(map(str, processes_of(submission)))
+    if not found:
+        return _over(submission)
+    # a worker outlives its controller, so any process counts; if a controller is left, it stands for its worker
+    controllers = [job.id for job in submission.jobs or () if job.id in found]
+    return _all_alive(submission, dict.fromkeys(controllers or found, "running"))
+
+
+def _on_slurm(submissions: list[Submission]) -> list[LiveSubmission]:
+    try:
+        listed = slurm.queued_jobs(one.name for one in submissions)
+    except Unreachable as error:
+        return [_all_alive(one, {}, f"the scheduler cannot be asked ({error})") for one in submissions]
+    return [_in_queue(one, listed[one.name]) for one in submissions]
+
+
+def _in_queue(submission: Submission, jobs: dict[str, str]) -> LiveSubmission:
+    """Return what the queue holds of a submission; without a second line, its sbatch may still be at work."""
+    if not jobs and submission.jobs is None and submission.host == host() and submission.boot == boot_id():
+        found = processes_of(submission)
+        return _all_alive(submission, dict.fromkeys(map(str, found), "pending")) if found else _over(submission)
+    packs = frozenset(pack_of(submission, id) for id in jobs)
+    states = {id: "running" if state in RUNNING else "pending" for id, state in jobs.items()}
+    return LiveSubmission(submission=submission, jobs=states, packs=packs)
+
+
+def _all_alive(submission: Submission, jobs: dict[str, str], unknown: str | None = None) -> LiveSubmission:
+    every = frozenset(range(len(submission.packs)))
+    return LiveSubmission(submission=submission, jobs=jobs, packs=every, unknown=unknown)
+
+
+def _over(submission: Submission) -> LiveSubmission:
+    return LiveSubmission(submission=submission, jobs={}, packs=frozenset())
+
+
+def _with_last_states(over: list[Submission]) -> list[tuple[Submission, dict[str, str]]]:
+    """Add the last states of jobs that did not complete, by one query of Slurm's accounting."""
+    on_slurm = [one for one in over if one.executor == "slurm"]
+    since = min((one.time for one in on_slurm), default="")
+    states = slurm.last_states([one.name for one in on_slurm], since) if on_slurm else {}
     good = ("COMPLETED", "")
     return [(one, {id: s for id, s in states.get(one.name, {}).items() if s not in good}) for one in over]

@@ -1,119 +1,130 @@
-"""Training what a study lacks, in rounds: submit, follow, submit again what was interrupted, until nothing is due."""
+"""A whole sweep: submit the missing runs, wait, submit interrupted runs again, until no run is due."""
 
-import sys
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from jobs.sweep import executors
 from jobs.sweep.cluster import Cluster
-from jobs.sweep.follow import Snapshot, follow
-from jobs.sweep.job_plan import Order
+from jobs.sweep.job_plan import JobPlan, is_under_way
 from jobs.sweep.ledger import Ledger, Submission
+from jobs.sweep.progress import Progress, wait_for_runs
 from jobs.sweep.status import RunStatus, status
-from jobs.sweep.submit import sweep
-from jobs.sweep.submitted import in_flight
-from planners import Study
+from jobs.sweep.submit import submit
+from jobs.sweep.submitted import submitted_jobs
+from planners.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
+class SweepResult:
     """What a sweep did."""
 
     submitted: tuple[Submission, ...]
     """What it submitted."""
     withheld: tuple[str, ...]
-    """Why wanted runs were not submitted."""
-    followed: int
-    """Runs that were in flight already."""
+    """Why some runs were not submitted, one sentence per cap."""
+    joined: int
+    """Number of runs whose jobs were already submitted when it began."""
 
 
-def train(
+def train_until_done(
     study: Study,
     cluster: Cluster,
     *,
     wait: bool | None = None,
     retry: bool = False,
-    watch: Callable[[], Callable[[Snapshot], None]] = lambda: lambda now: None,
+    watch: Callable[[Progress], None] = lambda now: None,
     say: Callable[[str], None] = lambda text: None,
-) -> Trained:
-    """Train the runs of a study that have no record, and failed ones once more where `retry` asks for it.
+) -> SweepResult:
+    """Train the runs of a study that have no record yet, in rounds, until none is due or a cap is reached.
 
-    Jobs are followed if `wait` says so, see `waits`. `watch` makes what shows the snapshots of one round; `say` gets
-    one sentence at a time. An interrupt is passed on. It leaves jobs running, except workers that this process started
-    on this machine without having been told to wait: they stop at a checkpoint.
+    Args:
+        study: a planned study; its records say which runs are missing.
+        cluster: where jobs run, and the caps on jobs, attempts and device-hours.
+        wait: whether to stay until the jobs end; None: stay, except on Slurm (see `waits`). Without waiting there is
+            one round.
+        retry: train failed runs again too, each once.
+        watch: called with the progress every half second or more.
+        say: called with single sentences that a person should see.
+
+    Raises UsageError if the runs cannot be submitted (see `jobs.sweep.submit.submit`), and passes on
+    KeyboardInterrupt. An interrupt leaves the jobs running, with one exception: without an explicit `wait=True`,
+    workers that this call started on this machine are asked to write a checkpoint and end.
+
+    Example:
+        >>> train_until_done(Study("studies/x"), Cluster(parallel=2), say=print)  # doctest: +SKIP
     """
     submitted: list[Submission] = []
     watched: set[str] = set()
-    again: bool | Set[str] = retry
-    followed = 0
+    to_retry: bool | Set[str] = retry
+    joined = 0
     try:
         while True:
-            order, new = sweep(study, cluster, retry=again, say=say)
+            plan, new = submit(study, cluster, retry=to_retry, say=say)
             submitted += new
-            again = _to_try_again(order, again) - {run_id for one in new for run_id in one.run_ids}
-            watched |= {one.id for one in _open(order, new) if not one.cancelled}
-            flying = _flying(order, new)
-            followed = followed or sum(run.in_flight for run in flying)
-            trained = Trained(submitted=tuple(submitted), withheld=order.withheld, followed=followed)
-            if not waits(cluster, wait) or not flying:
-                return trained
-            room_for = cluster.max_jobs if order.is_full else None
-            follow(study, flying, watch(), executor=_slowest(order, cluster), room_for=room_for)
-            executors.leave(new)
-            if _progress(status(study)) == _progress(order.statuses) or _is_cancelled(study, watched, say):
-                return trained
+            to_retry = _still_to_retry(plan, to_retry) - {run_id for one in new for run_id in one.run_ids}
+            watched |= {
+                one.id for one in (*(one.submission for one in plan.submitted.alive), *new) if not one.cancelled
+            }
+            under_way = _under_way(plan, new)
+            joined = joined or sum(run.has_job for run in under_way)
+            result = SweepResult(submitted=tuple(submitted), withheld=plan.withheld, joined=joined)
+            if not waits(cluster, wait) or not under_way:
+                return result
+            room_for = cluster.max_jobs if plan.is_full else None
+            wait_for_runs(study, under_way, watch, executor=_slowest_executor(plan, cluster), room_for=room_for)
+            executors.wait_for_exit(new)
+            if _work_done(status(study)) == _work_done(plan.statuses) or _is_cancelled(study, watched, say):
+                return result
     except KeyboardInterrupt:
-        _interrupted(study, [] if wait else submitted)
+        _stop_own_workers(study, [] if wait else submitted, say)
         raise
 
 
 def waits(cluster: Cluster, wait: bool | None) -> bool:
-    """Whether a sweep stays until its jobs end: as it is told, else on this machine and not on Slurm."""
+    """Whether a sweep stays until its jobs end: as `wait` says; if that is None, on this machine but not on Slurm."""
     return cluster.kind != "slurm" if wait is None else wait
 
 
-def _to_try_again(order: Order, again: bool | Set[str]) -> Set[str]:
-    """Return the runs that had failed when the first round asked for all of them; each is tried again once."""
-    return again if isinstance(again, Set) else {run.spec.run_id for run in order.statuses if again and run.failure}
+def _still_to_retry(plan: JobPlan, to_retry: bool | Set[str]) -> Set[str]:
+    """Return the ids of failed runs to retry; True stands for all that had failed before the first round."""
+    if isinstance(to_retry, Set):
+        return to_retry
+    return {run.spec.run_id for run in plan.statuses if to_retry and run.failure}
 
 
-def _flying(order: Order, new: list[Submission]) -> list[RunStatus]:
-    """Return the runs that are at work: submitted just now, or before, by whomever."""
+def _under_way(plan: JobPlan, new: list[Submission]) -> list[RunStatus]:
+    """Return the runs that are being trained or have a job, from this sweep or another one."""
     started = {run_id for one in new for run_id in one.run_ids}
-    return [run for run in order.statuses if run.spec.run_id in started or run.in_flight or run.state == "running"]
+    return [run for run in plan.statuses if run.spec.run_id in started or is_under_way(run)]
 
 
-def _progress(statuses: Sequence[RunStatus]) -> tuple[int, int]:
-    """Return what grows as long as jobs do anything at all; two rounds with one value would go on for ever.
+def _work_done(statuses: Sequence[RunStatus]) -> tuple[int, int]:
+    """Return the numbers of records and attempts; if a round changes neither, another round would change nothing.
 
-    A full disk counts no attempt, so a round of nothing else is no progress.
+    Attempts that ended on a full disk do not count towards the limit of attempts, so they do not count here either:
+    otherwise a full disk would mean rounds without end.
     """
     attempts = [attempt for run in statuses for attempt in run.attempts if attempt.failure != "disk_full"]
     return sum(run.record is not None for run in statuses), len(attempts)
 
 
-def _open(order: Order, new: list[Submission]) -> list[Submission]:
-    """Return the submissions that are in flight: those of before, by whomever, and the new ones."""
-    return [*(one.submission for one in order.flight.alive), *new]
-
-
 def _is_cancelled(study: Study, watched: set[str], say: Callable[[str], None]) -> bool:
-    """Whether somebody has asked for the end of what is watched; what was cancelled before is not watched."""
+    """Whether somebody has cancelled one of the watched submissions; earlier cancellations are not watched."""
     by = next((one.cancelled for one in Ledger(study).read() if one.id in watched and one.cancelled), None)
     if by is not None:
-        say(f"ended by {by}; nothing more is submitted")
+        say(f"cancelled by {by}; this sweep submits nothing more")
     return by is not None
 
 
-def _slowest(order: Order, cluster: Cluster) -> str:
-    kinds = {one.submission.executor for one in order.flight.alive} | {cluster.kind}
+def _slowest_executor(plan: JobPlan, cluster: Cluster) -> str:
+    kinds = {one.submission.executor for one in plan.submitted.alive} | {cluster.kind}
     return "slurm" if "slurm" in kinds else cluster.kind
 
 
-def _interrupted(study: Study, submitted: list[Submission]) -> None:
-    """Stop what this process started on this machine, and say what goes on."""
-    mine = [one for one in submitted if one.executor == "local"]
-    if mine and not executors.stop(mine):
-        print("a worker is still busy; it ends by itself after its present evaluation", file=sys.stderr)
-    if in_flight(study).alive:
-        print("\nthe jobs go on; --status shows them, --cancel ends them, --go --wait watches them", file=sys.stderr)
+def _stop_own_workers(study: Study, submitted: list[Submission], say: Callable[[str], None]) -> None:
+    """Stop the workers that this process started on this machine, and say whether jobs are left running."""
+    own = [one for one in submitted if one.executor == "local"]
+    if own and not executors.stop_workers(own):
+        say("a worker is still busy; it ends by itself after its current evaluation")
+    if submitted_jobs(study).alive:
+        say("the jobs continue; --status shows them, --cancel ends them, --go --wait watches them")

@@ -1,4 +1,4 @@
-"""A real Slurm for the tests that ask for one, and a study of twelve runs for it to disturb."""
+"""A real Slurm for the tests that use one, and a study of twelve runs for it to disturb."""
 
 import os
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def _accounting_cluster() -> Iterator[PrivateSlurm]:
 
 @pytest.fixture
 def slurm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[PrivateSlurm]:
-    """A Slurm of two nodes with two CPUs each, which the commands of this test find; with accounting if asked."""
+    """A Slurm of two nodes with two CPUs each, for the commands of this test; with accounting if the test asks."""
     accounting = getattr(request, "param", "plain") == "accounting"
     cluster = request.getfixturevalue("_accounting_cluster" if accounting else "_plain_cluster")
     for name in [name for name in os.environ if name.startswith("SLURM")]:
@@ -76,7 +76,7 @@ def undisturbed(tiny_question: Question, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def sweep(undisturbed: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
-    """The same twelve runs, none of them trained; their jobs leave a trace."""
+    """The same twelve runs, none of them trained; their jobs write a trace."""
     study, trace = Study(tmp_path / "study"), tmp_path / "trace"
     asked = undisturbed.asked().question
     study.write(make_plan(asked, describe(str(asked.data))))

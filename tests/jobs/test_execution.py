@@ -10,7 +10,7 @@ import torch
 
 from jobs.execution import Execution
 from jobs.record import RunRecord, flatten, read_record
-from jobs.run.worker import train_and_record
+from jobs.run.train_one import train_and_record
 from jobs.training import loop
 from jobs.training.device import micro_batch as memory
 from jobs.training.device.environment import reset_peak_memory

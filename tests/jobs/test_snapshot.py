@@ -1,4 +1,4 @@
-"""The code of a job is that of its submission, whatever happens to the checkout and to the copy meanwhile."""
+"""Code snapshots: a job runs the code it was submitted with, whatever happens to the checkout meanwhile."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ def shown(*command: str, cwd: Path) -> list[str]:
 CODE = "import jobs.snapshot as s; print(s.__file__, s.code(), s.commit())"
 
 
-def test_an_edit_after_the_submission_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_after_the_submission_does_not_reach_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkout = tmp_path / "checkout"
     for package in snapshot.PACKAGES:
         shutil.copytree(snapshot.ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -31,21 +31,21 @@ def test_an_edit_after_the_submission_changes_nothing(tmp_path: Path, monkeypatc
     monkeypatch.setattr(snapshot, "code", lambda: snapshot._hash(snapshot.ROOT))
     place = snapshot.take(tmp_path / "code")
     assert snapshot.take(tmp_path / "code") == place
-    (checkout / "planners" / "errors.py").write_text("raise SystemExit('edited')\n")
+    (checkout / "planners" / "records" / "errors.py").write_text("raise SystemExit('edited')\n")
     (checkout / "jobs" / "new.py").touch()
     with snapshot.used(place):
-        file, code, commit = shown("-c", CODE, cwd=checkout)  # its own folder does not count
+        file, code, commit = shown("-c", CODE, cwd=checkout)  # the current folder is not searched
         assert shown("-m", "jobs.snapshot", cwd=checkout) == []
     assert Path(file).is_relative_to(place)
     assert code == place.name
     assert commit == str(snapshot.commit())
     monkeypatch.setattr(snapshot, "code", lambda: code)
-    with pytest.raises(UsageError, match="edited since this command was started"):
+    with pytest.raises(UsageError, match="changed since this command was started"):
         snapshot.take(tmp_path / "code")
     assert [path.name for path in (tmp_path / "code").iterdir()] == [code]
 
 
-def test_a_damaged_copy_is_made_again(tmp_path: Path) -> None:
+def test_a_damaged_copy_is_replaced(tmp_path: Path) -> None:
     place = snapshot.take(tmp_path)
     (place / "jobs" / "run" / "worker.py").write_text("")
     assert snapshot.take(tmp_path) == place
@@ -55,7 +55,7 @@ def test_a_damaged_copy_is_made_again(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [place.name]
 
 
-def test_the_environment_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     monkeypatch.setenv("PYTHONPATH", "elsewhere")
     with snapshot.used(tmp_path):

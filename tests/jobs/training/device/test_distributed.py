@@ -14,7 +14,7 @@ from jobs.execution import Execution
 from jobs.record import read_record
 from jobs.run import ranks
 from jobs.sweep.cluster import Cluster
-from jobs.sweep.submit import sweep
+from jobs.sweep.submit import submit
 from jobs.training import loop
 from jobs.training.device import distributed
 from planners import Router, RunSpec, Study, UsageError
@@ -132,7 +132,7 @@ def test_more_processes_than_devices_are_refused(tiny_study: Study, monkeypatch:
     with pytest.raises(UsageError, match=r"3 processes would share this machine, which has 2 GPUs; give --devices 2"):
         distributed.join()
     with pytest.raises(UsageError, match="3 processes"):
-        sweep(tiny_study, Cluster(execution=Execution(devices=3)))
+        submit(tiny_study, Cluster(execution=Execution(devices=3)))
     assert not tiny_study.cluster.exists()
 
 

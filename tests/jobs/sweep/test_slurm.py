@@ -1,4 +1,4 @@
-"""Sweeps on a real Slurm: whatever it does to the jobs, each run is trained once and to the loss of a calm one."""
+"""Sweeps on a real Slurm: whatever happens to the jobs, each run is trained once, to its undisturbed loss."""
 
 import re
 import subprocess
@@ -23,8 +23,8 @@ def test_twelve_runs_on_two_nodes(slurm: PrivateSlurm, sweep: Sweep, capsys: pyt
     assert "all 12 runs ended" in capsys.readouterr().out
 
 
-def test_a_time_limit_is_a_pause(slurm: PrivateSlurm, sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit is lowered in the middle of two runs, so that Slurm gives its notice at its next look at the clock."""
+def test_a_run_resumes_after_a_time_limit(slurm: PrivateSlurm, sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is lowered in the middle of two runs, and Slurm signals the jobs at its next check."""
     monkeypatch.setenv("STEP_S", "1")
     assert sweep("--go", "--cluster", "slurm", "--parallel", "2") == cli.DONE
     until(lambda: len(begun(sweep)) == 2)
@@ -58,7 +58,7 @@ def restarts(slurm: PrivateSlurm) -> list[int]:
     return [int(count) for count in re.findall(r"Restarts=(\d+)", shown)]
 
 
-def test_preempted_jobs_go_on_later(slurm: PrivateSlurm, sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preempted_jobs_resume_later(slurm: PrivateSlurm, sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEP_S", "1")
     assert sweep("--go", "--cluster", "slurm", "--parallel", "2") == cli.DONE
     until(lambda: len(begun(sweep)) == 2)
@@ -68,7 +68,7 @@ def test_preempted_jobs_go_on_later(slurm: PrivateSlurm, sweep: Sweep, monkeypat
     assert sweep.resumed() >= 2
 
 
-def test_a_task_group_is_one_run(slurm: PrivateSlurm, sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_group_trains_one_run(slurm: PrivateSlurm, sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two tasks on two nodes, preempted once, train what one process trains, within rounding."""
     spec = sweep.study.runs()[0]
     write_jsonl(sweep.study.plan_path, [spec.to_line()])

@@ -1,4 +1,4 @@
-"""The lock of a study: what each kind of leftover does to the next sweep."""
+"""The lock of a study: who holds it, and what a dead holder leaves to the next sweep."""
 
 import fcntl
 import json
@@ -25,11 +25,11 @@ NEVER_PID = 2**22 + 1
 
 def left_by(path: Path, host: str, pid: int, beat: int = 3) -> None:
     path.touch()
-    with path.open("r+") as file:  # in place, as a holder does: the file is never empty meanwhile
+    with path.open("r+") as file:  # in place, as a holder writes it: the file is never empty
         file.write(json.dumps({"token": "old", "host": host, "pid": pid, "beat": beat}).ljust(lock.SIZE))
 
 
-def test_one_at_a_time_and_the_next_one_is_told(tmp_path: Path) -> None:
+def test_one_process_holds_the_lock_and_the_next_one_says_that_it_waits(tmp_path: Path) -> None:
     told: list[str] = []
     path = tmp_path / "sweep.lock"
     with study_lock(path, times=QUICK):
@@ -38,18 +38,18 @@ def test_one_at_a_time_and_the_next_one_is_told(tmp_path: Path) -> None:
         assert f"process {os.getpid()} on {platform.node()}" in told[0]
     with study_lock(path, times=QUICK, say=told.append):
         assert len(told) == 1
-    assert path.read_bytes().strip() == b""  # a holder that ended well leaves nothing to wonder about
+    assert path.read_bytes().strip() == b""  # the holder leaves an empty file
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff" * 300, b"[1]", b'{"host": 3}'])
-def test_a_torn_or_foreign_file_is_no_holder(tmp_path: Path, content: bytes) -> None:
+def test_a_torn_or_foreign_file_does_not_hold_the_lock(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "sweep.lock"
     path.write_bytes(content)
     with study_lock(path, times=QUICK):
         assert json.loads(path.read_bytes()[: lock.SIZE])["pid"] == os.getpid()
 
 
-def test_what_a_dead_process_of_this_machine_left_is_taken_at_once(tmp_path: Path) -> None:
+def test_the_lock_of_a_dead_process_of_this_machine_is_taken_at_once(tmp_path: Path) -> None:
     path = tmp_path / "sweep.lock"
     left_by(path, platform.node(), NEVER_PID)
     start = time.monotonic()
@@ -57,8 +57,8 @@ def test_what_a_dead_process_of_this_machine_left_is_taken_at_once(tmp_path: Pat
         assert time.monotonic() - start < 15
 
 
-def test_another_machine_is_judged_by_change_and_not_by_the_clock(tmp_path: Path) -> None:
-    """A dead one is taken over, however new its file looks; a living one is waited for, however old."""
+def test_a_holder_on_another_machine_is_dead_if_its_file_does_not_change(tmp_path: Path) -> None:
+    """The lock of a dead holder is taken, however new its file looks; a living one keeps it, however old it looks."""
     path = tmp_path / "sweep.lock"
     left_by(path, "elsewhere", 7)
     ahead = time.time() + 10**8
@@ -87,33 +87,7 @@ def test_another_machine_is_judged_by_change_and_not_by_the_clock(tmp_path: Path
         pass
 
 
-def test_without_flock_the_heartbeat_alone_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unsupported(*_: object) -> None:
-        raise OSError(95, "Operation not supported")
-
-    monkeypatch.setattr(fcntl, "flock", unsupported)
-    monkeypatch.setattr(lock, "SETTLE_S", 0.05)
-    path = tmp_path / "sweep.lock"
-    inside, most = [], []
-
-    def hold() -> None:
-        with study_lock(path, times=Times(beat=0.05, stale=0.5, wait=60)):
-            inside.append(1)
-            most.append(len(inside))
-            time.sleep(0.1)
-            inside.pop()
-
-    with study_lock(path, times=QUICK), pytest.raises(UsageError), study_lock(path, times=QUICK):
-        pass
-    threads = [threading.Thread(target=hold) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == [1, 1, 1]
-
-
-def test_who_slept_through_a_takeover_no_longer_beats(tmp_path: Path) -> None:
+def test_a_holder_that_lost_the_lock_stops_its_heartbeat(tmp_path: Path) -> None:
     path = tmp_path / "sweep.lock"
     with study_lock(path, times=QUICK):
         left_by(path, "elsewhere", 7)
@@ -122,7 +96,7 @@ def test_who_slept_through_a_takeover_no_longer_beats(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["host"] == "elsewhere"
 
 
-def test_a_look_that_fails_ends_no_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_read_does_not_end_the_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "sweep.lock"
     real, broken = Path.read_bytes, []
 
@@ -142,49 +116,49 @@ def test_a_look_that_fails_ends_no_heartbeat(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("left", [False, True])
-def test_a_lock_that_was_lost_is_known_before_anything_is_submitted(tmp_path: Path, *, left: bool) -> None:
+def test_a_lost_lock_is_noticed(tmp_path: Path, *, left: bool) -> None:
     path = tmp_path / "sweep.lock"
     with study_lock(path, times=QUICK) as check_held:
         check_held()
-        if left:  # another one took it and has gone again
+        if left:  # another process took it and released it
             path.write_bytes(b" " * lock.SIZE)
         else:
             left_by(path, "elsewhere", 7)
-        with pytest.raises(UsageError, match=r"took .* over"):
+        with pytest.raises(UsageError, match="took over"):
             check_held()
 
 
 def test_a_sweep_that_lost_its_lock_submits_nothing(
     tiny_study: Study, monkeypatch: pytest.MonkeyPatch, slurm_stand_in: StandIn
 ) -> None:
-    real = submitting.decide
+    real = submitting.plan_jobs
 
     def held_up(study: Study, *arguments: object, **more: object) -> object:
-        order = real(study, *arguments, **more)  # type: ignore[arg-type]
+        plan = real(study, *arguments, **more)  # type: ignore[arg-type]
         left_by(study.folder / "sweep.lock", "elsewhere", 7)
-        return order
+        return plan
 
-    monkeypatch.setattr(submitting, "decide", held_up)
-    with pytest.raises(UsageError, match=r"took .* over"):
-        submitting.sweep(tiny_study, ONE_EACH)
+    monkeypatch.setattr(submitting, "plan_jobs", held_up)
+    with pytest.raises(UsageError, match="took over"):
+        submitting.submit(tiny_study, ONE_EACH)
     assert slurm_stand_in.queue == []
     assert Ledger(tiny_study).read() == []
 
 
-def test_a_file_system_without_flock_is_refused_before_anything_is_submitted(
+def test_a_file_system_without_flock_is_refused(
     tiny_study: Study, monkeypatch: pytest.MonkeyPatch, slurm_stand_in: StandIn, capsys: pytest.CaptureFixture
 ) -> None:
     def unsupported(*_: object) -> None:
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", unsupported)
-    monkeypatch.setattr(lock, "SETTLE_S", 0.01)
     assert cli.main(["sweep", str(tiny_study.folder), "--go", "--cluster", "slurm"]) == cli.USAGE
     error = capsys.readouterr().err
-    assert "locks no files" in error
+    assert "does not support file locks" in error
     assert error.count("\n") == 1
     assert slurm_stand_in.queue == []
     assert Ledger(tiny_study).read() == []
-    with pytest.raises(UsageError, match="locks no files"):  # where the machine of the job is another one
+    with pytest.raises(UsageError, match="does not support file locks"):  # on the machine of the job
         Worker(str(tiny_study.folder))([spec.run_id for spec in tiny_study.runs()])
     assert cli.main(["sweep", str(tiny_study.folder), "--status"]) == cli.GAPS
+    assert cli.main(["sweep", str(tiny_study.folder), "--cancel"]) == cli.USAGE

@@ -1,4 +1,4 @@
-"""make soak: a study ends with the same losses whatever is killed, on whatever number of cores, and in one process."""
+"""make soak: a study ends with the same losses after kills, on any number of cores, and in one process."""
 
 import os
 import random
@@ -31,9 +31,9 @@ def processes_of(folder: Path) -> list[int]:
 
 
 def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
-    calm, disturbed = Study(tmp_path / "calm"), Study(tmp_path / "disturbed")
+    undisturbed, disturbed = Study(tmp_path / "undisturbed"), Study(tmp_path / "disturbed")
     command = [sys.executable, "-m", "scaling.study", "smoke", "-o"]
-    subprocess.run([*command, str(calm.folder)], check=True, capture_output=True)
+    subprocess.run([*command, str(undisturbed.folder)], check=True, capture_output=True)
     moments = random.Random(5)
     for _ in range(10):
         process = subprocess.Popen(
@@ -56,7 +56,7 @@ def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
     done = subprocess.run([*command, str(disturbed.folder)], capture_output=True, text=True)
     assert done.returncode == cli.DONE, done.stderr
     assert [run.state for run in status(disturbed)] == ["done"] * 4
-    assert [row["loss"] for row in collect(disturbed)] == [row["loss"] for row in collect(calm)]
+    assert [row["loss"] for row in collect(disturbed)] == [row["loss"] for row in collect(undisturbed)]
 
 
 def test_one_core_and_one_process_give_the_same_losses(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""make soak: 2,000 tiny runs, whose steps only sleep, through this machine and through Slurm: none lost, none twice."""
+"""make soak: 2,000 runs whose steps only sleep, on this machine and on Slurm: none lost, none trained twice."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ from planners import Question, Study, make_plan
 from scaling import cli
 
 pytestmark = pytest.mark.soak
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a sweep prints: the jobs that it would submit, what they cost, and a next command that can be pasted."""
+"""What a sweep prints: the jobs it would submit, their cost, and a next command that can be pasted."""
 
 import json
 import re
@@ -6,13 +6,14 @@ import shlex
 from dataclasses import replace
 
 import pytest
-from slurm_stand_in import ONE_EACH, StandIn, begun, child_of, record_of
+from made_runs import begun, child_of, record_of
+from slurm_stand_in import ONE_EACH, StandIn
 
 from jobs.record import write_record
 from jobs.sweep.ledger import Ledger
-from jobs.sweep.submit import sweep
+from jobs.sweep.submit import submit
 from planners import Study
-from scaling import cli, clusters
+from scaling import cli, cluster_flags
 from scaling.sweep import arguments
 
 GIVEN = {
@@ -25,7 +26,7 @@ GIVEN = {
 
 
 def following(text: str) -> list[str]:
-    """Return the words of the next command after those that name the program."""
+    """Return the arguments of the printed next command."""
     last = text.strip().splitlines()[-1]
     assert last.startswith("next: python -m scaling.sweep ")
     return shlex.split(last)[4:]
@@ -33,7 +34,7 @@ def following(text: str) -> list[str]:
 
 @pytest.mark.parametrize("given", GIVEN.values(), ids=GIVEN)
 @pytest.mark.parametrize("doing", [[], ["--status"], ["--retry"]], ids=["dry", "status", "retry"])
-def test_the_next_command_trains_where_this_one_would(
+def test_the_next_command_repeats_the_cluster(
     twelve: Study, slurm_stand_in: StandIn, capsys: pytest.CaptureFixture, given: list[str], doing: list[str]
 ) -> None:
     write_record(twelve, record_of(twelve.runs()[0], "failed"))
@@ -41,13 +42,13 @@ def test_the_next_command_trains_where_this_one_would(
     cli.main(["sweep", *command])
     words = following(capsys.readouterr().out)
     asked, proposed = (arguments().parse_args(these) for these in (command, words))
-    assert clusters.cluster(proposed) == clusters.cluster(asked)
+    assert cluster_flags.cluster(proposed) == cluster_flags.cluster(asked)
     assert proposed.go
     assert proposed.retry == asked.retry
-    assert len(words) == len([str(twelve.folder), "--go", *given]) + asked.retry  # and says nothing of its own
+    assert len(words) == len([str(twelve.folder), "--go", *given]) + asked.retry  # and adds nothing
 
 
-def test_the_next_commands_after_going_say_where_too(
+def test_the_next_commands_after_go_repeat_the_cluster(
     twelve: Study, slurm_stand_in: StandIn, capsys: pytest.CaptureFixture
 ) -> None:
     there = ["--cluster", "slurm", "--partition", "gpu"]
@@ -64,14 +65,14 @@ def test_the_next_commands_after_going_say_where_too(
 def test_a_dry_run_shows_the_jobs_and_what_they_cost(
     twelve: Study, slurm_stand_in: StandIn, capsys: pytest.CaptureFixture
 ) -> None:
-    """At 1 MFLOP/s a device: one run is done, one has no attempts left, one is in the queue, nine are to train."""
+    """At 1 MFLOP/s per device: one run is done, one has no attempts left, one is in the queue, nine are left."""
     done, tired, *others = twelve.runs()
     write_record(twelve, record_of(done, wall_s=1800.0))
     begun(twelve, tired, times=3)
-    sweep(twelve, replace(ONE_EACH, max_jobs=1))
+    submit(twelve, replace(ONE_EACH, max_jobs=1))
     taken = {run_id for one in Ledger(twelve).read() for run_id in one.run_ids}
     due = [spec for spec in others if spec.run_id not in taken]
-    # a token that is evaluated costs a third of one that is trained on: no backward pass
+    # evaluation costs a third of training per token, because it has no backward pass
     seconds = [spec.C / 1e6 * (1 + 16 * 32 / 3 / spec.training.D) for spec in due]
     command = ["sweep", str(twelve.folder), "--cluster", "slurm", "--flops-per-s", "1e6"]
     before = slurm_stand_in.queue
@@ -82,9 +83,9 @@ def test_a_dry_run_shows_the_jobs_and_what_they_cost(
     assert sorted(int(job[2]) for job in jobs) == sorted(round(one / 60) for one in seconds)
     cost = sum(spec.C for spec in due)
     assert f"9 of 12 runs to train in 9 jobs (slurm), {cost:.3g} FLOPs, {sum(seconds) / 3600:.3g} device-hours" in shown
-    assert "(at 1e+06 FLOP/s a device, as given), 0.5 device-hours used; nothing was started" in shown
-    assert "1 runs in flight in 1 jobs, 0 of them training" in shown
-    assert "withheld: 1 runs have had their 3 attempts" in shown
+    assert "(at 1e+06 FLOP/s per device, as given), 0.5 device-hours used; nothing was started" in shown
+    assert "1 runs already submitted in 1 jobs, 0 of them training" in shown
+    assert "withheld: 1 runs have used their 3 attempts" in shown
     assert slurm_stand_in.queue == before
 
     cli.main([*command, "--pack", "30", "--devices", "2"])
@@ -96,7 +97,7 @@ def test_a_dry_run_shows_the_jobs_and_what_they_cost(
     assert f"{sum(seconds) / 3600:.3g} device-hours predicted" in packed
 
 
-def test_a_long_list_of_jobs_is_cut_and_children_are_told_apart(
+def test_a_long_list_of_jobs_is_cut_and_jobs_of_children_are_marked(
     twelve: Study, slurm_stand_in: StandIn, capsys: pytest.CaptureFixture
 ) -> None:
     specs = twelve.runs()

@@ -1,4 +1,4 @@
-"""The scheduler's notice waits for the checkpoint; then submitit requeues, if the job was asked to come back."""
+"""End signals: a job is requeued only after its checkpoint, and only if Slurm asked for it."""
 
 import os
 import signal
@@ -8,29 +8,30 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.run import end_notice, worker
-from jobs.run.end_notice import Notice
-from jobs.run.worker import Worker, run_lock
+from jobs.run import end_signals, worker
+from jobs.run.end_signals import EndSignals
+from jobs.run.run_lock import run_lock
+from jobs.run.worker import Worker
 from planners import Study
 
 
 class Seen:
-    """What a notice called, in its order; `numbers` are sent while the job listens."""
+    """What the handlers called, in order; `numbers` are the signals sent to this process."""
 
     def __init__(self, *numbers: int):
         self.calls: list[object] = []
         signal.signal(signal.SIGUSR2, lambda number, frame: self.calls.append("requeued"))
-        kept = Notice(lambda comes_back: self.calls.append(comes_back))
-        kept.listen()
+        handlers = EndSignals(lambda will_requeue: self.calls.append(will_requeue))
+        handlers.listen()
         for number in numbers:
             os.kill(os.getpid(), number)
         self.calls.append("checkpoint")
-        kept.pass_on()
+        handlers.requeue_if_asked()
 
 
 @pytest.fixture(autouse=True)
 def _handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(end_notice, "REQUEUE_WAIT_S", 0.2)
+    monkeypatch.setattr(end_signals, "REQUEUE_WAIT_S", 0.2)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR2)}
     yield
     for number, handler in before.items():
@@ -46,7 +47,9 @@ def _handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ((signal.SIGTERM,), [False, "checkpoint"]),
     ],
 )
-def test_a_job_of_slurm(monkeypatch: pytest.MonkeyPatch, numbers: tuple[int, ...], calls: list[object]) -> None:
+def test_a_slurm_job_is_requeued_after_its_checkpoint(
+    monkeypatch: pytest.MonkeyPatch, numbers: tuple[int, ...], calls: list[object]
+) -> None:
     monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
     assert Seen(*numbers).calls == calls
 
@@ -56,17 +59,15 @@ def test_a_job_of_this_machine_is_not_requeued(monkeypatch: pytest.MonkeyPatch) 
     assert Seen(signal.SIGTERM).calls == [False, "checkpoint"]
 
 
-def test_the_first_task_stays_for_the_notice_while_another_one_trains(
-    tiny_study: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It has nothing to train; it leaves when the other's run is over, and at once where the job is told of its end."""
+def test_the_first_task_stays_while_another_task_trains(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has nothing to train. It leaves when the other run has ended, or at once on a signal."""
     run_id = tiny_study.runs()[0].run_id
-    monkeypatch.setattr(worker, "leads_others", lambda: True)
+    monkeypatch.setattr(worker, "requeues_for_others", lambda: True)
     monkeypatch.setattr(worker, "POLL_S", 0.01)
     wait = Worker(str(tiny_study.folder))._wait_for_others
     with run_lock(tiny_study.run_folder(run_id)) as held:
         assert held
-        first = threading.Thread(target=wait, args=(tiny_study, [run_id], Notice(print)), daemon=True)
+        first = threading.Thread(target=wait, args=(tiny_study, [run_id], EndSignals(print)), daemon=True)
         first.start()
         first.join(0.2)
         assert first.is_alive()
@@ -82,7 +83,7 @@ def test_the_first_task_stays_for_the_notice_while_another_one_trains(
     assert time.monotonic() - begun > 0.5
 
 
-def test_a_process_that_is_no_job_keeps_its_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_outside_a_job_keeps_its_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SUBMITIT_EXECUTOR", raising=False)
     before = signal.getsignal(signal.SIGTERM)
     assert Seen().calls == ["checkpoint"]

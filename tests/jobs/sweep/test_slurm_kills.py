@@ -1,4 +1,4 @@
-"""make soak: sweeps on a real Slurm whose workers, controller, accounting, sweep process or files are taken away."""
+"""make soak: sweeps on a real Slurm that loses workers, controller, accounting, sweep process or files."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.parametrize("slurm", ["plain", "acco
 GO = ("--go", "--cluster", "slurm", "--parallel", "4")
 KILLED_AT = """
 import os, signal, sys
-from jobs import executors, ledger
+from jobs.sweep import executors, ledger
 from scaling import cli
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -72,7 +72,7 @@ def test_the_controller_is_killed(slurm: PrivateSlurm, sweep: Sweep, capsys: pyt
     assert sweep("--status") == cli.GAPS
     before = len(Ledger(sweep.study).read())
     sweep(*GO)
-    assert len(Ledger(sweep.study).read()) == before, "it submitted what may be in flight"
+    assert len(Ledger(sweep.study).read()) == before, "it submitted runs whose jobs may be alive"
     slurm.start_controller()
     end(sweep)
 
@@ -88,7 +88,7 @@ def test_the_accounting_is_killed(slurm: PrivateSlurm, sweep: Sweep) -> None:
         slurm.start_accounting()
 
 
-@pytest.mark.parametrize("point", ["executors.start", "ledger.Ledger.submitted"])
+@pytest.mark.parametrize("point", ["executors.start_jobs", "ledger.Ledger.submitted"])
 def test_the_sweep_is_killed_between_two_ledger_lines(slurm: PrivateSlurm, sweep: Sweep, point: str) -> None:
     code = KILLED_AT.format(point=point)
     killed = subprocess.run([sys.executable, "-c", code, str(sweep.study.folder), *GO], capture_output=True)
@@ -111,7 +111,7 @@ def test_two_sweeps_at_once_submit_once(slurm: PrivateSlurm, sweep: Sweep) -> No
 def test_half_of_the_jobs_are_cancelled(slurm: PrivateSlurm, sweep: Sweep) -> None:
     begin(sweep)
     (first,) = Ledger(sweep.study).read()
-    until(lambda: all(saved(sweep) & set(pack) for pack in first.packs))  # so every job has something to go on from
+    until(lambda: all(saved(sweep) & set(pack) for pack in first.packs))  # every job has a checkpoint to resume from
     jobs, before = slurm.ask("squeue", "-h", "-r", "-o", "%i").split(), saved(sweep)
     slurm.ask("scancel", *jobs[::2])
     until(lambda: not set(jobs[::2]) & set(slurm.ask("squeue", "-h", "-r", "-o", "%i").split()))
@@ -128,7 +128,7 @@ def saved(sweep: Sweep) -> set[str]:
 
 
 def test_the_cluster_folder_is_deleted(slurm: PrivateSlurm, sweep: Sweep) -> None:
-    """Jobs at work do not need it; the runs of those that had not begun are submitted by the next sweep."""
+    """Running jobs do not need it. The next sweep submits the runs of jobs that had not started."""
     begin(sweep, "--pack", "0")
     shutil.rmtree(sweep.study.cluster)
     begun = {run_id for _, run_id, _ in sweep.events()}

@@ -1,0 +1,38 @@
+"""Attempts at a run: which ones count, and what is written about them."""
+
+import pytest
+
+from jobs.run.attempts import Attempt, attempt, counted, path_of, read_attempts
+from planners import Study
+
+
+def tried(D_start: int, failure: str | None = None, *, ended: bool = True) -> Attempt:
+    return Attempt(started="", host="", job=None, log=None, D_start=D_start, ended=ended, failure=failure)
+
+
+def test_interruptions_after_a_new_checkpoint_do_not_count() -> None:
+    killed = [tried(0, ended=False), tried(64, ended=False), tried(64, ended=False)]
+    assert counted([], 0) == 0
+    assert counted(killed, 64) == 2  # the first one wrote a checkpoint
+    assert counted(killed, 128) == 1
+    assert counted([tried(0, "preempted"), tried(64, "timeout")], 128) == 0
+    assert counted([tried(0, "exception"), tried(64, "out_of_memory")], 128) == 2
+    assert counted([tried(0), tried(64)], 64) == 0  # asked to stop
+
+
+def test_an_attempt_is_written_whatever_happens(tiny_study: Study) -> None:
+    spec = tiny_study.runs()[0]
+    folder = tiny_study.run_folder(spec.run_id)
+
+    def requeued() -> None:
+        with attempt(tiny_study, spec) as end:
+            end.failure = "preempted"
+            raise SystemExit(1)  # as submitit does to requeue
+
+    with pytest.raises(SystemExit):
+        requeued()
+    with path_of(folder).open("a") as file:
+        file.write('{"event": "star')  # a worker was killed inside a line
+    with attempt(tiny_study, spec):
+        assert [(one.failure, one.ended) for one in read_attempts(folder)] == [("preempted", True), (None, False)]
+    assert [one.ended for one in read_attempts(folder)] == [True, True]

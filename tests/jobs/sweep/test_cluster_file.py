@@ -1,0 +1,70 @@
+"""The user's cluster.toml: where it is found, and mistakes in one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs.sweep.cluster_file import cluster_file, read_cluster_file
+from planners import UsageError
+from scaling import cluster_flags, sweep
+
+FILE = """
+cluster = "slurm"
+account = "me"
+setup = ["module load cuda"]
+slurm = ["mem=8G"]
+pack = 5
+[short]
+partition = "short"
+timeout_min = 30
+max_device_hours = 2
+"""
+
+
+@pytest.fixture
+def user_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "cluster.toml"
+    path.write_text(FILE)
+    monkeypatch.setenv("SCALING_CLUSTER", str(path))
+    return path
+
+
+def cluster(*flags: str) -> cluster_flags.Cluster:
+    return cluster_flags.cluster(sweep.arguments().parse_args(["study", *flags]))
+
+
+def test_without_a_file_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALING_CLUSTER", "")
+    assert read_cluster_file() == {}
+    monkeypatch.delenv("SCALING_CLUSTER")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert cluster_file() == tmp_path / "scaling" / "cluster.toml"
+    assert read_cluster_file() == {}
+    assert cluster() == cluster_flags.Cluster()
+
+
+MISTAKES = {
+    "an unknown key": ("partitoin = 'x'", "'partitoin' is not a key; the keys are cluster, parallel"),
+    "an unknown key in a profile": ("[a]\nruns = 3", r"\[a\]: 'runs' is not a key"),
+    "a value of the wrong type": ("timeout_min = 'long'", "timeout_min"),
+    "a value out of range": ("attempts = 0", "attempts 0 must be at least 1"),
+    "a wrong option": ("slurm = ['mem']", "NAME=VALUE"),
+    "not TOML": ("cluster = slurm", "cannot be read as TOML .* keys cluster, parallel"),
+    "an unknown cluster": ("cluster = 'cloud'", "cloud"),
+}
+
+
+@pytest.mark.parametrize(("text", "says"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_in_the_file_is_refused_in_one_sentence(user_file: Path, text: str, says: str) -> None:
+    user_file.write_text(text)
+    with pytest.raises(UsageError, match=says) as refused:
+        read_cluster_file()
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_profile_or_file_is_named(user_file: Path) -> None:
+    with pytest.raises(UsageError, match="no profile 'long'; it has short"):
+        cluster("--profile", "long")
+    user_file.unlink()
+    with pytest.raises(UsageError, match="cannot be read"):
+        cluster()
