@@ -13,7 +13,7 @@ from planners.matching.frame import Geometry
 from planners.recipes import RECIPES
 from planners.records.errors import UsageError
 from planners.spec import Data, Router
-from planners.varied_fields import CONCERNS, Varied, kind_of
+from planners.varied_fields import CONCERNS, Varied, variable_field
 
 ALL = "all"
 """The name that stands for every arm."""
@@ -252,7 +252,9 @@ class Question:
         if self.is_matched:
             return
         sizes = [name for fixed in (self.moe, self.dense) for name, size in vars(fixed).items() if size is not None]
-        idle = sizes + [varied.field for varied in self.vary if kind_of(varied.field) not in CONCERNS["given"]]
+        idle = sizes + [
+            varied.field for varied in self.vary if variable_field(varied.field).kind not in CONCERNS["given"]
+        ]
         if idle:
             raise UsageError(
                 f"{idle[0]} has no part in arms that are given with their shape; give rates or top-k values too"
@@ -264,13 +266,15 @@ class Question:
 
     def _is_set(self, name: str) -> bool:
         """Return whether a varied field also has a value of its own."""
-        if name.startswith("dense."):
-            return getattr(self.dense, name.removeprefix("dense.")) is not None
-        if name.startswith("router."):
-            name = name.removeprefix("router.")
-            return bool(getattr(self.router, name) != getattr(Router(), name))
-        if name in Geometry.__dataclass_fields__:
-            return getattr(self.moe, name) is not None
+        field = variable_field(name)
+        records = {
+            "dense": (self.dense, Geometry()),
+            "sizes": (self.moe, Geometry()),
+            "router": (self.router, Router()),
+        }
+        if field.kind in records:
+            own, usual = (getattr(record, field.name) for record in records[field.kind])
+            return bool(own != usual)
         optional = ("recipe", "lr", "batch_tokens", "weight_decay", "schedule", "eval_steps", "patience")
         return name in optional and getattr(self, name) is not None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from planners.matching.frame import Frame
 from planners.question import Question
-from planners.varied_fields import CONCERNS, kind_of, label
+from planners.varied_fields import CONCERNS, label, variable_field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Variant:
 
     def values(self, kind: str) -> tuple[tuple[str, Any], ...]:
         """Return the varied fields that concern a dense, moe or given arm, with their values."""
-        return tuple((field, value) for field, value in self.varied if kind_of(field) in CONCERNS[kind])
+        return tuple((field, value) for field, value in self.varied if variable_field(field).kind in CONCERNS[kind])
 
     def series(self, kind: str) -> str:
         """Return the varied values of a dense, moe or given arm as text."""
@@ -45,8 +45,9 @@ def variants(question: Question) -> list[Variant]:
 
 def _variant(question: Question, values: dict[str, Any], several: set[str]) -> Variant:
     by_kind: dict[str, dict[str, Any]] = {kind: {} for kinds in CONCERNS.values() for kind in kinds}
-    for field, value in values.items():
-        by_kind[kind_of(field)][field.split(".")[-1]] = value
+    for written, value in values.items():
+        field = variable_field(written)
+        by_kind[field.kind][field.name] = value
     training = by_kind["training"]
     asked = {name: training.pop(name) for name in list(training) if name in Question.__dataclass_fields__}
     question = replace(

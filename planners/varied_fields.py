@@ -1,6 +1,7 @@
 """The fields that a plan may set or vary, and how their values are written."""
 
 import typing
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from types import NoneType
@@ -35,7 +36,7 @@ class Varied:
     """Its values."""
 
     def __post_init__(self) -> None:
-        hint = _known(self.field)[1]
+        hint = variable_field(self.field).type
         if not self.values or len(set(self.values)) < len(self.values):
             raise UsageError(f"{self.field} has no value, or the same value twice: {list(self.values)}")
         for value in self.values:
@@ -45,35 +46,43 @@ class Varied:
                 raise UsageError(f"{self.field} {_written(value)!r} is not {wanted}")
 
 
-@cache
-def variable() -> dict[str, tuple[str, Any]]:
-    """Return the kind and the type of every field that can be varied.
+@dataclass(frozen=True, kw_only=True)
+class VariableField:
+    """A field that a plan can vary."""
 
-    Kinds: style of all shapes, of experts alone; sizes of the MoE backbone, of the dense arm (dense.NAME); router
-    (router.NAME); training.
-    """
-    of = typing.get_type_hints
-    style = {name: hint for name, hint in of(Shape).items() if name not in _MATCHED}
-    sizes, router, training = of(Geometry), of(Router), of(Training)
+    kind: str
+    """style of all shapes, of experts alone; sizes of the MoE backbone, of the dense arm; router; or training."""
+    name: str
+    """Its name in its record: the name that the user writes, without `dense.` or `router.`."""
+    type: Any
+    """Type of its values."""
+
+
+@cache
+def variable() -> dict[str, VariableField]:
+    """Return every field that can be varied, by the name that the user writes."""
+
+    def fields(record: type, kind: str, names: Iterable[str], prefix: str = "") -> dict[str, VariableField]:
+        types = typing.get_type_hints(record)
+        return {prefix + name: VariableField(kind=kind, name=name, type=types[name]) for name in names}
+
+    shape = [name for name in Shape.__dataclass_fields__ if name not in _MATCHED]
     return {
-        **{name: ("experts" if name in MOE_STYLE else "style", hint) for name, hint in style.items()},
-        **{name: ("sizes", hint) for name, hint in sizes.items()},
-        **{f"dense.{name}": ("dense", sizes[name]) for name in ("d_model", "n_layers", "n_heads", "zeta")},
-        **{f"router.{name}": ("router", hint) for name, hint in router.items()},
-        **{name: ("training", hint) for name, hint in training.items() if name not in _DECIDED},
-        "recipe": ("training", str),
+        **fields(Shape, "style", (name for name in shape if name not in MOE_STYLE)),
+        **fields(Shape, "experts", MOE_STYLE),
+        **fields(Geometry, "sizes", Geometry.__dataclass_fields__),
+        **fields(Geometry, "dense", ("d_model", "n_layers", "n_heads", "zeta"), "dense."),
+        **fields(Router, "router", Router.__dataclass_fields__, "router."),
+        **fields(Training, "training", (name for name in Training.__dataclass_fields__ if name not in _DECIDED)),
+        "recipe": VariableField(kind="training", name="recipe", type=str),
     }
 
 
-def kind_of(field: str) -> str:
-    """Return the kind of a field."""
-    return _known(field)[0]
-
-
-def _known(field: str) -> tuple[str, Any]:
-    if field not in variable():
-        raise UsageError(f"{field!r} is not a field that a plan can vary; these are {', '.join(variable())}")
-    return variable()[field]
+def variable_field(name: str) -> VariableField:
+    """Return the field that the user calls `name`. Raises UsageError that lists the known ones."""
+    if name not in variable():
+        raise UsageError(f"{name!r} is not a field that a plan can vary; these are {', '.join(variable())}")
+    return variable()[name]
 
 
 def parse_varied(text: str, flag: str = "--vary") -> Varied:
@@ -81,7 +90,7 @@ def parse_varied(text: str, flag: str = "--vary") -> Varied:
     field, equals, values = text.partition("=")
     if not equals or not values:
         raise UsageError(f"{flag} {text!r} is not FIELD=VALUE,VALUE…")
-    hint = _known(field)[1]
+    hint = variable_field(field).type
     return Varied(
         field=field, values=tuple(_parsed(item.strip(), hint, f"{flag} {field}") for item in values.split(","))
     )

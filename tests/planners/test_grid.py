@@ -95,14 +95,14 @@ def test_the_last_token_of_a_corpus_has_no_target() -> None:
     assert make_plan(replace(SMOKE, top_ks=(0,)), replace(CORPUS, train_tokens=exact + 1)).runs
 
 
-def test_cells_that_collapse_are_said_to() -> None:
+def test_cells_with_the_same_run_are_refused_with_a_reason() -> None:
     plan = make_plan(replace(SMOKE, top_ks=(), activations=(0.4, 0.405)), CORPUS)
     assert len(plan.runs) == 1
     assert "same run" in plan.refused[0].reason
     assert "r_a 0.405" in plan.refused[0].cell
 
 
-def test_a_dense_rate_beside_a_top_k_leaves_the_rate_to_k() -> None:
+def test_with_a_dense_rate_and_a_top_k_the_rate_follows_K() -> None:
     plan = make_plan(replace(SMOKE, top_ks=(4,), activations=(1,)), CORPUS)
     assert [run.arm for run in plan.runs] == ["dense", "K4"]
 
@@ -111,7 +111,7 @@ def test_many_repeats_are_noted() -> None:
     assert any("repeated" in note for note in make_plan(replace(SMOKE, unique_tokens=5000), CORPUS).notes)
 
 
-def test_a_rule_outside_what_it_was_fitted_on_is_noted() -> None:
+def test_a_recipe_outside_its_fitted_range_is_noted() -> None:
     asked = Question(study="x", total_params=2e7, budgets=(1e16,), activations=(1, 0.3))
     noted = [note for note in make_plan(asked).notes if "Step Law was fitted" in note]
     assert len(noted) == 1
@@ -150,7 +150,7 @@ def test_given_arms_are_planned_as_given(tmp_path: Path) -> None:
     assert not study.write(plan)
 
 
-def test_given_arms_without_an_amount_are_planned_at_every_budget_beside_matched_ones() -> None:
+def test_given_arms_without_an_amount_are_planned_at_every_budget() -> None:
     shape = make_plan(SMOKE).runs[0].shape
     mine = GivenArm(label="mine", shape=replace(shape, d_ff=shape.d_ff + 8))
     plan = make_plan(replace(SMOKE, budgets=(1e11, 2e11), top_ks=(0, 4), arms=(mine,), data=None))

@@ -21,7 +21,7 @@ def test_numbers_are_positive_and_finite(field: str, value: float) -> None:
 
 
 @pytest.mark.parametrize("rate", [0.0, -0.1, 1.01, math.nan])
-def test_rates_are_shares(rate: float) -> None:
+def test_rates_are_between_0_and_1(rate: float) -> None:
     with pytest.raises(UsageError, match="outside"):
         replace(ASKED, activations=(rate,))
 
@@ -40,7 +40,7 @@ def test_rates_are_shares(rate: float) -> None:
         ({"unique_tokens": ("fresh", "much")}, "'much'"),
     ],
 )  # fmt: skip
-def test_contradictions_are_one_sentence(change: dict, names: str) -> None:
+def test_contradictions_are_refused_in_one_sentence(change: dict, names: str) -> None:
     with pytest.raises(UsageError, match=names) as caught:
         replace(ASKED, **change)
     assert "\n" not in str(caught.value)
@@ -55,12 +55,12 @@ def test_impossible_geometries_are_refused(change: dict) -> None:
         Geometry(**change)
 
 
-def test_one_value_is_written_one_way() -> None:
+def test_a_single_value_has_one_spelling() -> None:
     assert replace(ASKED, total_params=(1e8,)) == ASKED
     assert replace(ASKED, unique_tokens=("fresh",)) == ASKED
 
 
-def test_equal_unique_tokens_are_equal_and_reuse_makes_up_the_rest() -> None:
+def test_under_equal_unique_tokens_repetition_supplies_the_rest() -> None:
     plan = make_plan(replace(ASKED, match="N=C=U"))
     dense, moe = plan.runs
     assert dense.training.U == moe.training.U == dense.target["U"]
@@ -72,7 +72,7 @@ def test_equal_unique_tokens_are_equal_and_reuse_makes_up_the_rest() -> None:
     assert "unique ones that all arms share" in several.refused[0].reason
 
 
-def test_equal_tokens_let_C_follow() -> None:
+def test_under_equal_tokens_C_follows() -> None:
     plan = make_plan(replace(ASKED, match="N=D", budgets=(), tokens=(1e9,)))
     assert len({run.training.D for run in plan.runs}) == 1
     assert plan.runs[0].C > 2 * plan.runs[1].C
@@ -106,7 +106,7 @@ def test_several_budgets_are_a_grid_and_say_what_each_axis_identifies() -> None:
     assert [run.shape for run in grid.runs[:2]] == [run.shape for run in grid.runs[2:]]
 
 
-def test_several_N_are_told_apart_by_label_and_target() -> None:
+def test_arms_of_several_N_differ_in_label_and_target() -> None:
     plan = make_plan(replace(ASKED, total_params=(5e7, 1e8)))
     assert [run.arm.split()[-1] for run in plan.runs] == ["N=50M"] * 2 + ["N=100M"] * 2
     assert [run.target["N"] for run in plan.runs] == [5e7] * 2 + [1e8] * 2

@@ -22,7 +22,7 @@ from planners.recipes import (
 TINY = Shape(d_model=32, n_layers=3, n_dense_layers=3, n_heads=1, n_kv_heads=1, head_dim=32, d_ff=88, vocab_size=256)
 
 
-def test_step_law_gives_its_test_values() -> None:
+def test_step_law_gives_its_published_values() -> None:
     """arXiv 2503.04715 at N 2.15e9, D 1.14e11: 9.85e-4 and 1.194e6 tokens (our N counts norms and router too)."""
     lr, batch = step_law(LI2025_2B, 1.14e11)
     assert lr == pytest.approx(9.85e-4, rel=2e-3)
@@ -38,7 +38,7 @@ def test_li2025_counts_n_as_the_paper() -> None:
 
 
 def test_li2025_is_what_the_papers_7b_tables_hold_and_its_2b_moe_tables_do_not() -> None:
-    """Printed learning rate and batch over the rule's; the paper names one rule and used another at 2B."""
+    """Printed learning rate and batch over the rule's; at 2B the paper did not use the rule that it names."""
 
     def ratios(table: int, scale: str) -> list[tuple[float, float]]:
         rows = [run for run in li2025_runs() if (run.table, run.scale) == (table, scale)]
@@ -70,15 +70,15 @@ def vars_of(shape: Shape) -> dict[str, int]:
     return {name: getattr(shape, name) for name in Shape.__dataclass_fields__}
 
 
-def test_ling_knows_only_c() -> None:
-    """arXiv 2507.17702 by hand at C 1e20: 1.1576 * 10^-3.058 = 1.013e-3 and 0.0694 * 10^7.288 = 1.347e6 tokens."""
+def test_ling_depends_only_on_C() -> None:
+    """arXiv 2507.17702, computed for C = 1e20: 1.1576 * 10^-3.058 = 1.013e-3 and 0.0694 * 10^7.288 = 1.347e6 tokens."""
     assert ling(LI2025_2B, 1e9, 1e20) == ling(TINY, 2e9, 1e20) == pytest.approx((1.013e-3, 1.347e6), rel=1e-3)
     made = hyperparameters("ling", LI2025_2B, 1e11, 2048)
     C = 1e11 * (6 * (LI2025_2B.N_a - LI2025_2B.parts["norms"] - LI2025_2B.parts["router"]) + 12 * 1408 * 2048 * 16)
     assert made.lr == ling(LI2025_2B, 1e11, C)[0]
 
 
-def test_small_scale_gives_each_arm_its_own() -> None:
+def test_small_scale_gives_each_arm_its_own_numbers() -> None:
     few, many = (hyperparameters("small-scale", TINY, D, 128) for D in (1e5, 1e7))
     assert few.batch_tokens == 128
     assert many.batch_tokens == 512
@@ -119,7 +119,7 @@ def test_every_recipe_gives_a_run_that_can_be_trained(shape: Shape, name: str, D
     assert 0 <= made.warmup_steps <= steps
 
 
-def test_plans_say_where_rules_disagree() -> None:
+def test_plans_say_where_recipes_disagree() -> None:
     """At 100M and 3e18 FLOPs the rule with a sparsity term is far below Step Law for sparse arms."""
     question = Question(study="rules", total_params=1e8, budgets=(3e18,), activations=(1, 0.1), seq_len=2048)
     plan = make_plan(question)

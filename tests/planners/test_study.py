@@ -33,7 +33,7 @@ def test_a_missing_plan_is_written_again(tiny_study: Study, tiny_question: Quest
     assert tiny_study.write(make_plan(tiny_question)) is True
 
 
-def test_missing_empty_and_torn_studies_are_one_sentence(tiny_study: Study, tmp_path: Path) -> None:
+def test_missing_empty_and_torn_studies_are_refused(tiny_study: Study, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no study"):
         Study(tmp_path / "absent").runs()
     (tmp_path / "empty").mkdir()

@@ -84,7 +84,7 @@ def test_training_settings_reach_the_run_over_the_recipe() -> None:
     assert (training.lr, training.lr_floor, training.warmup_steps, training.weight_decay) == (1e-3, 2e-4, 7, 0.0)
 
 
-def test_sizes_of_the_backbone_leave_the_dense_arm_alone() -> None:
+def test_sizes_of_the_backbone_do_not_change_the_dense_arm() -> None:
     plan = make_plan(varied("mu=12,24"))
     assert [run.arm.partition(" ")[2] for run in plan.runs] == ["", "mu=12", "mu=24"]
     for run in plan.runs[1:]:
@@ -121,7 +121,7 @@ def test_one_impossible_variant_of_several_is_refused_as_a_whole() -> None:
             make_plan(varied(text))
 
 
-def test_given_arms_take_what_is_not_their_shape() -> None:
+def test_varied_settings_change_given_arms_but_not_their_shape() -> None:
     shape = make_plan(preset("smoke"), None).runs[1].shape
     arm = GivenArm(label="mine", shape=shape, C=1e11)
     plan = make_plan(Question(study="x", arms=(arm,), vary=(parse_varied("router.jitter=0,.1"),)))
@@ -141,7 +141,7 @@ def test_given_arms_take_what_is_not_their_shape() -> None:
         {"vary": (parse_varied("lr=1e-3,2e-3"),)},
     ],
 )
-def test_what_has_no_part_in_given_arms_is_refused_and_not_ignored(change: dict) -> None:
+def test_fields_without_effect_on_given_arms_are_refused(change: dict) -> None:
     shape = make_plan(preset("smoke"), None).runs[1].shape
     arm = GivenArm(label="mine", shape=shape, C=1e11, lr=2e-3)
     with pytest.raises(UsageError, match="has no part"):
@@ -150,7 +150,7 @@ def test_what_has_no_part_in_given_arms_is_refused_and_not_ignored(change: dict)
     assert make_plan(Question(study="x", arms=(arm,), **matched, **({} if "dense" in change else change))).runs
 
 
-def test_an_arm_that_a_setting_excludes_is_refused_and_the_others_are_planned() -> None:
+def test_only_arms_that_a_setting_excludes_are_refused() -> None:
     plan = make_plan(replace(preset("smoke"), vary=(parse_varied("router.renormalise=true"),), data=None))
     assert [run.arm for run in plan.runs] == ["dense", "K4", "K16"]
     assert [cell.cell.split(" at ")[0] for cell in plan.refused] == ["K1"]

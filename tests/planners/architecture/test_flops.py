@@ -16,7 +16,7 @@ DENSE_2B = Shape(
     [(89, 1, 352, 1.70e9), (86, 4, 352, 2.50e9), (84, 6, 352, 3.03e9), (92, 7, 320, 3.13e9), (84, 26, 288, 7.12e9)],
 )
 def test_li2025_convention_gives_the_papers_m(n_experts: int, top_k: int, d_expert: int, M: float) -> None:
-    """arXiv 2506.12119, table 10, M to its printed digits within 1.3 %."""
+    """Table 10 of arXiv 2506.12119: M within 1.3 % of the printed value."""
     shape = replace(LI2025_2B, n_experts=n_experts, top_k=top_k, d_expert=d_expert, d_shared=top_k * d_expert)
     assert flops_per_token(shape, 2048, "li2025+router") == pytest.approx(M, rel=0.013)
 
@@ -26,7 +26,7 @@ def test_li2025_convention_gives_the_papers_dense_compute() -> None:
     assert flops_per_token(DENSE_2B, 2048, "li2025") * 6.50e10 == pytest.approx(9.36e20, rel=0.013)
 
 
-def test_conventions_differ_by_what_they_name() -> None:
+def test_conventions_differ_by_their_definitions() -> None:
     by = {name: flops_by_part(LI2025_2B, 2048, name) for name in CONVENTIONS}
     scores = 16 * 11 * 128 * 2048
     assert by["exact"]["attention_scores"] == 12 * scores
@@ -41,7 +41,7 @@ def test_conventions_differ_by_what_they_name() -> None:
         flops_per_token(LI2025_2B, 2048, "3nd")
 
 
-def test_the_forward_pass_is_a_third_but_for_what_is_recomputed() -> None:
+def test_the_forward_pass_is_a_third_of_training_without_recomputation() -> None:
     for name in CONVENTIONS:
         forward = flops_by_part(LI2025_2B, 2048, name, forward=True)
         training = flops_by_part(LI2025_2B, 2048, "exact" if name == "recompute" else name)
@@ -54,8 +54,8 @@ def test_an_encoder_has_no_causal_half() -> None:
     assert flops_per_token(DENSE_2B, 512, "causal") < flops_per_token(DENSE_2B, 512, "exact")
 
 
-def test_only_products_cost() -> None:
-    """Biases, LayerNorm, learned positions and tying change N and leave all but 6nd as they are."""
+def test_only_matrix_products_cost_flops() -> None:
+    """Biases, LayerNorm, learned positions and tying change N; of the FLOPs only 6nd changes."""
     biased = replace(
         DENSE_2B, norm="layernorm", positions="learned", max_positions=2048, attention_bias="all", ffn_bias=True,
         tied_embeddings=True,

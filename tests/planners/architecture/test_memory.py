@@ -1,4 +1,4 @@
-"""Memory as planned against memory as torch has it: exact for the state, within a factor for what is kept."""
+"""Planned memory against torch's: exact for the state, within a factor for kept activations."""
 
 import itertools
 from typing import Any
@@ -18,7 +18,7 @@ from planners.architecture.shape import Shape
 from planners.spec import Router
 
 WITHIN, WITHIN_TINY = 1.05, 1.5
-"""Factors between planned and kept bytes that are accepted, the second where tables and ids weigh more."""
+"""Accepted factors between planned and kept bytes; the second where tables and ids matter more."""
 
 SIZES = {"d_model": 64, "n_layers": 3, "n_heads": 2, "n_kv_heads": 2, "head_dim": 32, "d_ff": 160, "vocab_size": 97}
 MOE = {"n_experts": 8, "top_k": 2, "d_expert": 24, "d_shared": 48, "n_dense_layers": 1}
@@ -52,7 +52,7 @@ def forward(model: Transformer, batch: torch.Tensor, precision: str) -> torch.Te
 
 
 def kept_bytes(model: Transformer, batch: torch.Tensor, precision: str) -> int:
-    """Return the bytes that a forward pass keeps for its gradient beside the model's own, each storage once."""
+    """Return the bytes that a forward pass keeps for its gradient, without the model's own; each storage once."""
     own = {weight.untyped_storage().data_ptr() for weight in (*model.parameters(), *model.buffers())}
     kept: dict[int, int] = {}
     alive = []
@@ -96,7 +96,7 @@ def test_activations_of_any_shape(made: Shape, precision: str) -> None:
 
 
 def peak_bytes(made: Shape, precision: str, parts: int) -> int:
-    """Return the most bytes held in an optimizer step over `parts` micro-batches of (3, 129) tokens."""
+    """Return the peak bytes of an optimizer step over `parts` micro-batches of (3, 129) tokens."""
     torch.manual_seed(0)
     model = Transformer(made)
     model.initialise(0)
@@ -122,7 +122,7 @@ def peak_bytes(made: Shape, precision: str, parts: int) -> int:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("kind", ["dense", "like GPT-2", "large vocabulary", "head in parts", "64 small experts"])
 def test_total_is_the_peak_of_a_step(kind: str, precision: str) -> None:
-    """Where gradients accumulate, state and activations meet; in one forward and backward pass the peak is less."""
+    """With accumulated gradients, state and activations coexist; a single micro-batch has a lower peak."""
     made = shape(**KINDS[kind])
     planned = memory(made, precision, 3 * 128, part=LOGITS).total
     assert 1 / WITHIN < planned / peak_bytes(made, precision, parts=2) < WITHIN
@@ -149,7 +149,7 @@ def test_weights_gradients_and_moments_are_exact(kind: str, d_model: int) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_more_tokens_take_more_and_the_head_is_taken_in_parts(kind: str) -> None:
+def test_memory_grows_with_tokens_and_the_head_is_computed_in_parts(kind: str) -> None:
     made = shape(**{**KINDS[kind], "vocab_size": 50_257})
     whole = LOGITS // made.vocab_size
     totals = [memory(made, "bf16", tokens, part=LOGITS).total for tokens in (1, whole, whole + 1, 10 * whole)]

@@ -27,7 +27,7 @@ def test_the_papers_backbone_has_the_papers_size() -> None:
 
 
 @given(shapes())
-def test_counts_hang_together(shape: Shape) -> None:
+def test_counts_are_consistent(shape: Shape) -> None:
     assert sum(shape.parts.values()) == shape.total == shape.N + shape.N_vocab
     assert shape.active == shape.N_a + shape.N_vocab
     inactive = (shape.n_experts - shape.top_k) * shape.expert_parameters * shape.n_moe_layers
@@ -38,14 +38,14 @@ def test_counts_hang_together(shape: Shape) -> None:
 
 
 def test_gpt2_has_its_published_size() -> None:
-    """124,439,808 parameters, as its authors' released weights hold."""
+    """124,439,808 parameters, as in the released weights."""
     assert GPT2.total == 124_439_808
     assert GPT2.parts["positions"] == 1024 * 768
     assert GPT2.total - 50257 * 768 == GPT2.N
 
 
-def test_each_field_adds_what_it_says() -> None:
-    """Against the number of weights counted by hand for one layer or one model."""
+def test_each_field_adds_its_documented_parameters() -> None:
+    """Each field changes N by a number of weights that is written out here."""
     d, L, H, kv, h, e = 1408, 16, 11, 11, 128, 352
     added = {
         ("norm", "layernorm"): ("norms", (2 * L + 1) * d),
@@ -82,7 +82,7 @@ def test_the_papers_formulas_follow_from_the_parts() -> None:
 
 
 @given(st.integers(1, 12), st.integers(0, 12), st.integers(1, 5))
-def test_layers_with_experts_are_counted_where_they_are(n_layers: int, n_dense: int, every: int) -> None:
+def test_moe_layers_are_where_is_moe_layer_says(n_layers: int, n_dense: int, every: int) -> None:
     try:
         shape = replace(LI2025_2B, n_layers=n_layers, n_dense_layers=n_dense, moe_every=every)
     except UsageError as error:
@@ -96,7 +96,7 @@ def test_layers_with_experts_are_counted_where_they_are(n_layers: int, n_dense: 
 
 
 def test_fields_added_later_leave_old_run_ids_alone() -> None:
-    """The hash of the first version's fields, as studies on disk have it."""
+    """The hash over the fields of the first version, as in old studies."""
     before = {
         "d_model": 1408, "n_layers": 16, "n_dense_layers": 1, "n_heads": 11, "n_kv_heads": 11, "head_dim": 128,
         "d_ff": 3904, "n_experts": 84, "top_k": 6, "d_expert": 352, "d_shared": 2112, "vocab_size": 65536,
@@ -118,7 +118,7 @@ def test_impossible_sizes_are_refused(change: dict) -> None:
 
 
 @pytest.mark.parametrize("change", [{"moe_every": 2}, {"expert_bias": True}, {"shared_gate": True}, {"top_k": 1}])
-def test_a_dense_model_has_no_settings_of_experts(change: dict) -> None:
-    """They would change its identity and nothing else."""
+def test_a_dense_model_refuses_expert_settings(change: dict) -> None:
+    """Such settings would change the run id and nothing else."""
     with pytest.raises(UsageError, match="MoE layer"):
         replace(GPT2, **change)

@@ -1,4 +1,4 @@
-"""Configurations of Hugging Face, against the models that transformers builds from them."""
+"""Hugging Face configurations, against the models that transformers builds from them."""
 
 from collections import Counter
 from typing import Any
@@ -125,7 +125,7 @@ WORDS = {
     "attention": ("attn", "attention"),
     "dense_ffn": ("mlp", "intermediate", "output"),
 }
-"""What names of weights say of the part they belong to; the first that fits."""
+"""Part -> text in the names of its weights; the first part that fits counts."""
 
 
 def parts_by_name(model: nn.Module) -> Counter[str]:
@@ -202,7 +202,7 @@ EXPERTS = {
 
 @st.composite
 def configs(draw: st.DrawFn, model_type: str) -> dict[str, Any]:
-    """Draw a small configuration of a family, with keys left out that have a default."""
+    """Draw a small configuration of a family; keys with a default may be absent."""
     groups, per_group = draw(FEW), draw(FEW)
     heads = groups * per_group
     width = heads * draw(EVEN)
@@ -258,7 +258,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("model_type", SMALL)
 def test_exact_flops_are_what_a_flop_counter_counts(model_type: str) -> None:
-    """Forward and training, of models that others wrote, with attention and experts written out as matrix products."""
+    """Forward and training FLOPs of transformers' models, with attention and experts as plain matrix products."""
     sizes = {"vocab_size": 50, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 3,
              "num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": True}  # fmt: skip
     config = {"model_type": model_type, **SMALL[model_type], "pad_token_id": 0}
@@ -281,7 +281,7 @@ def test_exact_flops_are_what_a_flop_counter_counts(model_type: str) -> None:
 MISTAKES = {
     "unknown family": ({"model_type": "mamba"}, "mamba"),
     "no family": ({"hidden_size": 8}, "model_type"),
-    "family is no word": ({"model_type": ["llama"]}, "llama"),
+    "family is not a word": ({"model_type": ["llama"]}, "llama"),
     "zero": ({"model_type": "llama", "hidden_size": 0}, "hidden_size is 0"),
     "negative": ({"model_type": "llama", "num_hidden_layers": -2}, "num_hidden_layers is -2"),
     "fraction": ({"model_type": "llama", "hidden_size": 4096.0}, "4096.0"),
@@ -309,7 +309,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("config", "names"), MISTAKES.values(), ids=MISTAKES)
-def test_nonsense_is_one_sentence_that_names_it(config: dict, names: str) -> None:
+def test_an_impossible_value_is_refused_in_one_sentence_that_names_it(config: dict, names: str) -> None:
     with pytest.raises(UsageError) as caught:
         from_hf(config)
     assert names in str(caught.value)
@@ -317,7 +317,7 @@ def test_nonsense_is_one_sentence_that_names_it(config: dict, names: str) -> Non
     assert len(str(caught.value)) < 300
 
 
-def test_an_unknown_family_is_told_the_known_ones() -> None:
+def test_an_unknown_family_lists_the_known_ones() -> None:
     with pytest.raises(UsageError) as caught:
         from_hf({"model_type": "mamba"})
     assert all(name in str(caught.value) for name in FAMILIES)
@@ -354,7 +354,7 @@ def test_any_value_is_counted_or_refused(model_type: str) -> None:
     run()
 
 
-def test_layers_that_a_shape_cannot_arrange_are_counted_and_said() -> None:
+def test_layers_that_a_shape_cannot_arrange_are_counted_with_a_note() -> None:
     interleaved = {**PUBLISHED["Qwen3-30B-A3B"][0], "decoder_sparse_step": 2}
     odd = {**interleaved, "mlp_only_layers": [5]}
     assert from_hf(interleaved).moe_every == 2
@@ -364,13 +364,13 @@ def test_layers_that_a_shape_cannot_arrange_are_counted_and_said() -> None:
     check(odd)
 
 
-def test_windows_are_said_to_be_counted_in_full() -> None:
+def test_a_note_says_that_windows_are_counted_in_full() -> None:
     assert any("window of 4096" in note for note in from_hf(PUBLISHED["Mistral-7B-v0.1"][0]).notes)
     assert not from_hf({**PUBLISHED["Qwen3-8B"][0], "sliding_window": 4096}).notes
     assert from_hf({**PUBLISHED["Qwen3-8B"][0], "sliding_window": 4096, "use_sliding_window": True}).notes
 
 
-def test_what_the_library_does_not_build_is_said() -> None:
+def test_a_note_names_what_the_library_does_not_build() -> None:
     assert any("num_nextn_predict_layers" in note for note in from_hf(PUBLISHED["DeepSeek-V3"][0]).notes)
     frequent = {**PUBLISHED["DeepSeek-V2-Lite"][0], "moe_layer_freq": 2}
     assert any("moe_layer_freq" in note for note in from_hf(frequent).notes)

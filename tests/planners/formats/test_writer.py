@@ -58,7 +58,7 @@ def count(config: dict[str, Any]) -> int:
 
 
 def same_counts(shape: Shape) -> None:
-    """Assert that a shape is written, read back and built with one count of each part."""
+    """Assert that a shape has the same counts after it is written, read back and built."""
     config = json.loads(json.dumps(to_hf(shape)))
     again = from_hf(config)
     assert again.parts == shape.parts
@@ -75,7 +75,7 @@ def test_a_shape_is_written_in_the_family_that_has_it(shape: Shape, model_type: 
 
 
 @pytest.mark.parametrize(("shape", "reason"), REFUSED.values(), ids=REFUSED)
-def test_what_no_family_has_is_named(shape: Shape, reason: str) -> None:
+def test_a_property_that_no_family_has_is_named(shape: Shape, reason: str) -> None:
     with pytest.raises(UsageError, match=reason) as caught:
         to_hf(shape)
     assert "\n" not in str(caught.value)
@@ -83,7 +83,7 @@ def test_what_no_family_has_is_named(shape: Shape, reason: str) -> None:
 
 @st.composite
 def near_expressed(draw: st.DrawFn) -> Shape:
-    """Draw a small shape of a kind that a family has, and change a word of it now and then."""
+    """Draw a small shape that a family expresses, sometimes with one field changed."""
     kind = draw(st.sampled_from([shape for shape, _ in EXPRESSED.values()]))
     groups = 1 if kind.n_kv_heads == 1 else draw(st.integers(1, 2))
     n_heads = groups * draw(st.integers(1, 2)) if kind.positions == "rope" and kind.qk_norm != "full" else groups
@@ -121,7 +121,7 @@ def test_every_arm_of_a_plan_is_written() -> None:
         same_counts(run.shape)
 
 
-def test_what_of_the_router_differs_is_said() -> None:
+def test_router_settings_that_a_family_cannot_express_are_listed() -> None:
     assert to_hf(LI2025_2B)["differs"] == ["experts are scored by a sigmoid, not a softmax"]
     assert "differs" not in to_hf(LI2025_2B, Router(score="sigmoid"))
     assert to_hf(ALL_MOE)["differs"] == ["the gates of the chosen experts sum to 1"]
@@ -130,7 +130,7 @@ def test_what_of_the_router_differs_is_said() -> None:
     assert "differs" not in to_hf(DENSE)
 
 
-def test_a_foreign_model_is_written_only_where_a_shape_says_all_of_it() -> None:
+def test_a_foreign_model_is_written_only_if_a_shape_describes_all_of_it() -> None:
     with pytest.raises(UsageError, match="deepseek_v3"):
         to_hf(from_hf({"model_type": "deepseek_v3"}))
     llama = from_hf({"model_type": "llama"})

@@ -24,7 +24,7 @@ def test_the_compute_optimal_size_has_the_lowest_loss_and_is_the_published_one()
     assert CHINCHILLA.optimal_N(5.76e23) == pytest.approx(7.2e10, rel=0.02)
 
 
-def test_the_range_is_that_of_the_published_runs() -> None:
+def test_the_fitted_range_is_the_range_of_the_published_runs() -> None:
     with published("chinchilla_kyotakano234").path.open() as file:
         C = [float(row["flops"]) for row in csv.DictReader(file)]
     assert pytest.approx((min(C), max(C)), rel=0.01) == CHINCHILLA.C_fitted
@@ -48,7 +48,7 @@ def test_controls_are_dense_at_the_same_C_and_have_another_N() -> None:
     assert [run for run in plan.runs if run.role == "matched"] == list(make_plan(ASKED).runs)
 
 
-def test_beyond_the_fitted_range_the_plan_says_so() -> None:
+def test_a_plan_says_where_it_extrapolates_the_law() -> None:
     plan = make_plan(replace(ASKED, budgets=(1e23, 1e18), total_params=1e9, controls=("optimal",)))
     (note,) = [note for note in plan.notes if "extrapolation" in note]
     assert "C = 1e18, 1e23 its N" in note
@@ -61,7 +61,7 @@ def test_one_compute_optimal_arm_serves_several_N() -> None:
     assert plan.refused == ()
 
 
-def test_controls_that_cannot_be_are_refused() -> None:
+def test_impossible_controls_are_refused() -> None:
     for name in ("active:K5", "active:.7"):
         with pytest.raises(UsageError, match="no arm of this plan"):
             make_plan(replace(ASKED, controls=(name,)))

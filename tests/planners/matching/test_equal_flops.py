@@ -37,7 +37,7 @@ def test_arms_cost_the_same_and_N_follows(M: float, rates: list[float]) -> None:
             assert "accepted" in arm.reason or "floor" in arm.reason
 
 
-def test_at_a_usual_size_all_rates_can_be_had() -> None:
+def test_at_a_usual_size_every_rate_can_be_planned() -> None:
     arms = moe(1e9, (0.5, 0.2, 0.1, 0.05))
     assert all(isinstance(arm, PlannedArm) for arm in arms)
     sizes = [arm.shape.N for arm in arms]
@@ -51,7 +51,7 @@ def test_a_rate_below_the_router_names_the_floor() -> None:
     assert "floor" in refused.reason
 
 
-def test_sizes_that_are_asked_for_are_kept() -> None:
+def test_fixed_sizes_are_kept() -> None:
     (arm,) = moe(1e9, (0.2,), Geometry(d_model=896, n_layers=14, n_heads=7))
     assert (arm.shape.d_model, arm.shape.n_layers, arm.shape.n_heads) == (896, 14, 7)
     arms = moe(1e9, (0.2,), top_ks=(2, 8))

@@ -15,8 +15,8 @@ from planners.matching.tolerance import MU_TOLERANCE, R_A_TOLERANCE, n_tolerance
 SMOKE = Geometry(d_model=32, n_layers=3, n_heads=1)
 
 
-def test_the_papers_backbone_follows_from_its_size() -> None:
-    """2.15e9 parameters give the width, depth and mu that arXiv 2506.12119 trained."""
+def test_the_backbone_of_the_paper_follows_from_its_size() -> None:
+    """2.15e9 parameters give the width, depth and mu of arXiv 2506.12119."""
     arms = match_moe(2.15e9, Frame(vocab_size=65536, align=8), Geometry(), activations=(0.2,), top_ks=())
     assert isinstance(arms[0], PlannedArm)
     shape = arms[0].shape
@@ -32,7 +32,9 @@ def test_the_papers_backbone_follows_from_its_size() -> None:
     rates=st.lists(st.floats(0.02, 0.95), min_size=1, max_size=5, unique=True),
     align=st.sampled_from([8, 16, 64]),
 )
-def test_any_arm_is_inside_the_residuals_and_any_refusal_says_why(N: float, rates: list[float], align: int) -> None:
+def test_every_arm_is_within_tolerance_and_every_refusal_gives_a_reason(
+    N: float, rates: list[float], align: int
+) -> None:
     try:
         arms = match_moe(N, Frame(vocab_size=256, align=align), Geometry(), activations=tuple(rates), top_ks=())
     except Exception as error:
@@ -54,7 +56,7 @@ def test_any_arm_is_inside_the_residuals_and_any_refusal_says_why(N: float, rate
     assert len({(s.d_model, s.n_layers, s.n_heads, s.d_expert, s.d_ff, s.mu) for s in moe}) <= 1
 
 
-def test_rate_and_top_k_together_let_d_expert_follow() -> None:
+def test_d_expert_follows_rate_and_top_k() -> None:
     arms = match_moe(1e8, Frame(vocab_size=256, align=8), Geometry(), activations=(0.5, 0.2), top_ks=(2, 4))
     assert [arm.shape.top_k for arm in arms if isinstance(arm, PlannedArm)] == [2, 4, 2, 4]
     mus = [arm.shape.mu for arm in arms if isinstance(arm, PlannedArm)]
@@ -64,8 +66,8 @@ def test_rate_and_top_k_together_let_d_expert_follow() -> None:
 
 @pytest.mark.parametrize("align", [32, 64, 128])
 @pytest.mark.parametrize("N", [2e6, 1e7, 3e7, 1e8])
-def test_mu_is_held_to_two_percent_where_whole_experts_are_wide(N: float, align: int) -> None:
-    """Cells that would move it further are refused, and say so."""
+def test_mu_stays_within_two_percent_with_wide_experts(N: float, align: int) -> None:
+    """Cells that would change mu further are refused with that reason."""
     arms = match_moe(N, Frame(vocab_size=256, align=align), Geometry(), activations=(0.5, 0.3), top_ks=(1, 2))
     mus = [arm.shape.mu or 0 for arm in arms if isinstance(arm, PlannedArm)] or [1]
     assert max(mus) / min(mus) - 1 <= 0.02
@@ -81,8 +83,8 @@ def test_a_rate_below_the_floor_names_the_floor() -> None:
     assert "experts are whole" in arm.reason
 
 
-def test_the_floor_is_a_rate_that_can_be_had() -> None:
-    """What a refusal names as the floor is the rate of the narrowest expert, top-1."""
+def test_the_floor_is_a_rate_that_can_be_planned() -> None:
+    """The floor that a refusal names is the rate of one narrowest expert."""
     (refused,) = match_moe(296e3, Frame(vocab_size=256, align=8), SMOKE, activations=(0.01,), top_ks=())
     (lowest,) = match_moe(
         296e3, Frame(vocab_size=256, align=8), replace(SMOKE, d_expert=8), activations=(), top_ks=(1,)

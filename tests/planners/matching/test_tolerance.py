@@ -1,4 +1,4 @@
-"""Properties of any plan: what it says is equal is equal, a refusal names its limit, a repeat is the same bytes."""
+"""Properties of every plan: arms are equal within tolerance, refusals name their limit, repeats have the same bytes."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from planners.matching.tolerance import n_tolerance
 from planners.varied_fields import Varied
 
 R_A_TOLERANCE, MU_TOLERANCE = 0.05, 0.02
-"""What is promised, and not what the code happens to accept."""
+"""The documented tolerances, written out here so that a change of the code shows."""
 
 STYLES = {
     "norm": ["rmsnorm", "layernorm"],
@@ -82,7 +82,7 @@ def lines(question: Question) -> str:
 
 
 def check(run: RunSpec, question: Question) -> None:
-    """The residuals that a plan promises."""
+    """Assert the documented tolerances of a run."""
     half = run.training.batch_tokens / 2
     per_token = run.flops_per_token[question.flops_convention]
     target = run.target
@@ -102,7 +102,7 @@ def check(run: RunSpec, question: Question) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(questions())
-def test_any_plan_keeps_what_it_promises(question: Question) -> None:
+def test_every_plan_is_within_its_tolerances(question: Question) -> None:
     try:
         plan = make_plan(question)
     except UsageError as error:
@@ -137,7 +137,7 @@ def _dense_variants(question: Question) -> int:
 
 @settings(max_examples=25, deadline=None)
 @given(questions())
-def test_a_plan_repeated_is_the_same_bytes(question: Question) -> None:
+def test_a_repeated_plan_has_the_same_bytes(question: Question) -> None:
     from planners.matching import equal_params
 
     try:

@@ -42,7 +42,7 @@ def test_a_bad_line_in_the_middle_is_an_error(tmp_path: Path) -> None:
         read_jsonl(path)
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_text(path, "old")
 
@@ -65,7 +65,7 @@ def test_the_same_text_is_not_written_again(tmp_path: Path) -> None:
     assert read_json(path) == {"a": [1, None, "ü"]}
 
 
-def test_unreadable_files_are_one_sentence(tmp_path: Path) -> None:
+def test_unreadable_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("{")
     for name in ("bad", "absent"):
         with pytest.raises(UsageError, match=name):

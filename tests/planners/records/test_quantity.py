@@ -21,12 +21,12 @@ from planners.records.quantity import format_quantity, parse_counts, parse_quant
         ("1e-3", 1e-3),
     ],
 )
-def test_reads_numbers_as_the_field_writes_them(text: str, number: float) -> None:
+def test_numbers_are_read_as_the_field_writes_them(text: str, number: float) -> None:
     assert parse_quantity(text) == number
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "nan", "inf", "1e400", "100Q", "", "1,2", "3 e18", "M", "1e5M8", "0x10"])
-def test_refuses_everything_else_in_one_sentence(text: str) -> None:
+def test_other_text_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(UsageError, match="--budget") as caught:
         parse_quantity(text, "--budget")
     assert "\n" not in str(caught.value)
@@ -43,7 +43,7 @@ def test_any_text_is_a_positive_finite_number_or_refused(text: str) -> None:
 
 
 @given(st.floats(min_value=1e-2, max_value=1e25))
-def test_what_is_written_reads_back_to_its_digits(number: float) -> None:
+def test_a_written_number_reads_back_to_its_digits(number: float) -> None:
     assert parse_quantity(format_quantity(number, 6)) == pytest.approx(number, rel=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""The paper's own tables against our counts: what agrees to the printed digits, and the exceptions by name."""
+"""The tables of arXiv 2506.12119 against our counts: agreement to the printed digits, and the exceptions."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ PRINTED = [(run, run.shape) for run in RUNS if run.shape is not None]
 
 
 def rate(shape: Shape, *, router: bool) -> float:
-    """Return r_a in the paper's counting, to the digits it prints."""
+    """Return r_a by the paper's counting, to the printed digits."""
     N, N_a = parameters(shape, "li2025+router" if router else "li2025")
     return round(N_a / N, 4)
 
@@ -42,7 +42,7 @@ def test_tables_12_14_17_count_the_router() -> None:
 
 
 def test_exceptions_of_tables_10_and_11_are_these() -> None:
-    """Rates that follow from the printed sizes neither without nor with the router: (printed, without, with)."""
+    """Rates that follow from the printed sizes neither with nor without the router: (printed, without, with)."""
     rows = [(run, shape) for run, shape in PRINTED if run.table in (10, 11)]
     found = {
         (run.table, run.r_a, rate(shape, router=False), rate(shape, router=True))
@@ -93,7 +93,7 @@ def test_m_to_the_printed_digits_counts_the_router() -> None:
 
 
 def test_learning_rate_and_batch_of_fixed_c_follow_d_with_the_exponents_of_step_law() -> None:
-    """So a slip in copying one of them shows: the rates to 1 %, batches to what steps of 16 sequences allow."""
+    """This shows copying errors: rates agree to 1 %, batches to within steps of 16 sequences."""
     rows = [run for run in RUNS if run.table in (10, 12)]
     for table in (10, 12):
         lrs = [(run.lr or 0) / run.D**0.307 for run in rows if run.table == table]
@@ -109,7 +109,7 @@ def test_d_is_steps_times_batch() -> None:
 
 
 def test_tables_15_and_16_are_table_10_on_24_layers() -> None:
-    """Their experts are left out. Those of table 10 give r_a, two rates excepted, and C within 3.5 % of the nominal."""
+    """The file leaves out their experts. Those of table 10 give all but two rates, and C within 3.5 %."""
     experts = [replace(shape, n_layers=24) for run, shape in PRINTED if run.table == 10]
     rows = [run for run in RUNS if run.table in (15, 16)]
     assert len(rows) == 18
@@ -122,7 +122,7 @@ def test_tables_15_and_16_are_table_10_on_24_layers() -> None:
 
 
 def test_one_model_is_printed_with_two_losses() -> None:
-    """Table 11 at fixed D and table 12 at fixed C meet in one run by every setting that they print."""
+    """Tables 11 (fixed D) and 12 (fixed C) share one run, equal in every printed setting."""
     rows = [run for run in RUNS if run.table in (11, 12) and run.shape and run.shape.top_k == 28]
     assert len({(run.shape, run.D, run.lr, run.batch_tokens) for run in rows}) == 1
     assert sorted(run.bpc for run in rows) == [0.4664, 0.4670]

@@ -59,7 +59,7 @@ class TestTinyStories:
         assert shape(experts).total == pytest.approx(printed, rel=0.0015)
 
     def test_the_printed_four_do_not_fit_one_architecture(self) -> None:
-        """What is no expert follows from the mixtures, to what rounding allows; with dense FFNs it is not 70.6M."""
+        """The mixtures determine everything but the experts, up to rounding; with dense FFNs that is not 70.6M."""
         half, experts = 0.05e6, shape(4)
         each = experts.n_layers * (experts.expert_parameters + experts.d_model)  # one expert a layer, and its router
         rest = [(self.PRINTED[n] - n * each - half, self.PRINTED[n] - n * each + half) for n in (4, 8, 16)]
@@ -68,7 +68,7 @@ class TestTinyStories:
         assert 57.86e6 < low < high < 57.88e6
         assert high + dense_ffns < self.PRINTED[0] - half
 
-    def test_runs_are_the_study_s(self) -> None:
+    def test_runs_are_those_of_the_study(self) -> None:
         runs = planned("tinystories-moe").runs
         with (Path(planners.__file__).parent / "published" / "tinystories" / "tinystories_runs.csv").open() as file:
             rows = [(row["n_experts"], row["jitter"], row["capacity_factor"]) for row in csv.DictReader(file)]
@@ -123,7 +123,7 @@ def test_li2025_trains_as_its_paper_says() -> None:
 
 
 def test_li2025_learning_rates_that_are_not_printed_follow_those_that_are() -> None:
-    """Table 9 at 1.14e11 tokens meets table 10, whose sparsest row has 2.01e-3 there and 672 sequences."""
+    """Table 9 at 1.14e11 tokens equals table 10, whose sparsest row has a rate of 2.01e-3 and 672 sequences."""
     runs = [run for run in planned("li2025-2b").runs if pytest.approx(1.14e11, rel=1e-3) == run.training.D]
     moe = [run for run in runs if not run.shape.is_dense]
     assert len(moe) == 6
@@ -165,7 +165,7 @@ def test_every_arm_is_tuned_with_equal_effort_and_its_rule_is_in_the_middle() ->
     assert not tuned_on & {run.training.seed for name in ("laptop", "laptop-grid") for run in planned(name).runs}
 
 
-def test_budgets_of_the_grid_share_no_seed_and_those_of_an_arm_are_six() -> None:
+def test_budgets_of_the_grid_have_six_seeds_each_and_share_none() -> None:
     seeds: dict[float, set[int]] = {}
     for run in planned("laptop-grid").runs:
         seeds.setdefault(run.target["C"], set()).add(run.training.seed)
