@@ -23,6 +23,7 @@ from fits.fit import fit_law
 from fits.laws import chinchilla
 from fits.runs.table import RunTable, from_records
 from fits.simulate.coverage import FAMILIES, Coverage, Noise, measure_coverage, with_losses
+from planners.matching.controls import CHINCHILLA as LAW_OF_2404_10102
 
 Floats = NDArray[np.float64]
 Truth = Callable[[Floats], Floats]
@@ -125,7 +126,7 @@ def constancy_row(design: Design, family: str, movement: float, count: int) -> l
     return [design.name, family, f"{movement:g}", f"{np.mean(rejected):.3f}"]
 
 
-CHINCHILLA = {"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0.3658}
+CHINCHILLA = LAW_OF_2404_10102.params
 """The truth: the fit of arXiv 2404.10102."""
 SIZES, TOKENS_PER_PARAMETER = np.geomspace(2e7, 2e9, 8), (3, 8, 20, 50, 120, 300)
 

@@ -16,6 +16,7 @@ from fits.laws.law import Law
 from fits.runs.budgets import BUDGET_TOLERANCE, groups_of
 from fits.runs.select_arms import AXES, positions
 from fits.runs.table import Floats, RunTable
+from planners.recipes import STEP_LAW
 from planners.records.check import Check
 from planners.records.errors import UsageError
 from planners.records.quantity import format_flops, format_quantity
@@ -129,7 +130,8 @@ def _tuning(table: RunTable, need: Need) -> Verdict:
         return True, f"lr and batch follow one rule in all arms ({table.frame['recipe'].iloc[0]})."
     known = table.only(table.frame["lr"].notna().to_numpy())
     N, D, texts, matched = known.numbers("N"), known.numbers("D"), [], True
-    rules = {"lr": N**-0.713 * D**0.307, "batch_tokens": D**0.571, "batch_seqs": D**0.571}
+    batch = D**STEP_LAW.batch_by_D
+    rules = {"lr": N**STEP_LAW.lr_by_N * D**STEP_LAW.lr_by_D, "batch_tokens": batch, "batch_seqs": batch}
     for column, rule in rules.items():
         if known.has(column):
             values = known.numbers(column)
