@@ -1,7 +1,7 @@
-"""Parameters that the runs hardly determine: how far one can move while the others make up for it.
+"""Practical identifiability: parameters that can move far while the others compensate (profile of the objective).
 
-The profile of a parameter is the lowest objective at each of its values. Where it stays within a thousandth of the
-minimum over a wide range, the estimate is one of many that fit as well, whatever its digits suggest.
+The profile of a parameter is the lowest objective at each of its values. If it stays within a thousandth of the minimum
+over a wide range, the estimate is one of many that fit equally well, whatever its digits suggest.
 """
 
 import dataclasses
@@ -17,40 +17,36 @@ from fits.surface.problem import NARROWEST, Problem
 from fits.surface.search import Solution, solve_many
 
 SHARE = 1e-3
-"""Relative rise of the objective that counts as fitting as well."""
+"""Relative increase of the objective up to which a value fits equally well."""
 WIDE = 4.0
-"""Highest over lowest such value of a parameter from which on it counts as poorly identified."""
+"""Ratio of the highest to the lowest such value from which a parameter counts as poorly identified."""
 SUSPECT = 1.3
-"""The same ratio, as the curvature at the minimum foretells it, below which no profile is computed."""
+"""Ratio predicted by the curvature at the minimum below which no profile is computed."""
 OFFSETS = np.array([0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 6.0, 10.0, 20.0])
-"""Where a profile is computed, in units of where the curvature foretells its end."""
+"""Points of a profile, in units of the distance at which the curvature predicts its end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlatParameter:
-    """A parameter whose profile is flat."""
+    """A parameter with a flat profile."""
 
     name: str
     """Its name."""
     lo: float | None
-    """Lowest value that fits as well; null where the search found no end."""
+    """Lowest value that fits equally well; null if the search found no end."""
     hi: float | None
-    """Highest value that fits as well; null where the search found no end."""
+    """Highest value that fits equally well; null if the search found no end."""
 
 
 @np.errstate(all="ignore")
 def flat_parameters(problem: Problem, solution: Solution) -> tuple[FlatParameter, ...]:
-    """Return the free parameters that could be WIDE times as large, or without limit, at hardly any loss of fit."""
-    found = []
-    for j, reach in _reach(problem, solution).items():
-        flat = _profile(problem, solution, j, reach)
-        if flat is not None:
-            found.append(flat)
-    return tuple(found)
+    """Return the free parameters whose values span a factor of WIDE, or have no end, at nearly the best objective."""
+    profiles = (_profile(problem, solution, j, reach) for j, reach in _reach(problem, solution).items())
+    return tuple(flat for flat in profiles if flat is not None)
 
 
 def _reach(problem: Problem, solution: Solution) -> dict[int, float]:
-    """Return how far each suspect parameter can move in theta, foretold by the curvature at the minimum."""
+    """Return how far each suspect parameter can move in theta, as predicted by the curvature at the minimum."""
     free = problem.free
     around = local_model(problem, solution.theta[None], problem.each, problem.observed, problem.delta or NARROWEST)
     scale = np.sqrt(np.maximum(np.diag(around.metric[0]), 1e-300))
@@ -76,12 +72,13 @@ def _ratio(problem: Problem, theta: float, j: int, reach: float) -> float:
 
 
 def _profile(problem: Problem, solution: Solution, j: int, reach: float) -> FlatParameter | None:
+    """Return parameter j with the ends of its profile if the profile is flat."""
     name = problem.law.parameters[j]
     lo, hi = problem.law.bounds[j]
     places = np.clip(solution.theta[j] + reach * np.concatenate([-OFFSETS, OFFSETS]), lo, hi)
     starts = np.repeat(solution.theta[None], len(places), axis=0)
     starts[:, j] = places
-    held: Mapping[str, float] = {**problem.fixed, name: 1.0}  # of which value the starts say
+    held: Mapping[str, float] = {**problem.fixed, name: 1.0}  # any value: `solve_many` holds the one of the start
     ends = solve_many(dataclasses.replace(problem, fixed=held), starts)
     rise = ends.objective / solution.objective - 1
     half = len(OFFSETS)
@@ -96,7 +93,7 @@ def _profile(problem: Problem, solution: Solution, j: int, reach: float) -> Flat
 
 
 def _end(best: float, places: Floats, rise: Floats) -> float | None:
-    """Return where the profile, going outwards from `best`, first rises by SHARE; None where it never does."""
+    """Return where the profile, going outwards from `best`, first rises by SHARE; None if it never does."""
     over = np.flatnonzero(rise > SHARE)
     if not over.size:
         return None
