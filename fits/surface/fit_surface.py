@@ -1,9 +1,9 @@
-"""From a table and a law to a result: what the runs can determine, the fit, and the intervals of its parameters."""
+"""From a table and a law of several columns to a result: what the runs can determine, the fit, and its intervals."""
 
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,29 +19,15 @@ from fits.surface.search import SearchMethod, Solution, solve
 from planners.records.errors import UsageError
 
 SPREAD = 0.05
-"""Range of ln of a column below which its term is not fitted: matched arms differ in N by less."""
+"""Range of ln of a column below which its term is not fitted. N of matched arms differs by less."""
 COLLINEAR = 1e-4
-"""1 - R^2 of two logarithmic columns below which they count as one (a constant D / N, up to rounding)."""
+"""1 - R^2 of two logarithmic columns below which they count as one (constant D / N, up to rounding)."""
 SINGULAR = 1e7
-"""Condition number of the scaled Jacobian above which parameters cannot be told apart."""
+"""Condition number of the scaled Jacobian above which the runs do not separate the parameters."""
 FEW_POINTS = 30
-"""Distinct points below which resampled intervals are marked as too narrow."""
+"""Distinct points below which a note says that bootstrap intervals are too narrow."""
 FEW_DRAWS = 100
-"""Draws below which the ends of a 95 % interval rest on one or two of them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Outcome:
-    """What becomes of the parameters."""
-
-    status: Status
-    cause: Cause | None = None
-    params: dict[str, Param]
-    interval: str
-    solution: Solution | None = None
-    draws: Draws | None = None
-    flat: tuple[FlatParameter, ...] = ()
-    notes: tuple[str, ...] = ()
+"""Draws below which a note says that the ends of the intervals are rough."""
 
 
 def fit_surface(
@@ -53,30 +39,32 @@ def fit_surface(
     seed: int = 0,
     fixed: Mapping[str, float] | None = None,
 ) -> tuple[FitResult, Draws | None]:
-    """Fit `law` to every run of `table` and return the result with its bootstrap draws.
+    """Fit `law` to all runs of `table`; return the result and its bootstrap draws.
 
-    `delta` is the Huber width in ln L (inf: least squares, 0: least absolute deviations), `bootstrap` the number of
-    draws (0: no interval), `fixed` holds parameters at given values. Runs that do not determine the law give the status
-    not_identified. Raises UsageError for a value or setting that cannot be true.
+    `delta` is the Huber width in ln L (inf: least squares, 0: least absolute deviations). `bootstrap` is the number of
+    draws (0: no intervals). `fixed` holds parameters at given values. If the runs do not determine the law, the status
+    is not_identified. Raises UsageError for an impossible value or setting.
     """
     if math.isnan(delta) or delta < 0:
         raise UsageError(f"delta {delta!r} must be a number such as 0.001, 0 for least deviations or inf for squares")
     if bootstrap < 0:
         raise UsageError(f"bootstrap {bootstrap!r} must be a number of draws, 0 for none")
     problem, notes = _problem(table, law, delta, fixed or {})
+    blank = _blank(table, problem, notes)
     cause = _undetermined(problem)
     if cause:
-        return _result(table, problem, _nothing(law, cause, notes=notes)), None
+        return replace(blank, **cause, interval=f"none: {cause['reason']}"), None
     solution = solve(problem)
     if solution.condition > SINGULAR:
         cause = Why.SINGULAR.because(columns=" and ".join(law.columns))
-        return _result(table, problem, _nothing(law, cause, solution, notes)), None
+        found = replace(blank, **cause, interval=f"none: {cause['reason']}", objective=solution.objective)
+        return replace(found, search=_search(problem, solution)), None
     draws = resample(problem, solution, bootstrap, seed) if bootstrap else None
-    return _result(table, problem, _outcome(problem, solution, draws, notes)), draws
+    return _fitted(blank, problem, solution, draws), draws
 
 
 def _problem(table: RunTable, law: Law, delta: float, fixed: Mapping[str, float]) -> tuple[Problem, tuple[str, ...]]:
-    """Return the problem with its runs in an order of their own, so that the order of the table changes nothing."""
+    """Return the problem and notes on it. The runs are sorted, so the order of the table does not change the result."""
     for name, value in fixed.items():
         law.coordinate(name, value)
     if len(fixed) >= len(law.parameters):
@@ -91,11 +79,11 @@ def _problem(table: RunTable, law: Law, delta: float, fixed: Mapping[str, float]
 
 
 def _undetermined(problem: Problem) -> Cause | None:
-    """Return why the runs cannot determine the law, as far as that is seen before fitting."""
+    """Return why the runs cannot determine the law, so far as the columns alone show it."""
     distinct = int(points(problem).max()) + 1 if len(problem.loss) else 0
     if distinct <= len(problem.free):
         return Why.FEW_POINTS.because(points=distinct, k=len(problem.free))
-    if problem.fixed:  # what is held may be what the runs could not tell: the condition of the fit will say
+    if problem.fixed:  # a fixed parameter may be the one in question; the condition of the fit decides
         return None
     varied = {name: values for name, values in problem.logs.items() if name != "U"}  # one U and several D are enough
     for name, values in varied.items():
@@ -107,15 +95,28 @@ def _undetermined(problem: Problem) -> Cause | None:
     return None
 
 
-def _nothing(law: Law, cause: Cause, solution: Solution | None = None, notes: tuple[str, ...] = ()) -> _Outcome:
-    params = {name: Param(name=name, value=None, status=Status.NOT_IDENTIFIED) for name in law.parameters}
-    interval = f"none: {cause['reason']}"
-    return _Outcome(
-        status=Status.NOT_IDENTIFIED, cause=cause, params=params, interval=interval, solution=solution, notes=notes
+def _blank(table: RunTable, problem: Problem, notes: tuple[str, ...]) -> FitResult:
+    """Return the result before anything is fitted."""
+    law, n = problem.law, len(problem.loss)
+    return FitResult(
+        law=law.name,
+        formula=law.formula,
+        source=law.source,
+        data=table.source,
+        data_hash=table.data_hash,
+        n=n,
+        dof=n - len(problem.free),
+        objective_name=_objective_name(problem),
+        status=Status.NOT_IDENTIFIED,
+        params={name: Param(name=name, status=Status.NOT_IDENTIFIED) for name in law.parameters},
+        interval="none",
+        domain={name: (float(x.min()), float(x.max())) for name, x in problem.columns.items() if n},
+        dropped=table.dropped,
+        notes=notes,
     )
 
 
-def _outcome(problem: Problem, solution: Solution, draws: Draws | None, notes: tuple[str, ...]) -> _Outcome:
+def _fitted(blank: FitResult, problem: Problem, solution: Solution, draws: Draws | None) -> FitResult:
     flat = flat_parameters(problem, solution)
     status, cause, statuses = _statuses(problem, solution, flat)
     values = problem.law.natural(solution.theta)
@@ -124,15 +125,18 @@ def _outcome(problem: Problem, solution: Solution, draws: Draws | None, notes: t
         for i, name in enumerate(problem.law.parameters)
     }
     interval, about = _about_draws(problem, draws)
-    return _Outcome(
+    residuals, known = problem.residuals(solution.theta), [param.value is not None for param in params.values()]
+    return replace(
+        blank,
         status=status,
-        cause=cause,
+        **(cause or NO_CAUSE),
         params=params,
+        covariance=_covariance(draws) if draws and all(known) else None,
+        objective=solution.objective,
+        residual_sd=float(np.sqrt(residuals @ residuals / blank.dof)) if any(known) else None,
         interval=interval,
-        solution=solution,
-        draws=draws,
-        flat=flat,
-        notes=(*notes, *about),
+        search=_search(problem, solution, flat),
+        notes=(*blank.notes, *about),
     )
 
 
@@ -166,67 +170,32 @@ def _flatness(flat: FlatParameter) -> str:
 
 def _param(name: str, value: float | None, status: Status, draws: Draws | None, place: int) -> Param:
     if value is None or draws is None or status is Status.FIXED:
-        return Param(name=name, value=value, lo=None, hi=None, status=status)
+        return Param(name=name, value=value, status=status)
     lo, hi = percentile(draws.values[:, place])
     known = math.isfinite(lo)
     return Param(name=name, value=value, lo=lo if known else None, hi=hi if known else None, status=status)
 
 
 def _about_draws(problem: Problem, draws: Draws | None) -> tuple[str, tuple[str, ...]]:
+    """Return how the intervals were made, and notes on them."""
     if draws is None:
-        return "none: no bootstrap was asked for", ()
+        return "none: no bootstrap draws were requested", ()
     distinct, count = int(points(problem).max()) + 1, len(draws.values)
     notes = []
     if distinct < FEW_POINTS:
         notes.append(f"{distinct} distinct points are few to resample: the intervals are probably too narrow")
     if count < FEW_DRAWS:
         notes.append(f"{count} draws are few: the ends of the intervals are rough")
-    return (
-        f"bootstrap with gamma weights of {distinct} points, {count} draws, seed {draws.seed}, percentile 95 %",
-        tuple(notes),
-    )
+    how = f"bootstrap with gamma weights of {distinct} points, {count} draws, seed {draws.seed}, percentile 95 %"
+    return how, tuple(notes)
 
 
-def _covariance(outcome: _Outcome) -> tuple[tuple[float, ...], ...] | None:
-    """Return the covariance of the draws, where there are enough of them and every parameter is known."""
-    draws = outcome.draws
-    if draws is None or any(param.value is None for param in outcome.params.values()):
-        return None
+def _covariance(draws: Draws) -> tuple[tuple[float, ...], ...] | None:
+    """Return the covariance of the finite draws; None if they are too few."""
     finite = draws.values[np.isfinite(draws.values).all(axis=1)]
     if len(finite) <= finite.shape[1]:
         return None
     return tuple(map(tuple, np.cov(finite, rowvar=False).tolist()))
-
-
-def _result(table: RunTable, problem: Problem, outcome: _Outcome) -> FitResult:
-    law, solution, n = problem.law, outcome.solution, len(problem.loss)
-    dof = n - len(problem.free)
-    known = solution is not None and any(param.value is not None for param in outcome.params.values())
-    residuals = problem.residuals(solution.theta) if solution and known else None
-    return FitResult(
-        law=law.name,
-        formula=law.formula,
-        source=law.source,
-        data=table.source,
-        data_hash=table.data_hash,
-        n=n,
-        dof=dof,
-        objective=solution.objective if solution else None,
-        objective_name=_objective_name(problem),
-        status=outcome.status,
-        **(outcome.cause or NO_CAUSE),
-        params=outcome.params,
-        covariance=_covariance(outcome),
-        residual_sd=float(np.sqrt(residuals @ residuals / dof)) if residuals is not None else None,
-        optimum=None,
-        interval=outcome.interval,
-        domain={name: (float(x.min()), float(x.max())) for name, x in problem.columns.items() if n},
-        search=_search(problem, outcome),
-        lack_of_fit=None,
-        blocks=None,
-        dropped=table.dropped,
-        notes=outcome.notes,
-    )
 
 
 def _objective_name(problem: Problem) -> str:
@@ -237,17 +206,15 @@ def _objective_name(problem: Problem) -> str:
     return f"sum of Huber({problem.delta:g}) of ln L - ln L_fit"
 
 
-def _search(problem: Problem, outcome: _Outcome) -> Search | None:
-    solution, law = outcome.solution, problem.law
-    if solution is None:
-        return None
+def _search(problem: Problem, solution: Solution, flat: tuple[FlatParameter, ...] = ()) -> Search:
+    law = problem.law
     others = (
         OtherMinimum(
-            params=dict(zip(law.parameters, law.natural(basin.theta).tolist(), strict=True)),
-            objective=basin.objective,
-            starts=basin.starts,
+            params=dict(zip(law.parameters, law.natural(other.theta).tolist(), strict=True)),
+            objective=other.objective,
+            starts=other.starts,
         )
-        for basin in solution.basins
+        for other in solution.others
     )
     return Search(
         starts=solution.starts,
@@ -256,5 +223,5 @@ def _search(problem: Problem, outcome: _Outcome) -> Search | None:
         condition=solution.condition if math.isfinite(solution.condition) else None,
         within=SearchMethod.within,
         others=tuple(others),
-        flat={one.name: (one.lo, one.hi) for one in outcome.flat},
+        flat={one.name: (one.lo, one.hi) for one in flat},
     )

@@ -61,9 +61,7 @@ Evaluate = Callable[[Floats, Index], LocalModel]
 """(theta (b, q), numbers of the problems (b,)) -> the model of the objective there."""
 
 
-def minimise(
-    evaluate: Evaluate, start: Floats, lo: Floats, hi: Floats, *, steps: int
-) -> tuple[Floats, LocalModel]:
+def minimise(evaluate: Evaluate, start: Floats, lo: Floats, hi: Floats, *, steps: int) -> tuple[Floats, LocalModel]:
     """Follow every start, shape (B, q), to a minimum in [lo, hi] in at most `steps` steps; return it and f there."""
     theta = np.clip(start, lo, hi)
     live = np.arange(len(theta))

@@ -1,4 +1,4 @@
-"""The objective of a law with its exact gradient and Hessian, for many points and row weights at once.
+"""The objective of a law with its exact gradient and Hessian, for many points theta and row weights at once.
 
 The objective is sum_i w_i rho(r_i), r = ln L_fit - ln L, with Huber's rho (arXiv 2203.15556, approach 3): r^2 / 2 where
 |r| <= delta, delta (|r| - delta / 2) beyond. With z_k the ln of a term, s_k its share of L, psi = rho' and g_i the
@@ -6,8 +6,8 @@ gradient of ln L_fit,
 
     gradient = sum w psi g,    Hessian = sum w (rho'' - psi) g g' + sum w psi sum_k s_k (z_k' z_k'^T + z_k'')
 
-and the metric is that of reweighted least squares, sum w (psi / r) g g'. For residuals in nats, r = L_fit - L, the
-terms themselves take the place of their shares, and rho'' that of rho'' - psi.
+The metric is that of reweighted least squares, sum w (psi / r) g g'. For residuals in nats, r = L_fit - L, the terms
+replace their shares s_k, and rho'' replaces rho'' - psi.
 """
 
 import numpy as np
@@ -17,18 +17,18 @@ from fits.surface.newton import Floats, LocalModel
 from fits.surface.problem import Problem
 
 TILE = 16384
-"""Elements (problems x rows) that are worked on at a time: arrays of 128 KiB stay in cache and are reused by malloc."""
+"""Elements (problems x rows) of a tile: arrays of 128 KiB stay in cache, and malloc reuses them."""
 TINY = 1e-300
-"""Keeps the ratio of two zeros at one."""
+"""Makes the ratio of two zeros one."""
 ROWS = 8192
 """Longest tile along the rows."""
 
 
 def local_model(problem: Problem, theta: Floats, weights: Floats, target: Floats, delta: float) -> LocalModel:
-    """Return the objective of each of B points, and its derivatives by the q free parameters of the problem.
+    """Return the objective at each of B points, with its derivatives with respect to the q free parameters.
 
-    theta: (B, p); weights of the runs, and what the law is to meet (ln L, or L in nats): (B, n) each, or (n,) for all
-    points. These and `delta` take the place of the problem's own.
+    theta: (B, p). weights of the runs, and target (ln L, or L for residuals in nats): (B, n), or (n,) for all points.
+    They and `delta` replace those of the problem.
     """
     count, n, q = len(theta), len(problem.loss), len(problem.free)
     sums = [np.zeros((count, *shape)) for shape in ((), (q,), (q, q), (q, q))]
@@ -47,7 +47,7 @@ def local_model(problem: Problem, theta: Floats, weights: Floats, target: Floats
 def _tile(
     problem: Problem, theta: Floats, rows: slice, weights: Floats, target: Floats, delta: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return f, g, H and M of the points theta (b, p) over some rows."""
+    """Return f, g, H and M at the points theta (b, p), summed over some rows."""
     terms, q = _terms(problem, theta, rows), len(problem.free)
     parts = [np.exp(term.value) for term in terms]
     total = sum(parts[1:], parts[0])
@@ -63,14 +63,14 @@ def _tile(
     soft = weights * ((psi + TINY) / (residuals + TINY))  # the weights of reweighted least squares
     moving = [k for k, term in enumerate(terms) if term.first]
     terms, parts = [terms[k] for k in moving], [parts[k] for k in moving]
-    slopes = [_Slopes(term, residuals.shape) for term in terms]
+    slopes = [_Gradient(term, residuals.shape) for term in terms]
     gradient, bend = _forces(terms, slopes, [force * part for part in parts], q)
     hessian = _outer(slopes, parts, stiff if problem.in_nats else stiff - force, q)
     return value, gradient, hessian + bend, _outer(slopes, parts, soft, q)
 
 
 def _terms(problem: Problem, theta: Floats, rows: slice) -> list[Dual]:
-    """Return ln of the terms of the law with their derivatives by the free parameters, counted from zero."""
+    """Return ln of the terms of the law as duals; derivatives are numbered by free parameter, from zero."""
     place = {j: i for i, j in enumerate(problem.free)}
     columns = [theta[:, j, None] for j in range(theta.shape[1])]
     moving = [Dual.variable(column, place[j]) if j in place else column for j, column in enumerate(columns)]
@@ -78,8 +78,8 @@ def _terms(problem: Problem, theta: Floats, rows: slice) -> list[Dual]:
     return [term if isinstance(term, Dual) else Dual(term, {}, {}) for term in terms]
 
 
-class _Slopes:
-    """The q first derivatives of a term: (n, q) where no parameter is in them, else (b, n, q)."""
+class _Gradient:
+    """The first derivatives of a term: (n, q) if they do not depend on the parameters, else (b, n, q)."""
 
     def __init__(self, term: Dual, shape: tuple[int, ...]) -> None:
         self.places = np.array(list(term.first), np.intp)
@@ -87,16 +87,16 @@ class _Slopes:
         each = [np.broadcast_to(slope, shape[1:] if self.fixed else shape) for slope in term.first.values()]
         self.values = np.stack(each, axis=-1) if each else np.zeros((shape[1], 0))
 
-    def times(self, other: "_Slopes", weights: Floats) -> Floats:
-        """Return the sum over rows of weights (b, n) x own x others' derivatives, shape (b, q, q')."""
+    def times(self, other: "_Gradient", weights: Floats) -> Floats:
+        """Return the sum over rows of weights (b, n) times both derivatives, shape (b, q, q')."""
         if self.fixed and other.fixed:
             pairs = self.values[:, :, None] * other.values[:, None, :]
             return (weights @ pairs.reshape(len(pairs), -1)).reshape(-1, *pairs.shape[1:])
         return np.asarray((self.values * weights[:, :, None]).swapaxes(-1, -2) @ other.values)
 
 
-def _forces(terms: list[Dual], slopes: list[_Slopes], pulls: list[Floats], q: int) -> tuple[Floats, Floats]:
-    """Return the gradient (b, q), and the part of the Hessian (b, q, q) that comes from the curvature of the terms."""
+def _forces(terms: list[Dual], slopes: list[_Gradient], pulls: list[Floats], q: int) -> tuple[Floats, Floats]:
+    """Return the gradient (b, q), and the part of the Hessian (b, q, q) from the curvature of the terms."""
     gradient, bend = np.zeros((len(pulls[0]), q)), np.zeros((len(pulls[0]), q, q))
     for term, slope, pull in zip(terms, slopes, pulls, strict=True):
         gradient[:, slope.places] += pull @ slope.values if slope.fixed else np.einsum("bn,bnq->bq", pull, slope.values)
@@ -109,7 +109,7 @@ def _forces(terms: list[Dual], slopes: list[_Slopes], pulls: list[Floats], q: in
     return gradient, bend
 
 
-def _outer(slopes: list[_Slopes], parts: list[Floats], weights: Floats, q: int) -> Floats:
+def _outer(slopes: list[_Gradient], parts: list[Floats], weights: Floats, q: int) -> Floats:
     """Return sum w g g' over the rows, (b, q, q), for weights (b, n) and g = sum_k part_k z_k'."""
     sums = np.zeros((len(weights), q, q))
     for k, (one, part) in enumerate(zip(slopes, parts, strict=True)):

@@ -1,10 +1,10 @@
-"""Robust fits of laws: a law and its runs make a Problem, the search is a SearchMethod, the answer a Solution.
+"""Robust fits of laws: a law and its runs form a Problem, a SearchMethod says how to search, the answer is a Solution.
 
     problem = Problem(law=LAWS["chinchilla"], columns={"N": N, "D": D}, loss=loss, delta=1e-3)
     solution = solve(problem)                        # from the law's own starts
     ends = solve_many(problem, solution.theta, weights=weights)  # one fit for each row of weights, all together
 
-All starts, and all replicates of a bootstrap, are followed together by a Newton method with exact derivatives.
+A Newton method with exact derivatives follows all starts, and all replicates of a bootstrap, together.
 """
 
 import dataclasses
@@ -21,29 +21,29 @@ from fits.surface.objective import local_model
 from fits.surface.problem import NARROWEST, Problem
 
 STATIONARY = 1e-5
-"""Relative gradient at which a point counts as a minimum; a converged fit reaches 1e-8."""
+"""Relative gradient up to which a point counts as a minimum; a converged fit reaches 1e-8."""
 INFLUENCE = 1e-6
-"""Change of ln L for one unit of theta below which a parameter acts on no run: its term has vanished."""
+"""Change of ln L for one unit of theta below which a parameter affects no run: its term has vanished."""
 PASSING = 100
-"""Steps for a Huber width that is only passed through on the way to a narrower one."""
+"""Most steps at an intermediate Huber width, on the way to a narrower one."""
 PART = 10_000
-"""Runs from which on the starts are first followed on that many of them, and on all of them from where they end."""
+"""Number of runs from which the starts are first followed on a sample of this size, and then on all runs."""
 TIED = 1e-11
-"""Relative objective within which the first of the starts is taken."""
+"""Relative difference of objectives within which the first of the starts is taken."""
 AGREES = 1e-6
-"""Relative objective by which two starts may differ and still have found the same minimum."""
+"""Relative difference of objectives up to which two starts found the same minimum."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SearchMethod:
-    """How a minimum is looked for."""
+    """How a minimum is searched."""
 
     starts: Floats | None = None
-    """Starting points, shape (m, p); None for those of the law."""
+    """Starting points, shape (m, p); None for the starts of the law."""
     steps: int = 400
-    """Newton steps that one start may take; the published points need 10 to 40."""
+    """Most Newton steps of one start; the published tables need 10 to 40."""
     within: float = 1.05
-    """Other basins are reported up to this multiple of the best objective."""
+    """Other minima are reported up to this multiple of the best objective."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +55,7 @@ class LocalMinimum:
     objective: float
     """The objective there."""
     starts: int
-    """How many starts ended there."""
+    """Number of starts that ended there."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,20 +67,20 @@ class Solution:
     objective: float
     """The objective there."""
     gradient: float
-    """Largest component of the relative gradient there, of parameters that act, are free and not at a bound."""
+    """Largest component of the relative gradient there, over free parameters that act and are not at a bound."""
     condition: float
-    """Largest over smallest singular value of the Jacobian of these, its columns scaled to length one."""
+    """Condition number of the Jacobian of these parameters, with columns scaled to length one."""
     acting: NDArray[np.bool_]
-    """Which parameters move the fitted loss of any run, shape (p,)."""
+    """Which parameters affect the fitted loss of any run, shape (p,)."""
     at_bound: NDArray[np.bool_]
     """Which parameters ended at a bound, shape (p,)."""
     fixed: NDArray[np.bool_]
     """Which parameters were not fitted, shape (p,)."""
     starts: int
-    """Starting points."""
+    """Number of starting points."""
     agreeing: int
-    """How many of them reached this objective."""
-    basins: tuple[LocalMinimum, ...] = ()
+    """Number of starts that reached this objective."""
+    others: tuple[LocalMinimum, ...] = ()
     """Other minima within the method's multiple of the objective, best first."""
 
     @property
@@ -91,7 +91,7 @@ class Solution:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Endpoints:
-    """Where each of many searches ended."""
+    """The points at which B searches ended."""
 
     theta: Floats
     """Shape (B, p)."""
@@ -99,7 +99,7 @@ class Endpoints:
     """Shape (B,)."""
 
 
-@np.errstate(all="ignore")  # a wild trial step overflows; its objective is not finite and it is refused
+@np.errstate(all="ignore")  # a trial step may overflow; its objective is then not finite, and the step is refused
 def solve(problem: Problem, method: SearchMethod | None = None) -> Solution:
     """Follow every start to convergence, all together, and return the best end with what is known about it."""
     method = method or SearchMethod()
@@ -110,7 +110,9 @@ def solve(problem: Problem, method: SearchMethod | None = None) -> Solution:
         part = problem.take(some_rows(len(problem.loss), PART))
         starts = solve_many(part, starts, steps=method.steps).theta
     ends = solve_many(problem, starts, steps=method.steps)
-    tied = ends.objective <= ends.objective.min() * (1 + TIED)  # not the lowest of them, which rounding would choose
+    # The first of the tied starts, and not the lowest of them: rounding would choose that one, and differently on
+    # another processor.
+    tied = ends.objective <= ends.objective.min() * (1 + TIED)
     return _described(problem, method, ends, best=int(np.argmax(tied)))
 
 
@@ -125,9 +127,8 @@ def solve_many(
 ) -> Endpoints:
     """Follow B searches together: one problem from many starts, or many replicates of it.
 
-    starts: (B, p), or (p,) for all; the fixed parameters keep the values that they have there. weights: those of the
-    runs in each replicate, (B, n); None for the problem's own. losses: those of each replicate, (B, n); None for the
-    problem's own.
+    starts: (B, p), or (p,) for all; fixed parameters keep the values of the start. weights and losses of the runs in
+    each replicate: (B, n), or None for those of the problem.
     """
     given = [len(each) for each in (np.atleast_2d(starts), weights, losses) if each is not None]
     theta = np.array(np.broadcast_to(starts, (max(given), len(problem.law.parameters))), float)
@@ -137,20 +138,24 @@ def solve_many(
     widths = _widths(problem, theta)
     for delta in widths:
 
-        def model(moving: Floats, which: Index, delta: float = delta) -> LocalModel:
+        def evaluate(moving: Floats, which: Index, delta: float = delta) -> LocalModel:
             point = theta[which]
             point[:, problem.free] = moving
             own, aim = (each if each.ndim == 1 else each[which] for each in (weights, target))
             return local_model(problem, point, own, aim, delta)
 
         most = steps if delta == widths[-1] else min(steps, PASSING)
-        found, here = minimise(model, theta[:, problem.free], lo, hi, steps=most)
+        found, here = minimise(evaluate, theta[:, problem.free], lo, hi, steps=most)
         theta[:, problem.free] = found
+    # with delta = 0, the narrow Huber loss is delta |r|, so dividing by delta gives the sum of |r|
     return Endpoints(theta=theta, objective=here.value / (delta if problem.delta == 0 else 1.0))
 
 
 def _widths(problem: Problem, theta: Floats) -> list[float]:
-    """Return the Huber widths to go through: the problem's own, or ever narrower ones for least absolute deviations."""
+    """Return the Huber widths to use in turn: the problem's own; for least absolute deviations ever narrower ones.
+
+    |r| has no curvature, so Newton's method approaches it through Huber losses, each started from the previous minimum.
+    """
     if problem.delta:
         return [problem.delta]
     widest = max(float(np.median(np.abs(problem.residuals(theta[0])))), NARROWEST)
@@ -161,48 +166,49 @@ def _described(problem: Problem, method: SearchMethod, ends: Endpoints, best: in
     law, theta = problem.law, ends.theta[best]
     lowest = problem.objective(theta)
     lo, hi = np.array(law.bounds).T
-    slopes = problem.jacobian(theta)
+    jacobian = problem.jacobian(theta)
     fixed = np.array([name in problem.fixed for name in law.parameters])
-    acting = np.abs(slopes).max(axis=0) > INFLUENCE
+    acting = np.abs(jacobian).max(axis=0) > INFLUENCE
     at_bound = ~fixed & np.isfinite(hi - lo) & (np.minimum(theta - lo, hi - theta) < 1e-5)
+    # only these must be stationary: at a bound the gradient points outwards, and a vanished term has none
     inner = acting & ~at_bound & ~fixed
     return Solution(
         theta=theta,
         objective=lowest,
         gradient=float(np.abs(problem.gradient(theta))[inner].max(initial=0.0)),
-        condition=_condition(slopes[:, inner]),
+        condition=_condition(jacobian[:, inner]),
         acting=acting,
         at_bound=at_bound,
         fixed=fixed,
         starts=len(ends.objective),
         agreeing=int((ends.objective <= _same(problem, lowest)).sum()),
-        basins=_basins(problem, ends, lowest, method.within),
+        others=_others(problem, ends, lowest, method.within),
     )
 
 
 def _same(problem: Problem, objective: float) -> float:
-    """Return the highest objective that counts as this one; a fit without noise is exact up to residuals of 1e-10."""
+    """Return the highest objective that counts as this one; without noise, residuals reach 1e-10 and not zero."""
     return objective * (1 + AGREES) + len(problem.loss) * (1e-20 if problem.delta else 1e-10)
 
 
-def _condition(slopes: Floats) -> float:
-    """Return the condition number of the columns (n, q) at length one; infinite where they are dependent."""
-    if not slopes.shape[1]:
+def _condition(jacobian: Floats) -> float:
+    """Return the condition number of the columns (n, q) scaled to length one; infinite if they are dependent."""
+    if not jacobian.shape[1]:
         return 1.0
-    singular = np.linalg.svd(slopes / np.linalg.norm(slopes, axis=0), compute_uv=False)
-    return float(singular[0] / singular[-1]) if singular[-1] > 0 and len(slopes) >= slopes.shape[1] else math.inf
+    singular = np.linalg.svd(jacobian / np.linalg.norm(jacobian, axis=0), compute_uv=False)
+    return float(singular[0] / singular[-1]) if singular[-1] > 0 and len(jacobian) >= jacobian.shape[1] else math.inf
 
 
-def _basins(problem: Problem, ends: Endpoints, lowest: float, within: float) -> tuple[LocalMinimum, ...]:
+def _others(problem: Problem, ends: Endpoints, lowest: float, within: float) -> tuple[LocalMinimum, ...]:
     """Return the minima above the lowest, one for each group of starts that agree, best first."""
-    basins: list[LocalMinimum] = []
+    found: list[LocalMinimum] = []
     floor = _same(problem, lowest)
     for at in np.argsort(ends.objective, kind="stable"):
         objective = float(ends.objective[at])
         if not floor < objective <= lowest * within:
             continue
-        if basins and objective <= _same(problem, basins[-1].objective):
-            basins[-1] = dataclasses.replace(basins[-1], starts=basins[-1].starts + 1)
+        if found and objective <= _same(problem, found[-1].objective):
+            found[-1] = dataclasses.replace(found[-1], starts=found[-1].starts + 1)
         else:
-            basins.append(LocalMinimum(theta=ends.theta[at], objective=objective, starts=1))
-    return tuple(basins)
+            found.append(LocalMinimum(theta=ends.theta[at], objective=objective, starts=1))
+    return tuple(found)

@@ -83,7 +83,7 @@ def test_both_basins_of_the_reuse_law_are_found(reuse):
     best = params_of(reuse, found)
     assert best["R_D"] == pytest.approx(95.365, abs=6e-4)
     assert best["R_N"] == pytest.approx(1.70591, abs=6e-6)
-    near = [basin for basin in found.basins if basin.objective == pytest.approx(0.015825932, rel=1e-7)]
+    near = [other for other in found.others if other.objective == pytest.approx(0.015825932, rel=1e-7)]
     assert len(near) == 1
     assert params_of(reuse, near[0])["R_D"] == pytest.approx(15.387756, rel=2e-3)
     assert params_of(reuse, near[0])["R_N"] == pytest.approx(5.309743, rel=2e-3)

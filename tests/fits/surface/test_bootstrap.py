@@ -62,7 +62,7 @@ def test_replicates_are_started_from_other_basins_too():
     best = solve(problem)
     stuck = np.array([-400.0, 7.148, 0.5788, 4.9, 0.342])
     basin = LocalMinimum(theta=best.theta, objective=best.objective, starts=1)
-    wrong = dataclasses.replace(best, theta=stuck, basins=(basin,))
+    wrong = dataclasses.replace(best, theta=stuck, others=(basin,))
     np.testing.assert_allclose(resample(problem, wrong, 5, 0).values, resample(problem, best, 5, 0).values, rtol=1e-7)
 
 

@@ -41,7 +41,7 @@ def test_published_points_give_the_gold_value(problem, solution):
     assert solution.converged
     assert solution.gradient < 1e-7
     assert solution.agreeing == solution.starts == 16
-    assert solution.basins == ()
+    assert solution.others == ()
     assert 10 < solution.condition < 1e4
     assert not solution.at_bound.any()
     assert solution.acting.all()
