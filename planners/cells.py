@@ -190,16 +190,17 @@ def _candidates(
 ) -> Iterator[Candidate]:
     suffix = _suffix(question, place, unique)
     for variant, arms in found:
-        for arm in arms:
-            yield variant, _matched(variant, arm, place, unique, suffix)
+        yield from ((variant, _cell(variant, arm, place, unique, suffix)) for arm in arms)
     for (variant, _), given in itertools.product(found, question.arms):
         if not given.has_amount:
             yield variant, _given(variant, given, place, unique)
     amounts = {name: place[name] for name in place if name != "N"}
     for (variant, arms), control in itertools.product(found, map(parse_control, question.controls)):
+        matched = [arm for arm in arms if isinstance(arm, PlannedArm)]
+        arm = control_arm(control, matched, place.get("C"), variant.frame, variant.question.dense)
         # the compute-optimal control is the same at every N, so its label does not name one
         suffix = _suffix(question, amounts if control.is_optimal else place, unique)
-        yield variant, _control(control, variant, arms, amounts, unique, suffix)
+        yield variant, _cell(variant, arm, amounts, unique, suffix, control)
 
 
 def _once(candidates: Iterable[Candidate]) -> Iterator[GridCell | Refusal]:
@@ -218,34 +219,17 @@ def _suffix(question: Question, place: dict[str, float], unique: str | int) -> s
     return N + (f" U={U}" if len(question.unique) > 1 else "")
 
 
-def _matched(
-    variant: Variant, arm: PlannedArm | Refusal, place: dict[str, float], unique: str | int, suffix: str
-) -> GridCell | Refusal:
-    if isinstance(arm, Refusal):
-        return replace(arm, cell=variant.name(arm.cell, "moe") + suffix)
-    target = place if arm.r_a_target is None else {**place, "r_a": arm.r_a_target}
-    return _cell(variant, arm, suffix, target, unique, None)
-
-
-def _control(
-    control: Control, variant: Variant, arms: Arms, amounts: dict[str, float], unique: str | int, suffix: str
-) -> GridCell | Refusal:
-    matched = [arm for arm in arms if isinstance(arm, PlannedArm)]
-    arm = control_arm(control, matched, amounts.get("C"), variant.frame, variant.question.dense)
-    if isinstance(arm, Refusal):
-        return replace(arm, cell=variant.name(arm.cell, "moe") + suffix)
-    return _cell(variant, arm, suffix, amounts, unique, control)
-
-
 def _cell(
     variant: Variant,
-    arm: PlannedArm,
-    suffix: str,
+    arm: PlannedArm | Refusal,
     target: dict[str, float],
     unique: str | int,
-    control: Control | None,
-) -> GridCell:
+    suffix: str,
+    control: Control | None = None,
+) -> GridCell | Refusal:
     """Return the cell of a matched arm or of a control."""
+    if isinstance(arm, Refusal):
+        return replace(arm, cell=variant.name(arm.cell, "moe") + suffix)
     C, kind = target.get("C"), "dense" if arm.shape.is_dense else "moe"
     return GridCell(
         variant=variant,
@@ -254,7 +238,7 @@ def _cell(
         role="control" if control else "matched",
         control=control,
         series=variant.series(kind),
-        target=target,
+        target=target if arm.r_a_target is None else {**target, "r_a": arm.r_a_target},
         C=C,
         D_given=target.get("D") if C is None else None,
         unique=unique,

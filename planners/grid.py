@@ -106,7 +106,7 @@ def _run(cell: GridCell, strict: Strict, seed: int, corpus: Corpus | None) -> Ru
     if MIN_STEPS * numbers.batch_tokens > cell.D:
         steps = cell.D / numbers.batch_tokens
         limit = f"only {steps:.3g} steps of {numbers.batch_tokens} tokens; {MIN_STEPS} is the least"
-        return Refusal(cell=cell.name, reason=f"the budget pays for {limit}")
+        return Refusal(cell=cell.name, reason=f"the budget pays for {limit}, so raise it or lower the batch")
     U = _unique(cell, strict)
     if isinstance(U, Refusal):
         return U

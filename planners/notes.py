@@ -106,7 +106,7 @@ def _extrapolated(planned: Sequence[PlannedCell]) -> Iterator[str]:
     ruled = [run for cell, run in planned if cell.recipe == "step-law" and cell.overrides.lr is None]
     small = sorted({run.N for run in ruled if run.role != "given" and STEP_LAW.smallest_N > run.N})
     if small:
-        sizes = " to ".join(format_quantity(N) for N in dict.fromkeys((small[0], small[-1])))
+        sizes = " to ".join(dict.fromkeys(map(format_quantity, (small[0], small[-1]))))
         fitted = f"Step Law was fitted on models of {format_quantity(STEP_LAW.smallest_N)} parameters and more"
         yield f"{fitted}: at N {sizes} its learning rate is an extrapolation, which --lr-check tests."
 

@@ -270,9 +270,7 @@ class _Backbone:
         arms = [arm for arm in found if isinstance(arm, PlannedArm)]
         refusals = [arm for arm in found if isinstance(arm, Refusal)]
         if not found:
-            reason = (
-                f"whole experts about {wanted:.0f} wide change mu by {min(left.values()):.1%}; {limit:.1%} is accepted"
-            )
+            reason = f"whole experts about {wanted:.0f} wide change mu by {100 * min(left.values()):.1f} %; {100 * limit:.1f} % is accepted"
             return Refusal(cell=cell, reason=f"{reason}, so change K, align or the backbone")
         if not arms:
             return replace(refusals[0], cell=cell)

@@ -27,7 +27,7 @@ def check_size(arm: PlannedArm, size: float, target: float, what: str = "N") -> 
         return None
     return Refusal(
         cell=arm.label,
-        reason=f"its widths allow {what} {size:g} and not {target:g}: {residual:+.2%}, and {tolerance:.2%} is"
+        reason=f"its widths allow {what} {size:g} and not {target:g}: {100 * residual:+.2f} %, and {100 * tolerance:.2f} % is"
         " accepted; change total parameters, align or the backbone",
     )
 
@@ -40,9 +40,7 @@ def check_rate(arm: PlannedArm, floor: Callable[[], float]) -> Refusal | None:
     if arm.r_a_target < lowest * (1 + R_A_TOLERANCE):
         limit = f"attention and the dense layer are always active, so the floor of this backbone is {lowest:.3g}"
     else:
-        limit = (
-            f"experts are whole and {R_A_TOLERANCE:.0%} is accepted, so this rate needs another d_expert or backbone"
-        )
+        limit = f"experts are whole and {100 * R_A_TOLERANCE:.0f} % is accepted, so this rate needs another d_expert or backbone"
     return Refusal(
         cell=f"r_a {arm.r_a_target:g}",
         reason=f"the nearest is {arm.shape.r_a:.4g} (K {arm.shape.top_k}, d_expert {arm.shape.d_expert}); {limit}",
@@ -59,5 +57,5 @@ def check_ratios(arm: PlannedArm, fixed: Geometry) -> Refusal | None:
         wanted = getattr(fixed, name)
         if wanted and value is not None and abs(value / wanted - 1) > RATIO_TOLERANCE:
             limit = f"whole layers, heads and experts allow {name} {value:.3g} and not {wanted:g}"
-            return Refusal(cell=arm.label, reason=f"{limit}, which differs by more than {RATIO_TOLERANCE:.0%}")
+            return Refusal(cell=arm.label, reason=f"{limit}, which differs by more than {100 * RATIO_TOLERANCE:.0f} %")
     return None
