@@ -11,11 +11,10 @@ from reports.gallery.simulated_sample import PAIR, SAMPLES, write_sample
 from reports.page.number_text import counted
 from reports.page.page import Page, Section
 from reports.page.picture import Picture, pictures
-from reports.page.write_page import write_page
+from reports.page.write_page import Report, write_page
 from reports.papers import PAPERS, reproduction
 from reports.study.evidence import read_evidence
 from reports.study.figures import FIGURES
-from reports.study.write_report import Report
 from reports.versus import figures as versus
 from reports.versus.compare import against
 

@@ -41,7 +41,7 @@ def latex(text: str) -> str:
 
 
 def inert(cell: object) -> object:
-    """Return a cell of a CSV file that no spreadsheet runs; a carriage return, which would break the row, is a space."""
+    """Return a cell of a CSV file that no spreadsheet runs; a carriage return would break the row: it is a space."""
     if not isinstance(cell, str):
         return cell
     return (f"'{cell}" if cell.startswith(FORMULA) else cell).replace("\r", " ")

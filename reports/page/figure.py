@@ -80,6 +80,7 @@ class Sourced(Protocol):
 
 
 Data_contra = TypeVar("Data_contra", bound=Sourced, contravariant=True)
+Other = TypeVar("Other", bound=Sourced)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +89,6 @@ class Figure(Generic[Data_contra]):
 
     title: str
     """Heading."""
-    of: str = ""
-    """Not read any more."""
     section: str = ""
     """Heading of the page under which it is shown, where the page arranges its figures itself."""
     draw: Callable[[Data_contra, "Axes"], None]
@@ -102,6 +101,18 @@ class Figure(Generic[Data_contra]):
     """Whether there is anything to draw; otherwise the figure is left out."""
     size: tuple[float, float] = SIZE
     """Width and height in inches; `panels` may grow the height."""
+
+    def of(self, view: Callable[[Other], Data_contra]) -> "Figure[Other]":
+        """Return this figure for data of another kind, of which it shows the part that `view` returns."""
+        return Figure(
+            title=self.title,
+            section=self.section,
+            size=self.size,
+            has_data=lambda data: self.has_data(view(data)),
+            draw=lambda data, axes: self.draw(view(data), axes),
+            caption=lambda data: self.caption(view(data)),
+            alt=lambda data: self.alt(view(data)),
+        )
 
 
 DENSE = Mark(color="#000000", marker="s", line="-")
@@ -143,6 +154,14 @@ def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, *
     for unused in found[count:]:
         unused.remove()
     return found[:count]
+
+
+def points(
+    axes: "Axes", x: Sequence[float], y: Sequence[float], mark: Mark, size: float, *, hollow: bool = False, **style: Any
+) -> None:
+    """Draw markers of `size` points without a line. `style` is passed on to matplotlib."""
+    look: dict[str, Any] = {"marker": mark.marker, "color": mark.color, "markersize": size, **style}
+    axes.plot(x, y, linestyle="none", **(look | {"markerfacecolor": "white"} if hollow else look))
 
 
 def key(cut: "Sequence[Axes]", columns: int = 2) -> None:

@@ -12,6 +12,7 @@ from reports.page.escape import inert, latex, markdown
 Cell = str | int | float | bool | None
 Row = tuple[Cell, ...]
 Data = TypeVar("Data")
+Other = TypeVar("Other")
 
 SENTENCE = 60
 """A cell of more characters is a sentence."""
@@ -142,6 +143,17 @@ class TableSpec(Generic[Data]):
     """Gives the rows; a table without rows is left out."""
     note: str | Callable[[Data], str]
     """How the numbers were made, as far as a reader must know it."""
+
+    def of(self, view: Callable[[Other], Data]) -> "TableSpec[Other]":
+        """Return this table for data of another kind, of which it shows the part that `view` returns."""
+        columns, note = self.columns, self.note
+        return TableSpec(
+            title=self.title,
+            section=self.section,
+            columns=columns if isinstance(columns, tuple) else lambda data: columns(view(data)),
+            rows=lambda data: self.rows(view(data)),
+            note=note if isinstance(note, str) else lambda data: note(view(data)),
+        )
 
 
 def filled(specs: Mapping[str, TableSpec[Data]], data: Data) -> dict[str, Table]:

@@ -1,15 +1,35 @@
 """Writes a report into one folder: a page, its figures and its tables. The same page gives the same bytes."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from planners.records.check import Check
 from planners.records.errors import UsageError
 from planners.records.files import read_json, write_with
 from reports.page.page import Page, to_html, to_markdown
 
 SUMMARY = "summary.json"
 KINDS = ("figures", "tables")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A report that has been written."""
+
+    answer: str
+    """The answer in one paragraph, with what a reader must know before it."""
+    checks: tuple[Check, ...]
+    """Checks of what could make the answer wrong, each with its verdict (ok or warn) and the evidence."""
+    complete: bool
+    """Whether nothing is missing."""
+    gaps: tuple[str, ...]
+    """The runs that are not done, with the reason, and what else is missing, such as arms to compare."""
+    folder: Path
+    """Folder of the files."""
+    files: tuple[str, ...]
+    """The files, relative to the folder; report.html first."""
 
 
 def write_page(folder: Path, page: Page, summary: dict[str, Any]) -> tuple[str, ...]:

@@ -10,9 +10,8 @@ from pathlib import Path
 from planners.records.registry import look_up
 from reports.page.page import Page, Section
 from reports.page.picture import pictures
-from reports.page.write_page import write_page
+from reports.page.write_page import Report, write_page
 from reports.papers.reproduction import Reproduction
-from reports.study.write_report import Report
 
 __all__ = ["PAPERS", "Reproduction", "page_of", "reproduce", "reproduction"]
 

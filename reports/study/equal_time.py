@@ -1,46 +1,43 @@
-"""What arms end at in equal device-time: between its budgets the mean loss of an arm, at the time that dense takes.
+"""The arms at equal device-time: the loss of each MoE arm in the time that the dense arm takes.
 
-A run cut off early is no run of less compute: its learning rate has not come down. So the loss of an arm at a given
-time is interpolated between its runs of two budgets, each trained to its own end, and never taken from a loss curve.
+A run that is cut off early is not a run of less compute, because its learning rate has not decayed. The loss of an arm
+at a given time is therefore interpolated between its runs of two budgets, never read from a loss curve.
 """
 
 import math
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean
 
-from jobs.record import RunRecord
+from reports.page.number_text import flops, listed, signed
 from reports.study.arm_series import Series
-from reports.study.evidence import Arm, Evidence
+from reports.study.arms import Arm
+from reports.study.consumption import UNSTEADY, hours_of, least_steady, unsteadiness
+from reports.study.evidence import Evidence
 
 Sum = tuple[float, float | None]
 """A sum of weighted mean losses, nats per token, and half its 95 % interval; null where an arm has one seed."""
 
-UNSTEADY = 1.25
-"""Ratio of the highest to the lowest speed of runs whose steps are alike above which times are said to be disturbed."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class AtTime:
+class ArmAtTime:
     """A MoE arm at the time that the dense arm takes."""
 
     arm: Arm
-    """The arm, as it is at equal C."""
+    """The arm at equal C."""
     loss: Sum
-    """Its loss, interpolated."""
+    """Its loss at that time, interpolated."""
     less_dense: Sum
-    """That less the mean loss of the dense arm."""
+    """This loss less the mean loss of the dense arm."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Equal:
+class EqualTime:
     """The arms of one size and reuse at equal C, and at the time that the dense arm takes for it."""
 
     series: tuple[Series, ...]
-    """The budgets, rising."""
+    """The budgets, ascending."""
     at: int
-    """Which of them is the equal C."""
+    """Index of the budget that is the equal C."""
 
     @property
     def here(self) -> Series:
@@ -49,17 +46,17 @@ class Equal:
 
     @property
     def dense(self) -> Arm:
-        """The dense arm there."""
+        """The dense arm at equal C."""
         return self.here.dense[0]
 
     @cached_property
     def hours(self) -> float:
-        """Device-hours of the dense arm there, mean over its seeds."""
+        """Device-hours of the dense arm at equal C, mean over its seeds."""
         return hours_of(self.dense) or math.nan
 
     @cached_property
-    def found(self) -> dict[str, AtTime]:
-        """Each MoE arm whose budgets span that time, by name."""
+    def found(self) -> dict[str, ArmAtTime]:
+        """Each MoE arm whose budgets enclose that time, by name."""
         return {arm.name: found for arm in self.here.moe if (found := self._at_time(arm)) is not None}
 
     @property
@@ -67,7 +64,7 @@ class Equal:
         """MoE arms that take less, or more, than that time at every budget."""
         return [arm.name for arm in self.here.moe if arm.name not in self.found]
 
-    def _at_time(self, arm: Arm) -> AtTime | None:
+    def _at_time(self, arm: Arm) -> ArmAtTime | None:
         """Return the arm at that time, linear in ln time between its budgets; None outside them."""
         from fits.compare.equal_time import log_weights, weighted_loss
 
@@ -77,44 +74,31 @@ class Equal:
         if found is None:
             return None
         at, share = found
-        parts = [(1 - share, losses_by_seed(timed[at][1])), (share, losses_by_seed(timed[at + 1][1]))]
-        less_dense = weighted_loss([*parts, (-1.0, losses_by_seed(self.dense))])
-        return AtTime(arm=arm, loss=weighted_loss(parts), less_dense=less_dense)
+        parts = [(1 - share, _losses_by_seed(timed[at][1])), (share, _losses_by_seed(timed[at + 1][1]))]
+        less_dense = weighted_loss([*parts, (-1.0, _losses_by_seed(self.dense))])
+        return ArmAtTime(arm=arm, loss=weighted_loss(parts), less_dense=less_dense)
 
 
-def hours(record: RunRecord) -> float | None:
-    """Return the device-hours of a run: wall time times its devices, or its CPU threads; None without a time."""
-    devices = record.execution.devices_of_run if record.execution else 1
-    return record.wall_s * devices * record.spec.training.threads / 3600 if record.wall_s > 0 else None
-
-
-def hours_of(arm: Arm) -> float | None:
-    """Return the mean device-hours of the finished runs of an arm; None where one has no time."""
-    taken = [hours(record) for record in arm.done]
-    known = [each for each in taken if each is not None]
-    return fmean(known) if known and len(known) == len(taken) else None
-
-
-def losses_by_seed(arm: Arm) -> dict[int, float]:
+def _losses_by_seed(arm: Arm) -> dict[int, float]:
     """Return the final loss of each finished run of an arm, by seed."""
     return {r.spec.training.seed: r.loss or math.nan for r in arm.done}
 
 
-def at_each(evidence: Evidence) -> list[Equal]:
-    """Return every budget of a timed dense arm, beside those of the same size and reuse."""
+def at_each(evidence: Evidence) -> list[EqualTime]:
+    """Return every budget with a timed dense arm, together with the budgets of the same size and reuse."""
     timed = [one for one in evidence.series if one.dense and hours_of(one.dense[0])]
     found = []
     for one in timed:
         same = [each for each in timed if (round(each.N, -2), each.repeats) == (round(one.N, -2), one.repeats)]
         series = tuple(sorted(same, key=lambda each: each.C))
-        found.append(Equal(series=series, at=series.index(one)))
+        found.append(EqualTime(series=series, at=series.index(one)))
     return found
 
 
-def equal(evidence: Evidence) -> Equal | None:
-    """Return the budget at which most arms can be compared at equal time, the largest of those; None where two cannot.
+def equal_time(evidence: Evidence) -> EqualTime | None:
+    """Return the budget at which most arms can be compared at equal time, the largest of those. None below two arms.
 
-    Of several sizes or kinds of reuse it is of the first.
+    Where there are several sizes, or fresh and repeated data, only the first of them is looked at.
     """
     found = at_each(evidence)
     first = [each for each in found if each.series == found[0].series]
@@ -122,22 +106,29 @@ def equal(evidence: Evidence) -> Equal | None:
     return best if best is not None and len(best.found) > 1 else None
 
 
-def least_steady(evidence: Evidence) -> tuple[str, list[float]] | None:
-    """Return the arm whose runs differ most in speed where their steps are alike, and their tokens/s; None without two.
+def equal_time_sentence(evidence: Evidence) -> str | None:
+    """Return by how much MoE and dense differ in loss at equal time; None where no two arms can be compared."""
+    found = equal_time(evidence)
+    if found is None:
+        return None
+    differences = ", ".join(f"{name} {_with_interval(*each.less_dense)}" for name, each in found.found.items())
+    left = f" No two budgets of {listed(found.left_out)} enclose that time." if found.left_out else ""
+    return (
+        f"At equal device-time ({found.hours:.3g} device-hours, what the dense arm takes for C = "
+        f"{flops(found.here.C)} FLOPs), the loss of MoE less that of dense in nats/token is: {differences}. Losses are "
+        "interpolated between budgets. The 95 % intervals cover noise between seeds, not drift of the machine's speed."
+        f"{left}{_disturbed(evidence)}"
+    )
 
-    Steps are alike over seeds, and over budgets of the same batch; an hour in which a machine was slow shows in both.
-    """
-    speeds = defaultdict(list)
-    for arm in evidence.arms:
-        training = arm.spec.training
-        for record in arm.done:
-            if record.tokens_per_s:  # of training alone: an evaluation weighs more in a short run
-                step = (arm.spec.shape, training.batch_tokens, training.seq_len, record.execution)
-                speeds[arm.name, *step, record.environment.device].append(record.tokens_per_s)
-    several = [(name, found) for (name, *_), found in speeds.items() if len(found) > 1]
-    return max(several, key=lambda each: unsteadiness(each[1]), default=None)
+
+def _with_interval(value: float, half: float | None) -> str:
+    write = signed(4)
+    return write(value) if half is None else f"{write(value)} ({write(value - half)} to {write(value + half)})"
 
 
-def unsteadiness(speeds: list[float]) -> float:
-    """Return the ratio of the highest to the lowest speed."""
-    return max(speeds) / min(speeds)
+def _disturbed(evidence: Evidence) -> str:
+    found = least_steady(evidence)
+    if found is None or unsteadiness(found[1]) <= UNSTEADY:
+        return ""
+    factor = f"a factor of up to {unsteadiness(found[1]):.3g}"
+    return f" Speeds of runs with equal steps differ by {factor}, so times say little."

@@ -1,179 +1,85 @@
-"""Arms against arms: each side of the lowest MoE arm, and its lead over the dense arms; measured, without a curve.
+"""The lead of MoE over dense, in sentences with n and intervals."""
 
-Differences of mean losses within one series, with seeds as blocks (`fits.compare.means`); the standard error without
-blocks stands beside each.
-"""
+from collections.abc import Iterator
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
+from planners.records.quantity import format_quantity
+from reports.page.number_text import counted, nats, percent
 from reports.study.arm_series import Series
-from reports.study.evidence import Arm, Evidence, mean_of
-
-if TYPE_CHECKING:
-    from fits.compare.means import Difference, Means
-
-CLEAR, SUGGESTIVE, OPEN, UNSAMPLED, UNJUDGED = "clear", "suggestive", "not resolved", "not sampled", "not judged"
-"""Verdicts on a side: see `Side.verdict`."""
+from reports.study.contrasts import Lead
+from reports.study.evidence import Evidence
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lowest:
-    """The MoE arm of a series that has the lowest mean loss."""
-
-    arm: Arm
-    """That arm."""
-    rates: tuple[float, ...]
-    """The r_a of all MoE arms with a finished run, rising."""
-
-    @property
-    def end(self) -> str | None:
-        """low or high where it is the arm at that end of the rates; null where it lies between."""
-        rate = self.arm.spec.r_a
-        return "low" if rate == self.rates[0] else "high" if rate == self.rates[-1] else None
+def no_lead(evidence: Evidence) -> str:
+    """Return why no lead of MoE over dense can be stated."""
+    for kind, arms in (("dense", evidence.dense), ("MoE", evidence.moe)):
+        if not any(arm.done for arm in arms):
+            why = "is done" if arms else "was planned"
+            return f"No lead of MoE over dense can be stated: no {kind} run {why}."
+    return "No lead of MoE over dense can be stated: no dense run is done at the budget of an MoE run."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Side:
-    """How far the loss rises from the lowest MoE arm to the end of the rates on one side."""
-
-    side: str
-    """left (fewer active parameters) or right."""
-    end: Arm
-    """The arm at that end."""
-    lowest: Arm
-    """The MoE arm with the lowest mean loss."""
-    tried: int
-    """Arms among which the lowest was chosen: all but that end."""
-    difference: "Difference | None"
-    """Mean loss of the end less that of the lowest; null where the lowest is that end."""
-
-    @property
-    def errors(self) -> float | None:
-        """The rise in blocked standard errors; null where there are none."""
-        if self.difference is None or not self.difference.se:
-            return None
-        return self.difference.value / self.difference.se
-
-    @property
-    def verdict(self) -> str:
-        """What the rise shows.
-
-        clear: above zero by its 95 % interval, widened for the choice of the lowest arm; suggestive: only by the
-        interval that is not; not resolved: not even so; not sampled: no arm on that side; not judged: one seed.
-        """
-        if self.difference is None:
-            return UNSAMPLED
-        single, chosen = self.difference.half(), self.difference.half(self.tried)
-        if single is None or chosen is None:
-            return UNJUDGED
-        return CLEAR if self.difference.value > chosen else SUGGESTIVE if self.difference.value > single else OPEN
+def lead_points(series: Series, leads: tuple[Lead, ...]) -> Iterator[str]:
+    """Yield the leads of one series, one sentence each, then how their intervals were made."""
+    first, tried = leads[0], len([arm for arm in series.moe if arm.done])
+    best = f", the best of {tried} MoE arms," if tried > 1 else ", the only MoE arm,"
+    moe = f"{first.moe.name} (r_a {percent(first.moe.spec.r_a)}){best}"
+    for lead in leads:
+        yield f"{moe if lead is first else first.moe.name} {_is_lower(lead)}."
+    yield _intervals(first)
+    if not any(arm.done for arm in series.controls):
+        yield "No dense arm of another N was trained, so nothing is said of the best dense model."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lead:
-    """By how much the best MoE arm of a series ends below a dense arm of the same budget."""
-
-    series: Series
-    """Which runs."""
-    over: str
-    """matched: the dense arm of the same N; best: the dense arm with the lowest mean loss, whatever its N."""
-    moe: Arm
-    """The MoE arm with the lowest mean loss."""
-    dense: Arm
-    """The dense arm."""
-    tried: int
-    """Pairs of arms among which this one was chosen."""
-    n: int
-    """Seeds that both arms have finished."""
-    difference: "Difference"
-    """Mean loss of the dense arm less that of the MoE arm; positive: MoE is lower."""
-    bpb: float | None
-    """The difference of their means in bits per byte."""
-    is_best: bool
-    """Whether no dense arm of the series, controls included, has a lower mean loss than this one."""
-
-    @property
-    def n_dense(self) -> int:
-        """Dense arms of the series with finished runs, controls included."""
-        return sum(bool(arm.done) for arm in (*self.series.dense, *self.series.controls))
-
-    @property
-    def ends(self) -> tuple[float, float] | None:
-        """Ends of the 95 % interval in nats, widened for the choice among `tried`; null for one seed."""
-        half = self.difference.half(self.tried)
-        return None if half is None else (self.difference.value - half, self.difference.value + half)
+def _is_lower(lead: Lead) -> str:
+    """Return one lead in words, with N of the dense arm and the interval."""
+    value, dense = lead.difference.value, lead.dense
+    bpb = "" if lead.bpb is None else f" ({nats(abs(lead.bpb))} bits per byte)"
+    N = f"N {format_quantity(dense.spec.N, 3)}"
+    which = f"the dense arm of equal N and C ({N})"
+    if lead.over == "best":
+        which = f"the lowest of {lead.n_dense} dense arms ({dense.name}, {N})"
+    elif lead.is_best and lead.n_dense > 1:
+        which += f", the lowest of {lead.n_dense} dense arms"
+    side = "below" if value >= 0 else "above"
+    return f"is {nats(abs(value))} nats/token{bpb} {side} {which}{_with_interval(lead)}"
 
 
-def lowest_of(series: Series) -> Lowest | None:
-    """Return the MoE arm with the lowest mean loss; None where none has a finished run."""
-    arms = [arm for arm in series.moe if arm.done]
-    if not arms:
+def _with_interval(lead: Lead) -> str:
+    """Return the interval of a lead, with the sign in which the lead is stated."""
+    if (between := _between(lead)) is None:
+        return ""
+    inside = ", which includes zero" if between[0] <= 0 <= between[1] else ""
+    return f"; 95 % interval {nats(between[0])} to {nats(between[1])}{inside}"
+
+
+def _between(lead: Lead) -> tuple[float, float] | None:
+    """Return the interval of the absolute difference: of the lead, or of the deficit where MoE is higher."""
+    if lead.ends is None:
         return None
-    return Lowest(arm=min(arms, key=_mean), rates=tuple(sorted({arm.spec.r_a for arm in arms})))
+    low, high = lead.ends
+    return (low, high) if lead.difference.value >= 0 else (-high, -low)
 
 
-def sides(series: Series) -> tuple[Side, ...]:
-    """Return the left and the right side of the lowest MoE arm; nothing below three rates."""
-    lowest = lowest_of(series)
-    if lowest is None or len(lowest.rates) < 3:
-        return ()
-    arms = [arm for arm in series.moe if arm.done]
-    found, best = means(arms), lowest.arm
-    return tuple(
-        Side(
-            side=side, end=end, lowest=best, tried=len(arms) - 1,
-            difference=None if end.spec.r_a == best.spec.r_a else found.difference(end.label, best.label),
-        )
-        for side, end in (("left", arms[0]), ("right", arms[-1]))
-    )  # fmt: skip
+def _intervals(first: Lead) -> str:
+    if first.ends is None:
+        return "There is one seed (n = 1), so leads have no interval."
+    how = "treat seeds as blocks" if first.difference.blocked else "do not treat seeds as blocks"
+    chosen = " and are widened for the choice among arms" if first.tried > 1 else ""
+    return f"The intervals of leads {how}{chosen}; n = {counted(first.n, 'seed')}."
 
 
-def leads(series: Series) -> tuple[Lead, ...]:
-    """Return the lead over the matched dense arm, and that over the best one where that is another."""
-    moe, dense = ([arm for arm in arms if arm.done] for arms in (series.moe, (*series.dense, *series.controls)))
-    matched = [arm for arm in dense if arm in series.dense]
-    if not moe or not dense:
-        return ()
-    found, best = means([*moe, *dense]), min(moe, key=_mean)
-    rivals = [("matched", min(matched, key=_mean), len(moe))] if matched else []
-    strongest = min(dense, key=_mean)
-    if strongest not in matched:
-        rivals.append(("best", strongest, len(moe) * len(dense)))
-    return tuple(
-        Lead(
-            series=series, over=over, moe=best, dense=rival, tried=tried, n=len(_seeds(best) & _seeds(rival)),
-            difference=found.difference(rival.label, best.label), bpb=_bpb(rival, best),
-            is_best=rival is strongest,
-        )
-        for over, rival, tried in rivals
-    )  # fmt: skip
+def lead_in_brief(leads: tuple[Lead, ...]) -> str:
+    """Return the leads of one series among others in a few words."""
+    return f"{leads[0].moe.name} is {' and '.join(f'{_distance(lead)} {_rival(lead)}' for lead in leads)}"
 
 
-def all_leads(evidence: Evidence) -> tuple[Lead, ...]:
-    """Return the leads of every series."""
-    return tuple(lead for series in evidence.series for lead in leads(series))
+def _rival(lead: Lead) -> str:
+    if lead.over == "best":
+        return "the lowest dense arm"
+    return "the dense arm of equal N" + (" (the lowest)" if lead.is_best and lead.n_dense > 1 else "")
 
 
-def means(arms: Iterable[Arm]) -> "Means":
-    """Return the mean losses of the finished runs of `arms`, by label."""
-    from fits.compare.means import Means
-
-    runs = [(arm.label, r.spec.training.seed, r.loss) for arm in arms for r in arm.done if r.loss is not None]
-    return Means([run[0] for run in runs], [run[1] for run in runs], [run[2] for run in runs])
-
-
-def _mean(arm: Arm) -> float:
-    loss = arm.mean("loss")
-    return math.inf if loss is None else loss
-
-
-def _seeds(arm: Arm) -> set[int]:
-    return {record.spec.training.seed for record in arm.done}
-
-
-def _bpb(dense: Arm, moe: Arm) -> float | None:
-    ends = mean_of(r.bpb for r in dense.done), mean_of(r.bpb for r in moe.done)
-    return None if ends[0] is None or ends[1] is None else ends[0] - ends[1]
+def _distance(lead: Lead) -> str:
+    value, between = lead.difference.value, _between(lead)
+    ends = "" if between is None else f" ({nats(between[0])} to {nats(between[1])})"
+    return f"{nats(abs(value))}{ends} {'below' if value >= 0 else 'above'}"

@@ -1,7 +1,6 @@
-"""Writing a report: everything that a person reads of a study, into one folder, the same bytes for the same records."""
+"""Writes the report of a study into one folder. The same records give the same bytes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,52 +10,33 @@ from planners.records.json import to_json
 from planners.study import Study
 from reports.page.page import Page
 from reports.page.picture import pictures
-from reports.page.write_page import write_page
+from reports.page.write_page import Report, write_page
+from reports.study.answer import Answer, answer
+from reports.study.checks import lacks, run_checks
 from reports.study.evidence import Evidence, read_evidence
-from reports.study.sections import make_page
-from reports.study.study_checks import lacks, run_checks
-from reports.study.tables.run_tables import make_tables
-from reports.study.verdict import Answer, answer
+from reports.study.page import make_page
+from reports.study.tables import make_tables
 
 if TYPE_CHECKING:
     from fits.result import FitResult
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """What was written."""
-
-    answer: str
-    """In one paragraph: what is missing, where the loss is lowest or why no optimum is claimed, the lead over dense."""
-    checks: tuple[Check, ...]
-    """What could make it wrong, each with its verdict (ok or warn) and the numbers."""
-    complete: bool
-    """Whether nothing is missing."""
-    gaps: tuple[str, ...]
-    """The runs that are not done, by name, with the reason; and what else is missing, such as arms to compare."""
-    folder: Path
-    """Where the files are."""
-    files: tuple[str, ...]
-    """The files, relative to the folder; report.html first."""
-
-
 def write_report(study: Study, out: Path | None = None) -> Report:
-    """Write the report of `study` to `out` (default: its report folder), and `runs.csv` anew.
+    """Write the report of `study` to `out` (default: its report folder), and `runs.csv` again.
 
-    A study with missing, failed or diverged runs, or with one arm, is reported with `complete` False. The same records
-    give the same bytes. Raises UsageError where there is no study, where no run has a record, and for a corrupt file.
+    A study with missing, failed or diverged runs, or with one arm, is reported with `complete` False. Raises UsageError
+    where there is no study, where no run has a record, and for a corrupt file.
     """
+    from reports.study.figures import FIGURES
+
     folder = Path(out) if out is not None else study.report
     evidence = read_evidence(study)
     collect(study)
-    from reports.study.figures import FIGURES
-
     said, checks, tables = answer(evidence), run_checks(evidence), make_tables(evidence)
     page = make_page(evidence, said, checks, pictures(FIGURES, evidence), tables)
     text = " ".join([*page.state, said.text])
-    files = write_page(
-        folder, page, {"study": evidence.question.study, "answer": text, **_summary(evidence, said, checks, page)}
-    )
+    summary = {"study": evidence.question.study, "answer": text, **_summary(evidence, said, checks, page)}
+    files = write_page(folder, page, summary)
     missing = (*page.gaps, *lacks(evidence))
     return Report(answer=text, checks=checks, complete=not missing, gaps=missing, folder=folder, files=files)
 
@@ -85,9 +65,8 @@ def _fit(fit: "FitResult") -> dict[str, Any]:
 def _leads(said: Answer) -> Iterator[dict[str, Any]]:
     for lead in said.leads:
         low, high = lead.ends or (None, None)
-        yield {
-            "series": str(lead.series.key), "C": lead.series.C, "over": lead.over, "moe": lead.moe.label,
-            "dense": lead.dense.label, "dense_N": lead.dense.spec.N, "tried": lead.tried, "n": lead.n,
-            "nats": lead.difference.value, "lo": low, "hi": high, "bpb": lead.bpb, "se": lead.difference.se,
-            "plain_se": lead.difference.plain_se,
-        }  # fmt: skip
+        arms = {"moe": lead.moe.label, "dense": lead.dense.label, "dense_N": lead.dense.spec.N}
+        numbers = {"nats": lead.difference.value, "lo": low, "hi": high, "bpb": lead.bpb}
+        errors = {"se": lead.difference.se, "plain_se": lead.difference.plain_se}
+        series = {"series": str(lead.series.key), "C": lead.series.C, "over": lead.over}
+        yield {**series, **arms, "tried": lead.tried, "n": lead.n, **numbers, **errors}

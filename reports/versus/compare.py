@@ -15,7 +15,8 @@ from fits.compare.by_seed import NONE, SAME, SeedDifference, mean_seed_differenc
 from fits.runs.budgets import same_budget
 from planners.records.json import to_json
 from planners.spec import RunSpec
-from reports.study.evidence import Arm, Evidence
+from reports.study.arms import Arm
+from reports.study.evidence import Evidence
 
 if TYPE_CHECKING:
     from jobs.record import RunRecord

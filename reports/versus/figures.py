@@ -137,10 +137,10 @@ def _alt_losses(found: Versus) -> str:
 
 FIGURES: dict[str, Figure[Versus]] = {
     "versus_arms": Figure(
-        title="Difference by arm", of="versus", has_data=has_arms, draw=draw_arms, caption=_caption_arms, alt=_alt_arms
+        title="Difference by arm", has_data=has_arms, draw=draw_arms, caption=_caption_arms, alt=_alt_arms
     ),
     "versus_losses": Figure(
-        title="Both losses against activation rate", of="versus", has_data=has_losses, draw=draw_losses,
+        title="Both losses against activation rate", has_data=has_losses, draw=draw_losses,
         caption=_caption_losses, alt=_alt_losses,
     ),
 }  # fmt: skip

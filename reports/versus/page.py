@@ -15,11 +15,11 @@ from reports.page.number_text import counted, fixed, general, listed, percent
 from reports.page.page import Page, Section
 from reports.page.picture import Picture, pictures
 from reports.page.table import Cell, Column, Table
-from reports.page.write_page import write_page
+from reports.page.write_page import Report, write_page
 from reports.study.arm_series import Series
-from reports.study.evidence import Arm, Evidence, mean_of, read_evidence
-from reports.study.study_checks import gaps
-from reports.study.write_report import Report
+from reports.study.arms import Arm, mean_of
+from reports.study.checks import gaps
+from reports.study.evidence import Evidence, read_evidence
 from reports.versus.compare import UNITS, Matched, Versus, against
 from reports.versus.figures import FIGURES
 

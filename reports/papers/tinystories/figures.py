@@ -7,7 +7,7 @@ from reports.page.figure import DENSE, SERIES, Figure, Mark
 from reports.page.scales import log_scale
 from reports.papers.figure_parts import legend_above
 from reports.papers.tinystories.study import BASELINE, Row, TinyStories
-from reports.study.figures.router_grid import alt_of, caption_of, draw_grid
+from reports.study.figures import router_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,14 +53,8 @@ def _alt_speed(data: TinyStories) -> str:
     return f"Perplexity against speed. {'; '.join(texts)}."
 
 
-FIGURES = {
-    "tinystories_grid": Figure(
-        title="Router settings",
-        draw=lambda data, axes: draw_grid(data.grid, axes),
-        caption=lambda data: caption_of(data.grid),
-        alt=lambda data: alt_of(data.grid),
-        size=(5.0, 3.2),
-    ),
+FIGURES: dict[str, Figure[TinyStories]] = {
+    "tinystories_grid": router_grid.FIGURE.of(lambda data: data.grid),
     "tinystories_speed": Figure(
         title="Perplexity against speed", draw=draw_speed, caption=_caption_speed, alt=_alt_speed
     ),

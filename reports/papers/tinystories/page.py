@@ -5,12 +5,12 @@ from functools import partial
 
 from reports.page.columns import number, text
 from reports.page.number_text import fixed, percent
-from reports.page.table import Table
+from reports.page.table import Table, filled
 from reports.papers.reproduction import Reproduction, paper_page
 from reports.papers.tinystories.claims import claims, reasons
 from reports.papers.tinystories.figures import FIGURES
 from reports.papers.tinystories.study import BASELINE, NO_CAPACITY, TinyStories, build, read
-from reports.study.small_study_lines import grid_table, lines_table
+from reports.study.tables.router_grid import ROUTER_GRID, SMALL_STUDY
 
 
 def cost_table(data: TinyStories) -> Table:
@@ -47,8 +47,8 @@ def reproduction() -> Reproduction:
         f"capacity {best.capacity:g}, {data.advised_above_best:.4f} nats below the lowest recommended cell. Two seeds "
         f"differ by about as much, and dropping no token ({found.ppl:.3f}) beats every cell."
     )
-    lines = lines_table((row.line for row in data.rows), "Each improvement is recomputed from two perplexities.")
-    grid = grid_table((data.grid,))
+    lines = filled({"small_study": SMALL_STUDY}, [row.line for row in data.rows])
+    grid = filled({"router_grid": ROUTER_GRID}, [data.grid])
     page = partial(
         paper_page,
         title="A small TinyStories study",
@@ -57,7 +57,7 @@ def reproduction() -> Reproduction:
         answer=answer,
         claims=claims(data),
         reasons=reasons(data),
-        tables=tuple(table for table in (lines, grid, cost_table(data)) if table),
+        tables=(*lines.values(), *grid.values(), cost_table(data)),
         footer=f"n = {len(data.rows)} runs; d_model 512, 6 layers, 8 heads, d_ff 2048, sequences of 256 tokens, "
         f"batch 16, 10,000 steps, AdamW at 3e-4, bf16, top-1, every FFN a mixture; {data.source}.",
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from planners.architecture.shape import Shape
 from planners.presets.tinystories import shape
 from planners.published.tinystories import FOLDER
-from reports.study.small_study_lines import Cell, Grid, Line, improvement
+from reports.study.router_grid import RouterGrid, RouterSetting
+from reports.study.small_study import RunSummary, improvement
 
 BASELINE, NO_CAPACITY = "baseline_s10000", "all_moe_e8_s10000"
 """Names of two runs: dense, and 8 experts without a capacity limit."""
@@ -24,7 +25,7 @@ SEED_SD = (0.0012, 0.0025)
 class Row:
     """One printed row."""
 
-    line: Line
+    line: RunSummary
     """Its numbers, with the improvement computed here."""
     experts: int
     """Experts per layer; 0 is dense."""
@@ -60,18 +61,18 @@ class TinyStories:
         return next(row for row in self.rows if row.line.run == name)
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> RouterGrid:
         """The router grid at 8 experts, with two runs to compare it with."""
         cells = tuple(
-            Cell(jitter=row.jitter, capacity=row.capacity, perplexities=(row.ppl,))
+            RouterSetting(jitter=row.jitter, capacity=row.capacity, perplexities=(row.ppl,))
             for row in self.rows
             if row.jitter is not None
         )
         others = (("8 experts, no capacity limit", self.named(NO_CAPACITY).ppl), ("dense", self.named(BASELINE).ppl))
-        return Grid(of="8 experts, top-1", cells=cells, lines=others, source=self.source)
+        return RouterGrid(of="8 experts, top-1", cells=cells, lines=others, source=self.source)
 
     @property
-    def advised(self) -> Cell:
+    def advised(self) -> RouterSetting:
         """The lowest cell among those that the study recommends."""
         return min((cell for cell in self.grid.cells if cell.jitter <= ADVISED), key=lambda cell: cell.mean)
 
@@ -100,7 +101,7 @@ def build(rows: list[dict[str, str]]) -> TinyStories:
 
 def _row(row: Mapping[str, str], baseline: float) -> Row:
     final = float(row["final_val_ppl"])
-    line = Line(
+    line = RunSummary(
         run=row["run"],
         final=final,
         best=float(row["best_val_ppl"]),

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planners.records.errors import UsageError
+from planners.records.registry import look_up
 from planners.study import Study
 from reports.page.figure import Figure, drawn
 from reports.study.evidence import Evidence, read_evidence
@@ -11,18 +12,19 @@ from reports.study.figures import (
     activation,
     comparison,
     cost,
-    crossing,
+    crossings,
     curves,
     equal_time,
     equality,
+    loss_curves,
     optimum,
     residuals,
     reuse,
     router_grid,
     routing,
     surface,
-    training,
 )
+from reports.study.router_grid import largest_grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -31,17 +33,17 @@ FIGURES: dict[str, Figure[Evidence]] = {
     "activation": activation.FIGURE,
     "optimum": optimum.FIGURE,
     "surface": surface.FIGURE,
-    "crossing": crossing.FIGURE,
+    "crossings": crossings.FIGURE,
     "reuse": reuse.FIGURE,
-    "devicetime": equal_time.FIGURE,
+    "equal_time": equal_time.FIGURE,
     "curves": curves.FIGURE,
     "comparison": comparison.FIGURE,
     "residuals": residuals.FIGURE,
-    "ledger": equality.FIGURE,
-    "training": training.FIGURE,
+    "equality": equality.FIGURE,
+    "loss_curves": loss_curves.FIGURE,
     "routing": routing.FIGURE,
     "cost": cost.FIGURE,
-    "router_grid": router_grid.FIGURE,
+    "router_grid": router_grid.FIGURE.of(largest_grid),
 }
 """Name of a figure, and of its files -> the figure."""
 
@@ -55,9 +57,8 @@ def draw(name: str, study: Study | Path | str) -> "Canvas":
         >>> canvas = draw("activation", "results/laptop")  # doctest: +SKIP
         >>> canvas.savefig("activation.pdf")  # doctest: +SKIP
     """
-    if name not in FIGURES:
-        raise UsageError(f"no figure is called {name!r}; the figures of a study are: {', '.join(FIGURES)}")
+    figure = look_up(FIGURES, name, "figure")
     evidence = read_evidence(study if isinstance(study, Study) else Study(study))
-    if not FIGURES[name].has_data(evidence):
+    if not figure.has_data(evidence):
         raise UsageError(f"study {evidence.folder} has nothing to show in the figure {name}")
-    return drawn(FIGURES[name], evidence)
+    return drawn(figure, evidence)

@@ -9,9 +9,10 @@ from reports.page.labels import place
 from reports.page.number_text import counted, flops, listed, nats, percent
 from reports.page.scales import log_axis
 from reports.study.arm_series import Series, heading
-from reports.study.evidence import Arm, Evidence
-from reports.study.figures.arms import groups_of, names_of
-from reports.study.verdict import optimum_sentence
+from reports.study.arms import Arm
+from reports.study.evidence import Evidence
+from reports.study.figures.marks import groups_of, names_of
+from reports.study.optimum import optimum_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -244,5 +245,5 @@ def has_data(evidence: Evidence) -> bool:
 
 
 FIGURE = Figure(
-    title="Loss against activation rate", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt
+    title="Loss against activation rate", section="Optimum", has_data=has_data, draw=draw, caption=caption, alt=alt
 )

@@ -76,5 +76,11 @@ def alt(evidence: Evidence) -> str:
 
 
 FIGURE = Figure(
-    title="Laws compared", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt, size=(5.0, 2.2)
+    title="Laws compared",
+    section="Comparison of laws",
+    has_data=has_data,
+    draw=draw,
+    caption=caption,
+    alt=alt,
+    size=(5.0, 2.2),
 )

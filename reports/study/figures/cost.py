@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 from jobs.record import RunRecord
 from reports.page.figure import Figure
 from reports.page.number_text import counted, flops, percent
-from reports.study.equal_time import hours
+from reports.study.consumption import actual_C, hours
 from reports.study.evidence import Evidence
 from reports.study.figures.rows import Quantity, arms_of, draw_rows
-from reports.study.study_checks import actual_C
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,4 +60,4 @@ def alt(evidence: Evidence) -> str:
     return f"Device-hours a run, mean of each arm: {'; '.join(said)}."
 
 
-FIGURE = Figure(title="Cost", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt, size=(5.0, 2.6))
+FIGURE = Figure(title="Cost", section="Cost", has_data=has_data, draw=draw, caption=caption, alt=alt, size=(5.0, 2.6))

@@ -89,5 +89,5 @@ def alt(evidence: Evidence) -> str:
 
 
 FIGURE = Figure(
-    title="What the choice of curve decides", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt
+    title="What the choice of curve decides", section="Optimum", has_data=has_data, draw=draw, caption=caption, alt=alt
 )

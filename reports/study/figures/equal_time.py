@@ -8,8 +8,9 @@ from reports.page.figure import INK, MOE, Figure, key, panels
 from reports.page.labels import place, shortened
 from reports.page.number_text import counted, flops, listed, nats, percent
 from reports.page.scales import log_axis
-from reports.study.equal_time import Sum, equal
-from reports.study.evidence import Arm, Evidence
+from reports.study.arms import Arm
+from reports.study.equal_time import Sum, equal_time
+from reports.study.evidence import Evidence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
     """Draw loss against r_a at equal C above, at equal device-time below."""
-    chosen = equal(evidence)
+    chosen = equal_time(evidence)
     assert chosen is not None
     above, below = panels(axes, 2, height=2.3, sharex=True, sharey=True)
     losses = {arm.name: (arm.spec.r_a, _mean(arm)) for arm in chosen.here.moe}
@@ -61,12 +62,12 @@ def _panel(points: dict[str, tuple[float, Sum]], dense: Arm, how: str, axes: "Ax
 
 def has_data(evidence: Evidence) -> bool:
     """Whether the budgets of two MoE arms or more span the time of a dense arm."""
-    return equal(evidence) is not None
+    return equal_time(evidence) is not None
 
 
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, how the losses at equal time came about, with n and source."""
-    chosen = equal(evidence)
+    chosen = equal_time(evidence)
     assert chosen is not None
     n = sum(len(arm.done) for one in chosen.series for arm in (*one.moe, one.dense[0]))
     left = (
@@ -83,7 +84,7 @@ def caption(evidence: Evidence) -> str:
 
 def alt(evidence: Evidence) -> str:
     """Return the figure in words, arm by arm."""
-    chosen = equal(evidence)
+    chosen = equal_time(evidence)
     assert chosen is not None
     said = [
         f"{name}: {nats(each.arm.mean('loss') or math.nan)} at equal C, {nats(each.loss[0])} at equal time"
@@ -92,4 +93,11 @@ def alt(evidence: Evidence) -> str:
     return f"Loss in nats per token; dense {nats(chosen.dense.mean('loss') or math.nan)}. {'; '.join(said)}."
 
 
-FIGURE = Figure(title="Loss at equal device-time", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt)
+FIGURE = Figure(
+    title="Loss at equal device-time",
+    section="Equal device-time",
+    has_data=has_data,
+    draw=draw,
+    caption=caption,
+    alt=alt,
+)

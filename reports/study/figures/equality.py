@@ -6,9 +6,10 @@ from jobs.record import RunRecord
 from planners.matching.tolerance import R_A_TOLERANCE, n_tolerance
 from reports.page.figure import Figure
 from reports.page.number_text import counted, residual
+from reports.study.checks import C_TOLERANCE
+from reports.study.consumption import actual_C
 from reports.study.evidence import Evidence
 from reports.study.figures.rows import Quantity, arms_of, draw_rows
-from reports.study.study_checks import C_TOLERANCE, actual_C
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,5 +72,11 @@ def alt(evidence: Evidence) -> str:
 
 
 FIGURE = Figure(
-    title="Equality of the arms", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt, size=(5.0, 2.6)
+    title="Equality of the arms",
+    section="Equality of the arms",
+    has_data=has_data,
+    draw=draw,
+    caption=caption,
+    alt=alt,
+    size=(5.0, 2.6),
 )

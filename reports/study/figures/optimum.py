@@ -132,4 +132,11 @@ def alt(evidence: Evidence) -> str:
     return f"Activation rate with the lowest fitted loss against training compute. {'; '.join(said)}."
 
 
-FIGURE = Figure(title="Optimal rate over compute", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt)
+FIGURE = Figure(
+    title="Optimal rate over compute",
+    section="r_a* over N and C",
+    has_data=has_data,
+    draw=draw,
+    caption=caption,
+    alt=alt,
+)

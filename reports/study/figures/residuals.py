@@ -94,5 +94,11 @@ def alt(evidence: Evidence) -> str:
 
 
 FIGURE = Figure(
-    title="Residuals of the fit", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt, size=(5.0, 2.8)
+    title="Residuals of the fit",
+    section="Residuals",
+    has_data=has_data,
+    draw=draw,
+    caption=caption,
+    alt=alt,
+    size=(5.0, 2.8),
 )

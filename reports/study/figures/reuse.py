@@ -143,4 +143,6 @@ def alt(evidence: Evidence) -> str:
     return f"Excess loss of repeated over fresh data, nats per token. {'; '.join(said)}."
 
 
-FIGURE = Figure(title="Repeated against fresh data", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt)
+FIGURE = Figure(
+    title="Repeated against fresh data", section="Repeated data", has_data=has_data, draw=draw, caption=caption, alt=alt
+)

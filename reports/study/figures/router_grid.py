@@ -1,21 +1,20 @@
-"""Validation perplexity over router jitter and capacity factor: a heat map whose numbers stand in its cells."""
+"""Validation perplexity over router jitter and capacity factor: a heat map with the number in each cell."""
 
 from typing import TYPE_CHECKING
 
 from reports.page.figure import FAINT, INK, Figure
 from reports.page.number_text import counted, general
-from reports.study.evidence import Evidence
-from reports.study.small_study_lines import Cell, Grid, certainty, grids
+from reports.study.router_grid import RouterGrid, RouterSetting, certainty
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DARKEST = 0.4
-"""Share of the grey scale that the highest perplexity gets: black text is read on all of it."""
+"""Share of the grey scale for the highest perplexity; black text is readable on all of it."""
 
 
-def draw_grid(grid: Grid, axes: "Axes") -> None:
-    """Draw the grid: darker is higher and so worse, the lowest cell framed; runs beside it stand below."""
+def draw(grid: RouterGrid, axes: "Axes") -> None:
+    """Draw the grid: darker is higher, so worse; the lowest cell is framed, runs outside the grid are in the title."""
     import numpy as np
     from matplotlib.patches import Rectangle
 
@@ -39,30 +38,30 @@ def draw_grid(grid: Grid, axes: "Axes") -> None:
     axes.set_xlabel("capacity factor")
     axes.set_ylabel("router jitter")
     axes.tick_params(length=0)
-    beside = "   ".join(f"{name}: {perplexity:.3f}" for name, perplexity in grid.lines)
-    axes.set_title(f"validation perplexity, {grid.of}; framed: lowest" + (f"\n{beside}" if beside else ""), color=INK)
+    others = "   ".join(f"{name}: {perplexity:.3f}" for name, perplexity in grid.lines)
+    axes.set_title(f"validation perplexity, {grid.of}; framed: lowest" + (f"\n{others}" if others else ""), color=INK)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(FAINT)
 
 
-def _written(cell: Cell) -> str:
+def _written(cell: RouterSetting) -> str:
     n = len(cell.perplexities)
     return f"{cell.mean:.3f}" if n == 1 else f"{cell.mean:.3f}\nn = {n}"
 
 
-def caption_of(grid: Grid) -> str:
+def caption(grid: RouterGrid) -> str:
     """Return what the figure shows, with n."""
     n = sum(len(cell.perplexities) for cell in grid.cells)
     return (
         f"Final validation perplexity over router jitter and capacity factor, {grid.of}, n = {counted(n, 'run')}; "
-        f"darker is higher, the lowest cell is framed. {certainty(grid).capitalize()}"
+        f"darker is higher, the lowest cell is framed. {certainty(grid)}"
     )
 
 
-def alt_of(grid: Grid) -> str:
-    """Return the grid in words, lowest first."""
+def alt(grid: RouterGrid) -> str:
+    """Return the grid in words, lowest perplexity first."""
 
-    def said(cell: Cell) -> str:
+    def said(cell: RouterSetting) -> str:
         factor = "dropless" if cell.capacity is None else f"capacity {cell.capacity:g}"
         return f"jitter {cell.jitter:g} and {factor}: {cell.mean:.3f}"
 
@@ -70,16 +69,12 @@ def alt_of(grid: Grid) -> str:
     return f"Perplexity by router setting, lowest first. {'; '.join(map(said, cells))}."
 
 
-def first(evidence: Evidence) -> Grid:
-    """Return the grid with the most cells."""
-    return grids(evidence)[0]
-
-
-FIGURE: Figure[Evidence] = Figure(
-    title="Router settings", of="study",
-    has_data=lambda evidence: bool(grids(evidence)),
-    draw=lambda evidence, axes: draw_grid(first(evidence), axes),
-    caption=lambda evidence: caption_of(first(evidence)),
-    alt=lambda evidence: alt_of(first(evidence)),
+FIGURE = Figure(
+    title="Router settings",
+    section="Router settings",
+    has_data=lambda grid: bool(grid.cells),
+    draw=draw,
+    caption=caption,
+    alt=alt,
     size=(5.0, 3.2),
-)  # fmt: skip
+)

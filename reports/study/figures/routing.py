@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from jobs.record import IMBALANCED
 from reports.page.figure import Figure
 from reports.page.number_text import counted, percent, span
-from reports.study.evidence import Arm, Evidence
+from reports.study.arms import Arm
+from reports.study.evidence import Evidence
 from reports.study.figures.rows import Quantity, arms_of, draw_rows
 
 if TYPE_CHECKING:
@@ -57,5 +58,11 @@ def alt(evidence: Evidence) -> str:
 
 
 FIGURE = Figure(
-    title="Routing health", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt, size=(5.0, 2.6)
+    title="Routing health",
+    section="Routing health",
+    has_data=has_data,
+    draw=draw,
+    caption=caption,
+    alt=alt,
+    size=(5.0, 2.6),
 )

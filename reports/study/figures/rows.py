@@ -8,7 +8,8 @@ from jobs.record import RunRecord
 from reports.page.figure import EDGE, INK, REGION, SERIES, key, panels
 from reports.page.labels import shortened
 from reports.page.number_text import flops
-from reports.study.evidence import Arm, Evidence
+from reports.study.arms import Arm
+from reports.study.evidence import Evidence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -87,5 +87,10 @@ def alt(evidence: Evidence) -> str:
 
 
 FIGURE = Figure(
-    title="Optimal rate over compute and size", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt
+    title="Optimal rate over compute and size",
+    section="r_a* over N and C",
+    has_data=has_data,
+    draw=draw,
+    caption=caption,
+    alt=alt,
 )

@@ -307,9 +307,7 @@ def test_ctrl_c_while_waiting_leaves_the_jobs_running_and_says_so(
     assert cli.main(["sweep", str(study.folder), "--go", "--wait", "--cluster", "slurm"]) == 130
     assert "the jobs continue" in capsys.readouterr().err
     assert len(slurm_stand_in.queue) == 1
-    assert (
-        cli.main(["sweep", str(study.folder), "--go", "--wait", "--cluster", "slurm"]) == 130
-    )  # for the same jobs
+    assert cli.main(["sweep", str(study.folder), "--go", "--wait", "--cluster", "slurm"]) == 130  # for the same jobs
     assert len(slurm_stand_in.queue) == 1
 
 

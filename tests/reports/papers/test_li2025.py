@@ -16,6 +16,7 @@ import pytest
 
 from planners.published.li2025.rows import FOLDER
 from reports.page.page import Page, to_markdown
+from reports.page.write_page import Report
 from reports.papers import page_of, reproduce
 from reports.papers.claim import VERDICTS
 from reports.papers.li2025 import ablations, claims
@@ -30,7 +31,6 @@ from reports.papers.li2025.figures import FIGURES
 from reports.papers.li2025.page import reproduction
 from reports.papers.li2025.study import Li2025, read_li2025, run_noise
 from reports.papers.li2025.tables import curve_against_dense
-from reports.study.write_report import Report
 
 CLAIMS = (*claims.CLAIMS, *ablations.CLAIMS)
 RUNS, ABLATIONS, BENCHMARKS = "li2025_runs.csv", "li2025_ablations.csv", "li2025_downstream.csv"

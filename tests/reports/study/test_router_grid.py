@@ -14,16 +14,9 @@ from planners.varied_fields import Varied
 from reports.page.figure import drawn
 from reports.study.evidence import Evidence, read_evidence
 from reports.study.figures import FIGURES
-from reports.study.small_study_lines import (
-    Cell,
-    Grid,
-    certainty,
-    grids,
-    improvement,
-    router_grid,
-    small_study,
-)
-from reports.study.tables.run_tables import make_tables
+from reports.study.router_grid import RouterGrid, RouterSetting, certainty, grids
+from reports.study.small_study import improvement
+from reports.study.tables import make_tables
 
 JITTERS, FACTORS = (0.0, 0.05), (1.0, 1.5, None)
 ROUTERS = replace(
@@ -65,8 +58,7 @@ def evidence(routers: Study) -> Evidence:
 def test_the_table_has_the_columns_of_small_studies_and_the_numbers_of_the_runs(
     routers: Study, evidence: Evidence
 ) -> None:
-    table = small_study(evidence)
-    assert table is not None
+    table = make_tables(evidence)["small_study"]
     names = [column.name for column in table.columns]
     expected = ["run", "final_val_ppl", "best_val_ppl", "max_tok_s", "peak_mem_mb", "ppl_improve_vs_base_%"]
     assert names == expected
@@ -95,8 +87,7 @@ def test_there_is_one_grid_for_each_shape(evidence: Evidence) -> None:
         assert grid.noise == pytest.approx(0.01 / math.sqrt(2))
         assert [name for name, _ in grid.lines] == ["dense"]
         assert all(len(cell.perplexities) == 2 for cell in grid.cells)
-    table = router_grid(evidence)
-    assert table is not None
+    table = make_tables(evidence)["router_grid"]
     assert len(table.rows) == 18
 
 
@@ -122,21 +113,18 @@ def test_a_run_without_a_record_shows_what_its_metrics_say(routers: Study, tmp_p
     never = next(spec for spec in reversed(copy.runs()) if not spec.shape.is_dense)
     shutil.rmtree(copy.run_folder(never.run_id))
     evidence = read_evidence(copy)
-    table = small_study(evidence)
-    assert table is not None
+    table = make_tables(evidence)["small_study"]
     assert len(table.rows) == len(copy.runs()) - 1
     arm = next(arm for arm in evidence.arms if spec in [run.spec for run in arm.runs])
     row = next(row for row in table.rows if row[0] == f"{arm.label}, seed {spec.training.seed}")
     assert row[1] is None
     assert row[2] == pytest.approx(math.exp(loss_of(spec) - 0.02))
     assert row[5] is None
-    assert "1 run left out" in table.note
 
 
 def test_a_study_of_one_router_has_neither(wide: Study) -> None:
     evidence = read_evidence(wide)
-    assert small_study(evidence) is None
-    assert router_grid(evidence) is None
+    assert not {"small_study", "router_grid"} & set(make_tables(evidence))
     assert not FIGURES["router_grid"].has_data(evidence)
 
 
@@ -171,12 +159,15 @@ def test_numbers_in_the_cells_are_read_on_the_darkest_of_them(evidence: Evidence
 
 
 def test_one_seed_a_cell_is_said() -> None:
-    cells = (Cell(jitter=0.0, capacity=1.0, perplexities=(7.0,)), Cell(jitter=0.1, capacity=1.0, perplexities=(6.9,)))
-    grid = Grid(of="8 experts", cells=cells, lines=(), source="measured here")
-    assert "one seed a cell" in certainty(grid)
+    cells = (
+        RouterSetting(jitter=0.0, capacity=1.0, perplexities=(7.0,)),
+        RouterSetting(jitter=0.1, capacity=1.0, perplexities=(6.9,)),
+    )
+    grid = RouterGrid(of="8 experts", cells=cells, lines=(), source="measured here")
+    assert "One seed for each setting" in certainty(grid)
     assert grid.noise is None
     two = replace(grid, cells=tuple(replace(cell, perplexities=(*cell.perplexities, 7.1)) for cell in cells))
-    assert "one seed" not in certainty(two)
+    assert "One seed" not in certainty(two)
 
 
 def test_improvement_is_a_share_of_the_baseline() -> None:

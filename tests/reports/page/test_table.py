@@ -14,7 +14,7 @@ from reports.page.escape import markdown as plain
 from reports.page.page import Page, Section, to_html
 from reports.page.table import Column, Table
 from reports.study.evidence import read_evidence
-from reports.study.tables.run_tables import make_tables
+from reports.study.tables import make_tables
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -48,7 +48,7 @@ def test_numbers_are_those_of_runs_csv(wide: Study, tmp_path: Path) -> None:
 
 
 def test_ledger_is_target_actual_and_residual(smoke: Study) -> None:
-    ledger = make_tables(read_evidence(smoke))["ledger"]
+    ledger = make_tables(read_evidence(smoke))["equality"]
     row = dict(zip((column.name for column in ledger.columns), ledger.rows[1], strict=True))
     assert (row["arm"], row["N_target"], row["N"]) == ("K1", 296000.0, 296864)
     assert row["N_residual"] == 296864 / 296000 - 1

@@ -13,13 +13,14 @@ from fits.repeats.reuse import reuse
 from jobs.execution import Execution
 from jobs.record import RoutingHealth, RunRecord, read_records, write_record
 from planners import Question, RunSpec, Study, preset
-from reports.page.number_text import nats
-from reports.study.equal_time import equal, hours
+from reports.page.number_text import signed
+from reports.study.answer import answer
+from reports.study.consumption import hours
+from reports.study.equal_time import equal_time
 from reports.study.evidence import read_evidence
 from reports.study.figures import FIGURES
-from reports.study.movement import reuse_sentences
-from reports.study.tables.run_tables import make_tables
-from reports.study.verdict import answer
+from reports.study.reuse import reuse_sentences
+from reports.study.tables import make_tables
 
 Make = Callable[..., Study]
 
@@ -27,7 +28,7 @@ Make = Callable[..., Study]
 def test_checks_of_the_smallest_study(smoke: Study) -> None:
     warned = {name for name, verdict in verdicts(smoke).items() if verdict == "warn"}
     assert warned == {"seeds", "budgets", "fit", "runs for the parameters", "dense baseline"}
-    assert "worst: K1, +0.29 %" in evidence_of(smoke, "equal N")
+    assert "largest in K1: +0.29 %" in evidence_of(smoke, "equal N")
     assert "D/N 0.146 to 0.861" in evidence_of(smoke, "budgets")
     assert "sees 0.146 tokens per parameter" in evidence_of(smoke, "dense baseline")
 
@@ -74,7 +75,7 @@ def test_equal_time_is_told_where_budgets_share_no_seed(own_seeds: Study) -> Non
     assert not {r.spec.training.seed for r in evidence.at(1e11)[0].done} & {
         r.spec.training.seed for r in evidence.at(2e11)[0].done
     }
-    found = equal(evidence)
+    found = equal_time(evidence)
     assert found is not None
     assert found.here.C == 4e11
     share = math.log2(4 / 2.5)  # of the way from 1e11 to 2e11, at 2.5 and 5 times 100 s
@@ -82,20 +83,21 @@ def test_equal_time_is_told_where_budgets_share_no_seed(own_seeds: Study) -> Non
     assert value == pytest.approx(2.95 - 0.1 * share - 2.8)
     errors = [0.01**2 / 2 / 2 * weight**2 for weight in (1 - share, share, 1)]
     assert half == pytest.approx(half_width(*((error, 1) for error in errors)))
-    table = make_tables(evidence)["time"]
+    table = make_tables(evidence)["equal_time"]
     rows = [dict(zip((column.name for column in table.columns), row, strict=True)) for row in table.rows]
     k1 = next(row for row in rows if row["arm"] == "K1 at C 4e11")
     assert (k1["less_dense_at_time"], k1["lo"]) == (pytest.approx(value), pytest.approx(value - half))
     said = answer(evidence).points[-1]
-    assert said.startswith("In the device-time that the dense arm takes for C = 4e11 FLOPs (0.111 device-hours)")
-    assert said.endswith("; speeds of runs whose steps are alike differ up to 1.5-fold, so times say little")
-    assert f"K1 {nats(value)} ({nats(value - half)} to {nats(value + half)}) above" in said
+    assert said.startswith("At equal device-time (0.111 device-hours, what the dense arm takes for C = 4e11 FLOPs), ")
+    assert said.endswith(" Speeds of runs with equal steps differ by a factor of up to 1.5, so times say little.")
+    write = signed(4)
+    assert f"K1 {write(value)} ({write(value - half)} to {write(value + half)})" in said
 
 
 def test_times_that_differ_between_seeds_and_a_code_that_is_not_recorded_are_said(own_seeds: Study) -> None:
     assert verdicts(own_seeds)["timings"] == verdicts(own_seeds)["environment"] == "warn"
-    assert "differ up to 1.5-fold in speed (most: K4, 532 to 799 tokens/s)" in evidence_of(own_seeds, "timings")
-    assert evidence_of(own_seeds, "environment").endswith("which code trained them is not recorded.")
+    assert "differ by a factor of up to 1.5 (largest in K4: 532 to 799 tokens/s)" in evidence_of(own_seeds, "timings")
+    assert evidence_of(own_seeds, "environment").endswith("but their code is not recorded.")
 
 
 @pytest.mark.parametrize(("device", "verdict"), [("one", "warn"), ("two", "ok")])
@@ -112,7 +114,7 @@ def test_a_budget_trained_in_a_slow_hour_is_said_and_another_device_is_none(
 
     study = make(tmp_path / "slow", asked, lambda spec: 3.0, change=timed, fit=False)
     assert verdicts(study)["timings"] == verdict
-    assert ("1.4-fold in speed" in evidence_of(study, "timings")) == (verdict == "warn")
+    assert ("a factor of up to 1.4" in evidence_of(study, "timings")) == (verdict == "warn")
 
 
 def test_what_is_counted_is_counted_over_the_whole_study(make: Make, question: Question, tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_what_is_counted_is_counted_over_the_whole_study(make: Make, question: Q
     bracket = evidence_of(study, "grid brackets the minimum")
     assert bracket == "In each of 4 series of runs: The lowest mean loss lies between sampled r_a."
     assert f"n = {done} runs" in FIGURES["activation"].caption(evidence)
-    assert ", no slot dropped, " in evidence_of(study, "routing health")
+    assert ", no slot dropped." in evidence_of(study, "routing health")
 
 
 def test_one_repeated_arm_moves_with_no_rate(make: Make, tmp_path: Path) -> None:
@@ -136,7 +138,7 @@ def test_one_repeated_arm_moves_with_no_rate(make: Make, tmp_path: Path) -> None
         said[arms] = evidence_of(study, "data reuse")
     assert said["K4",].startswith("Data is repeated in 1 of 5 arms (K4 U=strict): D / U is ")
     assert said["K4",].endswith(" epochs.")
-    assert said["K1", "K4", "K16"].endswith("which moves with r_a at fixed U.")
+    assert said["K1", "K4", "K16"].endswith("at fixed U it changes with r_a.")
     evidence = read_evidence(Study(tmp_path / "K4"))
     (found,) = reuse(evidence.table, margin=0.01)
     assert found.scheme == "repeated"
@@ -168,7 +170,7 @@ def test_minimum_at_the_end_of_the_grid_is_warned_of(make: Make, tmp_path: Path)
     study = make(tmp_path / "end", preset("smoke"), lambda spec: 3 + spec.r_a)
     assert verdicts(study)["grid brackets the minimum"] == "warn"
     said = answer(read_evidence(study))
-    assert "left side not sampled: K1 at that end is the lowest arm" in said.optimum
+    assert "Left of the lowest arm: not sampled, because K1 at that end is the lowest arm." in said.text
     assert "Only rates below these" in said.steps[0].why
     assert "narrower experts" in said.steps[0].why
     assert "--d-expert 8 --top-k 0,1,2,4,8,16,32" in str(said.steps[0].command)

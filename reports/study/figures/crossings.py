@@ -7,9 +7,10 @@ from reports.page.labels import place
 from reports.page.number_text import counted, percent
 from reports.page.scales import log_axis
 from reports.study.arm_series import Series, heading
-from reports.study.evidence import Arm, Evidence
+from reports.study.arms import Arm
+from reports.study.evidence import Evidence
 from reports.study.figures.activation import POINTS, drawable
-from reports.study.figures.arms import names_of
+from reports.study.figures.marks import names_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,4 +136,6 @@ def alt(evidence: Evidence) -> str:
     return f"Loss of the MoE arms less that of dense, nats per token: {'; '.join(said)}."
 
 
-FIGURE = Figure(title="MoE against dense", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt)
+FIGURE = Figure(
+    title="MoE against dense", section="MoE against dense", has_data=has_data, draw=draw, caption=caption, alt=alt
+)

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from reports.page.figure import DENSE, SERIES, Mark
 from reports.page.labels import shortened
 from reports.study.arm_series import Series
-from reports.study.evidence import Arm, Evidence
+from reports.study.arms import Arm
+from reports.study.evidence import Evidence
 
 
 def marks(arms: Iterable[Arm]) -> dict[str, Mark]:

@@ -1,4 +1,4 @@
-"""The tables of learning rate and batch: every pair, the best one, and whether it lies inside what was tried."""
+"""Learning rate and batch: every pair, the best one, and whether it lies between others that were tried."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,8 @@ import pytest
 
 from planners import RunSpec, Study, preset
 from reports.study.evidence import read_evidence
-from reports.study.learning_rates import searches, tuned, tuning
+from reports.study.learning_rates import tuned_arms
+from reports.study.tables import make_tables
 
 ASKED = replace(preset("laptop-tuning"), study="tuning", eval_windows=64)
 Make = Callable[..., Study]
@@ -26,8 +27,7 @@ def bowl(lr: float, batch: float) -> Callable[[RunSpec], float]:
 
 
 def by_arm(study: Study) -> dict[str, dict[str, object]]:
-    table = tuned(read_evidence(study))
-    assert table is not None
+    table = make_tables(read_evidence(study))["tuned"]
     names = [column.name for column in table.columns]
     return {str(row[0]): dict(zip(names, row, strict=True)) for row in table.rows}
 
@@ -56,16 +56,15 @@ def test_the_parabola_finds_a_rate_between_those_that_were_tried(make: Make, tmp
 
 def test_all_pairs_are_listed_with_the_rule_s_own(make: Make, tmp_path: Path) -> None:
     evidence = read_evidence(make(tmp_path / "s", ASKED, bowl(1.0, 400), fit=False))
-    table = tuning(evidence)
-    assert table is not None
+    table = make_tables(evidence)["tuning"]
     assert len(table.rows) == 56
     assert sum(row[6] == "yes" for row in table.rows) == 8
-    assert all(len(search.tried) == 7 for search in searches(evidence))
+    assert all(len(each.tried) == 7 for each in tuned_arms(evidence))
 
 
 def test_a_study_without_tuning_has_no_such_table(smoke: Study) -> None:
     evidence = read_evidence(smoke)
-    assert tuned(evidence) is tuning(evidence) is None
+    assert not {"tuned", "tuning"} & set(make_tables(evidence))
 
 
 def test_runs_at_other_learning_rates_are_in_no_curve(make: Make, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from reports.page.figure import Figure, Mark, columns_of, key, panels
 from reports.page.number_text import counted, listed, nats, percent
 from reports.page.scales import log_axis
 from reports.study.arm_series import Series, heading
-from reports.study.evidence import Arm, Evidence, Run
-from reports.study.figures.arms import marks, names_of
+from reports.study.arms import Arm, Run
+from reports.study.evidence import Evidence
+from reports.study.figures.marks import marks, names_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -159,4 +160,4 @@ def has_data(evidence: Evidence) -> bool:
     return any(run.tokens for run in evidence.runs)
 
 
-FIGURE = Figure(title="Loss curves", of="study", has_data=has_data, draw=draw, caption=caption, alt=alt)
+FIGURE = Figure(title="Loss curves", section="Loss curves", has_data=has_data, draw=draw, caption=caption, alt=alt)

@@ -94,11 +94,11 @@ def test_every_figure_has_words(html: Page) -> None:
 def test_answer_comes_before_everything_else(html: Page) -> None:
     order = [
         "No optimum is claimed",
-        "checks fired: ",
+        "checks gave a warning: ",
         "Final validation loss against activation rate",
         "Next",
         "Checks\n",
-        "Ledger of equality",
+        "Equality of the arms",
         "How to make it again",
     ]
     places = [html.text.index(part) for part in order]

@@ -23,11 +23,12 @@ from reports.gallery.simulated_sample import BUDGETS, write_sample
 from reports.page.figure import DENSE, SERIES, drawn, spelled
 from reports.page.labels import place, shortened
 from reports.page.scales import log_ticks
-from reports.study.equal_time import equal
-from reports.study.evidence import Arm, Evidence, read_evidence
+from reports.study.arms import Arm
+from reports.study.equal_time import equal_time
+from reports.study.evidence import Evidence, read_evidence
 from reports.study.figures import FIGURES
-from reports.study.figures.crossing import differences
-from reports.study.figures.training import POINTS, thinned, together
+from reports.study.figures.crossings import differences
+from reports.study.figures.loss_curves import POINTS, thinned, together
 
 Change = Callable[[RunRecord], RunRecord]
 STUDY = {name: figure for name, figure in FIGURES.items() if name not in ("surface", "router_grid")}
@@ -86,8 +87,8 @@ def lopsided(record: RunRecord) -> RunRecord:
 
 
 CHANGES: dict[str, Change] = {
-    "activation": higher, "crossing": higher, "reuse": higher, "devicetime": slower, "residuals": higher,
-    "ledger": shorter, "training": higher, "routing": lopsided, "cost": slower,
+    "activation": higher, "crossings": higher, "reuse": higher, "equal_time": slower, "residuals": higher,
+    "equality": shorter, "loss_curves": higher, "routing": lopsided, "cost": slower,
 }  # fmt: skip
 
 
@@ -176,7 +177,7 @@ def test_signs_that_the_font_lacks_are_spelled(sample: Evidence) -> None:
     named = replace(sample, arms=tuple(replace(arm, name=f"🙂{arm.name}") for arm in sample.arms))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        texts = [said for said, _ in legible(drawn(STUDY["ledger"], named))]
+        texts = [said for said, _ in legible(drawn(STUDY["equality"], named))]
     assert any("[U+1F642]" in said for said in texts)
 
 
@@ -221,7 +222,7 @@ def test_equal_time_is_interpolated_between_budgets_and_never_beyond(sample: Evi
         return replace(arm, runs=tuple(replace(run, record=change(run.record)) for run in arm.runs if run.record))
 
     straight = replace(sample, arms=tuple(of(arm, in_time) for arm in sample.arms))
-    chosen = equal(straight)
+    chosen = equal_time(straight)
     assert chosen is not None
     assert not chosen.left_out
     for each in chosen.found.values():  # times of seeds differ by some percent, and their mean is not that of ln
@@ -231,11 +232,11 @@ def test_equal_time_is_interpolated_between_budgets_and_never_beyond(sample: Evi
         of(arm, lambda r: replace(r, wall_s=r.wall_s / 100)) if arm.name == "K4 U=fresh" else arm
         for arm in straight.arms
     ]
-    beyond = equal(replace(straight, arms=tuple(fast)))
+    beyond = equal_time(replace(straight, arms=tuple(fast)))
     assert beyond is not None
     assert beyond.left_out == ["K4 U=fresh"]
     timeless = replace(sample, arms=tuple(of(arm, lambda r: replace(r, wall_s=0.0)) for arm in sample.arms))
-    assert not STUDY["devicetime"].has_data(timeless)
+    assert not STUDY["equal_time"].has_data(timeless)
     assert not STUDY["cost"].has_data(timeless)
 
 
@@ -259,7 +260,7 @@ def lines_of(canvas: Canvas) -> list[Any]:
 
 def test_arms_without_a_loss_curve_are_named(sample: Evidence) -> None:
     """Controls have no rate: the caption says that they are left out, and the words show no more than the figure."""
-    caption, alt = STUDY["training"].caption(sample), STUDY["training"].alt(sample)
+    caption, alt = STUDY["loss_curves"].caption(sample), STUDY["loss_curves"].alt(sample)
     assert (
         "n = 99 curves of 135 planned runs, simulated. Not drawn, as they are in no series of rates: dense" in caption
     )
@@ -299,11 +300,11 @@ def test_names_stand_where_they_cover_nothing() -> None:
 @pytest.mark.soak
 def test_gallery_shows_every_figure(tmp_path: Path) -> None:
     from reports.gallery.write_gallery import write_gallery
-    from reports.papers import REPRODUCTIONS, figures_of
+    from reports.papers import PAPERS, reproduction
     from reports.versus import figures as versus
 
     report = write_gallery(tmp_path)
     shown = {Path(name).stem for name in report.files if name.startswith("figures/")}
-    published = [name for paper in REPRODUCTIONS for name in figures_of(paper)]
+    published = [name for paper in PAPERS for name in reproduction(paper).figures]
     assert shown == {*FIGURES, *versus.FIGURES, *published}
     assert "simulated" in (tmp_path / "report.html").read_text()

@@ -14,11 +14,12 @@ from fits import fit_law
 from planners import Question, RunSpec, Study, UsageError, preset
 from reports import write_report
 from reports.page.number_text import flops, nats, percent, residual
+from reports.study.answer import answer, question_sentence
+from reports.study.contrasts import all_leads, leads, sides
 from reports.study.evidence import read_evidence
 from reports.study.figures import FIGURES
-from reports.study.lead import all_leads, leads, sides
-from reports.study.tables.run_tables import make_tables
-from reports.study.verdict import answer, ends, question_sentence
+from reports.study.optimum import ends
+from reports.study.tables import make_tables
 
 Make = Callable[..., Study]
 NONE: dict[str, object] = {"value": None, "lo": None, "hi": None, "region": None}
@@ -30,48 +31,52 @@ def with_optimum(study: Study, **changes: object) -> str:
     (fit,) = evidence.fits
     assert fit.optimum is not None
     changed = replace(fit, optimum=replace(fit.optimum, **changes))  # type: ignore[arg-type]
-    return answer(replace(evidence, fits=(changed,))).optimum
+    return answer(replace(evidence, fits=(changed,))).text
 
 
 def test_smallest_study_claims_no_optimum_and_says_why_and_what_next(smoke: Study) -> None:
     said = answer(read_evidence(smoke))
-    assert said.optimum.startswith("Unresolved. No optimum is claimed: 3 runs determine 3 coefficients")
-    assert "left side not judged (K1 0.0360 above K4, one seed)" in said.optimum
-    assert "0.1230 nats/token" in said.lead
-    assert "below the dense arm of equal N and C (N 296k)" in said.lead
-    assert "n = 1 seed: no interval" in said.lead
-    assert "nothing is said of the best dense model" in said.lead
+    assert said.sentence.startswith("No optimum is claimed. 3 runs determine 3 coefficients")
+    assert "Left of the lowest arm: not judged. K1 is 0.0360 nats/token above K4 (one seed)." in said.points
+    assert "0.1230 nats/token" in said.text
+    assert "below the dense arm of equal N and C (N 296k)" in said.text
+    assert "There is one seed (n = 1), so leads have no interval." in said.points
+    assert "nothing is said of the best dense model" in said.text
     assert said.steps[0].command is not None
     assert "--preset smoke --top-k 0,1,2,4,8,16 --seeds 0,1,2" in said.steps[0].command
 
 
 def test_converged_optimum_has_interval_n_region_and_both_sides(wide: Study) -> None:
     said = answer(read_evidence(wide))
-    assert said.optimum.startswith("Interior minimum near r_a = ")
-    assert "95 % interval" in said.optimum
-    assert "are within the margin of 0.005 nats/token" in said.optimum
-    assert "left side clear (r_a 0.12" in said.optimum or "left side clear" in said.optimum
-    assert "right side clear" in said.optimum
+    assert re.fullmatch(
+        r"The loss is lowest at an activation rate of [\d.]+ % \(95 % interval [\d.]+ % to [\d.]+ %\)\.", said.sentence
+    )
+    assert "are within the margin of 0.005 nats/token" in said.points[0]
+    assert said.points[1].startswith("Left of the lowest arm: clear.")
+    assert said.points[2].startswith("Right of the lowest arm: clear.")
     (basis,) = said.details
     assert "15 MoE runs" in basis
     assert "; the answer's interval is that of a cubic." in basis
-    assert re.search(r"Other curves of the same runs put it at: cubic [\d.]+ % \([\d.]+ % to [\d.]+ %\), ", basis)
+    assert re.search(r"Other curves of the same runs: cubic [\d.]+ % \([\d.]+ % to [\d.]+ %\), ", basis)
     assert "nats with the 3 seeds as blocks" in basis
-    assert "widened for the choice among arms, n = 3 seeds" in said.lead
+    assert (
+        "The intervals of leads treat seeds as blocks and are widened for the choice among arms; n = 3 seeds."
+        in said.points
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "words", "never"),
     [
-        ({**NONE, "status": "no_minimum", "reason": "it bends"}, "No optimum is claimed: it bends. M", "near"),
-        ({**NONE, "status": "not_identified", "reason": "no bound"}, "No optimum is claimed: no bound. M", "near"),
-        ({**NONE, "status": "edge", "edge": "low", "hi": 0.13}, "still falls at its low end (r_a 12.5 %)", "near"),
-        ({**NONE, "status": "edge", "edge": "low", "hi": 0.13}, "at most 13 %", "near"),
-        ({**NONE, "status": "edge", "edge": "high", "lo": 0.5}, "at least 50 %", "near"),
-        ({"lo": None}, "below the lowest sampled rate (12.5 %) to", "Interior"),
-        ({"hi": None}, "to beyond the highest sampled rate (60.8 %)", "Interior"),
-        ({"hi": None}, "not shown to be a minimum on both sides", "claimed"),
-        ({"region": None}, "Interior minimum near", "margin"),
+        ({**NONE, "status": "no_minimum", "reason": "it bends"}, "No optimum is claimed. It bends.", "fitted loss"),
+        ({**NONE, "status": "not_identified", "reason": "no bound"}, "No optimum is claimed. No bound.", "fitted loss"),
+        ({**NONE, "status": "edge", "edge": "low", "hi": 0.13}, "low end of the sampled rates (12.5 %)", "claimed"),
+        ({**NONE, "status": "edge", "edge": "low", "hi": 0.13}, "at most 13 %", "claimed"),
+        ({**NONE, "status": "edge", "edge": "high", "lo": 0.5}, "at least 50 %", "claimed"),
+        ({"lo": None}, "below the lowest sampled rate (12.5 %) to", "The loss"),
+        ({"hi": None}, "to beyond the highest sampled rate (60.8 %)", "The loss"),
+        ({"hi": None}, "but the runs do not show a minimum on both sides", "claimed"),
+        ({"region": None}, "The loss is lowest at", "margin"),
     ],
 )  # fmt: skip
 def test_each_status_has_its_words(wide: Study, changes: dict[str, object], words: str, never: str) -> None:
@@ -83,14 +88,14 @@ def test_each_status_has_its_words(wide: Study, changes: dict[str, object], word
 def test_rates_that_do_as_well_and_the_optimum_without_blocks_have_intervals(wide: Study) -> None:
     between = ((None, 0.19), (0.24, 0.26))
     said = with_optimum(wide, region=(0.18, 0.25), region_ends=between)
-    assert "; rates from 18 % (95 %: below 19 %) to 25 % (95 %: 24 % to 26 %) are within the margin of 0.005" in said
+    assert "Rates from 18 % (95 %: below 19 %) to 25 % (95 %: 24 % to 26 %) are within the margin of 0.005" in said
     evidence = read_evidence(wide)
     result = evidence.fits[0]
     assert result.blocks is not None
     plain = replace(result.blocks.plain, value=0.2, lo=None, hi=0.3)
     other = replace(result, blocks=replace(result.blocks, plain=plain))
     (basis,) = answer(replace(evidence, fits=(other,))).details
-    assert "the minimum is at: 20 % (95 % interval below the lowest sampled rate (12.5 %) to 30 %)." in basis
+    assert "Minimum without blocks: 20 % (95 % interval below the lowest sampled rate (12.5 %) to 30 %)." in basis
     rows = {row[1]: row for row in make_tables(evidence)["fit"].rows}
     assert result.optimum is not None
     assert result.optimum.region_ends is not None
@@ -107,7 +112,7 @@ def test_the_interval_of_a_cubic_is_said_to_be_that_of_a_cubic(wide: Study) -> N
     found = replace(evidence, fits=(cubic,))
     (basis,) = answer(found).details
     assert "; the answer's interval is that of a cubic." in basis
-    assert "each interval assuming its curve. Outside the answer's interval: quadratic." in basis
+    assert "each interval assumes its own curve. Outside the answer's interval: quadratic." in basis
     note, caption = make_tables(found)["curves"].note, FIGURES["curves"].caption(found)
     assert note.endswith("; the answer's interval is that of a cubic.")
     assert "; the answer's interval is that of a cubic. An arrow" in caption
@@ -117,7 +122,7 @@ def test_the_interval_of_a_cubic_is_said_to_be_that_of_a_cubic(wide: Study) -> N
 def test_no_fit_is_said_with_the_command(make: Make, tmp_path: Path) -> None:
     study = make(tmp_path / "bare", preset("smoke"), lambda spec: 3.0, fit=False)
     said = answer(read_evidence(study))
-    assert said.optimum.startswith("Unresolved. No optimum is claimed: no law has been fitted to these runs")
+    assert said.sentence.startswith("No optimum is claimed: no law has been fitted to these runs")
     assert said.steps[0].command == "python -m scaling.fit studies/bare"
     assert verdicts(study)["fit"] == "warn"
     assert "python -m scaling.fit studies/bare" in evidence_of(study, "fit")
@@ -126,8 +131,8 @@ def test_no_fit_is_said_with_the_command(make: Make, tmp_path: Path) -> None:
 def test_fit_without_optimum_claims_none(wide: Study) -> None:
     evidence = read_evidence(wide)
     bare = replace(evidence.fits[0], law="chinchilla", optimum=None)
-    said = answer(replace(evidence, fits=(bare,))).optimum
-    assert said.startswith("Unresolved. No optimum is claimed: the fitted law (chinchilla) has none. Measured, ")
+    said = answer(replace(evidence, fits=(bare,))).sentence
+    assert said == "No optimum is claimed: the fitted law (chinchilla) has no optimum."
 
 
 def test_lead_is_the_difference_of_means(wide: Study) -> None:
@@ -167,14 +172,14 @@ def test_lead_over_the_best_dense_arm_is_said_with_its_N(controlled: Callable[[f
     assert best.dense.spec.role == "control"
     assert best.difference.value == pytest.approx(matched.difference.value - 0.2, abs=0.01)
     assert best.tried == 15
-    said = answer(evidence).lead
+    said = answer(evidence).text
     assert "below the dense arm of equal N and C (N 3" in said
     assert f"below the lowest of 3 dense arms ({best.dense.name}, N " in said
     assert "give both" in evidence_of(study, "dense baseline")
 
 
 def test_a_dense_control_below_the_moe_arms_is_said_so(controlled: Callable[[float], Study]) -> None:
-    assert "above the lowest of 3 dense arms" in answer(read_evidence(controlled(2.4))).lead
+    assert "above the lowest of 3 dense arms" in answer(read_evidence(controlled(2.4))).text
 
 
 @pytest.mark.parametrize(
@@ -195,21 +200,21 @@ def test_a_side_is_judged_by_its_contrast(
     left, right = sides(read_evidence(study).series[0])
     assert (left.side, left.verdict) == ("left", verdict)
     assert right.verdict == "clear"
-    said = answer(read_evidence(study)).optimum
-    assert f"left side {verdict}" in said
+    assert f"Left of the lowest arm: {verdict}" in answer(read_evidence(study)).text
     assert left.difference is None or left.difference.plain_se > 10 * left.difference.se  # type: ignore[operator]
 
 
 def test_lead_above_dense_is_said_so(make: Make, tmp_path: Path) -> None:
     study = make(tmp_path / "worse", preset("smoke"), lambda spec: 3.0 if spec.shape.is_dense else 3.25)
-    assert "0.2500 nats/token" in answer(read_evidence(study)).lead
-    assert "above the dense arm" in answer(read_evidence(study)).lead
+    said = answer(read_evidence(study)).text
+    assert "0.2500 nats/token" in said
+    assert "above the dense arm" in said
 
 
 def test_no_lead_without_a_dense_run(make: Make, tmp_path: Path) -> None:
     asked = replace(preset("smoke"), top_ks=(1, 4, 16))
-    lead = answer(read_evidence(make(tmp_path / "moe", asked, lambda spec: 3.0))).lead
-    assert lead == "No lead of MoE over dense can be stated: no dense run was planned."
+    said = answer(read_evidence(make(tmp_path / "moe", asked, lambda spec: 3.0))).points[-1]
+    assert said == "No lead of MoE over dense can be stated: no dense run was planned."
 
 
 def test_two_budgets_have_a_lead_and_a_fit_each(make: Make, tmp_path: Path) -> None:

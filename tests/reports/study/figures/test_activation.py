@@ -15,8 +15,8 @@ from planners import Study, preset
 from reports.page.figure import Figure, drawn, inline, render
 from reports.study.evidence import Evidence, read_evidence
 from reports.study.figures import FIGURES
-from reports.study.figures.arms import marks
-from reports.study.figures.training import smooth
+from reports.study.figures.loss_curves import smooth
+from reports.study.figures.marks import marks
 
 Make = Callable[..., Study]
 
@@ -87,18 +87,18 @@ def test_training_plots_metrics_and_tolerates_a_torn_line(make: Make, tmp_path: 
     (study.run_folder(second.run_id) / "metrics.jsonl").unlink()
     (study.run_folder(third.run_id) / "metrics.jsonl").write_text("no json\n{}\n")
     evidence = read_evidence(study)
-    canvas = drawing("training", evidence)
+    canvas = drawing("loss_curves", evidence)
     assert points(canvas, "curve dense") == ([128.0], [5.0])
     assert points(canvas, "curve K1") == points(canvas, "curve K4") == ([], [])
     assert points(canvas, "validation K1") == ([float(second.training.D)], [3.0])
-    caption = FIGURES["training"].caption(evidence)
+    caption = FIGURES["loss_curves"].caption(evidence)
     assert "dense (its last line is torn)" in caption
     assert "n = 2 curves of 4 planned runs" in caption
     assert "K1 (it has no metrics.jsonl), K4 (its metrics.jsonl cannot be read)" in caption
 
 
 def test_a_run_that_broke_off_has_its_own_line_and_a_cross(broken: Study) -> None:
-    canvas = drawing("training", read_evidence(broken))
+    canvas = drawing("loss_curves", read_evidence(broken))
     assert len(points_of(canvas, "broken K4")) == 1
     crosses = [line for line in canvas.axes[0].get_lines() if line.get_marker() == "x"]
     assert len(crosses) == 2
@@ -119,12 +119,12 @@ def test_arms_are_told_apart_without_colour(wide: Study) -> None:
 def test_captions_carry_n_convention_and_source(smoke: Study) -> None:
     evidence = read_evidence(smoke)
     assert all("n = " in figure.caption(evidence) for figure in shown(evidence))
-    assert all("n = 4" in FIGURES[name].caption(evidence) for name in ("activation", "training", "ledger", "cost"))
+    assert all("n = 4" in FIGURES[name].caption(evidence) for name in ("activation", "loss_curves", "equality", "cost"))
     assert all("measured here" in figure.caption(evidence) for figure in shown(evidence))
     assert "exact convention" in FIGURES["activation"].caption(evidence)
 
 
-@pytest.mark.parametrize("name", ["activation", "training", "ledger"])
+@pytest.mark.parametrize("name", ["activation", "loss_curves", "equality"])
 def test_same_evidence_same_bytes(smoke: Study, name: str) -> None:
     first, second = (render(FIGURES[name], read_evidence(smoke)) for _ in range(2))
     assert first == second

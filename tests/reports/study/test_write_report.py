@@ -45,7 +45,7 @@ def test_a_study_with_one_arm(
     study = make(tmp_path / "one", asked(*top_ks), lambda spec: 3.0, fit=False)
     assert report.main([str(study.folder)]) == cli.GAPS
     text = (study.report / "report.md").read_text()
-    assert "Only one arm was planned, so there is nothing to compare it with." in text
+    assert "Only one arm was planned, so it cannot be compared with another." in text
     assert "Only one arm was planned" in (study.report / "report.html").read_text()
     assert "Only one arm was planned" in capsys.readouterr().out
     assert json.loads((study.report / "summary.json").read_text())["complete"] is False

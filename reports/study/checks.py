@@ -1,48 +1,46 @@
-"""What could make the answer wrong, checked on the records: each check is a function and one line of CHECKS.
+"""Checks of what could make the answer wrong: each is a function of the evidence, and one line of CHECKS.
 
-A check returns None where it does not apply. What can be seen in any table of runs is checked by `fits.checks`, here
-on each series; what needs the plan and the records is checked below.
+A check returns None where it does not apply. Checks that need only a table of runs are in `fits.checks` and are applied
+to each series; the checks here need the plan and the records.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from jobs.record import IMBALANCED, RunRecord
+from jobs.record import IMBALANCED
 from planners.matching.tolerance import R_A_TOLERANCE, n_tolerance
 from planners.records.check import Check
 from reports.page.number_text import counted, general, listed, percent, residual, span
 from reports.study.arm_series import heading
-from reports.study.equal_time import UNSTEADY, least_steady, unsteadiness
-from reports.study.evidence import Arm, Evidence, Run
+from reports.study.arms import Arm, Run
+from reports.study.consumption import UNSTEADY, actual_C, least_steady, unsteadiness
+from reports.study.evidence import Evidence
 from reports.study.next_steps import stale
 
 if TYPE_CHECKING:
     from fits.result import FitResult
 
 OF_ALL = ("checkpoints as runs",)
-"""Checks of tables that look at all finished runs at once: two checkpoints of a run are in two series."""
+"""Checks of tables that look at all finished runs at once, since two checkpoints of a run are in two series."""
 MOST = 3
-"""Series of which a check gives the numbers; the others are counted."""
+"""A check gives the numbers of at most so many series; the others are counted."""
 C_TOLERANCE = 0.01
-"""Relative residual of C above which arms are not said to have equal compute."""
+"""Arms have equal compute where the relative difference of C from its target is at most this."""
 
-
-Verdict = tuple[bool, str] | None
-"""(whether all is well, the evidence)."""
+Result = tuple[bool, str] | None
+"""(whether the check passes, the evidence); null where the check does not apply."""
 
 
 def run_checks(evidence: Evidence) -> tuple[Check, ...]:
-    """Return every check that applies to `evidence`, those that fired first."""
-    found = ((name, check(evidence)) for name, check in CHECKS.items())
-    own = (
-        Check(name=name, verdict="ok" if result[0] else "warn", evidence=result[1]) for name, result in found if result
-    )
+    """Return every check that applies to `evidence`, warnings first."""
+    results = {name: result for name, check in CHECKS.items() if (result := check(evidence))}
+    own = (Check(name=name, verdict="ok" if ok else "warn", evidence=said) for name, (ok, said) in results.items())
     return tuple(sorted((*own, *_table_checks(evidence)), key=lambda check: check.verdict == "ok"))
 
 
 def _table_checks(evidence: Evidence) -> Iterator[Check]:
-    """Yield what `fits.checks` says of the runs of each series; where several say something, what fired comes first."""
+    """Yield the checks of `fits.checks`, each over all series; warnings come first in the evidence."""
     if not evidence.series:
         return
     from fits.checks import check_table, need
@@ -61,24 +59,24 @@ def _table_checks(evidence: Evidence) -> Iterator[Check]:
 
 
 def _together(said: list[tuple[str, Check]], n: int) -> str:
-    """Return what a check says of some of `n` series, each with its heading; once where it says the same of all."""
+    """Return the evidence of some of `n` series, each with its heading; one text where all say the same."""
     texts = [check.evidence for _, check in said]
     if len(said) == n and len(set(texts)) == 1:
         return texts[0] if n == 1 else f"In each of {n} series of runs: {texts[0]}"
     rest = len(said) - MOST
     found = " ".join(f"{where}: {check.evidence}" for where, check in said[:MOST])
-    return found + (f" Likewise {rest} more series." if rest > 0 else "")
+    return found + (f" The same holds for {rest} more series." if rest > 0 else "")
 
 
 def gaps(evidence: Evidence) -> list[str]:
-    """Return each planned run that is not done, by name, with the reason."""
+    """Return a line for each planned run that is not done, with the reason."""
     return [_gap(arm, run) for arm in evidence.arms for run in arm.runs if not run.done]
 
 
 def lacks(evidence: Evidence) -> list[str]:
-    """Return what is missing apart from runs, a sentence each: arms to compare."""
+    """Return a sentence for each thing that is missing other than runs: arms to compare."""
     arms = Counter(arm.budget for arm in evidence.arms)
-    return [] if max(arms.values()) > 1 else ["Only one arm was planned, so there is nothing to compare it with."]
+    return [] if max(arms.values()) > 1 else ["Only one arm was planned, so it cannot be compared with another."]
 
 
 def _gap(arm: Arm, run: Run) -> str:
@@ -86,69 +84,62 @@ def _gap(arm: Arm, run: Run) -> str:
     return f"{arm.label} seed {run.spec.training.seed} ({run.spec.run_id}) {run.state}: {reason}"
 
 
-def _complete(evidence: Evidence) -> Verdict:
+def _complete(evidence: Evidence) -> Result:
     done, planned = sum(1 for run in evidence.runs if run.done), len(evidence.runs)
     states = Counter(run.state for run in evidence.runs if not run.done)
     rest = "".join(f", {count} {state}" for state, count in sorted(states.items()))
     return not rest, f"{done} of {counted(planned, 'planned run')} done{rest}."
 
 
-def _equal_N(evidence: Evidence) -> Verdict:
+def _equal_N(evidence: Evidence) -> Result:
     residuals = {arm.label: arm.spec.N / arm.spec.target["N"] - 1 for arm in evidence.arms if "N" in arm.spec.target}
     if not residuals:
         return None
     worst = max(residuals, key=lambda label: abs(residuals[label]))
     tolerance = max(n_tolerance(arm.spec.target["N"]) for arm in evidence.arms if "N" in arm.spec.target)
-    text = f"N is within {percent(abs(residuals[worst]))} of its target in every arm (worst: {worst}"
-    return abs(residuals[worst]) <= tolerance, f"{text}, {residual(residuals[worst])}; tolerance {percent(tolerance)})."
+    text = f"In every arm N is within {percent(abs(residuals[worst]))} of its target (largest in {worst}"
+    return abs(residuals[worst]) <= tolerance, f"{text}: {residual(residuals[worst])}; tolerance {percent(tolerance)})."
 
 
-def actual_C(record: RunRecord) -> float:
-    """Return the compute that a run consumed, FLOPs: tokens seen times FLOPs per token."""
-    return record.D_seen * record.spec.flops_per_token[record.spec.flops_convention]
-
-
-def _equal_C(evidence: Evidence) -> Verdict:
+def _equal_C(evidence: Evidence) -> Result:
     off = [(actual_C(r) / r.spec.budget - 1, arm.label) for arm in evidence.arms for r in arm.done]
     if not off:
         return None
     most, worst = max(off, key=lambda pair: abs(pair[0]))
     half = max(arm.spec.training.batch_tokens / 2 / arm.spec.training.D for arm in evidence.arms)
     tolerance = max(C_TOLERANCE, half)
-    text = f"C is within {percent(abs(most))} of its budget in every finished run (worst: {worst}"
-    return abs(most) <= tolerance, f"{text}, {residual(most)}; tolerance {percent(tolerance)})."
+    text = f"In every finished run C is within {percent(abs(most))} of its budget (largest in {worst}"
+    return abs(most) <= tolerance, f"{text}: {residual(most)}; tolerance {percent(tolerance)})."
 
 
-def _rates(evidence: Evidence) -> Verdict:
+def _rates(evidence: Evidence) -> Result:
     asked = {arm.label: arm.spec.r_a / arm.spec.target["r_a"] - 1 for arm in evidence.moe if "r_a" in arm.spec.target}
     if not asked:
         return None
     worst = max(asked, key=lambda label: abs(asked[label]))
-    text = f"r_a is within {percent(abs(asked[worst]))} of its target in every MoE arm (worst: {worst}); "
+    text = f"In every MoE arm r_a is within {percent(abs(asked[worst]))} of its target (largest in {worst}); "
     return abs(asked[worst]) <= R_A_TOLERANCE, f"{text}fits and figures use the actual r_a."
 
 
-def _seeds(evidence: Evidence) -> Verdict:
+def _seeds(evidence: Evidence) -> Result:
     if len(evidence.seeds) < 2:
-        return False, "One seed per arm: noise between seeds cannot be told from the effect of r_a."
+        return False, "One seed per arm: the effect of r_a cannot be told from noise between seeds."
     counts = {arm.label: len(arm.done) for arm in evidence.arms}
     sds = [sd for arm in evidence.arms if (sd := arm.sd("loss")) is not None]
     noise = f"; SD of the loss over seeds {span(sds, general(2))} nats/token" if sds else ""
     return min(counts.values()) > 1, f"{span(counts.values(), general(3))} finished seeds per arm{noise}."
 
 
-def _budgets(evidence: Evidence) -> Verdict:
+def _budgets(evidence: Evidence) -> Result:
     per_parameter = span((arm.spec.training.D / arm.spec.N for arm in evidence.arms), general(3))
     if len(evidence.budgets) > 1:
-        text = (
-            f"{len(evidence.budgets)} budgets, fitted one by one: in each r_a cannot be told from tokens per parameter"
-        )
-        return False, f"{text} (D/N {per_parameter} over all)."
-    text = "One budget: along it r_a cannot be told from tokens per parameter"
+        text = f"{len(evidence.budgets)} budgets, each fitted alone: within a budget, D/N changes with r_a"
+        return False, f"{text}, so their effects cannot be told apart (D/N {per_parameter} over all budgets)."
+    text = "One budget: D/N changes with r_a, so their effects cannot be told apart"
     return False, f"{text} (D/N {per_parameter})."
 
 
-def _fit_current(evidence: Evidence) -> Verdict:
+def _fit_current(evidence: Evidence) -> Result:
     if not evidence.answering:
         return False, f"No fit yet; make one with: python -m scaling.fit {evidence.command_folder}"
     done = sum(len(arm.done) for arm in evidence.moe)
@@ -160,7 +151,8 @@ def _fit_current(evidence: Evidence) -> Verdict:
     )
     if stale(evidence):
         command = f"python -m scaling.fit {evidence.command_folder} --law {law}"
-        return False, f"{text}; but {counted(done, 'MoE run')} are done now; fit again with: {command}"
+        changed = f"The runs have changed since, {counted(done, 'MoE run')} are done now"
+        return False, f"{text}. {changed}; fit again with: {command}"
     return all(fit.optimum and fit.optimum.status == "converged" for fit in fits), f"{text}."
 
 
@@ -169,63 +161,62 @@ def _words(fit: "FitResult") -> str:
     return f"{fit.status.words}, optimum {fit.optimum.status.words}" if fit.optimum and different else fit.status.words
 
 
-def _routing(evidence: Evidence) -> Verdict:
+def _routing(evidence: Evidence) -> Result:
     health = [(arm.label, record.routing) for arm in evidence.moe for record in arm.done if record.routing]
     if not health:
         return None
     bad = sorted({label for label, h in health if h.dead_experts or h.max_load > IMBALANCED or h.dropped > 0})
     loads, dead = span((h.max_load for _, h in health), general(3)), sum(h.dead_experts for _, h in health)
     dropped = max(h.dropped for _, h in health)
-    text = f"Busiest expert {loads} times the mean load (limit {IMBALANCED:g}), {counted(dead, 'dead expert')}"
+    text = f"Over {counted(len(health), 'MoE run')}: the busiest expert has {loads} times the mean load"
+    text += f" (limit {IMBALANCED:g}), {counted(dead, 'dead expert')}"
     text += f", {f'at most {percent(dropped)} of slots' if dropped else 'no slot'} dropped"
-    text += f", over {counted(len(health), 'MoE run')}"
     return not bad, f"{text}; outside the limits: {listed(bad)}." if bad else f"{text}."
 
 
-def _reuse(evidence: Evidence) -> Verdict:
+def _reuse(evidence: Evidence) -> Result:
     repeated = [arm for arm in evidence.arms if arm.spec.epochs > 1]
     if not repeated:
-        return True, "Every token is seen at most once in every arm."
+        return True, "No arm sees a token more than once."
     epochs = span((arm.spec.epochs for arm in repeated), general(3))
     names = f" ({listed(arm.label for arm in repeated)})" if len(repeated) <= MOST else ""
-    text = (
-        f"Data is repeated in {len(repeated)} of {counted(len(evidence.arms), 'arm')}{names}: D / U is {epochs} epochs"
-    )
-    return False, f"{text}, which moves with r_a at fixed U." if _moves_with_rate(evidence) else f"{text}."
+    arms = counted(len(evidence.arms), "arm")
+    text = f"Data is repeated in {len(repeated)} of {arms}{names}: D / U is {epochs} epochs"
+    return False, f"{text}; at fixed U it changes with r_a." if _moves_with_rate(evidence) else f"{text}."
 
 
 def _moves_with_rate(evidence: Evidence) -> bool:
-    """Whether MoE arms of one series see their data for different numbers of epochs."""
+    """Return whether the MoE arms of one series have different numbers of epochs."""
     epochs = [[arm.spec.epochs for arm in one.moe] for one in evidence.series if one.repeats]
     return any(max(of) > min(of) * (1 + C_TOLERANCE) for of in epochs)
 
 
-def _environment(evidence: Evidence) -> Verdict:
-    """Compare where the runs were trained; `code` hashes the files that trained, commit may stand for changed ones."""
+def _environment(evidence: Evidence) -> Result:
+    """Compare where the runs were trained. `code` hashes the files that trained; a commit can hide local changes."""
     names = ("version", "commit", "code", "torch", "device")
     seen = {name: {getattr(record.environment, name) for record in evidence.records} for name in names}
     mixed = [f"{len(values)} values of {name}" for name, values in seen.items() if len(values) > 1]
     if mixed:
-        return False, f"The runs differ in where they were trained: {listed(mixed)} (table environment)."
+        return False, f"The runs were trained in different environments: {listed(mixed)} (see the table Environment)."
     runs = counted(len(evidence.records), "run")
     if None in seen["code"]:
-        return False, f"All {runs} share version, commit, torch and device; which code trained them is not recorded."
+        return False, f"All {runs} share version, commit, torch and device, but their code is not recorded."
     return True, f"All {runs} share code, torch and device."
 
 
-def _timings(evidence: Evidence) -> Verdict:
+def _timings(evidence: Evidence) -> Result:
     found = least_steady(evidence)
     if found is None:
         return None
     name, speeds = found
-    most = f"most: {name}, {span(speeds)} tokens/s"
-    text = f"Runs of one arm whose steps are alike differ up to {unsteadiness(speeds):.3g}-fold in speed ({most})."
+    most = f"largest in {name}: {span(speeds)} tokens/s"
+    text = f"Speeds of runs with equal steps differ by a factor of up to {unsteadiness(speeds):.3g} ({most})."
     if unsteadiness(speeds) <= UNSTEADY:
         return True, text
-    return False, f"{text} They do the same work, so something else took time; times say little."
+    return False, f"{text} These runs do the same work, so the machine was disturbed and times say little."
 
 
-CHECKS: dict[str, Callable[[Evidence], Verdict]] = {
+CHECKS: dict[str, Callable[[Evidence], Result]] = {
     "runs": _complete,
     "equal N": _equal_N,
     "equal C": _equal_C,

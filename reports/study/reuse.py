@@ -1,0 +1,38 @@
+"""What repeated data cost compared with fresh data, in sentences that claim no more than the test."""
+
+from typing import TYPE_CHECKING
+
+from reports.page.number_text import counted, general, nats, sentence, span
+from reports.study.evidence import Evidence
+
+if TYPE_CHECKING:
+    from fits.repeats.reuse import Equivalence
+
+
+def reuse_sentences(evidence: Evidence) -> tuple[str, ...]:
+    """Return what repeated data cost, scheme by scheme, with the effect that the study could have seen."""
+    groups = [(found.scheme, found.equivalences[0]) for found in evidence.reuse if found.equivalences]
+    several = len(evidence.reuse) > 1
+    notes = (f"{found.scheme}: {note}" if several else note for found in evidence.reuse for note in found.notes)
+    return (*(_excess(scheme, one) for scheme, one in groups), *map(sentence, notes))
+
+
+def _excess(scheme: str, one: "Equivalence") -> str:
+    times = f"repeated {span(one.epochs, general(3))} times"
+    said = f"Data {times}" if scheme == "repeated" else f"Over {one.of}, data {times} ({scheme})"
+    side = "higher" if one.excess >= 0 else "lower"
+    said += f" gives a loss {nats(abs(one.excess))} nats/token {side} than fresh data"
+    if one.lo is None or one.hi is None:
+        return f"{said} (n = 1: no interval), so nothing is concluded."
+    said += f" (95 % interval {nats(one.lo)} to {nats(one.hi)}, n = {counted(one.n, 'difference')}): {one.words}."
+    smallest = seen(one)
+    if smallest is None:
+        return said
+    return f"{said} The smallest effect that 80 % of such studies would tell from zero is {smallest:.2g} nats/token."
+
+
+def seen(one: "Equivalence") -> float | None:
+    """Return the excess, nats/token, that 80 % of such studies would tell from zero; None without an SD."""
+    from fits.repeats.tost import detectable
+
+    return None if one.sd is None else detectable(one.sd, one.n)
