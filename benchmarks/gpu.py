@@ -1,15 +1,15 @@
 """python benchmarks/gpu.py -o gpu.jsonl > gpu.md
 
-Measure on the GPU of this machine, in bf16 with compiled blocks: expert layers against a dense layer of equal active
-FLOPs (as `benchmarks/experts.py` does on a CPU), training steps of dense models of 50M, 124M and 350M parameters and of
-their twins with experts, and what `--deterministic` changes. Needs torch and numpy only, this project need not be
-installed, and is meant to end within nine minutes. Rows are written as they come: as Markdown to standard output, and
-as JSON lines to a file. A case that fails or runs out of memory is a row that says so, and the next one goes on. Exit
-code 1: a target was missed, or a case failed or was left out; 3: there is no GPU. `--profile` adds the kernels that
-take longest, for finding out why; `--tiny --device cpu` only tries whether it runs.
+Measure on the GPU of this machine, in bf16 with compiled blocks: expert layers compared with a dense layer of equal
+active FLOPs (as `benchmarks/experts.py` does on a CPU), training steps of dense models of 50M, 124M and 350M parameters
+and of their MoE twins, and the effect of `--deterministic`. It needs only torch and numpy, not an installed
+project, and should end within nine minutes. Rows are written at once: as Markdown to standard output, and as JSON lines
+to a file. A case that fails or runs out of memory becomes a row that says so, and the next case follows. Exit code 1: a
+target was missed, or a case failed or was omitted; 3: no GPU. `--profile` adds the longest kernels; `--tiny --device
+cpu` only checks that it runs.
 
-Times are those of CUDA events around several calls in a row, after others have warmed up and compiled. What is compared
-takes turns in an order that is shuffled every round; the intervals hold the median over the rounds with 95 %.
+Times come from CUDA events around several calls in a row, after warm-up and compilation. The things that are compared
+take turns in an order that is shuffled every round; intervals contain the median over the rounds with 95 % confidence.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from itertools import product
 from pathlib import Path
 from typing import IO
 
-sys.path.append(str(Path(__file__).parents[1]))  # where nothing is installed but torch and numpy
+sys.path.append(str(Path(__file__).parents[1]))  # the project need not be installed
 
 import torch
 from experts import dense_width, differentiate, our_variants, shape_of, their_variants
@@ -52,12 +52,12 @@ from planners import Shape
 
 MISSED, NO_GPU = 1, 3
 """Exit codes."""
-PATHS = ("grouped", "looped")
-"""Paths of our expert layer that run on a GPU."""
+MATMULS = ("grouped", "looped")
+"""Implementations of our expert layer that run on a GPU."""
 KERNELS = 15
-"""Kernels that --profile lists."""
+"""Number of kernels that --profile lists."""
 COMPILED = ("dense", "grouped", "grouped, even load")
-"""Those that training compiles."""
+"""Variants that training compiles."""
 COLUMNS = {
     "layer": ("case", "variant", "ms", "ratio", "target", "max_load"),
     "model": (
@@ -67,7 +67,7 @@ COLUMNS = {
     "kernel": ("case", "kernel", "calls", "ms", "share"),
     "repeat": ("case", "steps", "largest_difference", "ms"),
 }  # fmt: skip
-"""What the tables show. A ratio is the dense one's time over this one's, at equal active FLOPs: 1 is as fast."""
+"""Columns of the tables. A ratio is dense time over time at equal active FLOPs: 1 is as fast as dense."""
 
 REAL = Sizes(
     layers={"layer E8 K1": (1024, 8, 1, 2816), "layer E64 K8": (1024, 64, 8, 384)},
@@ -95,10 +95,10 @@ TINY = Sizes(
 
 
 def main() -> int:
-    """Measure case by case until the time is up."""
+    """Measure case by case until the time limit."""
     given = parser().parse_args()
     if given.device == "cuda" and not torch.cuda.is_available():
-        print("there is no GPU on this machine; run this on one that has", file=sys.stderr)
+        print("this machine has no GPU; run this on one that has", file=sys.stderr)
         return NO_GPU
     sizes = replace(TINY if given.tiny else REAL, kernels=KERNELS if given.profile else 0)
     device = torch.device(given.device, 0 if given.device == "cuda" else None)
@@ -119,23 +119,23 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("-o", "--out", metavar="FILE", help="append the rows to this file, a line of JSON each")
-    made.add_argument("--minutes", type=float, default=7.5, help="nothing is begun later than this (default 7.5)")
-    made.add_argument("--only", metavar="CASE,…", help="these cases alone, such as 'layer E8 K1,50M dense,repeat'")
-    made.add_argument("--deterministic", action="store_true", help="the repeated steps under --deterministic alone")
+    made.add_argument("--minutes", type=float, default=7.5, help="no case begins later than this (default 7.5)")
+    made.add_argument("--only", metavar="CASE,…", help="only these cases, such as 'layer E8 K1,50M dense,repeat'")
+    made.add_argument("--deterministic", action="store_true", help="only the repeated steps, deterministic")
     made.add_argument("--profile", action="store_true", help=f"also list the {KERNELS} longest kernels of each case")
-    made.add_argument("--tiny", action="store_true", help="sizes that run in seconds anywhere and say nothing")
-    made.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="where (default cuda)")
+    made.add_argument("--tiny", action="store_true", help="sizes that run in seconds, without meaning")
+    made.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="device (default cuda)")
     return made
 
 
 class Rows:
-    """Where rows go: to tables on standard output, and to a file, a line of JSON each."""
+    """Writes rows: to tables on standard output, and to a file as lines of JSON."""
 
     def __init__(self, file: IO[str] | None):
         self.file, self.kind, self.missed = file, "", False
 
     def write(self, row: Row) -> None:
-        """Write a row at once."""
+        """Write a row and flush it."""
         if self.file:
             self.file.write(json.dumps(row) + "\n")
             self.file.flush()
@@ -152,7 +152,7 @@ class Rows:
 
 
 def cell(row: Row, name: str) -> str:
-    """Return what a table shows: a number, with its interval where it has one; a target, and whether it is met."""
+    """Return the text of a cell: a number, with its interval if it has one; a target, and whether it is met."""
     value = row.get(name)
     if value is None:
         return "-"
@@ -169,7 +169,7 @@ def cell(row: Row, name: str) -> str:
 def cases(
     sizes: Sizes, device: torch.device, *, deterministic: bool
 ) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
-    """Yield what is measured, by name; what has a target comes first."""
+    """Yield the cases by name; cases with a target come first."""
     if deterministic:
         yield "repeat --deterministic", partial(repeats, sizes, device, deterministic=True)
         return
@@ -183,20 +183,20 @@ def cases(
 
 
 def run_case(name: str, measure: Callable[[], Iterator[Row]], rows: Rows, end: float) -> None:
-    """Write the rows of a case; where it fails, that it did, and where the time is up, that it is."""
+    """Write the rows of a case, or a row that says that it failed or was omitted."""
     if time.monotonic() > end:
-        rows.write({"kind": "left out", "case": name, "text": f"{name}: left out, the time was up"})
+        rows.write({"kind": "left out", "case": name, "text": f"{name}: omitted, the time limit was reached"})
         return
     try:
         for row in measure():
             rows.write({**row, "case": name})
-    except Exception as error:  # whatever it is, such as no memory: the other cases can be measured
+    except Exception as error:  # for example out of memory: the other cases can still be measured
         reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
         rows.write({"kind": "failed", "case": name, "text": f"{name}: failed, {reason}"})
 
 
 def in_its_own_process(given: argparse.Namespace) -> Iterator[Row]:
-    """Measure --deterministic in another process, which writes its rows: CUDA reads that setting when it starts."""
+    """Measure --deterministic in another process, which writes its rows: CUDA reads the setting when it starts."""
     release(torch.device(given.device))
     flags = ["--deterministic", "--device", given.device, *(["--tiny"] if given.tiny else [])]
     flags += ["-o", given.out] if given.out else []
@@ -206,7 +206,7 @@ def in_its_own_process(given: argparse.Namespace) -> Iterator[Row]:
 
 
 def machine(sizes: Sizes, device: torch.device, *, tiny: bool) -> Row:
-    """Return what it is measured on."""
+    """Return the row that describes the machine."""
     name, peak = device_name(device), peak_flops(device, "bf16")
     text = f"{name}, dense bf16 peak {f'{peak / 1e12:.0f} TFLOP/s' if peak else 'unknown'}, torch {torch.__version__}"
     text += f", bf16, {sizes.tokens} tokens a step" + ("; tiny sizes, which only show that it runs" if tiny else "")
@@ -214,16 +214,16 @@ def machine(sizes: Sizes, device: torch.device, *, tiny: bool) -> Row:
 
 
 def layers(shape: Shape, sizes: Sizes, device: torch.device, target: float | None) -> Iterator[Row]:
-    """Yield how fast the variants of an expert layer are: ours, and those of transformers where it is installed."""
+    """Yield the speed of the variants of an expert layer: ours, and those of transformers if it is installed."""
     release(device)
     torch.manual_seed(0)
     compiling.start_afresh()
-    networks = dict(our_variants(shape, PATHS))
+    networks = dict(our_variants(shape, MATMULS))
     peers = dict(their_variants(shape, sizes.tokens) if device.type == "cuda" and find_spec("transformers") else ())
     x, g = torch.randn(2, 8, sizes.tokens // 8, shape.d_model, device=device)
     calls = {}
     for name, network in (networks | peers).items():
-        peer = name in peers  # its weights and input are bf16: autocast does not reach all that theirs do
+        peer = name in peers  # in bf16 throughout, because autocast does not reach all operations of transformers
         fill(network.to(device, torch.bfloat16 if peer else None))
         if sizes.compiled and name in COMPILED:
             network.compile(fullgraph=True, dynamic=False)
@@ -232,7 +232,7 @@ def layers(shape: Shape, sizes: Sizes, device: torch.device, target: float | Non
         if peer:
             try:
                 calls[name]()
-            except Exception as error:  # whatever theirs cannot do
+            except Exception as error:  # some of theirs do not run everywhere
                 del calls[name]
                 yield {"kind": "peer", "text": f"{name}: {type(error).__name__}: {str(error).splitlines()[0][:200]}"}
     found = in_turns(calls, sizes.rounds, device)
@@ -253,7 +253,7 @@ def layers(shape: Shape, sizes: Sizes, device: torch.device, target: float | Non
 
 
 def forward_and_backward(network: nn.Module, x: Tensor, g: Tensor) -> None:
-    """Run a layer once, as training does; no gradient is left, because adding to one would take time."""
+    """Run a layer once, as training does. Gradients are removed, because accumulation would take time."""
     with torch.autocast(x.device.type, torch.bfloat16):
         y = network(x)
     differentiate(y, g)

@@ -1,4 +1,4 @@
-"""What `benchmarks/gpu.py` measures of training steps, and how it times them; it is no command itself."""
+"""Training steps for `benchmarks/gpu.py`, and its timers. This file is not a command."""
 
 import random
 import statistics
@@ -24,9 +24,9 @@ from planners import Router, RunSpec, Shape
 from planners.spec import Training
 
 WARM_UP = 3
-"""Calls of everything that is timed before it is."""
+"""Calls before the first one that is timed."""
 AT_LEAST_S = 0.05
-"""Calls in a row are timed together until they take so long, so that launching the first of them hardly counts."""
+"""As many calls are timed together as take this many seconds, so that launching the first one hardly counts."""
 
 Row = dict[str, Any]
 Model = tuple[int, int, int, int, int]
@@ -35,30 +35,30 @@ Model = tuple[int, int, int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What is measured."""
+    """The cases and their sizes."""
 
     layers: dict[str, tuple[int, int, int, int]]
     """By name: d_model, n_experts, top_k, d_expert of expert layers."""
     models: dict[str, Model]
     """By name."""
     twins: tuple[tuple[int, int], ...]
-    """n_experts and top_k of the twins, whose experts have d_ff / top_k: equal active FLOPs but for the router."""
+    """n_experts and top_k of the MoE twins; with d_expert = d_ff / top_k: equal active FLOPs except for the router."""
     targets: dict[str, float]
-    """Least ratio of the grouped path of a layer, and least MFU of a dense model, by name."""
+    """Smallest ratio of a grouped layer, or smallest MFU of a dense model, by name."""
     tokens: int
-    """Tokens a step."""
+    """Tokens per step."""
     rounds: int
     """Rounds that are counted."""
     repeated: int
-    """Steps that are taken twice to see whether they repeat."""
+    """Steps that are taken twice to check that they repeat."""
     compiled: bool = True
-    """Whether expert layers are compiled where training compiles them."""
+    """Whether to compile the layers that training compiles."""
     kernels: int = 0
-    """Kernels to list, those that take longest, of what a target or a comparison is about."""
+    """Number of longest kernels to list per case."""
 
 
 def in_turns(calls: dict[str, Callable[[], None]], rounds: int, device: torch.device) -> dict[str, list[float]]:
-    """Return the seconds that a call takes, by name and round."""
+    """Return the seconds per call, by name and round; the calls take turns."""
     times: dict[str, int] = {}
     for name, call in calls.items():
         for _ in range(WARM_UP):
@@ -72,7 +72,7 @@ def in_turns(calls: dict[str, Callable[[], None]], rounds: int, device: torch.de
 
 
 def seconds(call: Callable[[], None], times: int, device: torch.device) -> float:
-    """Return how long one of several calls in a row takes the device."""
+    """Return the seconds per call on the device, over several calls in a row."""
     if device.type != "cuda":
         start = time.perf_counter()
         for _ in range(times):
@@ -88,12 +88,12 @@ def seconds(call: Callable[[], None], times: int, device: torch.device) -> float
 
 
 def duration(spent: list[float]) -> Row:
-    """Return the median milliseconds and their interval."""
+    """Return the median in milliseconds and its interval."""
     return {"ms": 1e3 * statistics.median(spent), "ms_95": [1e3 * bound for bound in interval(spent)]}
 
 
 def longest_kernels(call: Callable[[], None], sizes: Sizes, device: torch.device) -> Iterator[Row]:
-    """Yield the kernels that take most of a call's time, as many as are asked for, and their share of it."""
+    """Yield the `sizes.kernels` longest kernels of a call, with their share of its time."""
     if not sizes.kernels:
         return
     of, kind = "self_cpu_time_total", DeviceType.CPU
@@ -107,7 +107,7 @@ def longest_kernels(call: Callable[[], None], sizes: Sizes, device: torch.device
     spent = {
         (event.key, event.count): getattr(event, of)
         for event in profiled.key_averages()
-        if event.device_type == kind and not event.is_user_annotation  # on a GPU operators are listed with its kernels
+        if event.device_type == kind and not event.is_user_annotation  # a GPU lists operators too
     }
     whole = sum(spent.values())
     for (name, count), taken in sorted(spent.items(), key=lambda item: -item[1])[: sizes.kernels]:
@@ -115,45 +115,45 @@ def longest_kernels(call: Callable[[], None], sizes: Sizes, device: torch.device
 
 
 def compared(dense: list[float], spent: list[float], work: float = 1.0) -> Row:
-    """Return the median ratio of the rounds and its interval; `work`: FLOPs of the second over those of the first."""
+    """Return the median ratio over rounds and its interval; `work` is the ratio of their FLOPs, second over first."""
     ratios = [work * of_dense / of_this for of_dense, of_this in zip(dense, spent, strict=True)]
     return {"ratio": statistics.median(ratios), "ratio_95": interval(ratios)}
 
 
 def maximum(load: Tensor) -> float:
-    """Return the load of the busiest expert over the mean, of the worst layer."""
+    """Return the largest load of an expert over the mean, in the worst layer."""
     return float((load / load.double().mean(-1, keepdim=True)).max())
 
 
-class Trained:
-    """A model in training, with batches that are on the device already."""
+class ModelInTraining:
+    """A model in training, with batches that are already on the device."""
 
     def __init__(self, spec: RunSpec, device: torch.device, micro_batch: int | None = None):
         self.spec, self.device = spec, device
         torch.manual_seed(0)
         with device:
             model = Transformer(spec.shape, spec.router)
-        fill(model)  # there, where it takes no time
+        fill(model)  # on the device, where it is quick
         execution = Execution(micro_batch=micro_batch)
         self.stepper = Stepper(model.train(), spec, Ranks(0, 1, device), execution)
         self.batches = [windows(spec, step, device) for step in range(4)]
         self.step, self.sums = 0, MetricSums(sequences(spec))
 
     def take(self) -> None:
-        """Take a step."""
+        """Take one step."""
         self.sums = MetricSums(sequences(self.spec))
         self.stepper.take(self.step, self.batches[self.step % len(self.batches)], self.sums, detailed=False)
         self.step += 1
 
     def memory(self, resident: int) -> float | None:
-        """Return the peak of a step in GiB, without what others hold; None where it cannot be counted."""
+        """Return the peak memory of a step in GiB, minus `resident` bytes; None if it cannot be measured."""
         if not reset_peak_memory(self.device):
             return None
         self.take()
         return ((peak_memory(self.device) or 0) - resident) / 2**30
 
     def host_syncs(self) -> int | None:
-        """Return how often a step makes the processor wait for the GPU."""
+        """Return how often a step makes the CPU wait for the GPU."""
         if self.device.type != "cuda":
             return None
         with warnings.catch_warnings(record=True) as told:
@@ -165,7 +165,7 @@ class Trained:
 
 
 def fill(network: nn.Module) -> None:
-    """Fill the weights with what training might begin with; the norms have their 1 already."""
+    """Fill the matrices with typical initial weights; norms are already 1."""
     for name, weight in network.named_parameters():
         if is_matrix(name, weight):
             nn.init.normal_(weight, std=0.02)
@@ -174,7 +174,7 @@ def fill(network: nn.Module) -> None:
 def dense_model(model: Model, sizes: Sizes, device: torch.device, target: float | None) -> Iterator[Row]:
     """Yield the row of a dense model, alone on the device."""
     release(device)
-    dense = Trained(spec_of(shape_of_model(model), model[-1], sizes), device)
+    dense = ModelInTraining(spec_of(shape_of_model(model), model[-1], sizes), device)
     row = described(dense, in_turns({"dense": dense.take}, sizes.rounds, device)["dense"], 0)
     if target is not None and row["mfu"] is not None:
         row |= {"target": target, "met": row["mfu"] >= target}
@@ -183,25 +183,25 @@ def dense_model(model: Model, sizes: Sizes, device: torch.device, target: float 
 
 
 def twin_model(model: Model, n_experts: int, top_k: int, sizes: Sizes, device: torch.device) -> Iterator[Row]:
-    """Yield the row of a model with experts, whose steps and those of its dense twin take turns."""
+    """Yield the row of an MoE model; its steps take turns with the steps of its dense twin."""
     release(device)
-    dense = Trained(spec_of(shape_of_model(model), model[-1], sizes), device)
-    dense.take()  # so that its optimizer is there
+    dense = ModelInTraining(spec_of(shape_of_model(model), model[-1], sizes), device)
+    dense.take()  # so that its optimizer state exists
     release(device)
     resident = torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
-    twin = Trained(spec_of(shape_of_model(model, n_experts, top_k), model[-1], sizes), device)
-    fitting = min(dense.stepper.micro_batch, twin.stepper.micro_batch)  # beside each other, and cut alike
+    twin = ModelInTraining(spec_of(shape_of_model(model, n_experts, top_k), model[-1], sizes), device)
+    fitting = min(dense.stepper.micro_batch, twin.stepper.micro_batch)  # both stay in memory; batches are cut alike
     dense.stepper.micro_batch = twin.stepper.micro_batch = fitting
     found = in_turns({"dense": dense.take, "twin": twin.take}, sizes.rounds, device)
     if dense.stepper.halved or twin.stepper.halved:
-        raise RuntimeError("out of memory halved a micro-batch, so the two are not cut alike; give more memory")
+        raise RuntimeError("memory ran out and halved a micro-batch, so the twins differ; use a larger GPU")
     work = twin.spec.flops_per_token["exact"] / dense.spec.flops_per_token["exact"]
     yield {**described(twin, found["twin"], resident), **compared(found["dense"], found["twin"], work)}
     yield from longest_kernels(twin.take, sizes, device)
 
 
-def described(trained: Trained, spent: list[float], resident: int) -> Row:
-    """Return the row of a model whose steps take so long."""
+def described(trained: ModelInTraining, spent: list[float], resident: int) -> Row:
+    """Return the row of a model from the seconds of its steps."""
     spec, shape, peak = trained.spec, trained.spec.shape, peak_flops(trained.device, "bf16")
     speed = spec.training.batch_tokens / statistics.median(spent)
     row: Row = {"kind": "model", "parameters": f"{shape.total / 1e6:.0f}M", "active": f"{shape.active / 1e6:.0f}M"}
@@ -214,7 +214,7 @@ def described(trained: Trained, spent: list[float], resident: int) -> Row:
 
 
 def repeats(sizes: Sizes, device: torch.device, *, deterministic: bool) -> Iterator[Row]:
-    """Yield how far two runs of one seed come apart and what a step takes, on the last twin of the smallest model."""
+    """Yield the largest difference between two runs of one seed, for the last twin of the smallest model."""
     set_deterministic(deterministic and device.type == "cuda")
     model = next(iter(sizes.models.values()))
     spec = spec_of(shape_of_model(model, *sizes.twins[-1]), model[-1], sizes)
@@ -224,9 +224,9 @@ def repeats(sizes: Sizes, device: torch.device, *, deterministic: bool) -> Itera
 
 
 def losses(spec: RunSpec, steps: int, device: torch.device) -> tuple[list[float], list[float]]:
-    """Return the losses of the first steps and the seconds of each, those that warm up left out."""
+    """Return the losses of the first steps, and the seconds of each step after warm-up."""
     release(device)
-    trained, found, spent = Trained(spec, device), list[float](), list[float]()
+    trained, found, spent = ModelInTraining(spec, device), list[float](), list[float]()
     for _ in range(steps):
         spent.append(seconds(trained.take, 1, device))
         found.append(trained.sums.loss())
@@ -234,7 +234,7 @@ def losses(spec: RunSpec, steps: int, device: torch.device) -> tuple[list[float]
 
 
 def shape_of_model(model: Model, n_experts: int = 0, top_k: int = 0) -> Shape:
-    """Return a dense model, or its twin with experts in every layer and equal active FLOPs but for the router."""
+    """Return a dense model, or its MoE twin with equal active FLOPs except for the router."""
     d_model, n_layers, d_ff, vocab_size, _ = model
     head_dim = min(64, d_model // 2)
     heads = d_model // head_dim
@@ -248,7 +248,7 @@ def shape_of_model(model: Model, n_experts: int = 0, top_k: int = 0) -> Shape:
 
 
 def spec_of(shape: Shape, seq_len: int, sizes: Sizes) -> RunSpec:
-    """Return a run of this shape whose steps have the benchmark's size."""
+    """Return a run of this shape with the benchmark's step size."""
     D = sizes.tokens * 1000
     training = Training(
         seq_len=seq_len, D=D, U=D, batch_tokens=sizes.tokens, lr=3e-4, lr_floor=3e-5, warmup_steps=100,
@@ -266,7 +266,7 @@ def sequences(spec: RunSpec) -> int:
 
 
 def windows(spec: RunSpec, step: int, device: torch.device) -> Tensor:
-    """Return made-up tokens for a step: each one like its predecessor, so that there is something to learn."""
+    """Return generated tokens for a step; each is close to its predecessor, so that a model can learn."""
     count, T, V = sequences(spec), spec.training.seq_len, spec.shape.vocab_size
     generator = torch.Generator().manual_seed(step)
     starts = torch.randint(V, (count, 1), generator=generator)
@@ -275,6 +275,6 @@ def windows(spec: RunSpec, step: int, device: torch.device) -> Tensor:
 
 
 def release(device: torch.device) -> None:
-    """Give back what earlier models held, and forget their compiled code: other sizes would be compiled as unknown."""
+    """Free the memory of earlier models and drop their graphs, so that new sizes are compiled as static."""
     torch.compiler.reset()
     free_cached(device)

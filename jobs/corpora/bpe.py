@@ -84,7 +84,7 @@ def load(name: str) -> BPE:
 
     path = _gpt2_file() if name == "gpt2" else Path(name).expanduser()
     if not path.is_file():
-        raise UsageError(f"there is no tokenizer file {name!r}; give @PATH of a tokenizer.json")
+        raise UsageError(f"the tokenizer file {name!r} does not exist; give @PATH of a tokenizer.json")
     try:
         return BPE(name, Tokenizer.from_str(path.read_text("utf-8")))
     except UsageError:

@@ -65,7 +65,7 @@ def files(argument: str) -> list[Path]:
     if path.is_file() and path.suffix not in BUILDERS:
         raise UsageError(f"{argument!r} is not one of {SUFFIXES}; give text:PATH for plain text")
     if not path.is_file() and (path.suffix in BUILDERS or argument.startswith(("/", "./", "../", "~"))):
-        raise UsageError(f"there is no file {argument!r}; give hf:PATH of a json, csv or parquet file, or a hub name")
+        raise UsageError(f"the file {argument!r} does not exist; give hf:PATH of json, csv or parquet, or a hub name")
     return [path] if path.is_file() else []
 
 

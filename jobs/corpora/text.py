@@ -40,7 +40,7 @@ def files(argument: str) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise UsageError(f"there is no text file or folder {argument!r}; give the path of one, as text:PATH")
+        raise UsageError(f"the file or folder {argument!r} does not exist; give text:PATH of one that does")
     return [
         file
         for file in sorted(path.rglob("*"))

@@ -1,1 +1,1 @@
-"""Training one run. Every module here imports torch; nothing outside imports them before a run starts."""
+"""Training one run. Every module here imports torch; other rooms import these modules only when a run starts."""

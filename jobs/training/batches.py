@@ -1,4 +1,4 @@
-"""The windows of each step, read from the corpus as a function of the step, a few small batches at once."""
+"""The windows of each step: a function of the step, read from the corpus a few batches at a time."""
 
 import torch
 from torch import Tensor
@@ -8,11 +8,11 @@ from jobs.training.device.distributed import Ranks
 from planners.spec import Training
 
 AT_ONCE = 64
-"""Sequences that are read at once at least: one reading of many costs little more than one of a few."""
+"""Sequences to read at once at least: reading many costs little more than reading a few."""
 
 
 class Batches:
-    """`Batches(...)(step)` is this process's part of the batch of a step."""
+    """Reads batches; `batches(step)` returns the part of a batch that belongs to this process."""
 
     def __init__(self, stream: Stream, training: Training, ranks: Ranks):
         self.stream, self.ranks = stream, ranks

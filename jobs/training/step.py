@@ -148,7 +148,7 @@ class Stepper:
         """Continue with the optimizer state of a checkpoint. The weights were loaded earlier, before sharding."""
         weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
         moments = {
-            index: {name: distributed.divided_like(value, weights[index]) for name, value in values.items()}
+            index: {name: distributed.sharded_like(value, weights[index]) for name, value in values.items()}
             for index, values in state["state"].items()
         }
         self.optimizer.load_state_dict({**state, "state": moments})

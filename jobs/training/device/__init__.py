@@ -1,1 +1,1 @@
-"""What a device needs: several processes, memory, precision and compilation."""
+"""Devices: several processes, memory, precision, compilation and the environment."""

@@ -1,4 +1,4 @@
-"""When blocks are compiled, and with what settings."""
+"""Whether the blocks of a model are compiled, and the settings of the compiler."""
 
 import os
 import shutil
@@ -13,14 +13,14 @@ from planners.records.errors import UsageError, warn
 from planners.spec import RunSpec
 
 GRAPHS = 64
-"""Most graphs of one function: one for every kind of block, mode and batch; beyond it torch gives up."""
+"""Most graphs per function (one per kind of block, mode and batch size); beyond this torch stops compiling."""
 
 
 def compiles(execution: Execution, spec: RunSpec, device: torch.device) -> bool:
-    """Return whether blocks are compiled: where asked, else on a GPU if they can be.
+    """Return whether blocks are compiled: as `execution.compile` says, by default on a GPU if possible.
 
-    Blocks with experts can where the grouped product takes bf16 rows of whole 16 bytes: the compiler knows no other
-    type of it. Raises UsageError where it is asked for and cannot be.
+    Blocks with experts can be compiled in bf16 if their rows are multiples of 16 bytes: the compiler supports no other
+    form of the grouped matrix product. Raises UsageError if compilation is requested but not possible.
     """
     shape, wanted = spec.shape, execution.compile
     widths = (shape.d_model, shape.d_expert)
@@ -28,7 +28,7 @@ def compiles(execution: Execution, spec: RunSpec, device: torch.device) -> bool:
     if wanted and not able:
         raise UsageError(
             f"experts of width {shape.d_expert} in {spec.training.precision} cannot be compiled, only those in bf16"
-            " with widths that are multiples of 8; leave --compile out"
+            " with widths that are multiples of 8; omit --compile"
         )
     if wanted is not None:
         return wanted
@@ -37,7 +37,7 @@ def compiles(execution: Execution, spec: RunSpec, device: torch.device) -> bool:
 
 @cache
 def lacks() -> str | None:
-    """Return what this machine lacks to compile for its GPU, or None; it is said once."""
+    """Return the missing requirement for compilation on this machine's GPU, or None; warns once."""
     from torch.utils._triton import has_triton
 
     header = Path(sysconfig.get_paths()["include"]) / "Python.h"
@@ -49,14 +49,14 @@ def lacks() -> str | None:
     elif not header.is_file():
         lacking = f"Python's headers ({header})"
     if lacking:
-        warn(f"blocks are not compiled and training is slower, because this machine lacks {lacking}")
+        warn(f"this machine lacks {lacking}, so blocks are not compiled and training is slower; install it to compile")
     return lacking
 
 
 def start_afresh() -> None:
-    """Forget what earlier runs of this process compiled, and set what torch.compile does otherwise by default."""
+    """Drop graphs that earlier runs of this process compiled, and change three defaults of torch.compile."""
     torch.compiler.reset()
     torch._dynamo.config.recompile_limit = GRAPHS
-    torch._dynamo.config.optimize_ddp = False  # it would cut blocks, which are compiled one by one, at its buckets
-    # else products in the router's backward pass run in bf16, though its forward pass is fp32 whatever the autocast
+    torch._dynamo.config.optimize_ddp = False  # it would split blocks at DDP's buckets
+    # By default the router's backward pass would run in bf16, although its forward pass is in fp32 under autocast.
     torch._functorch.config.backward_pass_autocast = "off"

@@ -1,7 +1,7 @@
-"""One run on several devices: each process takes its share of every batch (DDP), and of the weights if asked (FSDP2).
+"""One run on several devices: each process takes a part of every batch (DDP), and with `shard` of the weights (FSDP2).
 
-Processes are started by `jobs.run.ranks` or torchrun, which tell each its rank in the environment; one process alone
-needs nothing of this. Which windows a step reads does not depend on how many processes there are.
+`jobs.run.ranks` or torchrun starts the processes and gives each its rank in the environment. The windows that a step
+reads do not depend on the number of processes.
 """
 
 import os
@@ -21,7 +21,7 @@ class Ranks:
 
     def __init__(self, rank: int, size: int, device: torch.device):
         self.rank, self.size, self.device = rank, size, device
-        # decisions travel over the processors, so that no step waits for a GPU
+        # Decisions are exchanged between CPUs (gloo): over the GPUs, every step would wait for its GPU.
         self.control = dist.new_group(backend="gloo") if size > 1 else None
 
     @property
@@ -30,7 +30,7 @@ class Ranks:
         return self.rank == 0
 
     def share(self, items: Any) -> Any:
-        """Return this process's part of the items of a batch, whose number is a multiple of `size`."""
+        """Return this process's part of the items of a batch; their number must be a multiple of `size`."""
         count = len(items) // self.size
         return items[self.rank * count : (self.rank + 1) * count]
 
@@ -51,7 +51,7 @@ class Ranks:
         return float(told)
 
     def least(self, value: int) -> int:
-        """Return the least value of all processes."""
+        """Return the smallest value of all processes."""
         if self.size == 1:
             return value
         told = torch.tensor(value)
@@ -64,39 +64,42 @@ class Ranks:
             dist.all_reduce(value)
         return value
 
-    def wrap(self, objective: nn.Module) -> nn.Module:
-        """Return the module whose backward pass averages gradients over the processes."""
-        if self.size == 1 or any(_is_sharded(weight) for weight in objective.parameters()):
-            return objective
+    def wrap(self, loss: nn.Module) -> nn.Module:
+        """Return `loss` as a module whose backward pass averages gradients over the processes.
+
+        FSDP2 does that itself for sharded weights.
+        """
+        if self.size == 1 or any(_is_sharded(weight) for weight in loss.parameters()):
+            return loss
         from torch.nn.parallel import DistributedDataParallel
 
         ids = [self.device.index] if self.device.type == "cuda" else None
         known = signature(DistributedDataParallel.__init__).parameters
         renamed = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-        quiet: dict[str, Any] = {renamed: False}  # the only buffers are router biases, which every process steps alike
-        return DistributedDataParallel(objective, device_ids=ids, gradient_as_bucket_view=True, **quiet)
+        quiet: dict[str, Any] = {renamed: False}  # the only buffers are router biases, equal in all processes
+        return DistributedDataParallel(loss, device_ids=ids, gradient_as_bucket_view=True, **quiet)
 
-    def accumulate(self, objective: nn.Module, *, last: bool) -> AbstractContextManager[object]:
-        """Return the context of one part of a batch: gradients are exchanged after the `last` part only.
+    def accumulate(self, loss: nn.Module, *, last: bool) -> AbstractContextManager[object]:
+        """Return the context of one micro-batch: gradients are exchanged only after the `last` one.
 
-        Where weights are divided, after every part: until then a process would hold the gradient of all of them.
+        With sharded weights they are exchanged every time: otherwise a process would hold all gradients unsharded.
         """
-        if last or not hasattr(objective, "no_sync"):
+        if last or not hasattr(loss, "no_sync"):
             return nullcontext()
-        return objective.no_sync()  # type: ignore[operator, no-any-return]
+        return loss.no_sync()  # type: ignore[operator, no-any-return]
 
 
 def join() -> Ranks:
-    """Return the processes of this run: those that were started together, or this one alone.
+    """Return the processes of this run: those started together, or this one alone.
 
-    Raises UsageError where there are more of them on this machine than it has GPUs, or cores without one.
+    Raises UsageError if this machine has fewer GPUs than processes (without GPUs: fewer cores).
     """
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    # tasks of a Slurm job that train runs of their own see all of its GPUs on many clusters
+    # On many clusters, tasks of a Slurm job that train separate runs all see all of its GPUs.
     alone = os.environ.get("SLURM_LOCALID", "0") if os.environ.get("SUBMITIT_EXECUTOR") == "slurm" else "0"
     here, count = int(os.environ.get("LOCAL_RANK", alone)), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if os.environ.get("SUBMITIT_EXECUTOR") != "slurm":  # which may show each task its own device only
+    if os.environ.get("SUBMITIT_EXECUTOR") != "slurm":  # Slurm may show each task only its own device
         check_devices(count)
     device = torch.device("cuda", here % gpus) if gpus else torch.device("cpu")
     if gpus:
@@ -107,16 +110,16 @@ def join() -> Ranks:
 
 
 def leave() -> None:
-    """End what `join` began, where it ended well; after a failure the other processes would be waited for in vain."""
+    """Leave the group that `join` entered. Call it only after success: after a failure it would wait for ever."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
 
 
 def shard(model: nn.Module, blocks: nn.ModuleList, methods: tuple[str, ...]) -> None:
-    """Divide the weights of `model` among the processes, block by block (FSDP2, arXiv 2304.11277).
+    """Shard the weights of `model` over the processes, block by block (FSDP2, arXiv 2304.11277).
 
-    `methods` are the ways besides forward in which the model is called. The weights outside the blocks stay whole from
-    the forward to the end of the backward pass, because the loss reads the head's.
+    `methods` names the methods other than forward that are called. Weights outside the blocks stay gathered from the
+    forward pass to the end of the backward pass, because the loss reads the head.
     """
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
@@ -128,14 +131,14 @@ def shard(model: nn.Module, blocks: nn.ModuleList, methods: tuple[str, ...]) -> 
 
 
 def whole(value: Tensor) -> Tensor:
-    """Return a tensor put together on every process, where it is divided."""
+    """Return a tensor, gathered on every process if it is sharded."""
     return value.full_tensor() if _is_sharded(value) else value  # type: ignore[attr-defined]
 
 
 def gathered(value: Any, *, keep: bool) -> Any:
-    """Return a state, in nested dicts and lists, with its divided tensors put together one by one, in host memory.
+    """Return a state of nested dicts and lists with its sharded tensors gathered one by one, in host memory.
 
-    Every process has to call this; where it is not to `keep` the whole, None stands for such a tensor.
+    Every process must call this. A process that does not `keep` the result gets None in place of such tensors.
     """
     if isinstance(value, dict):
         return {name: gathered(item, keep=keep) for name, item in value.items()}
@@ -147,8 +150,8 @@ def gathered(value: Any, *, keep: bool) -> Any:
     return full.cpu() if keep else None
 
 
-def divided_like(value: Tensor, weight: Tensor) -> Tensor:
-    """Return a whole tensor divided as `weight` is; one of another shape, such as a step count, stays whole."""
+def sharded_like(value: Tensor, weight: Tensor) -> Tensor:
+    """Return a tensor sharded like `weight`; one of another shape, such as a step count, stays whole."""
     if not _is_sharded(weight) or value.shape != weight.shape:
         return value
     from torch.distributed.tensor import DTensor, distribute_tensor

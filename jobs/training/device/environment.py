@@ -1,4 +1,4 @@
-"""What a run ran on: versions, device, memory, peak."""
+"""The environment of a run: versions, device, memory, peak FLOP/s."""
 
 import ctypes
 import gc
@@ -19,21 +19,21 @@ from planners.architecture.devices import peak_bf16
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt(3)."""
 LARGE_PAGES = 2**29
-"""Bytes of the heap, used or not, whose pages are to be large ones."""
+"""Bytes of the heap for which large pages are requested, used or not."""
 
 
 def device() -> torch.device:
-    """Return where runs are trained: the first GPU that this process sees, else the processor."""
+    """Return the device for training: the first GPU that this process sees, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def now() -> str:
-    """Return the time, UTC, to the second."""
+    """Return the present time, UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def environment(device: torch.device, started: str) -> Environment:
-    """Return where this process runs."""
+    """Return the environment of this process, which ends its run now."""
     return Environment(
         version=_version(),
         commit=snapshot.commit(),
@@ -48,13 +48,13 @@ def environment(device: torch.device, started: str) -> Environment:
 
 
 def grouped_gradient_is_wrong(device: torch.device) -> bool:
-    """Whether torch's grouped product gives experts without tokens a gradient there (pytorch issue 172439: B200)."""
+    """Return whether torch's grouped product gives experts without tokens a gradient (pytorch issue 172439: B200)."""
     return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] == 10
 
 
 @cache
 def device_name(device: torch.device) -> str:
-    """Return the name of the GPU, or of the processor as Linux tells it."""
+    """Return the name of the GPU, or of the CPU according to Linux."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     try:
@@ -65,18 +65,18 @@ def device_name(device: torch.device) -> str:
 
 
 def peak_flops(device: torch.device, precision: str) -> float | None:
-    """Return the peak in FLOP/s that MFU refers to, or None where it is unknown."""
+    """Return the peak in FLOP/s for MFU, or None if unknown."""
     if device.type != "cuda" or precision != "bf16":
         return None
     return peak_bf16(device_name(device))
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep the memory that tensors free, instead of giving it back and faulting it in again.
+    """Let this process keep the memory that tensors free, instead of returning it to the system.
 
-    glibc maps and unmaps every block beyond some megabytes at most; touching the fresh pages then costs more than
-    the arithmetic of an activation. The pages are asked to be large, 2 MB instead of 4 KB, for looking up the places
-    of small ones costs some percent of a step. Does nothing where the C library or the system is another.
+    By default glibc maps and unmaps each large block; touching the fresh pages then costs more than the arithmetic of
+    an activation. Also requests large pages, 2 MB instead of 4 KB, because address translation of small pages costs
+    several percent of a step. Does nothing with another C library or system.
     """
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
@@ -86,7 +86,7 @@ def keep_freed_memory() -> None:
 
 
 def _ask_for_large_pages(library: ctypes.CDLL) -> None:
-    """Grow the heap by `LARGE_PAGES` bytes that nothing touches yet, as madvise(2) asks for ranges that are there."""
+    """Grow the heap by `LARGE_PAGES` untouched bytes and request large pages: madvise(2) needs an existing range."""
     library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     library.free.argtypes = [ctypes.c_void_p]
     library.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
@@ -97,16 +97,16 @@ def _ask_for_large_pages(library: ctypes.CDLL) -> None:
 
 
 def free_cached(device: torch.device) -> None:
-    """Give memory of a GPU back that nothing holds any more; a compiled model does until the collector has run."""
+    """Give unused GPU memory back. A compiled model holds memory until the garbage collector has run."""
     if device.type == "cuda":
         gc.collect()
         torch.cuda.empty_cache()
 
 
 def reset_peak_memory(device: torch.device) -> bool:
-    """Start counting peak memory anew; return whether that worked (on a CPU it needs Linux).
+    """Reset the count of peak memory; return whether that worked (on a CPU it needs Linux).
 
-    What earlier runs of this process freed is given back to the system first, so that it does not count.
+    Memory that earlier runs of this process freed is first returned to the system, so that it does not count.
     """
     if device.type == "cuda":
         free_cached(device)
@@ -115,7 +115,7 @@ def reset_peak_memory(device: torch.device) -> bool:
     try:
         gc.collect()
         if not gc.get_freeze_count():
-            gc.freeze()  # what was imported stays, and looking through it again takes .12 s a run
+            gc.freeze()  # imported modules stay, and scanning them again takes 0.12 s per run
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
         return True
@@ -124,7 +124,7 @@ def reset_peak_memory(device: torch.device) -> bool:
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """Return the most bytes held since the last reset: of the GPU's allocator, or the resident set of this process."""
+    """Return the peak bytes since the last reset: of the GPU allocator, or the resident set of this process."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     try:

@@ -1,4 +1,4 @@
-"""How many sequences fit in one forward pass, halved when memory runs out, and what is said where none fits."""
+"""The micro-batch: how many sequences one forward pass takes, and what happens if memory runs out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from planners.spec import RunSpec
 
 
 class OutOfMemory(UsageError):
-    """Memory ran out and nothing is left to halve. The message begins with `out of memory`."""
+    """Memory ran out, and the micro-batch cannot be halved. The message begins with `out of memory`."""
 
 
 def micro_batch(
@@ -22,13 +22,13 @@ def micro_batch(
 ) -> int:
     """Return how many of the `count` sequences of a batch go through the model at once.
 
-    On a CPU all of them. On a GPU as many as `planners.architecture.memory` says will fit into what is free, and into
-    an even part where `runs` share it; one where it says that none will.
+    On a CPU all of them. On a GPU as many as fit, according to `planners.architecture.memory`, into its free memory and
+    into an equal part of its whole memory if several `runs` share it; at least one.
     """
     if device.type != "cuda":
         return count
     free, whole = torch.cuda.mem_get_info(device)
-    present = memory.FP32 * spec.shape.total / shards  # the weights are there already
+    present = memory.FP32 * spec.shape.total / shards  # the weights are already allocated
     training, room = spec.training, memory.USABLE * min(free, whole / runs - present) + present
     planned = memory.micro_batch(
         spec.shape, training.precision, training.seq_len, count, room, recompute=recompute, shards=shards
@@ -37,27 +37,27 @@ def micro_batch(
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, of a GPU or of the machine, which torch and its libraries tell in many ways."""
+    """Return whether memory ran out, on a GPU or the machine; torch and its libraries report it in many ways."""
     return isinstance(error, RuntimeError) and (isinstance(error, torch.OutOfMemoryError) or says_memory(str(error)))
 
 
 def halved(count: int, device: torch.device) -> int:
-    """Return the next smaller number of sequences to try, with the freed memory given back to the device."""
+    """Return the next smaller number of sequences to try, and give cached memory back to the device."""
     environment.free_cached(device)
     return -(-count // 2)
 
 
 def cannot_halve(count: int) -> OutOfMemory:
-    """Return the error of a process that shares its run with others, which would have to halve with it."""
+    """Return the error of a process that cannot halve alone, because the other processes of its run would have to."""
     return OutOfMemory(
-        f"out of memory with a micro-batch of {count} sequences; give --micro-batch {count // 2} (several processes"
-        " cannot halve it by themselves)"
+        f"out of memory with a micro-batch of {count} sequences; give --micro-batch {count // 2} (a run on several"
+        " processes does not halve it by itself)"
     )
 
 
 @contextmanager
 def explained(spec: RunSpec, execution: Execution) -> Iterator[None]:
-    """Turn what no smaller micro-batch can help, such as an optimizer that does not fit, into OutOfMemory."""
+    """Turn errors that no smaller micro-batch can avoid, such as an optimizer that does not fit, into OutOfMemory."""
     try:
         yield
     except Exception as error:
@@ -67,7 +67,7 @@ def explained(spec: RunSpec, execution: Execution) -> Iterator[None]:
 
 
 def _sentence(spec: RunSpec, execution: Execution) -> str:
-    """Return what one sequence needs, and what would need less."""
+    """Return the message: the memory that one sequence needs, and ways to need less."""
     shards = execution.devices if execution.shard else 1
     training = spec.training
     need = memory.memory(spec.shape, training.precision, training.seq_len, recompute=execution.recompute, shards=shards)

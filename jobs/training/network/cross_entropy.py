@@ -31,7 +31,7 @@ def linear_cross_entropy(x: Tensor, weight: Tensor, targets: Tensor, *, compiled
     """Return the mean loss, in nats per token, of the logits x @ weight.T, with gradients for x and weight.
 
     x: (…, d_model); weight: (vocab_size, d_model); targets: (…). Products run in the autocast type if autocast is on,
-    the loss in float32 (float64 for float64 inputs). There are no second derivatives. `compiled` fuses the pointwise
+    the loss in float32 (float64 for float64 inputs). Second derivatives are not defined. `compiled` fuses the pointwise
     operations on the logits; one by one they take a GPU longer than the head's products.
     """
     x, targets = x.flatten(0, -2), targets.flatten()

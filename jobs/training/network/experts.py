@@ -125,7 +125,7 @@ class AddBias(torch.autograd.Function):
 
 
 def add_bias(x: Tensor, bias: Tensor | None, load: Tensor) -> Tensor:
-    """Return x (slots, width) plus the bias of each row's expert; x itself if there is no bias."""
+    """Return x (slots, width) plus the bias of each row's expert; x itself without a bias."""
     if bias is None:
         return x
     y: Tensor = AddBias.apply(x, bias, load)  # type: ignore[no-untyped-call]

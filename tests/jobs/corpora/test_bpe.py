@@ -175,7 +175,7 @@ def test_a_tokenizer_that_changes_the_text_is_refused(tmp_path: Path) -> None:
         ("@bpe:", "unknown"),
         ("@bpe:12", "outside"),
         ("@bpe:9999999", "outside"),
-        ("@absent/tokenizer.json", "no tokenizer file"),
+        ("@absent/tokenizer.json", "does not exist"),
         ("@gpt2", "cannot be loaded"),
     ],
 )

@@ -31,7 +31,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_without_a_gpu_it_says_so() -> None:
     done = benchmark()
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == "there is no GPU on this machine; run this on one that has\n"
+    assert done.stderr == "this machine has no GPU; run this on one that has\n"
 
 
 def test_the_project_need_not_be_installed(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_case_without_memory_ends_no_other_and_nothing_begins_late(
     out = capsys.readouterr().out
     assert "| a | 3 | 0.25 | 1,234 (1 to 2e+03) |" in out
     assert "a: failed, OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB\n" in out
-    assert "c: left out, the time was up" in out
+    assert "c: omitted, the time limit was reached" in out
 
 
 def test_real_sizes_are_what_their_names_say(gpu: ModuleType) -> None:
