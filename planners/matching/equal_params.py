@@ -270,8 +270,9 @@ class _Backbone:
         arms = [arm for arm in found if isinstance(arm, PlannedArm)]
         refusals = [arm for arm in found if isinstance(arm, Refusal)]
         if not found:
-            reason = f"whole experts about {wanted:.0f} wide change mu by {100 * min(left.values()):.1f} %; {100 * limit:.1f} % is accepted"
-            return Refusal(cell=cell, reason=f"{reason}, so change K, align or the backbone")
+            change = f"whole experts about {wanted:.0f} wide change mu by {100 * min(left.values()):.1f} %"
+            reason = f"{change}; {100 * limit:.1f} % is accepted, so change K, align or the backbone"
+            return Refusal(cell=cell, reason=reason)
         if not arms:
             return replace(refusals[0], cell=cell)
         bent = {arm: abs(math.log(arm.shape.d_ff / self.usual_d_ff)) * BEND for arm in arms}

@@ -25,10 +25,10 @@ def check_size(arm: PlannedArm, size: float, target: float, what: str = "N") -> 
     residual, tolerance = size / target - 1, n_tolerance(target if what == "N" else target / 6)
     if abs(residual) <= tolerance:
         return None
+    limit = f"its widths allow {what} {size:g} and not {target:g}: {100 * residual:+.2f} % is more than the accepted"
     return Refusal(
         cell=arm.label,
-        reason=f"its widths allow {what} {size:g} and not {target:g}: {100 * residual:+.2f} %, and {100 * tolerance:.2f} % is"
-        " accepted; change total parameters, align or the backbone",
+        reason=f"{limit} {100 * tolerance:.2f} %; change total parameters, align or the backbone",
     )
 
 
@@ -40,7 +40,8 @@ def check_rate(arm: PlannedArm, floor: Callable[[], float]) -> Refusal | None:
     if arm.r_a_target < lowest * (1 + R_A_TOLERANCE):
         limit = f"attention and the dense layer are always active, so the floor of this backbone is {lowest:.3g}"
     else:
-        limit = f"experts are whole and {100 * R_A_TOLERANCE:.0f} % is accepted, so this rate needs another d_expert or backbone"
+        accepted = f"experts are whole and {100 * R_A_TOLERANCE:.0f} % is accepted"
+        limit = f"{accepted}, so this rate needs another d_expert or backbone"
     return Refusal(
         cell=f"r_a {arm.r_a_target:g}",
         reason=f"the nearest is {arm.shape.r_a:.4g} (K {arm.shape.top_k}, d_expert {arm.shape.d_expert}); {limit}",
