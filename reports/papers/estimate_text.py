@@ -1,6 +1,7 @@
 """Estimates as text: activation rates in per cent with one decimal, differences of losses with four decimals."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from reports.page.number_text import signed
 
@@ -19,9 +20,20 @@ def joined(parts: Iterable[str]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
-def rate_estimate(value: float | None, lo: float | None, hi: float | None) -> str:
+class Estimated(Protocol):
+    """A rate with its 95 % interval; null where there is none."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def lo(self) -> float | None: ...
+    @property
+    def hi(self) -> float | None: ...
+
+
+def rate_estimate(found: Estimated) -> str:
     """Write a rate with its 95 % interval: `21.1 % (18.7 to 24.6 %)`; an open end is named."""
-    return f"{'none' if value is None else rate(value)} ({rate_range(lo, hi)})"
+    return f"{'none' if found.value is None else rate(found.value)} ({rate_range(found.lo, found.hi)})"
 
 
 def rate_range(lo: float | None, hi: float | None) -> str:

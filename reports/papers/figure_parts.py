@@ -7,6 +7,8 @@ from reports.page.figure import FAINT, INK, SERIES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+COMPUTE, LOSS = "training compute  C  (FLOPs)", "loss  (nats/token)"
+"""Names of axes."""
 OURS: dict[str, Any] = {"color": INK, "linestyle": "-", "linewidth": 1.5, "zorder": 3}
 """Our fit: a black line."""
 AS_PRINTED: dict[str, Any] = {"color": FAINT, "linestyle": (0, (3, 1.5)), "linewidth": 1.1, "zorder": 1}
@@ -39,15 +41,16 @@ def text_at_end(axes: "Axes", text: str, end: tuple[float, float]) -> None:
     axes.annotate(text, end, fontsize=8, zorder=6, path_effects=halo, **offset)
 
 
-def legend_above(axes: "Axes", columns: int = 2, **style: Any) -> None:
-    """Put the legend above the axes, with one entry for each label. `style` goes to matplotlib."""
+def label_axes(axes: "Axes", x: str, y: str = "", columns: int = 2, **style: Any) -> None:
+    """Name both axes and put the legend above them, one entry for each label. `style` is that of the legend."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
     handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "title_fontsize": 8}
     axes.legend(handles.values(), handles, ncols=columns, **{**place, "handlelength": 2.8, **style})
 
 
 def legend_of_fit(axes: "Axes", by: str) -> None:
-    """Put the legend of runs, our fit and the printed coefficients above the axes; colours differ `by` a quantity."""
+    """Add the legend entries of runs and our fit, whose colours differ `by` a quantity, and of printed coefficients."""
     axes.plot([], [], **{**POINTS, "linestyle": "-"}, color=INK, linewidth=1.3, label=f"runs and our fit, by {by}")
     axes.plot([], [], **AS_PRINTED, label="coefficients as printed")
-    legend_above(axes)

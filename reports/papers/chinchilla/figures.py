@@ -22,9 +22,11 @@ from reports.papers.chinchilla.study import (
 )
 from reports.papers.figure_parts import (
     AS_PRINTED,
+    COMPUTE,
+    LOSS,
     OURS,
     POINTS,
-    legend_above,
+    label_axes,
     legend_of_fit,
     printed_line,
     shades,
@@ -55,9 +57,8 @@ def draw_isoflop(data: Chinchilla, axes: "Axes") -> None:
         text_at_end(axes, flops(C), (N[-1], ours[-1]))
     log_scale(axes.xaxis, format_quantity)
     axes.margins(x=0.09)
-    axes.set_xlabel("parameters  N")
-    axes.set_ylabel("loss  (nats/token)")
     legend_of_fit(axes, "C (FLOPs)")
+    label_axes(axes, "parameters  N", LOSS)
 
 
 def draw_surface(data: Chinchilla, axes: "Axes") -> None:
@@ -74,9 +75,7 @@ def draw_surface(data: Chinchilla, axes: "Axes") -> None:
     log_scale(axes.yaxis, format_quantity)
     axes.set_xlim(C[0], C[-1])
     axes.set_ylim(N[0], N[-1])
-    axes.set_xlabel("training compute  C  (FLOPs)")
-    axes.set_ylabel("parameters  N")
-    legend_above(axes)
+    label_axes(axes, COMPUTE, "parameters  N")
 
 
 def draw_allocation(data: Chinchilla, axes: "Axes") -> None:
@@ -92,9 +91,7 @@ def draw_allocation(data: Chinchilla, axes: "Axes") -> None:
     axes.axvspan(data.C.min(), data.C.max(), ymax=0.02, color=INK, linewidth=0, zorder=4)
     log_scale(axes.xaxis, flops)
     log_scale(axes.yaxis, general(4), (5, 10, 20, 50, 100, 200))
-    axes.set_xlabel("training compute  C  (FLOPs)")
-    axes.set_ylabel("tokens per parameter  D / N")
-    legend_above(axes)
+    label_axes(axes, COMPUTE, "tokens per parameter  D / N")
 
 
 def _caption_isoflop(data: Chinchilla) -> str:

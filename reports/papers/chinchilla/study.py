@@ -34,9 +34,7 @@ LONGER = Printed(
     params={"A": 406.4, "B": 410.7, "E": 1.6934, "alpha": 0.3392, "beta": 0.2849},
 )
 REPLICATED = Printed(
-    name="replication",
-    source="arXiv 2404.10102, 240 points read off the same figure",
-    params=REFITTED.params,
+    name="replication", source="arXiv 2404.10102, 240 points read off the same figure", params=REFITTED.params
 )
 PRINTED = (ROUNDED, LONGER, REPLICATED)
 

@@ -10,7 +10,7 @@ from reports.page.figure import INK, SERIES, Figure
 from reports.page.number_text import counted, listed
 from reports.page.scales import log_scale
 from reports.papers.clark.study import CUTOFFS, LAW, PRINTED, TOKENS, Clark, cutoff
-from reports.papers.figure_parts import AS_PRINTED, POINTS, legend_above, legend_of_fit, shades, text_at_end
+from reports.papers.figure_parts import AS_PRINTED, LOSS, POINTS, label_axes, legend_of_fit, shades, text_at_end
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,9 +28,8 @@ def draw_router(data: Clark, axes: "Axes", name: str) -> None:
         text_at_end(axes, label, (experts[-1], ours[-1]))
     log_scale(axes.xaxis, "{:.0f}".format, [2.0**i for i in range(10)])
     axes.margins(x=0.1)
-    axes.set_xlabel("experts per layer (1: dense)")
-    axes.set_ylabel("loss  (nats/token)")
     legend_of_fit(axes, "dense size")
+    label_axes(axes, "experts per layer (1: dense)", LOSS)
 
 
 def draw_cutoffs(data: Clark, axes: "Axes") -> None:
@@ -47,8 +46,7 @@ def draw_cutoffs(data: Clark, axes: "Axes") -> None:
     axes.set_yticks(range(len(data.routers)), [one.name for one in data.routers])
     axes.set_ylim(len(data.routers) - 0.5, -0.5)
     log_scale(axes.xaxis, format_quantity)
-    axes.set_xlabel("dense size at which more experts stop helping  (parameters)")
-    legend_above(axes)
+    label_axes(axes, "dense size at which more experts stop helping  (parameters)")
 
 
 def _caption_router(data: Clark, name: str) -> str:

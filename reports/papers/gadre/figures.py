@@ -9,7 +9,7 @@ from planners.records.quantity import format_quantity
 from reports.page.figure import FAINT, INK, SERIES, Figure
 from reports.page.number_text import flops, general, listed
 from reports.page.scales import log_scale
-from reports.papers.figure_parts import POINTS, legend_above, shades, text_at_end
+from reports.papers.figure_parts import POINTS, label_axes, shades, text_at_end
 from reports.papers.gadre.claims import error_range, errors_by_ratio
 from reports.papers.gadre.study import DATASETS, LAW, PUBLISHED_ERRORS, USUAL, Gadre
 
@@ -32,9 +32,8 @@ def draw_compute(data: Gadre, axes: "Axes", name: str) -> None:
     axes.plot(C[one.fitted], one.loss[one.fitted], label="fitted", zorder=4, gid="fitted", **RING)
     log_scale(axes.xaxis, flops)
     log_scale(axes.yaxis, general(3), (2.5, 3, 4, 5, 6))
-    axes.set_xlabel("training compute  C = 6 N D  (FLOPs)")
-    axes.set_ylabel("loss on C4  (nats/token)")
-    legend_above(axes, columns=5, title="tokens per parameter D / N; lines: our fit of the ringed runs")
+    legend = "tokens per parameter D / N; lines: our fit of the ringed runs"
+    label_axes(axes, "training compute  C = 6 N D  (FLOPs)", "loss on C4  (nats/token)", columns=5, title=legend)
 
 
 def draw_errors(data: Gadre, axes: "Axes") -> None:
@@ -54,9 +53,7 @@ def draw_errors(data: Gadre, axes: "Axes") -> None:
         text_at_end(axes, format_quantity(float(found.N[found.model == model][0])), (M, error))
     log_scale(axes.xaxis, general(4), (5, 10, 20, 40, 80, 160, 320, 640))
     axes.margins(x=0.12)
-    axes.set_xlabel("tokens per parameter  D / N")
-    axes.set_ylabel("predicted over measured loss − 1  (%)")
-    legend_above(axes)
+    label_axes(axes, "tokens per parameter  D / N", "predicted over measured loss − 1  (%)")
 
 
 def _caption_compute(data: Gadre, name: str) -> str:

@@ -44,8 +44,8 @@ def best_at_2b(paper: Li2025) -> Claim:
     return Claim(
         says="At 2B the loss is lowest at an activation rate of about 20 %.",
         where="Fig. 1b, table 10",
-        found=f"Cubic {rate_estimate(*series.minimum)}; spline {rate_estimate(spline.value, spline.lo, spline.hi)}. "
-        f"The parabola has its minimum at {rate_estimate(parabola.value, parabola.lo, parabola.hi)} but does not fit "
+        found=f"Cubic {rate_estimate(series.optimum)}; spline {rate_estimate(spline)}. "
+        f"The parabola has its minimum at {rate_estimate(parabola)} but does not fit "
         f"the runs ({p_value(parabola.misfit or 0)}).",
         verdict=_holds(series),
         by=HOLDS,
@@ -59,7 +59,7 @@ def best_at_3b_and_7b(paper: Li2025) -> Claim:
     return Claim(
         says="At 3B and at 7B it is lowest there as well.",
         where="Figs 2b and 5, tables 12 and 15",
-        found=f"3B, on repeated data, {rate_estimate(*three.minimum)}; 7B {rate_estimate(*seven.minimum)}.",
+        found=f"3B, on repeated data, {rate_estimate(three.optimum)}; 7B {rate_estimate(seven.optimum)}.",
         verdict=verdicts.pop() if len(verdicts) == 1 else CANNOT,
         by=HOLDS,
     )
@@ -67,8 +67,8 @@ def best_at_3b_and_7b(paper: Li2025) -> Claim:
 
 def _holds(series: RateSeries) -> str:
     """Return the verdict on whether the stated rate is within the interval of the minimum."""
-    value, lo, hi = series.minimum
-    return CANNOT if value is None else either((lo or 0) <= SAID <= (hi or 1))
+    low = series.optimum
+    return CANNOT if low.value is None else either((low.lo or 0) <= SAID <= (low.hi or 1))
 
 
 def constant(paper: Li2025) -> Claim:
@@ -79,7 +79,7 @@ def constant(paper: Li2025) -> Claim:
     return Claim(
         says="The best rate is the same at every size.",
         where="Figs 1b, 2b and 5",
-        found=f"One minimum fits all three: {rate_estimate(found.value, found.lo, found.hi)}, {p_value(found.p)}. But "
+        found=f"One minimum fits all three: {rate_estimate(found)}, {p_value(found.p)}. But "
         f"the smallest movement from 2B to 7B that these runs would show is {factor}. {slope}The three pairs of N and "
         "C lie on one line, so the effects of N and C cannot be separated, and no size was scanned at two budgets.",
         verdict=DIFFERS if found.p < TEST_LEVEL else CANNOT,
@@ -103,8 +103,7 @@ def region_at_2b(paper: Li2025) -> Claim:
     return Claim(
         says=f"At 2B rates from about {percent(REGION[0])} to {percent(REGION[1])} beat the dense model of equal C.",
         where="Fig. 1b",
-        found=f"From {rate_estimate(low.value, low.lo, low.hi)} to {rate_estimate(high.value, high.lo, high.hi)}: the "
-        "curve is flat at its upper end.",
+        found=f"From {rate_estimate(low)} to {rate_estimate(high)}: the curve is flat at its upper end.",
         verdict=either(within and low.status == Status.CONVERGED),
         by="both ends in their 95 % intervals",
     )

@@ -115,7 +115,7 @@ def _claim_tables(rates: Sequence[Claim], design: Sequence[Claim]) -> dict[str, 
 
 def _answer(paper: Li2025) -> str:
     """Return what the numbers support, in two sentences."""
-    lows = [f"{rate_estimate(*series.minimum)} at {scale}{_repeated(series)}" for scale, series in paper.main.items()]
+    lows = [f"{rate_estimate(series.optimum)} at {scale}{_repeated(series)}" for scale, series in paper.main.items()]
     ahead = [scale for scale, series in paper.main.items() if series.beats(0)]
     start = "Yes" if len(ahead) == len(lows) else "In part" if ahead else "Not shown"
     lead = (
@@ -206,8 +206,8 @@ def _edges(scale: str, series: RateSeries) -> str:
     low, high = (series.crossing(0, side) for side in ("low", "high"))
     if low.status == Status.NOT_IDENTIFIED:
         return f"At {scale} {low.why.sentence(dense='the dense model')}."
-    start = rate_estimate(low.value, low.lo, low.hi) if low.value else "the lowest rate that was run"
-    stop = rate_estimate(high.value, high.lo, high.hi) if high.value else "the highest"
+    start = rate_estimate(low) if low.value else "the lowest rate that was run"
+    stop = rate_estimate(high) if high.value else "the highest"
     return f"At {scale} MoE is below the dense model of equal compute from {start} to {stop}."
 
 
@@ -306,7 +306,7 @@ def assumptions(paper: Li2025) -> Iterator[str]:
     fine = paper.one_optimum["fine experts"]
     yield (
         "Sizes are compared with one noise for all. Without the coarse-grained runs the common minimum is "
-        f"{rate_estimate(fine.value, fine.lo, fine.hi)}, {p_value(fine.p)}."
+        f"{rate_estimate(fine)}, {p_value(fine.p)}."
     )
     yield (
         "Learning rate, granularity and data repetition differ between arms as described above; no interval here "

@@ -65,11 +65,6 @@ class RateSeries:
         return self.fit.optimum
 
     @property
-    def minimum(self) -> tuple[float | None, float | None, float | None]:
-        """The rate of the lowest loss and the ends of its 95 % interval."""
-        return self.optimum.value, self.optimum.lo, self.optimum.hi
-
-    @property
     def best(self) -> Li2025Run:
         """The run with the lowest loss."""
         return min(self.runs, key=lambda run: run.bpc)
@@ -173,12 +168,7 @@ class Li2025:
         return found
 
     def _series(
-        self,
-        name: str,
-        scale: str,
-        runs: tuple[Li2025Run, ...],
-        noise_fits: dict[str, FitResult],
-        fine: bool = False,
+        self, name: str, scale: str, runs: tuple[Li2025Run, ...], noise_fits: dict[str, FitResult], fine: bool = False
     ) -> RateSeries:
         fit = fit_law(run_table([*runs, *self.dense(scale)]), "cubic", margin=self.margin(scale))
         return RateSeries(

@@ -11,7 +11,7 @@ from planners.records.quantity import format_quantity
 from reports.page.figure import BAND, FAINT, INK, SERIES, Figure
 from reports.page.number_text import general, listed, percent
 from reports.page.scales import log_scale
-from reports.papers.figure_parts import OURS, legend_above, printed_line
+from reports.papers.figure_parts import LOSS, OURS, label_axes, printed_line
 from reports.papers.muennighoff.study import LAW, PLACES, Muennighoff, half_worth, worth
 
 if TYPE_CHECKING:
@@ -51,9 +51,7 @@ def draw_epochs(data: Muennighoff, axes: "Axes") -> None:
     for label, style in zip(sets, STYLES, strict=True):
         axes.plot([], [], color=INK, label=label, **style)
     log_scale(axes.xaxis, general(3), DOUBLINGS[:5])
-    axes.set_xlabel("epochs  D / U")
-    axes.set_ylabel("loss  (nats/token)")
-    legend_above(axes)
+    label_axes(axes, "epochs  D / U", LOSS)
 
 
 def draw_worth(data: Muennighoff, axes: "Axes") -> None:
@@ -73,9 +71,7 @@ def draw_worth(data: Muennighoff, axes: "Axes") -> None:
         axes.plot(epochs, worth(params["R_D"], epochs), label=f"{name}, R_D {params['R_D']:.3g}", **style)
     log_scale(axes.xaxis, general(3), DOUBLINGS)
     log_scale(axes.yaxis, general(3), DOUBLINGS)
-    axes.set_xlabel("epochs  D / U")
-    axes.set_ylabel("worth in unique tokens  D' / U")
-    legend_above(axes, columns=1)
+    label_axes(axes, "epochs  D / U", "worth in unique tokens  D' / U", columns=1)
 
 
 def draw_profile(data: Muennighoff, axes: "Axes") -> None:
@@ -90,9 +86,7 @@ def draw_profile(data: Muennighoff, axes: "Axes") -> None:
     axes.plot(*published, marker=mark.marker, color=mark.color, label="as published", **dot)
     axes.set_ylim(-0.05, 1.0)
     log_scale(axes.xaxis, general(4), (5, 10, 20, 50, 100, 200, 500, 1000))
-    axes.set_xlabel("R_D  (passes after which repeated data fade)")
-    axes.set_ylabel("objective over the best  (%)")
-    legend_above(axes)
+    label_axes(axes, "R_D  (passes after which repeated data fade)", "objective over the best  (%)")
 
 
 def _caption_epochs(data: Muennighoff) -> str:
@@ -152,11 +146,7 @@ FIGURES = {
         size=(5.0, 3.4),
     ),
     "muennighoff_worth": Figure(
-        title="What repeated tokens are worth",
-        draw=draw_worth,
-        caption=_caption_worth,
-        alt=_alt_worth,
-        size=(5.0, 4.3),
+        title="What repeated tokens are worth", draw=draw_worth, caption=_caption_worth, alt=_alt_worth, size=(5.0, 4.3)
     ),
     "muennighoff_epochs": Figure(
         title="Loss against epochs", draw=draw_epochs, caption=_caption_epochs, alt=_alt_epochs

@@ -10,15 +10,7 @@ from reports.page.table import Cell, Table
 from reports.papers.coefficients import coefficient_table, fit_note
 from reports.papers.muennighoff.claims import claims, reasons
 from reports.papers.muennighoff.figures import FIGURES
-from reports.papers.muennighoff.study import (
-    DELTA,
-    FREE_DRAWS,
-    PRINTED,
-    Muennighoff,
-    build,
-    read,
-    worth,
-)
+from reports.papers.muennighoff.study import DELTA, FREE_DRAWS, PRINTED, Muennighoff, build, read, worth
 from reports.papers.reproduction import Reproduction, paper_page
 
 MINIMA = (

@@ -8,7 +8,7 @@ from planners.records.quantity import format_quantity
 from reports.page.figure import FAINT, INK, QUIET, SERIES, Figure
 from reports.page.number_text import counted, flops, general
 from reports.page.scales import log_scale
-from reports.papers.figure_parts import legend_above, shades, text_at_end
+from reports.papers.figure_parts import COMPUTE, LOSS, label_axes, shades, text_at_end
 from reports.papers.porian.claims import HOFFMANN, KAPLAN
 from reports.papers.porian.study import NEAR, TUNED, Porian
 
@@ -30,9 +30,7 @@ def draw_sizes(data: Porian, axes: "Axes") -> None:
         axes.plot([], [], label=f"{label}: {step.plain.value:.3f}", **dots, **line)
     log_scale(axes.xaxis, flops)
     log_scale(axes.yaxis, format_quantity)
-    axes.set_xlabel("training compute  C  (FLOPs)")
-    axes.set_ylabel("parameters of lowest loss  N")
-    legend_above(axes, columns=1)
+    label_axes(axes, COMPUTE, "parameters of lowest loss  N", columns=1)
 
 
 def draw_exponents(data: Porian, axes: "Axes") -> None:
@@ -52,8 +50,7 @@ def draw_exponents(data: Porian, axes: "Axes") -> None:
         axes.annotate(f" {name} {value:.2g}", (value, -0.62), fontsize=7.5, color=QUIET, va="center")
     axes.set_yticks(range(len(steps)), [_folded(label) for label in steps])
     axes.set_ylim(len(steps) - 0.5, -0.8)
-    axes.set_xlabel("exponent a of  N ∝ C^a")
-    legend_above(axes, columns=1)
+    label_axes(axes, "exponent a of  N ∝ C^a", columns=1)
 
 
 def _folded(text: str) -> str:
@@ -82,9 +79,7 @@ def draw_isoflop(data: Porian, axes: "Axes") -> None:
     log_scale(axes.xaxis, format_quantity)
     axes.set_ylim(own_loss.min() - 0.1, top)
     axes.margins(x=0.14)
-    axes.set_xlabel("parameters  N")
-    axes.set_ylabel("loss  (nats/token)")
-    legend_above(axes)
+    label_axes(axes, "parameters  N", LOSS)
 
 
 def _caption_sizes(data: Porian) -> str:
@@ -145,11 +140,7 @@ FIGURES = {
         size=(5.0, 4.8),
     ),
     "porian_isoflop": Figure(
-        title=f"IsoFLOP curves, {TUNED}",
-        draw=draw_isoflop,
-        caption=_caption_isoflop,
-        alt=_alt_isoflop,
-        size=(5.0, 4.6),
+        title=f"IsoFLOP curves, {TUNED}", draw=draw_isoflop, caption=_caption_isoflop, alt=_alt_isoflop, size=(5.0, 4.6)
     ),
 }
 """File name -> figure; the first stands next to the answer."""

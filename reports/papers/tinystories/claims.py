@@ -6,14 +6,7 @@ from statistics import fmean
 from planners.records.quantity import format_quantity
 from reports.page.number_text import span
 from reports.papers.claim import CANNOT, Claim, either
-from reports.papers.tinystories.study import (
-    ADVISED,
-    BASELINE,
-    NO_CAPACITY,
-    PRINTED_IMPROVEMENT,
-    SEED_SD,
-    TinyStories,
-)
+from reports.papers.tinystories.study import ADVISED, BASELINE, NO_CAPACITY, PRINTED_IMPROVEMENT, SEED_SD, TinyStories
 
 
 def claims(data: TinyStories) -> tuple[Claim, ...]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from planners.records.quantity import format_quantity
 from reports.page.figure import DENSE, SERIES, Figure, Mark
 from reports.page.scales import log_scale
-from reports.papers.figure_parts import legend_above
+from reports.papers.figure_parts import label_axes
 from reports.papers.tinystories.study import BASELINE, Row, TinyStories
 from reports.study.figures import router_grid
 
@@ -32,9 +32,7 @@ def draw_speed(data: TinyStories, axes: "Axes") -> None:
             axes.annotate(name, (row.speed, row.ppl), fontsize=8, **beside)
     log_scale(axes.xaxis, format_quantity, (2e4, 5e4, 1e5, 2e5))
     axes.margins(x=0.2)
-    axes.set_xlabel("highest speed  (tokens/s)")
-    axes.set_ylabel("final validation perplexity")
-    legend_above(axes)
+    label_axes(axes, "highest speed  (tokens/s)", "final validation perplexity")
 
 
 def _caption_speed(data: TinyStories) -> str:

@@ -11,7 +11,7 @@ from reports.page.figure import DENSE, INK, SERIES, Figure
 from reports.page.number_text import flops, percent
 from reports.page.scales import log_axis
 from reports.papers.estimate_text import loss_estimate, rate_estimate, rate_range
-from reports.papers.figure_parts import legend_above
+from reports.papers.figure_parts import COMPUTE, label_axes
 from reports.papers.li2025.confounders import TOKENS, runs_by_rate, token_curve, token_gradients
 from reports.papers.li2025.headings import REDRAWN
 from reports.papers.li2025.study import Li2025, counted_C
@@ -84,9 +84,7 @@ def draw_7b(paper: Li2025, axes: "Axes") -> None:
 
 def _frame(runs: Sequence[Li2025Run], axes: "Axes") -> None:
     log_axis(axes, "x", [compute(run) for run in runs], flops, room=1.2)
-    axes.set_xlabel("training compute  C  (FLOPs)")
-    axes.set_ylabel("bits per character")
-    legend_above(axes, columns=3, handlelength=2.2)
+    label_axes(axes, COMPUTE, "bits per character", columns=3, handlelength=2.2)
 
 
 def caption_2b(paper: Li2025) -> str:
@@ -119,7 +117,7 @@ def caption_7b(paper: Li2025) -> str:
 def _lowest(found: Optimum) -> str:
     """Return where the curve is lowest, or at which end of the rates."""
     if not found.edge:
-        return f"The cubic is lowest at {rate_estimate(found.value, found.lo, found.hi)}."
+        return f"The cubic is lowest at {rate_estimate(found)}."
     side = {"low": "lowest", "high": "highest"}[found.edge]
     return (
         f"The cubic is lowest at the {side} rate of the runs; the rate of its minimum, if it has one: "

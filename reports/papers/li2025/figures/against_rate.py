@@ -15,7 +15,7 @@ from reports.page.figure import DENSE, INK, SERIES, Figure, Mark
 from reports.page.number_text import counted, flops, percent
 from reports.page.scales import log_axis
 from reports.papers.estimate_text import loss_estimate, rate_estimate
-from reports.papers.figure_parts import legend_above
+from reports.papers.figure_parts import label_axes
 from reports.papers.li2025.headings import REDRAWN
 from reports.papers.li2025.study import Li2025, RateSeries, is_coarse
 
@@ -110,7 +110,7 @@ def fitted(series: RateSeries) -> tuple[Floats, Floats, Floats, Floats]:
 
 def _minimum(series: RateSeries, mark: Mark, height: float, axes: "Axes") -> None:
     """Draw the minimum with its interval at `height`, a share of the axes; an open end is an arrow."""
-    value, lo, hi = series.minimum
+    value, lo, hi = series.optimum.value, series.optimum.lo, series.optimum.hi
     if value is None:
         return
     ends = [end or edge for end, edge in zip((lo, hi), series.fit.domain["r_a"], strict=True)]
@@ -136,9 +136,7 @@ def _frame(chosen: Sequence[RateSeries], axes: "Axes", unit: str, room: float = 
     log_axis(axes, "x", [run.r_a for series in chosen for run in series.runs], percent, room=room)
     low, high = axes.get_ylim()
     axes.set_ylim(low - (high - low) * (0.06 + STEP * len(chosen)), high)
-    axes.set_xlabel("activation rate  r_a = N_a / N")
-    axes.set_ylabel(unit)
-    legend_above(axes, handlelength=2.4)
+    label_axes(axes, "activation rate  r_a = N_a / N", unit, handlelength=2.4)
 
 
 def _label(series: RateSeries) -> str:
@@ -155,7 +153,7 @@ def _caption(paper: Li2025, panel: Panel, origin: str) -> str:
 
 
 def _summary(series: RateSeries) -> str:
-    where = "no minimum" if series.optimum.value is None else f"minimum {rate_estimate(*series.minimum)}"
+    where = "no minimum" if series.optimum.value is None else f"minimum {rate_estimate(series.optimum)}"
     return f"{series.name}: n = {len(series.runs)}, {where}, residual SD {series.fit.residual_sd or 0:.4f}"
 
 
@@ -194,7 +192,7 @@ def gap_caption(paper: Li2025) -> str:
 
 def gap_alt(paper: Li2025) -> str:
     """Return the figure of all three sizes in words."""
-    lows = "; ".join(f"{scale} {rate_estimate(*series.minimum)}" for scale, series in paper.main.items())
+    lows = "; ".join(f"{scale} {rate_estimate(series.optimum)}" for scale, series in paper.main.items())
     ends = "; ".join(f"{scale} {s.best.bpc - s.dense[0].bpc:+.4f}" for scale, s in paper.main.items())
     return (
         "Loss of MoE less dense at equal compute against activation rate, one curve for each of 2B, 3B and 7B. The "

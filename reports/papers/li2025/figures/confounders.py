@@ -9,7 +9,7 @@ from reports.page.figure import INK, QUIET, SERIES, Figure
 from reports.page.number_text import listed, percent
 from reports.page.scales import log_axis
 from reports.papers.estimate_text import loss_difference
-from reports.papers.figure_parts import legend_above
+from reports.papers.figure_parts import label_axes
 from reports.papers.li2025 import headings
 from reports.papers.li2025.confounders import batches, learning_rates, median_learning_rates
 from reports.papers.li2025.study import Li2025
@@ -44,9 +44,7 @@ def draw_reuse(paper: Li2025, axes: "Axes") -> None:
         axes.annotate(text, (pair.epochs, pair.excess), fontsize=8, textcoords="offset points", ha="center", **place)
     axes.set_xlim(0.8, most * 1.06)
     axes.margins(y=0.15)
-    axes.set_xlabel("epochs  D / U")
-    axes.set_ylabel("repeated less fresh  (bits per character)")
-    legend_above(axes, handlelength=2.2)
+    label_axes(axes, "epochs  D / U", "repeated less fresh  (bits per character)", handlelength=2.2)
 
 
 def caption_reuse(paper: Li2025) -> str:
@@ -85,8 +83,7 @@ def draw_learning_rates(paper: Li2025, axes: "Axes") -> None:
     axes.set_yticks(range(len(rates)), list(rates))
     axes.set_ylim(len(rates) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("used in the paper / Step Law for its N and D")
-    legend_above(axes, handlelength=2.0)
+    label_axes(axes, "used in the paper / Step Law for its N and D", handlelength=2.0)
 
 
 def caption_learning_rates(paper: Li2025) -> str:
@@ -107,11 +104,7 @@ def alt_learning_rates(paper: Li2025) -> str:
 
 
 REUSE = Figure(
-    title="What repeated data cost at 7B",
-    section=headings.REUSE,
-    draw=draw_reuse,
-    caption=caption_reuse,
-    alt=alt_reuse,
+    title="What repeated data cost at 7B", section=headings.REUSE, draw=draw_reuse, caption=caption_reuse, alt=alt_reuse
 )
 LEARNING_RATES = Figure(
     title="Learning rates against the stated rule",

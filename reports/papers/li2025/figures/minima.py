@@ -7,7 +7,7 @@ from fits.result import Sensitivity
 from reports.page.figure import INK, REGION, SERIES, Figure
 from reports.page.scales import log_axis
 from reports.papers.estimate_text import p_value, rate_estimate
-from reports.papers.figure_parts import legend_above
+from reports.papers.figure_parts import label_axes
 from reports.papers.li2025.claims import SAID
 from reports.papers.li2025.headings import MINIMA
 from reports.papers.li2025.study import Li2025
@@ -35,8 +35,8 @@ def draw(paper: Li2025, axes: "Axes") -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("activation rate of the minimum")
-    legend_above(axes, columns=3, handlelength=1.6, loc="lower right", bbox_to_anchor=(1.0, 1.0))
+    corner: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0)}
+    label_axes(axes, "activation rate of the minimum", columns=3, handlelength=1.6, **corner)
 
 
 def _interval(found: Sensitivity, at: int, height: float, axes: "Axes") -> None:
@@ -61,7 +61,7 @@ def caption(paper: Li2025) -> str:
         "Minimum of three curves in ln r_a for each set of runs, with the 95 % interval that assumes the shape of "
         f"that curve and independent normal scatter about it. Open: the runs reject the curve (p < {TEST_LEVEL:g}). "
         "Fine: without the runs with 8 large experts. Shaded: the minimum if 2B, 3B (65B tokens) and 7B share one, "
-        f"{rate_estimate(common.value, common.lo, common.hi)}, {p_value(common.p)}. Dashed: the {100 * SAID:g} % of "
+        f"{rate_estimate(common)}, {p_value(common.p)}. Dashed: the {100 * SAID:g} % of "
         "the paper. One seed."
     )
 
@@ -71,7 +71,7 @@ def alt(paper: Li2025) -> str:
     rows = []
     for series in paper.series.values():
         curves = [series.curve(name) for name in CURVES]
-        rows.append(f"{series.name}: " + ", ".join(f"{c.law} {rate_estimate(c.value, c.lo, c.hi)}" for c in curves))
+        rows.append(f"{series.name}: " + ", ".join(f"{c.law} {rate_estimate(c)}" for c in curves))
     return f"Rate of the lowest loss by set of runs and curve. {'; '.join(rows)}."
 
 
