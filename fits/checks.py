@@ -1,8 +1,7 @@
-"""What could make a fit mean something else than it says, checked on its table: a function and a line of CHECKS each.
+"""Checks of a table for what could make a fit misleading; each check is a function and a line of CHECKS.
 
-A check returns None where it does not apply: where the table lacks its columns or the law does not use them. The
-dangers are those that fits of scaling laws have met in print (arXiv 2502.18969, 2404.10102, 2605.08541 and what
-arXiv 2506.12119's own tables show).
+A check returns None if it does not apply, because the table lacks its columns or the law does not use them. The checks
+cover problems of published fits (arXiv 2502.18969, 2404.10102, 2605.08541, and the tables of arXiv 2506.12119).
 """
 
 from collections.abc import Callable
@@ -22,44 +21,44 @@ from planners.records.errors import UsageError
 from planners.records.quantity import format_flops, format_quantity
 
 COLLINEAR = 0.95
-"""Correlation of ln N and ln D above which their exponents are hardly told apart (variance inflated tenfold)."""
+"""Correlation of ln N and ln D above which their exponents cannot be separated (variance inflated tenfold)."""
 SPREAD_D_PER_N = 2.0
-"""Least ratio of the largest to the smallest tokens per parameter that identifies a law of N and D."""
+"""Largest over smallest tokens per parameter that a law of N and D needs at least."""
 POINTS_PER_PARAMETER = 3
-"""Distinct points that each parameter of a law of N and D needs at least."""
+"""Distinct points per parameter that a law of several columns needs at least."""
 SPARE_RATES = 2
-"""Rates that a curve needs beyond its coefficients, to show its misfit."""
+"""Rates that a curve needs beyond the number of its coefficients, so that a misfit can show."""
 UNMATCHED = 1.5
-"""Ratio of learning rates, or batches, relative to one rule, above which arms are not equally tuned."""
+"""Ratio of learning rates or batches, each relative to one rule, above which arms are not equally well tuned."""
 DRIFT = 1.5
 """Ratio of expert widths above which granularity moves along with r_a."""
 FEW_TOKENS = 10.0
-"""Tokens per parameter below which a dense model is far too large for its compute (about 20, arXiv 2203.15556)."""
+"""Tokens per parameter below which a dense model is far too large for its compute (20 is optimal, arXiv 2203.15556)."""
 SAME_N = 0.05
-"""Relative difference of N up to which a dense arm is a match of the MoE arms."""
+"""Relative difference of N up to which a dense arm matches the MoE arms."""
 
 RUN_NAMES = ("run_id", "run", "name", "hyper_id")
-"""Columns that name a run in published tables and ours."""
+"""Columns that name a run, in published tables and in ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """What a law asks of its table."""
+    """What a law needs from a table."""
 
     columns: tuple[str, ...]
-    """Columns that it uses beside the loss."""
+    """Columns that it uses, apart from the loss."""
     parameters: int
-    """Parameters that it has."""
+    """Number of its parameters."""
 
 
 def need(law: Law | Curve, of: str = "r_a") -> Need:
-    """Return what `law` asks of its table; a curve is drawn over the column `of`."""
+    """Return what `law` needs from a table; `of` is the column of a curve."""
     columns = law.columns if isinstance(law, Law) else (of,)
     return Need(columns=columns, parameters=len(law.parameters))
 
 
 Verdict = tuple[bool, str] | None
-"""(whether all is well, the evidence)."""
+"""(whether the check passes, the evidence); None if it does not apply."""
 
 
 def check_table(table: RunTable, need: Need) -> tuple[Check, ...]:
@@ -71,7 +70,7 @@ def check_table(table: RunTable, need: Need) -> tuple[Check, ...]:
 
 
 def _verdict(check: Callable[[RunTable, Need], Verdict], table: RunTable, need: Need) -> Verdict:
-    """Return what `check` says; a column that only the check needs and that cannot be read does not stop a fit."""
+    """Return the verdict of `check`; a bad cell in a column that only the check reads does not stop the fit."""
     try:
         return check(table, need)
     except UsageError as error:
@@ -91,7 +90,7 @@ def _collinear(table: RunTable, need: Need) -> Verdict:
         return False, f"{constant} is the same in every run, so its exponent cannot be found."
     r = float(np.corrcoef(N, D)[0, 1])
     text = f"ln N and ln D have correlation {r:.2f} over {len(N)} runs"
-    return abs(r) <= COLLINEAR, f"{text}." if abs(r) <= COLLINEAR else f"{text}: their exponents are hardly told apart."
+    return abs(r) <= COLLINEAR, f"{text}." if abs(r) <= COLLINEAR else f"{text}: their exponents cannot be separated."
 
 
 def _tokens_per_parameter(table: RunTable, need: Need) -> Verdict:
@@ -102,7 +101,7 @@ def _tokens_per_parameter(table: RunTable, need: Need) -> Verdict:
     text = f"tokens per parameter run from {low:.3g} to {high:.3g}"
     if high >= SPREAD_D_PER_N * low:
         return True, f"The {text}."
-    return False, f"The {text}: at one ratio the terms in N and D trade places (arXiv 2605.08541); vary it."
+    return False, f"The {text}: at a single ratio the terms of N and D are interchangeable (arXiv 2605.08541); vary it."
 
 
 def _enough_runs(table: RunTable, need: Need) -> Verdict:
@@ -114,7 +113,7 @@ def _enough_runs(table: RunTable, need: Need) -> Verdict:
         least = need.parameters + SPARE_RATES
     else:
         least, what = POINTS_PER_PARAMETER * need.parameters, "different points"
-    return points >= least, f"{points} {what} for {need.parameters} parameters (at least {least} are wanted)."
+    return points >= least, f"{points} {what} for {need.parameters} parameters (recommended: {least} or more)."
 
 
 def _values(table: RunTable, columns: tuple[str, ...]) -> Floats:
@@ -123,7 +122,7 @@ def _values(table: RunTable, columns: tuple[str, ...]) -> Floats:
 
 
 def _tuning(table: RunTable, need: Need) -> Verdict:
-    """Compare learning rate and batch with Step Law (arXiv 2503.04715), whose exponents any fair tuning follows."""
+    """Compare learning rate and batch with Step Law (arXiv 2503.04715), whose exponents equal tuning follows."""
     if not (table.has("lr") and table.has("N") and table.has("D")) or len(table) < 2:
         return None
     if table.has("recipe") and table.frame["recipe"].nunique(dropna=False) == 1:
@@ -160,7 +159,7 @@ def _granularity(table: RunTable, need: Need) -> Verdict:
     text = f"the width of an expert {f'is {low:.0f}' if low == high else f'runs from {low:.0f} to {high:.0f}'}"
     if _spread(widths) <= DRIFT:
         return True, f"In the MoE arms {text}."
-    return False, f"In the MoE arms {text}: granularity moves with r_a, and its effect cannot be told from that of r_a."
+    return False, f"In the MoE arms {text}: granularity varies with r_a, so their effects cannot be separated."
 
 
 def _checkpoints(table: RunTable, need: Need) -> Verdict:
@@ -170,11 +169,11 @@ def _checkpoints(table: RunTable, need: Need) -> Verdict:
     runs = table.frame.assign(D=table.numbers("D")).groupby(name)["D"].nunique()
     several = runs[runs > 1]
     if several.empty:
-        return True, f"Each of {len(runs)} runs stands once ({name})."
+        return True, f"Each of {len(runs)} runs occurs once ({name})."
     first = f"{several.index[0]} at {several.iloc[0]} values of D"
     return (
         False,
-        f"{len(several)} of {len(runs)} runs stand at several D ({first}): checkpoints inside a decay are not runs.",
+        f"{len(several)} of {len(runs)} runs occur at several D ({first}): checkpoints inside a decay are not runs.",
     )
 
 
@@ -187,7 +186,7 @@ def _dense_baseline(table: RunTable, need: Need) -> Verdict:
     if not matched.any():
         return (
             False,
-            f"No dense arm has the N of the MoE arms ({format_quantity(N)}): a lead over it is not at equal N.",
+            f"No dense arm has the N of the MoE arms ({format_quantity(N)}), so no comparison is at equal N.",
         )
     per_parameter = float((dense.numbers("D") / dense.numbers("N"))[matched].min())
     best = _better_dense(dense, matched)
@@ -195,12 +194,12 @@ def _dense_baseline(table: RunTable, need: Need) -> Verdict:
         return False, best
     text = f"The dense arm of equal N sees {per_parameter:.3g} tokens per parameter"
     if per_parameter < FEW_TOKENS:
-        return False, f"{text}: it is oversized for its compute (about 20 are optimal, arXiv 2203.15556)."
+        return False, f"{text}: it is too large for its compute (about 20 are optimal, arXiv 2203.15556)."
     return True, f"{text}."
 
 
 def _better_dense(dense: RunTable, matched: NDArray[np.bool_]) -> str | None:
-    """Return a sentence where a dense arm of another N ends below the matched one at the same C, by mean loss."""
+    """Return a sentence if a dense arm of another N has a lower mean loss than the matched one at the same C."""
     if matched.all() or not dense.has("C"):
         return None
     C, N, loss = dense.numbers("C"), dense.numbers("N"), dense.numbers("loss")
@@ -211,8 +210,8 @@ def _better_dense(dense: RunTable, matched: NDArray[np.bool_]) -> str | None:
         best = min(means, key=lambda size: means[size])
         if means[best] < means[sizes[at]]:
             lead, other = means[sizes[at]] - means[best], float(np.median(N[here & (sizes == best)]))
-            where = f"At C = {format_flops(C[at])} a dense arm of N {format_quantity(other)}"
-            return f"{where} ends {lead:.3g} nats below the N-matched one: give both."
+            where = f"At C = {format_flops(C[at])} the loss of a dense arm with N = {format_quantity(other)}"
+            return f"{where} is {lead:.3g} nats lower than that of the dense arm with equal N: report both."
     return None
 
 
@@ -245,22 +244,22 @@ def _dropped_by_loss(table: RunTable, need: Need) -> Verdict:
         return None
     by_loss = [one for one in chosen if one.by in ("loss", "bpb", "train_loss")]
     if not by_loss:
-        return True, f"{len(chosen)} rows were left out on request, none by its loss."
-    return False, f"{len(by_loss)} rows were left out by their loss ({by_loss[0].reason}): that bends the law to fit."
+        return True, f"{len(chosen)} rows were left out by a condition, none of them because of the loss."
+    return False, f"{len(by_loss)} rows were left out because of their loss ({by_loss[0].reason}): this biases the fit."
 
 
 def _embeddings(table: RunTable, need: Need) -> Verdict:
     if "N" not in need.columns:
         return None
     if table.has("N_vocab"):
-        return True, "N leaves the vocabulary out; N_vocab stands beside it."
+        return True, "N excludes the vocabulary, which is in N_vocab."
     if table.has("embeddings"):
-        return True, f"N is stated with embeddings {table.frame['embeddings'].iloc[0]}."
+        return True, f"N is given with embeddings {table.frame['embeddings'].iloc[0]}."
     smallest = format_quantity(float(table.numbers("N").min()))
     return (
         False,
-        f"Nothing says whether N counts the embeddings; for N {smallest} and above they can be a large share,"
-        " and exponents move with the choice (arXiv 2406.19146). Say so with --embeddings included or excluded.",
+        f"It is unknown whether N includes the embeddings. From N = {smallest} they can be a large part of it, and the"
+        " exponents depend on the choice (arXiv 2406.19146). Give --embeddings included or excluded.",
     )
 
 

@@ -1,4 +1,4 @@
-"""A fit as text for a person, after the manner of lmfit's report: where a number is missing, the reason is named."""
+"""Fits and findings as text, in the style of lmfit's report; a missing number is replaced by its reason."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,13 +22,13 @@ def study_summary(found: "StudyFits") -> str:
 
 
 def summary(result: FitResult) -> str:
-    """Return the fit as a few lines: what was fitted, how well, the parameters, the optimum, and what to know."""
+    """Return a fit as text: what was fitted, how well, the parameters, the optimum, and notes."""
     lines = [f"[[{result.law}]] {result.formula}", *_statistics(result), "[[Parameters]]", *_parameters(result)]
     if result.optimum:
         lines += ["[[Optimum]]", *_optimum(result.optimum)]
     lines += [f"[[Dense]] {line}" for line in _crossings(result)]
     if result.sensitivity:
-        lines += ["[[Curves]] the same runs on each, with the interval that assumes its shape", *_curves(result)]
+        lines += ["[[Curves]] fitted to the same runs, each with the interval that assumes its shape", *_curves(result)]
     if result.blocks:
         blocks = result.blocks
         lines += [
@@ -43,14 +43,14 @@ def summary(result: FitResult) -> str:
 
 
 def reuse_summary(found: Reuse) -> str:
-    """Return what was found about repeated data as a few lines."""
+    """Return what repeated data cost, as text."""
     lines = [f"[[Data reuse]] {found.scheme}, {_pairs(len(found.pairs))} of a repeated and a fresh run"]
     lines += [f"    {line}" for line in map(_equivalence, found.equivalences)]
     lines += [f"    {line}" for line in map(_cost, found.costs)]
     if found.interaction:
         test = found.interaction
         interval = f"{_number(test.lo, 3)} to {_number(test.hi, 3)}"
-        lines.append(f"    MoE costs {_number(test.value, 3)} more than dense (95 %: {interval}), p = {test.p:.2g}")
+        lines.append(f"    MoE minus dense: cost {_number(test.value, 3)} (95 %: {interval}), p = {test.p:.2g}")
     return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
 
 
@@ -67,8 +67,8 @@ def _equivalence(one: Equivalence) -> str:
     verdict = one.words
     if one.p is not None and one.power is not None:
         verdict += f": TOST p = {one.p:.2g}, power {one.power:.0%}"
-    seen = "" if one.smallest is None else f"; could have shown {one.smallest:.2g}"
-    worth = "" if one.worth is None else f"; a token is worth {one.worth:.3g} fresh ones"
+    seen = "" if one.smallest is None else f"; smallest margin it could show {one.smallest:.2g}"
+    worth = "" if one.worth is None else f"; a repeated token is worth {one.worth:.3g} fresh tokens"
     if one.worth is not None and one.worth_lo is not None and one.worth_hi is not None:
         worth += f" ({one.worth_lo:.3g} to {one.worth_hi:.3g})"
     return f"{one.of:<9} {epochs}: {excess}; {verdict}{seen}{worth}"
@@ -79,7 +79,7 @@ def _cost(cost: Cost) -> str:
     if cost.lo is not None:
         text += f" (95 %: {_number(cost.lo, 3)} to {_number(cost.hi, 3)})"
     if cost.free_lo is not None:
-        free = "beyond those run" if cost.free_epochs is None else f"up to {cost.free_epochs:.3g}"
+        free = "beyond the tested range" if cost.free_epochs is None else f"up to {cost.free_epochs:.3g}"
         above = "" if cost.free_hi is None else f" to {cost.free_hi:.3g}"
         text += f"; free epochs {free} (95 %: {'from ' if not above else ''}{cost.free_lo:.3g}{above})"
     if cost.half_life is not None:
@@ -89,8 +89,8 @@ def _cost(cost: Cost) -> str:
 
 
 def comparison_summary(found: Comparison) -> str:
-    """Return how laws compare, one line a law, the lowest AICc first."""
-    lines = [f"[[Comparison]] {found.heading}: each {found.by} foretold from the others, errors of ln L"]
+    """Return how laws compare as text, one law a line, the lowest AICc first."""
+    lines = [f"[[Comparison]] {found.heading}: each {found.by} held out and predicted from the others, errors of ln L"]
     for score in found.scores:
         text = f"    {score.law:<13} {score.parameters} parameters, n = {score.n}"
         if score.delta is not None and score.weight is not None:
@@ -98,45 +98,42 @@ def comparison_summary(found: Comparison) -> str:
         if score.error is not None and score.covered is not None:
             text += f"; held-out error {score.error:.2g}, {score.covered:.0%} inside 95 % intervals"
         if score.largest and score.largest.error is not None:
-            text += f"; at {score.largest.group} {score.largest.error:.2g}, {score.largest.covered:.0%} inside"
+            text += f"; at {score.largest.group} error {score.largest.error:.2g}, {score.largest.covered:.0%} inside"
         lines.append(text)
     return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
 
 
 def checks_summary(checks: Mapping[str, Sequence[Check]]) -> str:
-    """Return the checks that fired, by law; a line that says so where none did."""
+    """Return how many checks of each fit warn, and the evidence of those that do."""
     lines = []
     for law, found in checks.items():
         fired = [check for check in found if check.verdict != "ok"]
-        lines.append(f"[[Checks]] {law}: {len(fired)} of {len(found)} fired" + (":" if fired else ""))
+        lines.append(f"[[Checks]] {law}: {len(fired)} of {len(found)} warn" + (":" if fired else ""))
         lines += [f"    {check.name}: {check.evidence}" for check in fired]
     return "\n".join(lines)
 
 
 def constancy_summary(found: Constancy) -> str:
-    """Return whether the optimum is one number as a few lines."""
+    """Return whether the optimum is the same in all cells, as text."""
     common = f"{_number(found.value)} (95 %: {_ends((found.lo, found.hi))})"
     lines = [
         f"[[Constancy]] of {found.of} over {len(found.cells)} cells, each a {found.basis}",
         *(f"    {cell.label}: lowest at {_number(cell.value)}, n = {cell.n}" for cell in found.cells),
-        f"    one optimum: F({found.shape_dof}, {found.error_dof}) = {found.F:.2f}, p = {found.p:.2g}",
-        f"    were there one: {common}",
+        f"    test of one optimum: F({found.shape_dof}, {found.error_dof}) = {found.F:.2f}, p = {found.p:.2g}",
+        f"    if it is the same in all: {common}",
         "    p by curve: " + ", ".join(f"{name} {p:.2g}" for name, p in found.sensitivity.items()),
     ]
     for slope in found.slopes:
         interval = f"95 %: {_ends((slope.lo, slope.hi))}"
-        lines.append(
-            f"    ln {found.of}* moves by {_number(slope.value, 3)} for one unit of ln {slope.by} ({interval})"
-        )
-    power = (
-        "nothing below a factor of 20" if found.detectable is None else f"a factor of {math.exp(found.detectable):.3g}"
-    )
-    lines.append(f"    power: from the first to the last cell, {power} would be seen in 80 % of studies")
+        lines.append(f"    ln {found.of}* changes by {_number(slope.value, 3)} per unit of ln {slope.by} ({interval})")
+    factor = None if found.detectable is None else math.exp(found.detectable)
+    power = "no change below a factor of 20" if factor is None else f"a factor of {factor:.3g}"
+    lines.append(f"    power: between the first and the last cell, 80 % of studies would detect {power}")
     return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
 
 
 def _left_out(result: FitResult) -> list[str]:
-    """Return the rows left out, by reason."""
+    """Return the rows that were left out, one reason a line."""
     by_reason: dict[str, list[int]] = {}
     for one in result.dropped:
         by_reason.setdefault(one.reason, []).append(one.row)
@@ -164,9 +161,8 @@ def _statistics(result: FitResult) -> list[str]:
         lines.append(f"    search      {search.agreeing} of {search.starts} starts agree, relative gradient {gradient}")
         if search.others and search.within:
             lowest = _number(search.others[0].objective, 9)
-            lines.append(
-                f"    other minima {len(search.others)} up to {search.within:g} times as high, the lowest at {lowest}"
-            )
+            others = f"{len(search.others)} within {search.within:g} times the objective, the lowest at {lowest}"
+            lines.append(f"    other minima {others}")
     lines += [f"    {name:<11} {_number(ends[0])} to {_number(ends[1])}" for name, ends in result.domain.items()]
     return lines
 

@@ -1,1 +1,1 @@
-"""The table of runs that every fit reads, and the series in it."""
+"""The table of runs that every fit reads: files, budgets, series, and the runs that one curve is fitted to."""

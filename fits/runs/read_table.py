@@ -1,4 +1,4 @@
-"""Runs from a file: CSV, JSONL or Parquet, with foreign column names and units.
+"""Read runs from a CSV, JSONL or Parquet file or a DataFrame, with foreign column names and units.
 
 table = read_table("runs.csv", {"N": "n_params", "D": "tokens_b*1e9"})
 """
@@ -7,29 +7,38 @@ import csv
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fits.runs.table import Dropped, RunTable, frame_rows, from_records
 from planners.records.errors import UsageError
 from planners.records.files import read_jsonl
 from planners.records.json import bytes_hash
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 FEWEST_PARAMETERS = 100.0
-"""Parameters below which N is a number of millions or billions, and not a count."""
+"""If no N is above this, N is given in millions or billions."""
 FEWEST_OF_BOTH = 3e4
-"""N and D below which both are such numbers: 3e4 million parameters would be 30 billion, and no run ends so soon."""
+"""If no N and no D is above this, both are given in millions or billions: no run has so few parameters and tokens."""
 FEWEST_TOKENS = 1e-3
-"""Tokens per parameter below which D is a number of millions or billions."""
+"""If no D / N is above this, D is given in millions or billions."""
 
 
-def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> RunTable:
-    """Read the runs of a CSV, JSONL or Parquet file under the rules of `from_records`, which says what `columns` is.
+def read_table(runs: "str | Path | DataFrame | RunTable", columns: Mapping[str, str] | None = None) -> RunTable:
+    """Return the table of a CSV, JSONL or Parquet file, or of a DataFrame; a table is returned as it is.
 
-    Raises UsageError for a file that cannot be read, a missing column, a loss that is no positive number, and
-    parameters or tokens that must be counted in billions.
+    `columns` maps our column names to those of the input, as in `from_records`. Raises UsageError for a file that
+    cannot be read, a missing column, a loss that is not a positive number, and for parameters or tokens that seem to be
+    given in billions.
     """
-    path = Path(path)
-    torn = False
+    if isinstance(runs, RunTable):
+        return runs
+    if not isinstance(runs, str | Path):
+        table = from_records(runs, columns)
+        _check_units(table)
+        return table
+    path, torn = Path(runs), False
     if path.suffix == ".jsonl":
         rows, torn = read_jsonl(path)
     elif path.suffix == ".parquet":
@@ -45,7 +54,7 @@ def read_table(path: str | Path, columns: Mapping[str, str] | None = None) -> Ru
 
 
 def _read_csv(path: Path) -> list[dict[str, str]]:
-    """Return the rows as text, so that an empty cell stays apart from `nan`; blank lines are not rows."""
+    """Return the rows as text, which keeps empty cells and `nan` apart; blank lines are skipped."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = [(number, cells) for number, cells in enumerate(csv.reader(file), 1) if any(map(str.strip, cells))]
@@ -58,7 +67,7 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
         raise UsageError(f"{path} names a column twice: {', '.join(header)}; rename one of them")
     for number, cells in lines[1:]:
         if len(cells) != len(header):
-            raise UsageError(f"{path} line {number} has {len(cells)} cells and the header {len(header)}; restore it")
+            raise UsageError(f"{path} line {number} has {len(cells)} cells, the header {len(header)}; correct it")
     return [dict(zip(header, cells, strict=True)) for _, cells in lines[1:]]
 
 
@@ -72,15 +81,15 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
 
 
 def _check_units(table: RunTable) -> None:
-    """Refuse parameters or tokens that must have been counted in billions; our own records, which count, are right."""
+    """Raise UsageError if N or D seem to be given in billions; tables of our own records, with N_vocab, are exempt."""
     if table.has("N_vocab"):
         return
     numeric = [name for name in ("N", "D") if table.has(name) and table.frame[name].dtype.kind in "iuf"]
     if "N" in numeric and (most := table.frame["N"].max()) < FEWEST_PARAMETERS:
-        raise UsageError(f"{table.source}: no model has N of {most:g}; if it is in billions: --columns N=NAME*1e9")
+        raise UsageError(f"{table.source}: no model has N = {most:g}; if N is in billions: --columns N=NAME*1e9")
     if len(numeric) == 2 and (most := table.frame[numeric].max().max()) < FEWEST_OF_BOTH:
         text = f"{table.source}: no N and no D is above {most:g}"
-        raise UsageError(f"{text}; if they are in millions or billions: --columns N=NAME*1e6,D=NAME*1e9")
+        raise UsageError(f"{text}; if they are given in millions or billions: --columns N=NAME*1e6,D=NAME*1e9")
     if len(numeric) == 2 and (most := (table.frame["D"] / table.frame["N"]).max()) < FEWEST_TOKENS:
         text = f"{table.source}: D is at most {most:.2g} tokens per parameter"
-        raise UsageError(f"{text}; if it is in billions say so: --columns D=NAME*1e9")
+        raise UsageError(f"{text}; if D is given in billions: --columns D=NAME*1e9")

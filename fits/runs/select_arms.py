@@ -1,4 +1,4 @@
-"""The runs that a curve is fitted to: the MoE arms of one budget, what they must share, and their seeds as blocks."""
+"""Select the runs that a curve is fitted to: MoE arms of one budget, equal in what they must share, seeds as blocks."""
 
 import math
 
@@ -12,24 +12,24 @@ from planners.records.errors import UsageError
 AXES = ("r_a", "top_k", "granularity")
 """Columns that a curve may be drawn over."""
 MOST_SEEDS = 200
-"""Seeds beyond which they are no blocks: a column that numbers the runs is no seed."""
+"""Number of seeds above which seeds are not blocks: such a column numbers the runs."""
 DRIFT = 0.02
-"""Relative spread of N or C between arms above which a note says that they are not equal."""
+"""Relative spread of a quantity between arms above which a note says that it is not equal."""
 SHARED = {"r_a": ("C", "N", "top_k"), "top_k": ("C", "N"), "granularity": ("C", "N", "top_k")}
-"""What runs at one x must share; the rate may differ along K and along granularity only as far as a note says."""
+"""Quantities that must be equal in all runs at one x, by the column of the curve."""
 STEADY = {"r_a": ("N", "C"), "top_k": ("N", "C", "r_a"), "granularity": ("N", "C", "r_a")}
-"""What all arms should share."""
+"""Quantities that should be equal in all arms; a note says where they are not."""
 
 
 def positions(arms: RunTable, of: str) -> Floats:
-    """Return x, the logarithm of the column `of`, shape (n,). Raises UsageError for a column that is no axis."""
+    """Return x, the logarithm of the column `of`, shape (n,). Raises UsageError for a column outside AXES."""
     if of not in AXES:
         raise UsageError(f"a curve over {of!r} is not known; choose one of {', '.join(AXES)}")
     return np.log(arms.rates() if of == "r_a" else arms.numbers(of))
 
 
 def one_budget(arms: RunTable, x: Floats, of: str) -> None:
-    """Refuse one x at several C, N or K: one curve through several budgets, sizes or kinds means nothing."""
+    """Raise UsageError if runs at one x differ in C, N or K: they belong to several curves."""
     by_budget, one = "fit them one by one with table.by_budget()", "fit the rows of each on their own"
     for column in SHARED[of]:
         values = arms.numbers(column) if arms.has(column) else np.ones_like(x)
@@ -42,32 +42,34 @@ def one_budget(arms: RunTable, x: Floats, of: str) -> None:
 
 
 def about(table: RunTable, arms: RunTable, of: str) -> list[str]:
-    """Return notes on what was left out, and on what is not equal between the arms."""
+    """Return notes on the dense runs that were left out and on quantities that differ between the arms."""
     notes = []
     dense = len(table) - len(arms)
     if dense:
         runs = "1 dense run" if dense == 1 else f"{dense} dense runs"
-        notes.append(f"{runs} left out: a dense model is another architecture and is not on the curve")
+        notes.append(f"{runs} left out: a dense model is another architecture, so it is not on the curve")
     for column in STEADY[of]:
         if len(arms) and arms.has(column):
             values = arms.numbers(column)
             drift = float(values.max() / values.min() - 1)
             if drift > DRIFT:
-                notes.append(f"{column} differs by {drift:.1%} between arms, which the curve cannot tell from {of}")
+                notes.append(f"{column} differs by {drift:.1%} between arms; the curve cannot separate it from {of}")
     return notes
 
 
 def seed_blocks(table: RunTable) -> Floats:
-    """Return the columns of an intercept for each seed, summing to zero, shape (n, seeds - 1); no column for one seed,
-    and none where there are more than MOST_SEEDS, which no plan has.
+    """Return the columns of one intercept per seed, summing to zero, shape (n, seeds - 1).
 
-    Raises UsageError where some runs state their seed and others do not.
+    There are no columns for a single seed, nor for more than MOST_SEEDS. Raises UsageError if only some runs have a
+    seed.
     """
     if not table.has("seed"):
         return np.empty((len(table), 0))
     if table.frame["seed"].isna().any():
         row = table.frame.index[table.frame["seed"].isna()][0]
-        raise UsageError(f"row {row} of {table.source} has no seed while others have; fill it in or remove the column")
+        raise UsageError(
+            f"row {row} of {table.source} has no seed, but other rows have one; fill it in or remove the column"
+        )
     codes = seed_codes(table)
     if codes.max() >= MOST_SEEDS:
         return np.empty((len(table), 0))
@@ -76,7 +78,7 @@ def seed_blocks(table: RunTable) -> Floats:
 
 
 def seed_codes(table: RunTable) -> NDArray[np.intp]:
-    """Return a number for the seed of each run, from 0, shape (n,); 0 for all where the table has none."""
+    """Return the number of each run's seed, counted from 0, shape (n,); all are 0 if the table has no seeds."""
     if not table.has("seed"):
         return np.zeros(len(table), int)
     return np.unique(table.frame["seed"].astype(str).to_numpy(str), return_inverse=True)[1].reshape(-1)

@@ -1,9 +1,9 @@
-"""The input of every fit: a table of runs, from rows in memory; `fits.runs.read_table` gets it from a file.
+"""The table of runs that every fit reads, built from rows in memory; `fits.runs.read_table` reads it from a file.
 
     table = from_records([{"N": 1e8, "D": 2e9, "loss": 3.1}])
 
-No row is left out in silence: a run that gave no loss is set aside with its reason, and a value that cannot be
-true stops the reading with its row and column.
+Every row is kept, listed with the reason why it was left out, or refused: an impossible value raises an error that
+names its row and column.
 """
 
 import operator
@@ -34,12 +34,12 @@ _SIGNS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 LABELS = frozenset({"run_id", "arm", "study", "state"})
-"""Columns that stay text: a hash such as 12e4 is no number."""
+"""Columns that stay text: a run id such as 12e4 must not become a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
-    """A row of the input that no fit can use."""
+    """A row of the input that was left out."""
 
     row: int
     """Row of the input; the first below the header is 1."""
@@ -48,12 +48,12 @@ class Dropped:
     C: float | None = None
     """Its budget in FLOPs, where the row states it."""
     by: str | None = None
-    """The column whose value a request left it out by; null for a row that cannot be used."""
+    """The column that a condition of the user left it out by; null for a row that cannot be used."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunTable:
-    """Usable runs, and what was set aside."""
+    """The usable runs, and the rows that were left out."""
 
     frame: "DataFrame"
     """One usable run a row, our column names, indexed by the row of the input (from 1)."""
@@ -68,13 +68,13 @@ class RunTable:
         return len(self.frame)
 
     def has(self, column: str) -> bool:
-        """Whether any run states `column`."""
+        """Return whether any run has a value of `column`."""
         return column in self.frame and bool(self.frame[column].notna().any())
 
     def numbers(self, column: str, *, zero: bool = False) -> Floats:
-        """Return `column`, shape (n,): finite and above zero (`zero`: or zero).
+        """Return `column`, shape (n,), finite and positive; with `zero`, zeros are allowed.
 
-        Raises UsageError that names the row and the value, or the columns there are.
+        Raises UsageError that names the row and the value of a bad cell, or the columns of the table if one is missing.
         """
         import pandas as pd
 
@@ -93,7 +93,7 @@ class RunTable:
             raise UsageError(f"{self.source} has neither r_a nor both N_a and N; it has {_listed(self.frame.columns)}")
         rates = self.numbers("r_a")
         if (rates > 1 + 1e-9).any():
-            raise _bad_cell(self, int(np.argmax(rates)), "r_a", "a share N_a / N of at most 1")
+            raise _bad_cell(self, int(np.argmax(rates)), "r_a", "a rate N_a / N of at most 1")
         return rates
 
     def law_column(self, column: str) -> Floats:
@@ -110,9 +110,10 @@ class RunTable:
         return values
 
     def routed(self) -> NDArray[np.bool_]:
-        """Return which runs are MoE, shape (n,): by `n_experts` where there is that column, else by r_a < 1.
+        """Return which runs are MoE, shape (n,): those with n_experts > 1, or without that column those with r_a < 1.
 
-        A run with r_a < 1 is MoE though its `n_experts` be missing; with r_a of 1 it could be either, and is refused.
+        A run without `n_experts` in a table that has the column is MoE if r_a < 1. Raises UsageError if its r_a is 1,
+        since it may then be either.
         """
         if self.has("n_experts"):
             sparse = self.rates() < 1 - 1e-9 if self.has("r_a") else np.zeros(len(self), bool)
@@ -124,13 +125,13 @@ class RunTable:
         return np.asarray(self.rates() < 1 - 1e-9) if self.has("r_a") else np.zeros(len(self), bool)
 
     def only(self, keep: NDArray[np.bool_]) -> "RunTable":
-        """Return the runs where `keep`, shape (n,), holds; the rows set aside stay listed."""
+        """Return the runs where `keep`, shape (n,), is true; the rows left out before stay listed."""
         return replace(self, frame=self.frame[keep])
 
     def where(self, condition: str) -> "RunTable":
-        """Return the runs that meet `condition`, such as "C>=1e18" or "arm!=K1"; the others are listed as dropped.
+        """Return the runs that meet `condition`, such as "C>=1e18" or "arm!=K1"; the others are listed as left out.
 
-        Raises UsageError for a condition that cannot be read or that no run meets, and for an unknown column.
+        Raises UsageError for a condition that cannot be read, that no run meets, or that names an unknown column.
         """
         column, keep = _meets(self, condition)
         if not keep.any():
@@ -141,10 +142,10 @@ class RunTable:
         return replace(self, frame=self.frame[keep], dropped=(*self.dropped, *left_out))
 
     def by_budget(self, tolerance: float = BUDGET_TOLERANCE) -> dict[float, "RunTable"]:
-        """Split into one table per C, smallest first, keyed by the median C of its runs.
+        """Return one table per budget C, smallest first, by the median C of its runs.
 
-        A budget ends where the next larger C is more than `tolerance` away. A row set aside goes with the budget
-        nearest to its C, and with every budget where it states none.
+        A budget ends where the next larger C is more than `tolerance` above the last. A row that was left out goes with
+        the budget nearest to its C, or with every budget if it has no C.
         """
         budgets = self.numbers("C")
         codes = groups_of(budgets, tolerance)
@@ -159,11 +160,12 @@ class RunTable:
 def from_records(
     rows: "Iterable[Mapping[str, Any]] | DataFrame", columns: Mapping[str, str] | None = None, *, source: str = "table"
 ) -> RunTable:
-    """Build the table from one mapping a run, or from a DataFrame; `columns` maps our names to the table's.
+    """Return the table of a DataFrame, or of one mapping per run.
 
-    `{"D": "tokens_b*1e9"}` also converts: D is 1e9 times that column. A row with a `state` other than done, or with
-    an empty loss, is set aside with the reason. None and empty text are missing; in a DataFrame, whose missing numbers
-    are NaN, so is NaN. Raises UsageError for a missing column and a loss that is no positive number.
+    `columns` maps our column names to those of the rows, with a factor if the units differ: `{"D": "tokens_b*1e9"}`.
+    A row with a `state` other than done, or with an empty loss, is left out and listed with the reason. None and empty
+    text are missing values; in a DataFrame NaN is one too. Raises UsageError for a missing column and for a loss that
+    is not a positive number.
     """
     import pandas as pd
 
@@ -184,7 +186,7 @@ def from_records(
 
 
 def frame_rows(frame: "DataFrame") -> list[dict[str, Any]]:
-    """Return the rows of `frame`, whose missing numbers are NaN, with None for what is missing."""
+    """Return the rows of `frame`, with None for missing values."""
     cells = frame.astype(object)
     rows = cells.where(cells.notna(), None).to_dict("records")
     return [{str(key): cell for key, cell in row.items()} for row in rows]
@@ -199,7 +201,7 @@ def _cells(row: Any) -> dict[str, Any]:
 def _renamed(
     runs: list[dict[str, Any]], columns: Mapping[str, str], source: str
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the runs with our names added, and the names of all columns in the order of the input."""
+    """Return the runs with columns of our names added, and the names of all columns in the order of the input."""
     names = dict.fromkeys(name for run in runs for name in run)
     for ours, theirs in columns.items():
         column, factor = _unit(theirs, names)
@@ -210,7 +212,7 @@ def _renamed(
 
 
 def _unit(theirs: str, names: Iterable[str]) -> tuple[str, float]:
-    """Return column and factor of `tokens_b*1e9`; a column of exactly that name comes first."""
+    """Return the column and the factor of a text such as `tokens_b*1e9`; a column of exactly that name has factor 1."""
     column, star, factor = theirs.rpartition("*")
     if not star or theirs in names:
         return theirs, 1.0
@@ -218,7 +220,7 @@ def _unit(theirs: str, names: Iterable[str]) -> tuple[str, float]:
 
 
 def _scaled(cell: Any, factor: float) -> Any:
-    """Return a cell times `factor`; what is no number stays, and is named once a law needs it."""
+    """Return a cell times `factor`; a cell that is not a number stays as it is until a law needs it."""
     try:
         return cell if factor == 1 or cell is None else float(cell) * factor
     except (TypeError, ValueError):
@@ -242,7 +244,7 @@ def _dropped(run: Mapping[str, Any], row: int, reason: str) -> Dropped:
 
 
 def _typed(name: str, cells: list[Any], index: Any) -> Any:
-    """Return the column as numbers where every cell is one, else as it is: a bad cell is named once a law needs it."""
+    """Return the column as numbers if all cells are numbers, else as it is: an error names the cell when it is used."""
     import pandas as pd
 
     column = pd.Series(cells, index=index, dtype=object)
@@ -264,7 +266,7 @@ def _with_rates(frame: "DataFrame") -> "DataFrame":
 
 
 def _as_consumed(frame: "DataFrame") -> "DataFrame":
-    """Return the frame with the D and C of runs that stopped early as they were and not as they were planned."""
+    """Return the frame with the D and C that each run consumed; a run that stopped early consumed less than planned."""
     if not {"D", "D_seen", "C"} <= set(frame.columns) or any(
         frame[name].dtype == object for name in ("D", "D_seen", "C")
     ):
@@ -278,7 +280,7 @@ def _as_consumed(frame: "DataFrame") -> "DataFrame":
 
 
 def _meets(table: RunTable, condition: str) -> tuple[str, NDArray[np.bool_]]:
-    """Return the column that `condition` asks about and which runs meet it, shape (n,)."""
+    """Return the column of `condition`, and which runs meet it, shape (n,)."""
     found = re.fullmatch(r"\s*(\w[\w.]*)\s*(<=|>=|!=|=|<|>)\s*(.+?)\s*", condition)
     if not found:
         raise UsageError(f"condition {condition!r} is not COLUMN, one of < <= > >= = !=, and a value, such as C>=1e18")
@@ -291,7 +293,7 @@ def _meets(table: RunTable, condition: str) -> tuple[str, NDArray[np.bool_]]:
     if number:
         value = 0.0 if text == "0" else parse_quantity(text, f"the value of {column}")
     elif sign not in ("=", "!="):
-        raise UsageError(f"condition {condition!r}: {column} is text, which is only = or != to something")
+        raise UsageError(f"condition {condition!r}: {column} is text, so only = and != can be used")
     return column, np.asarray(_SIGNS[sign](values, value), bool)
 
 

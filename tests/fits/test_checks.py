@@ -82,7 +82,7 @@ TRIGGERS: dict[str, tuple[str, RunTable, Need, str]] = {
         CURVE, "128 to 1024",
     ),
     "checkpoints": (
-        "checkpoints as runs", surface(run_id=lambda row: f"n{row['N']:g}"), SURFACE, "4 of 4 runs stand at several D",
+        "checkpoints as runs", surface(run_id=lambda row: f"n{row['N']:g}"), SURFACE, "4 of 4 runs occur at several D",
     ),
     "oversized dense": ("dense baseline", arms(only_dense(D=5e8)), CURVE, "5 tokens per parameter"),
     "unmatched dense": ("dense baseline", arms(only_dense(N=3e8)), CURVE, "No dense arm has the N"),
@@ -92,7 +92,7 @@ TRIGGERS: dict[str, tuple[str, RunTable, Need, str]] = {
         replace(surface(), dropped=(Dropped(row=3, reason="left out by loss<4", by="loss"),)),
         SURFACE, "loss<4",
     ),
-    "embeddings": ("embedding convention", surface(N_vocab=lambda row: None), SURFACE, "Nothing says"),
+    "embeddings": ("embedding convention", surface(N_vocab=lambda row: None), SURFACE, "It is unknown"),
 }  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def test_a_better_dense_arm_of_another_size_is_named():
     rival = next(row for row in rows if row["n_experts"] == 0) | {"run_id": "small", "N": 3e7, "D": 7e9, "loss": 3.05}
     found = verdicts(from_records([*rows, rival]), CURVE)["dense baseline"]
     assert found.verdict == "warn"
-    assert "N 30M ends" in found.evidence
+    assert "N = 30M is" in found.evidence
 
 
 def test_rows_left_out_by_another_column_are_no_danger():

@@ -72,14 +72,14 @@ def test_the_reuse_tables_of_2506_12119_in_one_command(tmp_path: Path, capsys: p
     assert any("one seed" in note for note in found["notes"])
 
 
-def test_what_is_printed_names_the_checks_that_fired(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_what_is_printed_names_the_checks_that_warn(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     chinchilla = published("chinchilla_kyotakano234")
     columns = ",".join(f"{ours}={theirs}" for ours, theirs in chinchilla.columns.items())
     arguments = ["fit", "--runs", str(chinchilla.path), "--columns", columns, "--law", "chinchilla", "--bootstrap", "0"]
     cli.main(arguments)
-    assert "embedding convention: Nothing says" in capsys.readouterr().out
+    assert "embedding convention: It is unknown" in capsys.readouterr().out
     cli.main([*arguments, "--embeddings", "included"])
-    assert "0 of 4 fired" in capsys.readouterr().out
+    assert "0 of 4 warn" in capsys.readouterr().out
 
 
 def two_budgets(path: Path) -> Path:

@@ -175,7 +175,7 @@ def test_lead_over_the_best_dense_arm_is_said_with_its_N(controlled: Callable[[f
     said = answer(evidence).text
     assert "below the dense arm of equal N and C (N 3" in said
     assert f"below the lowest of 3 dense arms ({best.dense.name}, N " in said
-    assert "give both" in evidence_of(study, "dense baseline")
+    assert "report both" in evidence_of(study, "dense baseline")
 
 
 def test_a_dense_control_below_the_moe_arms_is_said_so(controlled: Callable[[float], Study]) -> None:

@@ -123,7 +123,7 @@ def test_what_is_counted_is_counted_over_the_whole_study(make: Make, question: Q
     study = make(tmp_path / "counts", asked, lambda spec: 3.0 + math.log(spec.r_a / 0.2) ** 2, fit=False)
     done, evidence = len(study.runs()), read_evidence(study)
     assert len(evidence.series) == 4
-    assert evidence_of(study, "checkpoints as runs") == f"Each of {done} runs stands once (run_id)."
+    assert evidence_of(study, "checkpoints as runs") == f"Each of {done} runs occurs once (run_id)."
     bracket = evidence_of(study, "grid brackets the minimum")
     assert bracket == "In each of 4 series of runs: The lowest mean loss lies between sampled r_a."
     assert f"n = {done} runs" in FIGURES["activation"].caption(evidence)
