@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from planners.architecture import flops
+from planners.architecture.flops import CONVENTIONS
 from planners.architecture.shape import Shape
 from planners.matching.controls import parse_control
 from planners.matching.equal_params import HOLDS
@@ -181,8 +181,11 @@ class Question:
     def _check_words(self) -> None:
         """Refuse words that a field does not know."""
         choices: dict[str, Iterable[str]] = {
-            "match": MATCHES, "hold": HOLDS, "flops_convention": flops.CONVENTIONS, "recipe": RECIPES,
-        }  # fmt: skip
+            "match": MATCHES,
+            "hold": HOLDS,
+            "flops_convention": CONVENTIONS,
+            "recipe": RECIPES,
+        }
         for name, known in choices.items():
             value = getattr(self, name)
             if value is not None and value not in known:

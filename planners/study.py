@@ -33,36 +33,13 @@ class Study:
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-
-    @property
-    def question_path(self) -> Path:
-        """study.json"""
-        return self.folder / "study.json"
-
-    @property
-    def plan_path(self) -> Path:
-        """plan.jsonl"""
-        return self.folder / "plan.jsonl"
-
-    @property
-    def runs_csv(self) -> Path:
-        """runs.csv"""
-        return self.folder / "runs.csv"
-
-    @property
-    def fits(self) -> Path:
-        """Folder of the fits."""
-        return self.folder / "fits"
-
-    @property
-    def report(self) -> Path:
-        """Folder of the report."""
-        return self.folder / "report"
-
-    @property
-    def cluster(self) -> Path:
+        self.question_path = self.folder / "study.json"
+        self.plan_path = self.folder / "plan.jsonl"
+        self.runs_csv = self.folder / "runs.csv"
+        self.fits = self.folder / "fits"
+        self.report = self.folder / "report"
+        self.cluster = self.folder / "cluster"
         """Folder of the cluster's logs, never read as data."""
-        return self.folder / "cluster"
 
     def run_folder(self, run_id: str) -> Path:
         """runs/<run_id>"""

@@ -52,10 +52,8 @@ def laptop_grid() -> Question:
 
     Each rung has its own seeds: common seeds would make the rungs dependent.
     """
-    return replace(
-        laptop(), study="laptop-grid", budgets=LADDER, seeds=tuple(range(10, 16)), own_seeds=True,
-        controls=(), repeat=(),
-    )  # fmt: skip
+    seeds = tuple(range(10, 16))
+    return replace(laptop(), study="laptop-grid", budgets=LADDER, seeds=seeds, own_seeds=True, controls=(), repeat=())
 
 
 def laptop_tuning() -> Question:
