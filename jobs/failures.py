@@ -46,7 +46,7 @@ MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory
 PEER = re.compile(
     r"connection (was )?(closed|reset|refused)|closed by peer|broken pipe|ChildFailed|LostProcess: "
     r"|exit code:? -?(9|15|137|143)\b|signal (9|15)\b|SIGKILL|SIGTERM|watchdog|remote process|NCCL"
-    r"|EADDRINUSE|address already in use|waiting for clients|failed to recv|different checkpoints",
+    r"|EADDRINUSE|address already in use|waiting for clients|failed to recv",
     re.IGNORECASE,
 )
 """What torch.distributed reports in a process of a run when another process is gone, or never connected."""

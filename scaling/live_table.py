@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterable
 
-from jobs.sweep.progress import Progress
+from jobs.sweep.wait import SweepProgress
 from planners.records.quantity import format_quantity
 from scaling import cli
 
@@ -23,7 +23,7 @@ class LiveTable:
         self._drawn, self._logged, self._elapsed_s = 0, -LOGGED_S, 0.0
         self._doubted: set[str] = set()
 
-    def __call__(self, now: Progress) -> None:
+    def __call__(self, now: SweepProgress) -> None:
         """Show the progress: the whole table on a terminal; elsewhere the totals now and then, and at the end."""
         if now.elapsed_s < self._elapsed_s:  # a new round starts its own table below what was printed between
             self._drawn = 0
@@ -54,7 +54,7 @@ def say(text: str) -> None:
     print(start + text, file=sys.stderr)
 
 
-def headline(now: Progress) -> str:
+def headline(now: SweepProgress) -> str:
     """Return the totals as one line."""
     ended = sum(now.ended.values())
     bad = "".join(f", {count} {state}" for state, count in now.ended.items() if state != "done")
@@ -72,7 +72,7 @@ def doubts(unknown: Iterable[str]) -> list[str]:
     return [f"some jobs count as running because {reason}" for reason in unknown]
 
 
-def table(now: Progress) -> list[str]:
+def table(now: SweepProgress) -> list[str]:
     """Return a table of the runs that are being trained, one line per run."""
     if not now.running:
         return []

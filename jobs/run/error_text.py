@@ -20,7 +20,7 @@ def write_error(folder: Path, error: Exception) -> None:
 
 
 def read_error(folder: Path) -> str | None:
-    """Return the last line of `error.txt`, or None if there is none."""
+    """Return the last line of `error.txt`, or None without such a file."""
     try:
         return (folder / "error.txt").read_text().strip().splitlines()[-1][:300]
     except (OSError, IndexError):

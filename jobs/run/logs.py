@@ -26,7 +26,7 @@ def run_log(study: Study, run_id: str, lines: int = 30) -> list[str]:
 
 
 def newest_log(study: Study, lines: int = 15) -> list[str]:
-    """Return the end of the newest non-empty error log in the cluster folder; nothing if there is none."""
+    """Return the end of the newest non-empty error log in the cluster folder, or nothing if all are empty."""
     logs = [path for path in study.cluster.glob("*/*_log.err") if path.stat().st_size]
     if not logs:
         return []

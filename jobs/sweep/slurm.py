@@ -39,7 +39,7 @@ def check_slurm() -> None:
     """Raise UsageError if this machine cannot submit to Slurm."""
     for name in ("sbatch", "srun"):
         if shutil.which(name) is None:
-            raise UsageError(f"there is no {name} on this machine; log in to the cluster, or use --cluster local")
+            raise UsageError(f"this machine has no {name}; log in to the cluster, or use --cluster local")
 
 
 def is_installed() -> bool:
@@ -92,7 +92,7 @@ def _ask(*command: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S)
     except FileNotFoundError:
-        raise Unreachable(f"there is no {command[0]} on this machine") from None
+        raise Unreachable(f"this machine has no {command[0]}") from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unreachable(f"{command[0]} does not answer ({error})") from None
     if done.returncode != 0:

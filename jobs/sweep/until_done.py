@@ -7,10 +7,10 @@ from jobs.sweep import executors
 from jobs.sweep.cluster import Cluster
 from jobs.sweep.job_plan import JobPlan, is_under_way
 from jobs.sweep.ledger import Ledger, Submission
-from jobs.sweep.progress import Progress, wait_for_runs
 from jobs.sweep.status import RunStatus, status
 from jobs.sweep.submit import submit
 from jobs.sweep.submitted import submitted_jobs
+from jobs.sweep.wait import SweepProgress, wait_for_runs
 from planners.study import Study
 
 
@@ -32,7 +32,7 @@ def train_until_done(
     *,
     wait: bool | None = None,
     retry: bool = False,
-    watch: Callable[[Progress], None] = lambda now: None,
+    watch: Callable[[SweepProgress], None] = lambda now: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> SweepResult:
     """Train the runs of a study that have no record yet, in rounds, until none is due or a cap is reached.

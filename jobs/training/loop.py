@@ -16,6 +16,7 @@ import torch
 from jobs.corpora import open_store
 from jobs.corpora.mixture import Mixture
 from jobs.execution import Execution
+from jobs.failures import LostProcess
 from jobs.record import RunRecord, write_record
 from jobs.training import checkpoint, outcome
 from jobs.training.batches import Batches
@@ -140,9 +141,9 @@ class Loop:
         self.metrics.open(written)
 
     def check_step(self) -> None:
-        """Raise RuntimeError if the processes of this run found different checkpoints, as on a slow file system."""
+        """Raise LostProcess if the processes of this run found different checkpoints, as on a slow file system."""
         if any(self.ranks.any(self.ranks.first(self.progress.step) != self.progress.step)):
-            raise RuntimeError("the processes of the run found different checkpoints; another attempt may succeed")
+            raise LostProcess("the processes of the run found different checkpoints; another attempt may succeed")
 
     def run(self, stop: Callable[[int], bool]) -> None:
         """Take the remaining steps; evaluate, log and save on the way.

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from jobs.training.device.environment import now
+from jobs.machine import utc_now
 
 SAVING = 0.05
 """Largest share of the time that goes into checkpoints; if writing one takes long, the next one comes later."""
@@ -26,7 +26,7 @@ class Progress:
     """Tokens of those steps."""
     evaluation_s: float = 0.0
     """Seconds of evaluation so far."""
-    started: str = field(default_factory=now)
+    started: str = field(default_factory=utc_now)
     """Time at which the run first started, UTC."""
     tail: list[tuple[int, float]] = field(default_factory=list)
     """Steps and mean loss of the latest metrics lines."""

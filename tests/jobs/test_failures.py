@@ -20,7 +20,7 @@ CLASSES = {
     "two ranks on one GPU": (RuntimeError("NCCL error: invalid usage, Duplicate GPU detected: rank 1"), "exception"),
     "a port in use": (RuntimeError("EADDRINUSE, message: address already in use"), "node_lost"),
     "processes that ended without a record": (LostProcess("the processes of the run ended"), "node_lost"),
-    "a rank that lost its peer": (RuntimeError("LostProcess: different checkpoints"), "node_lost"),
+    "a rank that lost its peer": (RuntimeError("LostProcess: the processes found different checkpoints"), "node_lost"),
     "a rank that never connected": (RuntimeError("Timed out after 601 seconds waiting for clients. 1/2"), "node_lost"),
     "a full GPU, by its library": (
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"),

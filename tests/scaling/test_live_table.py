@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobs.sweep.progress import Progress
 from jobs.sweep.status import RunStatus
+from jobs.sweep.wait import SweepProgress
 from planners import Study
 from scaling import live_table
 from scaling.live_table import LiveTable
@@ -41,7 +41,7 @@ def screen(written: str, columns: int) -> list[str]:
     return lines[:-1]
 
 
-def progress(study: Study, *, running: int, ended: int, **more: object) -> Progress:
+def progress(study: Study, *, running: int, ended: int, **more: object) -> SweepProgress:
     runs = [
         RunStatus(
             spec=spec,
@@ -55,7 +55,7 @@ def progress(study: Study, *, running: int, ended: int, **more: object) -> Progr
         for spec in study.runs()
     ]
     given = {"ended": {"done": ended} if ended else {}, "running": tuple(runs[:running]), "n_left": 12 - ended}
-    return Progress(**{**given, "share": ended / 12, "elapsed_s": 60.0, "eta_s": 90.0, **more})  # type: ignore[arg-type]
+    return SweepProgress(**{**given, "share": ended / 12, "elapsed_s": 60.0, "eta_s": 90.0, **more})  # type: ignore[arg-type]
 
 
 @pytest.fixture

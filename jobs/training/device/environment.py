@@ -5,7 +5,6 @@ import gc
 import mmap
 import platform
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import torch
 
 from jobs import snapshot
+from jobs.machine import utc_now
 from jobs.record import Environment
 from planners.architecture.devices import peak_bf16
 
@@ -27,11 +27,6 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def now() -> str:
-    """Return the present time, UTC, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def environment(device: torch.device, started: str) -> Environment:
     """Return the environment of this process, which ends its run now."""
     return Environment(
@@ -43,7 +38,7 @@ def environment(device: torch.device, started: str) -> Environment:
         device=device_name(device),
         host=platform.node(),
         started=started,
-        ended=now(),
+        ended=utc_now(),
     )
 
 

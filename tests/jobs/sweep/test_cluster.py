@@ -30,7 +30,7 @@ def test_wrong_settings_are_refused_in_one_sentence(tiny_study: Study, monkeypat
         Cluster(slurm=("cpus-per-task=many",))
     with pytest.raises(UsageError, match="NAME=VALUE"):
         Cluster(slurm=("short",))
-    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("PATH", "/missing")
     with pytest.raises(UsageError, match="sbatch"):
         submit(tiny_study, Cluster(kind="slurm"))
     assert Ledger(tiny_study).read() == []

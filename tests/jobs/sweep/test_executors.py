@@ -10,8 +10,8 @@ import pytest
 
 from jobs.execution import Execution
 from jobs.processes import command_line, processes_with
-from jobs.sweep import progress, until_done
 from jobs.sweep import submit as submitting
+from jobs.sweep import until_done, wait
 from jobs.sweep.cluster import Cluster
 from jobs.sweep.executors import CORES_OF_GPU, JobNeeds, least_used, slurm_parameters, stop_workers
 from jobs.sweep.job_plan import plan_jobs
@@ -131,7 +131,7 @@ def test_workers_that_die_at_once_end_the_sweep_and_show_their_log(
             raise ValueError("the library is not installed here")
 
     monkeypatch.setattr(submitting, "Worker", Broken)
-    monkeypatch.setitem(progress.CHECK_S, "local", 0.2)
+    monkeypatch.setitem(wait.CHECK_S, "local", 0.2)
     assert cli.main(["sweep", str(tiny_study.folder), "--go", "--parallel", "1"]) == cli.GAPS
     shown = capsys.readouterr()
     assert "the library is not installed here" in shown.out

@@ -163,9 +163,9 @@ def test_slurm_jobs_can_be_given_up_on_a_machine_without_slurm(
 ) -> None:
     """A study folder that was copied from a cluster to another machine can be finished there."""
     submit(study, ONE_EACH)
-    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("PATH", "/missing")
     assert cli.main(["sweep", str(study.folder), "--status"]) == cli.GAPS
-    assert "no squeue on this machine); --cancel gives them up" in capsys.readouterr().out
+    assert "this machine has no squeue); --cancel gives them up" in capsys.readouterr().out
     assert cli.main(["sweep", str(study.folder), "--cancel"]) == cli.GAPS
     shown = capsys.readouterr()
     assert "0 jobs were asked to end" in shown.out
@@ -315,11 +315,11 @@ def test_waiting_shows_progress_and_ends_with_the_jobs(
     study: Study, slurm_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     """While a sweep waits, three runs end at each look; their job stays in the queue a little longer."""
-    from jobs.sweep import progress
+    from jobs.sweep import wait
 
     specs = study.runs()
-    monkeypatch.setattr(progress, "POLL_S", 0.01)
-    monkeypatch.setitem(progress.CHECK_S, "slurm", 0.02)
+    monkeypatch.setattr(wait, "POLL_S", 0.01)
+    monkeypatch.setitem(wait.CHECK_S, "slurm", 0.02)
     left = list(specs)
 
     def look(*arguments: object) -> object:
@@ -331,8 +331,8 @@ def test_waiting_shows_progress_and_ends_with_the_jobs(
             slurm_stand_in.unset("queue")
         return real(*arguments)  # type: ignore[arg-type]
 
-    real = progress._look
-    monkeypatch.setattr(progress, "_look", look)
+    real = wait._look
+    monkeypatch.setattr(wait, "_look", look)
     monkeypatch.setattr("scaling.live_table.LOGGED_S", 0.0)
     assert cli.main(["sweep", str(study.folder), "--go", "--wait", "--cluster", "slurm"]) == cli.GAPS
     shown = capsys.readouterr()

@@ -11,7 +11,7 @@ from slurm_stand_in import ONE_EACH, StandIn
 
 from jobs.machine import utc_now
 from jobs.record import collect, write_record
-from jobs.sweep import progress, until_done
+from jobs.sweep import until_done, wait
 from jobs.sweep.cluster import Cluster
 from jobs.sweep.ledger import Ledger, Submission
 from jobs.sweep.status import RunStatus, status
@@ -86,8 +86,8 @@ def test_jobs_that_cannot_be_checked_are_mentioned_once(
         id="x", time=utc_now(), host="elsewhere", pid=1, executor="local", packs=(ids,), predicted_s=(1.0,)
     )
     Ledger(twelve).submitting(there)
-    monkeypatch.setattr(progress, "POLL_S", 0.01)
-    monkeypatch.setitem(progress.CHECK_S, "local", 0.0)
+    monkeypatch.setattr(wait, "POLL_S", 0.01)
+    monkeypatch.setitem(wait.CHECK_S, "local", 0.0)
     looks = iter(range(4))
 
     def look(study: Study) -> SubmittedJobs:
@@ -95,7 +95,7 @@ def test_jobs_that_cannot_be_checked_are_mentioned_once(
             raise KeyboardInterrupt
         return submitted_jobs(study)
 
-    monkeypatch.setattr(progress, "submitted_jobs", look)
+    monkeypatch.setattr(wait, "submitted_jobs", look)
     assert cli.main(["sweep", str(twelve.folder), "--go"]) == 130
     assert capsys.readouterr().err.count("processes on elsewhere cannot be checked") == 1
 
@@ -117,8 +117,8 @@ def test_a_half_written_record_does_not_stop_a_sweep(
     assert shown.err.count("counts as not trained") == 1
     assert whole.run_id in twelve.runs_csv.read_text()
     assert half.run_id not in twelve.runs_csv.read_text()
-    monkeypatch.setattr(progress, "POLL_S", 0.01)
-    monkeypatch.setitem(progress.CHECK_S, "slurm", 0.0)
+    monkeypatch.setattr(wait, "POLL_S", 0.01)
+    monkeypatch.setitem(wait.CHECK_S, "slurm", 0.0)
     looks = iter(range(4))
 
     def look(study: Study) -> SubmittedJobs:
@@ -126,7 +126,7 @@ def test_a_half_written_record_does_not_stop_a_sweep(
             slurm_stand_in.set("queue")
         return submitted_jobs(study)
 
-    monkeypatch.setattr(progress, "submitted_jobs", look)
+    monkeypatch.setattr(wait, "submitted_jobs", look)
     with open(twelve.folder / "ledger.jsonl", "a") as ledger:
         ledger.write('{"event": "subm\n')
     assert cli.main([*command, "--wait"]) == cli.GAPS

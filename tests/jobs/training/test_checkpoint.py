@@ -101,3 +101,15 @@ def test_a_single_wrong_bit_of_a_checkpoint_is_noticed(tiny_study: Study, capsys
     assert state is not None
     assert state["step"] == 5
     assert "checksum" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_raised_as_an_os_error(tmp_path: Path) -> None:
+    class FullDisk:
+        def write(self, data: bytes) -> int:
+            raise OSError(28, "No space left on device")
+
+        def flush(self) -> None:
+            pass
+
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint._write({"step": 1}, FullDisk())  # type: ignore[arg-type]

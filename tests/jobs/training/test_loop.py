@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from jobs.failures import classify
+from jobs.failures import LostProcess, classify
 from jobs.record import RunRecord, flatten, read_record
 from jobs.training import checkpoint, loop, progress
 from planners import Question, Router, RunSpec, Study, UsageError, make_plan
@@ -85,7 +85,7 @@ def test_processes_that_found_different_checkpoints_do_not_go_on(
     tiny_study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop.Ranks, "first", lambda self, value: value + 1)
-    with pytest.raises(RuntimeError, match="found different checkpoints") as error:
+    with pytest.raises(LostProcess, match="found different checkpoints") as error:
         loop.train(tiny_study, tiny_study.runs()[0])
     assert classify(error.value) == "node_lost"  # which is tried again
 

@@ -1,4 +1,4 @@
-"""The progress of a sweep: looks at its runs until they have ended or have no job any more.
+"""Waiting for the runs of a sweep, until they have ended or have no job any more, with their progress.
 
 Memory and work per look do not grow with time: a run that has ended is counted and not looked at again.
 """
@@ -19,7 +19,7 @@ CHECK_S = {"local": 3.0, "debug": 3.0, "slurm": 15.0}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class SweepProgress:
     """The runs that a sweep waits for, now."""
 
     ended: dict[str, int]
@@ -46,7 +46,7 @@ class Progress:
 def wait_for_runs(
     study: Study,
     runs: Sequence[RunStatus],
-    watch: Callable[[Progress], None],
+    watch: Callable[[SweepProgress], None],
     *,
     executor: str = "local",
     room_for: int | None = None,
@@ -67,7 +67,7 @@ def wait_for_runs(
         running = tuple(run for run in now if run.state == "running")
         elapsed_s, gained = clock - start, seen - at_start
         watch(
-            Progress(
+            SweepProgress(
                 ended=dict(ended),
                 running=running,
                 n_left=len(left),
