@@ -1,7 +1,7 @@
-"""Laws of the loss, fitted to a table of runs, with intervals.
+"""Fit laws of the loss to a table of runs, with intervals.
 
 table = read_table("runs.csv")
-print(summary(fit_law(table, "quadratic", margin=0.005)))
+print(fit_law(table, "quadratic", margin=0.005))
 """
 
 from fits.curve.fit_curve import curve

@@ -1,4 +1,4 @@
-"""The answers of a fit: frozen records; a number that cannot be given is null, and the reason stands beside it."""
+"""Results of a fit, as frozen records. A number that cannot be given is null, and a status says why."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,18 +21,18 @@ Ends = tuple[float | None, float | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Param:
-    """One parameter of a law, in the units in which papers print it."""
+    """One parameter of a law, in the units of the papers."""
 
     name: str
     """Name as in the formula."""
     value: float | None = None
-    """Estimate; null where the data do not determine it."""
+    """Estimate; null if the runs do not determine it."""
     lo: float | None = None
-    """Lower end of the 95 % interval; null where there is none."""
+    """Lower end of the 95 % interval; null if there is none."""
     hi: float | None = None
-    """Upper end of the 95 % interval; null where there is none."""
+    """Upper end of the 95 % interval; null if there is none."""
     status: Status
-    """converged, at_bound, not_identified, max_iter, or fixed where it was not fitted."""
+    """converged, at_bound, not_identified, max_iter, or fixed if it was not fitted."""
 
     def __post_init__(self) -> None:
         _checked(self)
@@ -40,48 +40,48 @@ class Param:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimum:
-    """Where a fitted curve is lowest."""
+    """The minimum of a fitted curve."""
 
     of: str
     """The column that is optimised: r_a, top_k or granularity."""
     value: float | None = None
     """Estimate; null unless the status is converged."""
     lo: float | None = None
-    """Lower end of the 95 % interval; null where the data do not bound it within the sampled range."""
+    """Lower end of the 95 % interval; null if the runs do not bound it within the sampled range."""
     hi: float | None = None
-    """Upper end of the 95 % interval; null where the data do not bound it within the sampled range."""
+    """Upper end of the 95 % interval; null if the runs do not bound it within the sampled range."""
     region: Ends | None = None
-    """The r_a whose fitted loss is within `margin` of the minimum; an end beyond the sampled range is null."""
+    """Rates whose fitted loss is within `margin` of the minimum; an end beyond the sampled range is null."""
     margin: float | None = None
-    """Loss, in nats per token, that counts as no difference; null where none was given."""
+    """Difference of loss that does not matter, nats per token; null if none was given."""
     edge: str | None = None
-    """low or high where the fitted loss is lowest at or beyond that end of the sampled range."""
+    """low or high if the fitted loss is lowest at or beyond that end of the sampled range; else null."""
     status: Status
     """converged, edge, no_minimum or not_identified."""
     why: Why | None = None
-    """What led to the status, as a code; null in a fit by an earlier version."""
+    """Code of the cause; null in a fit by an earlier version."""
     reason: str
-    """The sentence of that code: what the status means here, and what to do about it."""
+    """The cause in a sentence, with what to do about it."""
     basis: str | None = None
-    """The curves whose test gave the interval; null where there is none."""
+    """The reference curves that gave the interval; null if there is none."""
     loss: float | None = None
     """Fitted loss at the optimum, L*, nats per token."""
     loss_lo: float | None = None
-    """Lower end of its 95 % interval, for other seeds of the same training."""
+    """Lower end of the 95 % interval of L*, over seeds of the same training."""
     loss_hi: float | None = None
-    """Upper end of it."""
+    """Upper end of the 95 % interval of L*."""
     region_ends: tuple[Ends, Ends] | None = None
-    """95 % intervals of the lower and of the upper end of `region`."""
+    """95 % intervals of the lower and the upper end of `region`."""
 
     def __post_init__(self) -> None:
         _checked(self)
         if self.edge not in (None, "low", "high"):
-            raise UsageError(f"edge {self.edge!r} is neither low nor high nor null")
+            raise UsageError(f"edge {self.edge!r} must be low, high or null")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Blocks:
-    """What the seeds as blocks changed: the same curve fitted without them."""
+    """The same curve fitted without seeds as blocks, for comparison."""
 
     by: str
     """The column whose values are the blocks."""
@@ -90,69 +90,69 @@ class Blocks:
     sd: float
     """Residual SD with the blocks, nats per token."""
     plain_sd: float
-    """Residual SD without them, nats per token."""
+    """Residual SD without blocks, nats per token."""
     plain: Optimum
-    """The optimum without them."""
+    """The optimum without blocks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LackOfFit:
-    """Whether the curve misses the means of its rates by more than the noise."""
+    """Test of whether the curve misses the mean losses of its rates by more than the noise."""
 
     F: float
-    """Mean square of the misses over that of the noise."""
+    """Mean square of the deviations of the means from the curve, over the mean square of the noise."""
     shape_dof: int
-    """Degrees of freedom of the misses: rates less coefficients; of a spline rounded."""
+    """Degrees of freedom of these deviations: rates less coefficients, rounded for a spline."""
     error_dof: int
     """Degrees of freedom of the noise: runs beyond the first of each rate, less the blocks."""
     p: float
-    """Probability of an F as large where the curve is right."""
+    """Probability of so large an F if the curve is right."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sensitivity:
-    """What another curve says of the same runs: each assumes its own shape."""
+    """The minimum of one curve fitted to the same runs, assuming that its shape is right."""
 
     law: str
     """Name of the curve."""
     value: float | None = None
-    """Where it is lowest within the sampled range; null where that is at an end, or it was not fitted."""
+    """Its minimum within the sampled range; null if that is at an end or the curve was not fitted."""
     lo: float | None = None
-    """Lower end of the 95 % interval that holds where the curve's shape is true; null where it is open."""
+    """Lower end of the 95 % interval; null if it is open."""
     hi: float | None = None
-    """Upper end of it."""
+    """Upper end of the 95 % interval; null if it is open."""
     loss: float | None = None
-    """Loss there, nats per token."""
+    """Loss at the minimum, nats per token."""
     residual_sd: float | None = None
-    """SD of its residuals."""
+    """SD of the residuals, nats per token."""
     dof: float | None = None
-    """Degrees of freedom of these."""
+    """Degrees of freedom of the residuals."""
     misfit: float | None = None
-    """Probability of misses as large as its own, were its shape true; null where nothing tests it."""
+    """p of the lack-of-fit test; null if the runs do not allow it."""
     note: str | None = None
-    """Why numbers are absent, or what else to know."""
+    """Why numbers are missing, or what else to know."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crossing:
-    """Where, leaving the minimum, the MoE curve rises to the loss of a dense arm."""
+    """The rate at which the MoE curve, going away from its minimum, rises to the loss of a dense arm."""
 
     dense: str
     """The dense arm, by its label."""
     side: str
-    """low: MoE beats it from this rate on; high: up to this rate."""
+    """low: MoE has the lower loss from this rate on; high: up to this rate."""
     value: float | None = None
-    """The rate; null where there is no crossing within the sampled range."""
+    """The rate; null if there is no crossing within the sampled range."""
     lo: float | None = None
-    """Lower end of the 95 % interval; null where it is open."""
+    """Lower end of the 95 % interval; null if it is open."""
     hi: float | None = None
-    """Upper end of it."""
+    """Upper end of the 95 % interval; null if it is open."""
     status: Status
     """converged; edge: MoE is still lower at that end of the range; not_identified: MoE is lower at no sampled rate."""
     why: Why
-    """What led to the status, as a code."""
+    """Code of the cause."""
     reason: str
-    """The sentence of that code."""
+    """The cause in a sentence."""
 
     def __post_init__(self) -> None:
         _checked(self)
@@ -160,34 +160,34 @@ class Crossing:
 
 @dataclass(frozen=True, kw_only=True)
 class OtherMinimum:
-    """A minimum above the best one."""
+    """A local minimum of the objective above the best one."""
 
     params: dict[str, float]
-    """The parameters there, by name."""
+    """The parameters at this minimum, by name."""
     objective: float
-    """The objective there."""
+    """The objective at this minimum."""
     starts: int
-    """How many starts ended there."""
+    """Number of starting points that led to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """How hard the minimum of the objective was looked for."""
+    """How the minimum of the objective was searched."""
 
     starts: int
-    """Starting points, each followed to convergence."""
+    """Number of starting points, each followed to convergence."""
     agreeing: int
-    """How many of them ended at the best objective, within 1e-6 of it."""
+    """How many of them ended within 1e-6 of the best objective."""
     gradient: float | None
-    """Largest gradient component at the best point, relative to the largest that these runs could give."""
+    """Largest gradient component at the best point, relative to the largest possible for these runs."""
     condition: float | None = None
-    """Condition number of the Jacobian there, its columns at length one; null where it is singular."""
+    """Condition number of the Jacobian at the best point, with columns of unit length; null if it is singular."""
     within: float | None = None
     """Multiple of the best objective up to which other minima are listed."""
     others: tuple[OtherMinimum, ...] = ()
-    """These minima, best first."""
+    """The other minima, best first."""
     flat: dict[str, Ends] = field(default_factory=dict)
-    """Poorly identified parameters: the range that fits within 0.1 % of the best; a missing end is null."""
+    """Range of each poorly identified parameter that fits within 0.1 % of the best; an open end is null."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -203,51 +203,51 @@ class FitResult:
     data: str
     """What the runs were read from."""
     data_hash: str | None = None
-    """Hash of that file; null where there was none."""
+    """Hash of the file that held them; null if there was none."""
     series: SeriesKey | None = None
     """Which series of the table was fitted; null for all of its runs."""
     n: int
-    """Runs that were fitted."""
+    """Number of runs that were fitted."""
     dof: int
-    """Runs less fitted coefficients, those of the blocks included; negative where runs are too few; rounded."""
+    """Runs less fitted coefficients, blocks included, rounded; negative if there are too few runs."""
     objective: float | None = None
-    """Value of what was minimised; null where nothing was fitted."""
+    """Value of the objective at its minimum; null if nothing was fitted."""
     objective_name: str
-    """What was minimised."""
+    """What the objective is."""
     status: Status
     """How the fit came out."""
     why: Why | None = None
-    """What led to a status that is not converged, as a code."""
+    """Code of the cause if the status is not converged."""
     reason: str | None = None
-    """The sentence of that code."""
+    """The cause in a sentence."""
     params: dict[str, Param]
     """The parameters by name, in the order of the formula."""
     covariance: tuple[tuple[float, ...], ...] | None = None
-    """Covariance of the parameters in that order; null where there is none."""
+    """Covariance of the parameters in the order of `params`; null if it is unknown."""
     residual_sd: float | None = None
     """SD of the residuals, sqrt(sum of squares / dof), in the units of the objective's residuals."""
     optimum: Optimum | None = None
-    """The minimum, where the law has one."""
+    """The optimum of a curve; null for other laws."""
     interval: str
-    """How the intervals were made, or why there are none."""
+    """How the intervals were computed, or why there are none."""
     domain: dict[str, tuple[float, ...]]
     """Sampled range (lowest, highest) of each column that the law uses."""
     search: Search | None = None
     """How the minimum was searched; null for a closed form."""
     lack_of_fit: LackOfFit | None = None
-    """The test of the curve's shape; null where no runs share a rate."""
+    """The test of the curve's shape; null if no runs share a rate."""
     blocks: Blocks | None = None
-    """The fit without blocks, for comparison; null where there are none."""
+    """The fit without seeds as blocks; null if seeds are not blocks."""
     dropped: tuple[Dropped, ...] = ()
-    """Rows of the input that could not be used, with reasons."""
+    """Rows of the input that were left out, with reasons."""
     notes: tuple[str, ...] = ()
-    """Whatever else the reader must know, one sentence each."""
+    """What else a reader must know, one sentence each."""
     knots: tuple[float, ...] | None = None
     """Knots of a spline, in the units of its column; null for other laws."""
     sensitivity: tuple[Sensitivity, ...] = ()
-    """The same runs on each curve there is, this law's own included."""
+    """Every curve fitted to the same runs, this law's own included."""
     crossings: tuple[Crossing, ...] = ()
-    """Where the MoE curve meets the dense arms of the table."""
+    """Where the MoE curve crosses the losses of the dense arms."""
 
     def __post_init__(self) -> None:
         _checked(self)

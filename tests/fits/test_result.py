@@ -92,7 +92,7 @@ def test_a_result_needs_n_dof_and_status(sweep, field):
 def test_unknown_words_are_refused():
     with pytest.raises(UsageError, match="'fine' is not one of converged"):
         Param(name="a", value=1.0, lo=None, hi=None, status="fine")
-    with pytest.raises(UsageError, match="'left' is neither low nor high"):
+    with pytest.raises(UsageError, match="'left' must be low, high or null"):
         Optimum(of="r_a", value=None, lo=None, hi=None, region=None, margin=None, edge="left", status="edge", reason="")
 
 
