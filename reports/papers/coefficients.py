@@ -74,7 +74,7 @@ def coefficient_table(fits: Mapping[str, FitResult], printed: Mapping[str, Seque
             ours = (param.value, param.lo, param.hi, param.status.words)
             far_text = (listed(far) or "none") if compared else None
             rows.append((param.name, label if len(fits) > 1 else None, *ours, *shown, far_text))
-    sources = " ".join(f"{one.name}: {one.source}." for one in next(iter(printed.values()), ()))
+    sources = " ".join(f"{one.name.capitalize()}: {one.source}." for one in next(iter(printed.values()), ()))
     text_below = f"{note} {sources}".strip()
     return Table(name="coefficients", title="Coefficients", note=text_below, columns=columns, rows=tuple(rows))
 

@@ -21,7 +21,7 @@ def joined(parts: Iterable[str]) -> str:
 
 
 class Estimated(Protocol):
-    """A rate with its 95 % interval; null where there is none."""
+    """A rate with its 95 % interval; what is not known is null."""
 
     @property
     def value(self) -> float | None: ...

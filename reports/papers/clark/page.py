@@ -51,8 +51,8 @@ def reproduction() -> Reproduction:
     apart = max(one.predictions_apart for one in data.routers)
     answer = (
         f"Refitted, the three routed laws predict losses within {percent(apart)} of table 3. They put the dense size "
-        f"at which routing stops helping at {cuts}: known to a factor of {min(factors):.0f} to {max(factors):.0f}, and "
-        "far beyond any model that was trained."
+        f"at which routing stops helping at {cuts}. Each is known only to within a factor of {min(factors):.0f} to "
+        f"{max(factors):.0f}, and lies far beyond any model that was trained."
     )
     fits = {**{one.name: one.fit for one in data.routers}, "dense": data.dense}
     printed = {**{name: (one,) for name, one in PRINTED.items()}, "dense": (DENSE,)}

@@ -50,7 +50,7 @@ def claims(data: Gadre) -> tuple[Claim, ...]:
     worst = {one.label: float(one.from_usual[np.argmax(np.abs(one.from_usual))]) for one in data.trained}
     worst_text = "; ".join(f"{label} {error_text(error)}" for label, error in worst.items())
     few = few_tokens(data.trained)
-    as_good = [f"{M:g}" for M, no_larger in few.items() if no_larger]
+    as_good = listed(f"{M:g}" for M, no_larger in few.items() if no_larger)
     apart = [
         f"{one.label} {key}"
         for one in data.trained
@@ -75,8 +75,8 @@ def claims(data: Gadre) -> tuple[Claim, ...]:
         Claim(
             says="At any number of tokens per parameter the loss falls with one exponent of compute.",
             where="equation 4",
-            found=f"Errors by tokens per parameter: {errors_by_ratio(data.trained)}. None larger than the largest from "
-            f"{USUAL:g} on: at {listed(as_good) or 'no smaller number'}.",
+            found=f"Errors by tokens per parameter: {errors_by_ratio(data.trained)}. The errors are as small as from "
+            f"{USUAL:g} on at {as_good or 'no smaller number'}.",
             verdict=either(all(few.values())),
         ),
         Claim(

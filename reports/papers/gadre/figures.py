@@ -61,7 +61,7 @@ def _caption_compute(data: Gadre, name: str) -> str:
     return (
         f"{one.label}: loss against compute (log axes) by tokens per parameter, n = {len(one.loss)} runs of "
         f"{len(np.unique(one.model))} models. The lines have one exponent and are fitted to the "
-        f"{int(one.fitted.sum())} ringed runs by least squares of the loss. Line over run less one: "
+        f"{int(one.fitted.sum())} ringed runs by least squares of the loss. Relative error of the lines: "
         f"{errors_by_ratio([one])}."
     )
 

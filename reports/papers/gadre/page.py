@@ -70,8 +70,7 @@ def reproduction() -> Reproduction:
     ours = [abs(data.error(*key)) for key in PUBLISHED_ERRORS]
     answer = (
         f"The two published predictions are reproduced: {ours[0]:.4f} % and {ours[1]:.4f} % on RedPajama. The same "
-        f"five runs on C4 miss the 6.9B model by {error_text(c4_7b_error(data))}, so do not count on errors below one "
-        "per cent."
+        f"five runs on C4 miss the 6.9B model by {error_text(c4_7b_error(data))}, so do not count on errors below 1 %."
     )
     page = partial(
         paper_page,

@@ -141,13 +141,13 @@ def _more(paper: Li2025) -> Iterator[str]:
     twice = f"MoE at {joined(beaten)} is" if beaten else "None of these is shown to be"
     reused = {words: paper.series[name] for name, words in REUSED.items()}
     also = [f"{words} {loss_estimate(series.less_dense(1))}" for words, series in reused.items() if series.beats(1)]
-    others = f" Of the other sets on repeated data these are: {joined(also)}." if also else ""
+    others = f" Of the other sets on repeated data, these are below it: {joined(also)}." if also else ""
     yield f"MoE less dense, in bits per character: {joined(leads)}. {twice} below dense of about twice C.{others}"
     found = paper.one_optimum["all runs"]
     factor = "no factor" if found.detectable is None else f"a factor of less than {math.exp(found.detectable):.2f}"
     yield (
         f"Not settled: whether the best rate is the same elsewhere (from 2B to 7B {factor} would not be seen, and no "
-        "size was scanned at two budgets), what the other learning rate of the 2B MoE is worth, and the noise: one "
+        "size was scanned at two budgets), what the higher learning rate of the 2B MoE is worth, and the noise: one "
         "seed."
     )
 
@@ -207,7 +207,7 @@ def _edges(scale: str, series: RateSeries) -> str:
     if low.status == Status.NOT_IDENTIFIED:
         return f"At {scale} {low.why.sentence(dense='the dense model')}."
     start = rate_estimate(low) if low.value else "the lowest rate that was run"
-    stop = rate_estimate(high) if high.value else "the highest"
+    stop = rate_estimate(high) if high.value else "the highest rate"
     return f"At {scale} MoE is below the dense model of equal compute from {start} to {stop}."
 
 

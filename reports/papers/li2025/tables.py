@@ -204,7 +204,8 @@ TABLES: dict[str, TableSpec[Li2025]] = {
         rows=_granularity,
         note=lambda paper: (
             "Published loss less the cubic of the runs with 78 or more small experts at the same rate. The interval is "
-            f"that of one more run, by their scatter{_few_dof(paper)}. Beyond the fine-grained runs: {_beyond(paper)}."
+            f"that of one more run, by their scatter{_few_dof(paper)}. Rates beyond those of the fine-grained runs: "
+            f"{_beyond(paper)}."
         ),
     ),
     "learning-rates": TableSpec(
@@ -233,7 +234,7 @@ TABLES: dict[str, TableSpec[Li2025]] = {
             DIFFERENCE,
         ),
         rows=_reuse,
-        note="At 7B against the run on fresh data of equal rate and D; at 3B, where there is none, 65B unique tokens "
+        note="At 7B against the run on fresh data of equal rate and D; at 3B, which has no fresh runs, 65B unique tokens "
         "against 114B. One seed: which tokens were repeated is one random draw, and its sampling noise is in every "
         "number.",
     ),

@@ -84,7 +84,7 @@ class Muennighoff:
 
     @property
     def flat(self) -> tuple[float | None, float | None]:
-        """The range of R_D that fits within 0.1 % of the best objective; null where there is none."""
+        """The range of R_D that fits within 0.1 % of the best objective; null where the runs determine R_D better."""
         return self.fit.search.flat.get("R_D", (None, None)) if self.fit.search else (None, None)
 
     @property

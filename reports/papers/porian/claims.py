@@ -4,7 +4,7 @@ import math
 
 from reports.page.number_text import listed
 from reports.papers.claim import Claim, either
-from reports.papers.porian.study import DECAYED, NEAR, SAME, TUNED, Porian, Slope, lowest, slope
+from reports.papers.porian.study import DECAYED, NEAR, SAME, TUNED, Porian, lowest, slope
 
 KAPLAN, HOFFMANN = 0.73, 0.5
 """Exponents of arXiv 2001.08361 and, about, of arXiv 2203.15556, which the paper reconciles."""
@@ -36,7 +36,7 @@ def claims(data: Porian) -> tuple[Claim, ...]:
             says=f"After tuning by size the exponent is Hoffmann's, about {HOFFMANN}, without decay of the learning "
             "rate.",
             where="figure 1",
-            found=f"{_with_ends(last.plain)} from the published optima, {_with_ends(last.own)} from our parabolas.",
+            found=f"{last.plain} from the published optima, {last.own} from our parabolas.",
             verdict=either(all(one.lo <= HOFFMANN <= one.hi for one in (last.plain, last.own))),
         ),
         Claim(
@@ -48,10 +48,6 @@ def claims(data: Porian) -> tuple[Claim, ...]:
             verdict=either(not own),
         ),
     )
-
-
-def _with_ends(one: Slope) -> str:
-    return f"{one.value:.3f} ({one.lo:.3f} to {one.hi:.3f})"
 
 
 def reasons(data: Porian) -> tuple[str, ...]:

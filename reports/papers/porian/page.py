@@ -7,7 +7,7 @@ from reports.page.number_text import general
 from reports.page.table import Row, Table
 from reports.papers.porian.claims import claims, reasons
 from reports.papers.porian.figures import FIGURES
-from reports.papers.porian.study import DECAYED, SAME, SETTING, TUNED, WARMED, Porian, Slope, build, read
+from reports.papers.porian.study import DECAYED, SAME, SETTING, TUNED, WARMED, Porian, build, read
 from reports.papers.reproduction import Reproduction, paper_page
 
 EXPONENT = number("ours", show=general(4))
@@ -26,17 +26,13 @@ def exponent_table(data: Porian) -> Table:
     )
     rows: list[Row] = []
     for one in data.settings.values():
-        plain = (one.plain.n, one.printed[0], *_estimate(one.plain))
-        rows.append((*one.name, *plain, one.printed[1], one.weighted.value, *_estimate(one.own)))
+        plain = (one.plain.n, one.printed[0], *one.plain.estimate)
+        rows.append((*one.name, *plain, one.printed[1], one.weighted.value, *one.own.estimate))
     note = (
         "a of N_opt = G C^a: least squares of ln N_opt on ln C, t intervals; weighted by 1 / (SD of ln N_opt)^2. Our "
         "parabolas of loss on ln N are fitted to the IsoFLOP points; budgets without a bracketed minimum are left out."
     )
     return Table(name="exponents", title="Exponents of every setting", note=note, columns=columns, rows=tuple(rows))
-
-
-def _estimate(slope: Slope) -> tuple[float, float, float]:
-    return slope.value, slope.lo, slope.hi
 
 
 def answer(data: Porian) -> str:
@@ -46,14 +42,10 @@ def answer(data: Porian) -> str:
     return (
         "Counting the last layer and a warm-up that fits the model size move the exponent of the optimal size from "
         f"{first.plain.value:.3f} to {warmed.plain.value:.3f}. From there, decay to the end of each run takes it to "
-        f"{_text(decayed.plain)}; tuning by size without decay takes it to {_text(tuned.plain)}. "
+        f"{decayed.plain}; tuning by size without decay takes it to {tuned.plain}. "
         f"{'All' if data.exponents_apart < SAME else 'Not all'} published exponents are reproduced; our own minima of "
-        f"the curves give {decayed.own.value:.3f} and {tuned.own.value:.3f}."
+        f"the curves give {decayed.own.value:.3f} and {tuned.own.value:.3f}. Intervals are 95 %."
     )
-
-
-def _text(slope: Slope) -> str:
-    return f"{slope.value:.3f} (95 % interval {slope.lo:.3f} to {slope.hi:.3f})"
 
 
 def reproduction() -> Reproduction:
@@ -69,12 +61,8 @@ def reproduction() -> Reproduction:
         tables=(exponent_table(data),),
         footer=f"n = {sum(len(one.points[2]) for one in data.settings.values())} IsoFLOP points; {data.source}.",
     )
-    exponents = {
-        label: {"printed": one.printed[0], "ours": _numbers(one.plain), "our_parabolas": _numbers(one.own)}
-        for label, one in data.steps.items()
-    }
+    exponents = {}
+    for label, one in data.steps.items():
+        ours, own = (dict(zip(("value", "lo", "hi"), slope.estimate, strict=True)) for slope in (one.plain, one.own))
+        exponents[label] = {"printed": one.printed[0], "ours": ours, "our_parabolas": own}
     return Reproduction(data=data, figures=FIGURES, page=page, summary={"exponents": exponents})
-
-
-def _numbers(slope: Slope) -> dict[str, float]:
-    return dict(zip(("value", "lo", "hi"), _estimate(slope), strict=True))

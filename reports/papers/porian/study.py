@@ -45,6 +45,15 @@ class Slope:
     n: int
     """Number of optima."""
 
+    @property
+    def estimate(self) -> tuple[float, float, float]:
+        """The exponent and the ends of its interval."""
+        return self.value, self.lo, self.hi
+
+    def __str__(self) -> str:
+        """Return the exponent with its interval: `0.497 (0.479 to 0.515)`."""
+        return f"{self.value:.3f} ({self.lo:.3f} to {self.hi:.3f})"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Setting:

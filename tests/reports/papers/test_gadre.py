@@ -23,7 +23,7 @@ def test_sentences_on_few_tokens_follow_the_rows(over_trained: study.Gadre) -> N
     """Only the larger models at 5 tokens per parameter are far off; a changed row changes the sentence."""
     said = claims(over_trained)[2].found
     assert "at 5: −2.8 to −0.5 % for the smallest model and −14.7 to −4.7 % from 78.9M on; at 10: −1.1" in said
-    assert said.endswith("None larger than the largest from 20 on: at 10.")
+    assert said.endswith("The errors are as small as from 20 on at 10.")
     captions = [figure.caption(over_trained) for figure in FIGURES.values()]
     assert all("at 5: −" in caption and "from 20 on: −" in caption for caption in captions)
     c4 = over_trained.trained[0]
