@@ -1,1 +1,1 @@
-"""Laws against laws, and arms against arms."""
+"""Comparison of laws with each other, and of arms with each other."""

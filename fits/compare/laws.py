@@ -1,8 +1,8 @@
-"""Which law describes the runs best: by AICc on all of them, and by how well each foretells runs it was not shown.
+"""Comparison of laws on the same runs: by AICc, and by how well each law predicts runs that were held out of its fit.
 
-Laws are compared by least squares, whatever objective their own fits have, because AICc needs a likelihood and the
-intervals of predictions a variance. In-sample fit says little of a law: one with more parameters always fits better,
-and the place where laws are used is beyond the runs, at the largest budget held out.
+Laws are compared by least squares, whatever objective their own fits use: AICc needs a likelihood, and prediction
+intervals need a variance. The in-sample fit says little, because a law with more parameters always fits better. Laws
+are used beyond the runs, so the prediction of the largest budget is reported separately.
 """
 
 import math
@@ -23,27 +23,28 @@ from fits.runs.table import Floats, RunTable
 from fits.surface.problem import Problem
 from fits.surface.search import solve
 from planners.records.errors import UsageError
+from planners.records.registry import look_up
 
 FEWEST_GROUPS = 3
-"""Groups below which leaving one out tells nothing."""
+"""Fewest groups for holding one out."""
 MOST_GROUPS = 10
-"""Groups that budgets which lie all over are gathered into."""
+"""Groups into which scattered budgets are merged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """How a law that was fitted without some runs foretells them."""
+    """How well a law predicts a group of runs that was held out of its fit."""
 
     group: str
     """Which runs were held out."""
     n: int
-    """How many values were foretold: runs, or for a curve the mean of the runs at the rate."""
+    """Number of predicted values: runs, or 1 for a curve, which predicts the mean loss at a rate."""
     error: float | None
-    """Root mean square of ln L foretold - ln L; null where the rest did not determine the law."""
+    """Root mean square of predicted less observed ln L; null if the other runs do not determine the law."""
     bias: float | None
-    """Mean of ln L foretold - ln L."""
+    """Mean of predicted less observed ln L."""
     covered: float | None
-    """Share of the values that lie in their 95 % prediction interval."""
+    """Share of the values inside their 95 % prediction interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,21 +58,21 @@ class LawScore:
     parameters: int
     """Coefficients that were fitted."""
     residual_sd: float | None
-    """SD of the residuals of ln L; null where the runs do not determine the law."""
+    """Residual SD of ln L; null if the runs do not determine the law."""
     aicc: float | None
-    """AICc of the loss, variance counted as a parameter; null where the runs are too few for it."""
+    """AICc of the loss, with the variance counted as a parameter; null for too few runs."""
     delta: float | None
-    """AICc less the lowest of the laws compared."""
+    """AICc less the lowest AICc of the compared laws."""
     weight: float | None
-    """Akaike weight: the law's share of the evidence among those compared."""
+    """Akaike weight of the law among the compared laws."""
     largest: HeldOut | None
-    """The largest group held out, an extrapolation; null where there are too few groups."""
+    """Prediction of the largest group from the others, an extrapolation; null for too few groups."""
     error: float | None
-    """Root mean square error of ln L over all groups, each foretold from the others."""
+    """Root mean square error of ln L over all groups, each predicted from the others."""
     covered: float | None
-    """Share of all held-out values within their 95 % prediction interval."""
+    """Share of all held-out values inside their 95 % prediction interval."""
     groups: tuple[HeldOut, ...]
-    """Each group foretold from the others, smallest first."""
+    """Each group predicted from the others, smallest first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,38 +80,38 @@ class Comparison:
     """Laws fitted to the same runs."""
 
     by: str
-    """The column whose groups were held out in turn: C, or r_a for curves."""
+    """Column whose groups are held out in turn: C, or r_a for curves."""
     data: str
     """What the runs were read from."""
     scores: tuple[LawScore, ...]
-    """One a law, the lowest AICc first."""
+    """One score for each law, the lowest AICc first."""
     notes: tuple[str, ...]
-    """Whatever else the reader must know, one sentence each."""
+    """Further remarks, one sentence each."""
     series: SeriesKey | None = None
     """Which series of the table; null for all of its runs."""
 
     @property
     def heading(self) -> str:
-        """Which runs, for a reader: the series, or what the runs were read from where that is all."""
+        """Name of the runs for a reader: the series, or the file they were read from."""
         return (self.series and self.series.heading) or self.data
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Fitted:
-    """A law on some runs: what AICc needs, and a prediction with its standard error."""
+    """A law fitted to some runs: the terms of AICc, and a prediction with its standard error."""
 
     parameters: int
     residuals: Floats
-    """Of ln L, shape (n,)."""
+    """Residuals of ln L, shape (n,)."""
     log_likelihood: float
-    """Of L, at the variance that maximises it."""
+    """Log-likelihood of L at the variance that maximises it."""
     dof: float
     predict: Callable[[RunTable], tuple[Floats, Floats]]
-    """(other runs) -> ln L foretold and the SD of ln L - foretold, both (m,)."""
+    """(other runs) -> predicted ln L and its prediction SD, both (m,)."""
 
 
 def comparisons(table: RunTable, laws: list[str]) -> tuple[Comparison, ...]:
-    """Compare those of `laws` that describe the same runs: the curves on each series, the laws of the loss on all."""
+    """Compare the laws that describe the same runs: curves on each series, and laws of the loss on all runs."""
     curves = [law for law in laws if isinstance(LAWS[law], Curve)]
     surfaces = [law for law in laws if isinstance(form := LAWS[law], Law) and form.response == "loss"]
     found = [compare(part, curves, key) for key, part in series(table).items()] if len(curves) > 1 else []
@@ -118,13 +119,13 @@ def comparisons(table: RunTable, laws: list[str]) -> tuple[Comparison, ...]:
 
 
 def compare(table: RunTable, laws: list[str], key: SeriesKey | None = None) -> Comparison:
-    """Compare `laws` by name on `table`: all curves of r_a, on one series, or all laws of the loss.
+    """Compare laws by name on `table`: either curves of r_a on one series (`key`), or laws of the loss.
 
-    Raises UsageError for a mixture of the two, which describe different runs, and for columns that a law lacks.
+    Raises UsageError for an unknown law, for a mixture of the two kinds, and for a missing column.
     """
-    kinds = {isinstance(LAWS[law], Curve) for law in laws}
+    kinds = {isinstance(look_up(LAWS, law, "law"), Curve) for law in laws}
     if len(kinds) > 1:
-        raise UsageError(f"{', '.join(laws)} are curves of r_a and laws of the loss: compare one kind at a time")
+        raise UsageError(f"{', '.join(laws)} are both curves of r_a and laws of the loss; compare one kind at a time")
     curves = kinds == {True}
     if curves:
         table = table.only(table.routed())
@@ -149,9 +150,9 @@ def _rates(table: RunTable) -> dict[str, NDArray[np.bool_]]:
 
 
 def _budgets(table: RunTable) -> dict[str, NDArray[np.bool_]]:
-    """Return the runs of each budget, shape (n,), smallest first; budgets that lie all over are cut into tenths.
+    """Return the runs of each budget, shape (n,), smallest first; scattered budgets are cut into tenths.
 
-    Where the table has no C it is 6 N D.
+    Without a column C, it is 6 N D.
     """
     C = table.numbers("C") if table.has("C") else 6 * table.numbers("N") * table.numbers("D")
     codes = groups_of(C)
@@ -166,10 +167,10 @@ def _score(law: str, table: RunTable, groups: Mapping[str, NDArray[np.bool_]], c
     found: tuple[HeldOut, ...] = ()
     if len(groups) >= FEWEST_GROUPS:
         found = tuple(
-            _foretold(name, fit(law, table.only(~out)), table.only(out), curves) for name, out in groups.items()
+            _held_out(name, fit(law, table.only(~out)), table.only(out), curves) for name, out in groups.items()
         )
-    told = [group for group in found if group.error is not None]
-    n = sum(group.n for group in told)
+    known_errors = [group for group in found if group.error is not None]
+    n = sum(group.n for group in known_errors)
     return LawScore(
         law=law,
         n=len(table),
@@ -179,8 +180,8 @@ def _score(law: str, table: RunTable, groups: Mapping[str, NDArray[np.bool_]], c
         delta=None,
         weight=None,
         largest=found[-1] if found else None,
-        error=math.sqrt(sum(group.n * (group.error or 0.0) ** 2 for group in told) / n) if n else None,
-        covered=sum(group.n * (group.covered or 0.0) for group in told) / n if n else None,
+        error=math.sqrt(sum(group.n * (group.error or 0.0) ** 2 for group in known_errors) / n) if n else None,
+        covered=sum(group.n * (group.covered or 0.0) for group in known_errors) / n if n else None,
         groups=found,
     )
 
@@ -198,7 +199,7 @@ def _weighted(score: LawScore, known: list[float]) -> LawScore:
     return replace(score, delta=delta, weight=math.exp(-delta / 2) / total)
 
 
-def _foretold(name: str, fitted: _Fitted | None, out: RunTable, curves: bool) -> HeldOut:
+def _held_out(name: str, fitted: _Fitted | None, out: RunTable, curves: bool) -> HeldOut:
     loss = np.log(out.numbers("loss"))
     n = 1 if curves else len(loss)
     if fitted is None or fitted.dof <= 0:
@@ -234,7 +235,9 @@ def _fit_surface(name: str, table: RunTable) -> _Fitted | None:
         spread = 1 + np.einsum("ij,jk,ik->i", lever, inverse, lever)
         return law.log_loss(found.theta, logs), np.sqrt(variance * spread)
 
-    likelihood = _normal_likelihood(residuals) - float(np.log(problem.loss).sum())  # density of L, not of ln L
+    likelihood = _normal_likelihood(residuals) - float(
+        np.log(problem.loss).sum()
+    )  # density of L, not of ln L: curves are fitted to L
     return _Fitted(parameters=p, residuals=residuals, log_likelihood=likelihood, dof=n - p, predict=predict)
 
 
@@ -251,7 +254,7 @@ def _fit_curve(name: str, table: RunTable) -> _Fitted | None:
 
     def predict(other: RunTable) -> tuple[Floats, Floats]:
         height, error = line.at(np.log(other.rates()))
-        return np.log(height), np.sqrt(error**2 + line.variance / len(other)) / height  # of the mean of these runs
+        return np.log(height), np.sqrt(error**2 + line.variance / len(other)) / height  # SD of the mean of these runs
 
     return _Fitted(
         parameters=round(len(x) - line.dof),

@@ -1,8 +1,8 @@
-"""The mean loss of each arm and the difference of two, seeds as blocks: what can be said without any curve.
+"""Mean losses of arms and their differences, with seeds as blocks: comparisons that need no curve.
 
-Arms of one seed share initial state and data order, so a seed moves all of them together; a difference of two arms is
-judged by what is left when each seed has an intercept of its own. All arms are taken to have one noise, which pools
-their degrees of freedom. The same without blocks stands beside it.
+The arms of one seed share initial state and data order, so a seed shifts all of them together. The standard error of a
+difference uses the residuals of a model in which each seed has its own intercept. All arms are assumed to have the same
+noise, which pools their degrees of freedom. The standard error without blocks is given as well.
 """
 
 import math
@@ -16,24 +16,24 @@ from fits.runs.table import Floats
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class ArmDifference:
     """The mean loss of one arm less that of another."""
 
     value: float
-    """Nats per token; with blocks, where the arms lack different seeds these are allowed for."""
+    """Nats per token; with blocks, it is adjusted for seeds that only one of the arms has."""
     se: float | None
-    """Standard error with seeds as blocks; null where nothing is left to judge by."""
+    """Standard error with seeds as blocks; null without degrees of freedom."""
     dof: int
     """Its degrees of freedom."""
     plain_se: float | None
-    """Standard error without blocks; null likewise."""
+    """Standard error without blocks; null without degrees of freedom."""
     plain_dof: int
     """Its degrees of freedom."""
     blocked: bool
-    """Whether the seeds are blocks; False for one seed, and where they cannot be told from the arms."""
+    """Whether the seeds are blocks; False for one seed, and if the runs cannot separate seeds from arms."""
 
     def half(self, tried: int = 1) -> float | None:
-        """Return half the 95 % interval, widened by Bonferroni where the pair was chosen among `tried`."""
+        """Return half the 95 % interval, with a Bonferroni correction if the pair was chosen among `tried`."""
         return None if self.se is None else t_quantile(self.dof, 1 - (1 - LEVEL) / tried) * self.se
 
 
@@ -41,23 +41,23 @@ class Difference:
 class _Fit:
     coefficients: Floats
     inverse: Floats
-    """Of design' design."""
+    """Inverse of design' design."""
     variance: float
     dof: int
 
     def of(self, weights: Floats) -> tuple[float, float | None]:
-        """Return a combination of the arms' means and its standard error."""
+        """Return a linear combination of the arms' means and its standard error."""
         full = np.zeros(len(self.coefficients))
         full[: len(weights)] = weights
         spread = float(full @ self.inverse @ full)
         return float(full @ self.coefficients), math.sqrt(self.variance * spread) if self.dof > 0 else None
 
 
-class Means:
-    """The mean loss of each arm of some runs."""
+class ArmMeans:
+    """Mean loss of each arm, fitted together with the seeds."""
 
     def __init__(self, arms: Sequence[str], seeds: Sequence[object], loss: Sequence[float]):
-        """Fit them: one name, seed and loss for each run."""
+        """Fit the means; `arms`, `seeds` and `loss` hold one entry for each run."""
         self.names = list(dict.fromkeys(arms))
         member = np.array([[arm == name for name in self.names] for arm in arms], float)
         known = list(dict.fromkeys(seeds))
@@ -68,11 +68,11 @@ class Means:
         self.blocked = blocks.shape[1] > 0 and int(np.linalg.matrix_rank(design)) == design.shape[1]
         self._fit = _solved(design, np.asarray(loss, float)) if self.blocked else self._plain
 
-    def difference(self, one: str, other: str) -> Difference:
-        """Return the mean of the arm `one` less that of `other`, by name."""
+    def difference(self, one: str, other: str) -> ArmDifference:
+        """Return the mean loss of the arm `one` less the mean loss of `other`, both by name."""
         weights = np.array([float(name == one) - float(name == other) for name in self.names])
         (value, se), (_, plain_se) = self._fit.of(weights), self._plain.of(weights)
-        return Difference(
+        return ArmDifference(
             value=value, se=se, dof=self._fit.dof, plain_se=plain_se, plain_dof=self._plain.dof, blocked=self.blocked
         )
 

@@ -1,1 +1,1 @@
-"""Loss against activation rate: fitted curves, their minimum, and its interval."""
+"""Curves of loss against activation rate: fit, minimum, interval, and comparison with dense arms."""

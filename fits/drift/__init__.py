@@ -1,1 +1,1 @@
-"""Does the optimum move with compute and size?"""
+"""Movement of the optimum with budget and size."""

@@ -1,8 +1,9 @@
 """Is the optimal rate the same at every budget and size, and if not, how does it move?
 
-Each cell (one N, one C) has a curve of its own; under "constant" all have their minimum at one x0, under a surface at
-ln r_a* = a + b ln C + c ln N. All are least squares on the losses, so nested models are compared by F: the minimum of
-each cell is not estimated first and then regressed, and a cell whose minimum is at an edge still counts.
+Each cell (one N, one C) has its own curve. If the optimum is constant, all curves have their minimum at one x0; on a
+surface, the minima lie at ln r_a* = a + b ln C + c ln N. All models are fitted to the losses by least squares, and an F
+test compares nested models. The minima are not estimated first and then regressed, so a cell whose minimum lies at an
+edge still counts.
 """
 
 import math
@@ -22,9 +23,9 @@ from fits.runs.table import Floats, RunTable
 from planners.records.errors import UsageError
 
 SPREAD = 0.05
-"""Range of ln C or ln N over the cells below which it is no term of the surface."""
+"""Range of ln C (or ln N) over the cells below which it is left out of the surface."""
 INDEPENDENT = 10.0
-"""Condition number of the centred ln C and ln N of the cells above which their slopes are not told apart."""
+"""Condition number of the centred ln C and ln N of the cells above which the data cannot separate their effects."""
 
 NAMES = {2: "quadratic", 3: "cubic"}
 
@@ -42,77 +43,78 @@ class DriftCell:
     N: float | None
     """Median size; null where the table has none."""
     value: float | None
-    """Where its own curve is lowest within its sampled rates; null where that is at an end."""
+    """Minimum of its own curve within the sampled rates; null if the curve is lowest at an end."""
     sd: float | None
-    """SD of its residuals; null where it has no dof of its own."""
+    """Residual SD; null without degrees of freedom."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DriftSlope:
-    """How the optimum moves with one quantity."""
+    """Change of the optimum with C or N."""
 
     by: str
     """C or N."""
     value: float
     """Change of ln r_a* for one unit of ln C (or ln N)."""
     lo: float | None
-    """Lower end of the 95 % interval (profile, F); null where it is open."""
+    """Lower end of the 95 % interval (profile, F); null if open."""
     hi: float | None
     """Upper end of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Constancy:
-    """Whether the optimum is one number."""
+    """Test that all cells share one optimum, and how the optimum moves with C and N."""
 
     of: str
     """The column that is optimised."""
     basis: str
-    """The curve of each cell."""
+    """Curve of each cell: quadratic or cubic."""
     cells: tuple[DriftCell, ...]
     """The cells."""
     F: float
-    """Statistic of the test that all cells have their minimum at one place."""
+    """F statistic of the test that all cells have their minimum at one x."""
     shape_dof: int
-    """Cells less one."""
+    """Number of cells less one."""
     error_dof: int
     """Degrees of freedom of the noise."""
     p: float
-    """Probability of an F as large where the optimum is constant."""
+    """p of the test; small if the optimum moves."""
     value: float
-    """The optimum, were it constant."""
+    """Common optimum of all cells."""
     lo: float | None
-    """Lower end of its 95 % interval, were it constant; null where it is open."""
+    """Lower end of its 95 % interval, valid if the optimum is constant; null if open."""
     hi: float | None
     """Upper end of it."""
     slopes: tuple[DriftSlope, ...]
-    """The surface ln r_a* = a + b ln C + c ln N; terms that the cells do not tell apart are left out."""
+    """Coefficients b and c of ln r_a* = a + b ln C + c ln N; terms that the cells cannot separate are left out."""
     detectable: float | None
-    """Smallest movement of ln r_a* between the first and the last cell that this test would show with 80 % power."""
+    """Smallest movement of ln r_a* from the first to the last cell that this test detects with 80 % power."""
     sensitivity: dict[str, float]
-    """p of the same test with each cell a quadratic, and a cubic."""
+    """p of the same test with quadratic, and with cubic cells."""
     notes: tuple[str, ...]
-    """What else to know."""
+    """Further remarks, one sentence each."""
 
 
 def constancy(cells: Mapping[Any, RunTable], *, of: str = "r_a", degree: int | None = None) -> Constancy:
     """Test whether the MoE arms of `cells` by name, two or more, have their minimum at one value of the column `of`.
 
-    `fits.runs.series` splits a table into its cells. `degree` is that of each cell's polynomial: 3 where every cell
-    has five values or more, else 2. Raises UsageError for fewer than two cells, and for too few values or runs.
+    `fits.series` splits a table into cells. `degree` is the degree of each cell's polynomial: by default 3 if every
+    cell has at least five values of `of`, otherwise 2. Raises UsageError for fewer than two cells, and for too few
+    values or runs.
     """
     if len(cells) < 2:
-        raise UsageError(f"constancy needs two budgets or sizes, and there is {len(cells)}; plan others")
+        raise UsageError(f"the test of constancy needs two budgets or sizes, and there is {len(cells)}; plan more")
     arms = {str(label): table.only(table.routed()) for label, table in cells.items()}
     for table in arms.values():
         one_budget(table, positions(table, of), of)
     rates = min(np.unique(np.round(positions(table, of), 6)).size for table in arms.values())
     degree = degree or (3 if rates >= ENOUGH_RATES else 2)
     if rates <= degree:
-        raise UsageError(f"a cell has {rates} values of {of}, and its curve needs {degree + 1}; add some")
+        raise UsageError(f"a cell has {rates} values of {of}, and its curve needs {degree + 1}; add values")
     joint = _joint(arms, degree, of)
     if joint.dof < 1:
-        raise UsageError(f"{sum(map(len, arms.values()))} runs leave no noise to judge by; add seeds or rates")
+        raise UsageError(f"{sum(map(len, arms.values()))} runs leave no estimate of the noise; add seeds or rates")
     described = [_cell(label, table, degree, of) for label, table in arms.items()]
     notes: list[str] = []
     others = {other: _joint(arms, other, of) for other in NAMES if other != degree and rates > other}
@@ -137,32 +139,32 @@ def constancy(cells: Mapping[Any, RunTable], *, of: str = "r_a", degree: int | N
 
 
 def _joint(arms: Mapping[str, RunTable], degree: int, of: str) -> JointFit:
-    return JointFit(pins=tuple(_pinned(table, degree, of) for table in arms.values()))
+    return JointFit(cells=tuple(_profile(table, degree, of) for table in arms.values()))
 
 
-def _pinned(arms: RunTable, degree: int, of: str) -> MinimumProfile:
+def _profile(arms: RunTable, degree: int, of: str) -> MinimumProfile:
     x, blocks = positions(arms, of), seed_blocks(arms)
     if fit_basis(Powers(degree + 1), x, arms.numbers("loss"), blocks) is None:
-        blocks = blocks[:, :0]  # the seeds cannot be told from the curve
+        blocks = blocks[:, :0]  # the runs cannot separate the seeds from the curve
     return minimum_profile(x, arms.numbers("loss"), blocks, degree)
 
 
 def _cell(label: str, arms: RunTable, degree: int, of: str) -> DriftCell:
-    pinned = _pinned(arms, degree, of)
-    line = fit_basis(Powers(degree + 1), positions(arms, of), arms.numbers("loss"), pinned.blocks)
-    inside = line is not None and line.low < line.lowest < line.high
+    profile = _profile(arms, degree, of)
+    curve = fit_basis(Powers(degree + 1), positions(arms, of), arms.numbers("loss"), profile.blocks)
+    inside = curve is not None and curve.low < curve.lowest < curve.high
     return DriftCell(
         label=label,
         n=len(arms),
         C=float(np.median(arms.numbers("C"))) if arms.has("C") else None,
         N=float(np.median(arms.numbers("N"))) if arms.has("N") else None,
-        value=math.exp(line.lowest) if line is not None and inside else None,
-        sd=math.sqrt(pinned.free / pinned.dof) if pinned.dof > 0 else None,
+        value=math.exp(curve.lowest) if curve is not None and inside else None,
+        sd=math.sqrt(profile.free / profile.dof) if profile.dof > 0 else None,
     )
 
 
 def _slopes(cells: Sequence[DriftCell], joint: JointFit, notes: list[str]) -> tuple[DriftSlope, ...]:
-    """Return the coefficients of ln C and ln N that the cells tell apart; a note names the others."""
+    """Return the coefficients of ln C and ln N that the cells can separate; a note names the others."""
     columns = {name: [getattr(cell, name) for cell in cells] for name in ("C", "N")}
     logs = {name: np.log(np.array(values, float)) for name, values in columns.items() if None not in values}
     kept: dict[str, Floats] = {}
@@ -172,7 +174,7 @@ def _slopes(cells: Sequence[DriftCell], joint: JointFit, notes: list[str]) -> tu
             continue
         tried = np.column_stack([*kept.values(), centred])
         if len(cells) <= tried.shape[1] or np.linalg.cond(tried / np.linalg.norm(tried, axis=0)) > INDEPENDENT:
-            notes.append(f"the cells do not tell a movement with {name} from the rest, so it is no term of the surface")
+            notes.append(f"the cells cannot separate a movement with {name} from the other terms, so it is left out")
         else:
             kept[name] = centred
     found = []

@@ -1,4 +1,4 @@
-"""Several cells of runs, each with a polynomial of its own, whose minima lie where one rule says."""
+"""Several cells of runs fitted together: each has its own polynomial, and one rule gives the minima of all."""
 
 import itertools
 import math
@@ -14,27 +14,27 @@ from fits.intervals import TEST_LEVEL, t_quantile
 from fits.runs.table import Floats
 
 POWER = 0.8
-"""Power at which the smallest movement is stated."""
+"""Power at which the smallest detectable movement is given."""
 PRECISION = 1e-6
-"""Share of the sampled range to which a minimum is found; the residual is then right to its square."""
+"""Precision of a minimum, as a share of the sampled range; the residual is accurate to its square."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JointFit:
-    """The cells, fitted together: what they say of a rule is what it adds to their summed residual."""
+    """The cells, fitted together. A rule for the minima is judged by what it adds to the residual sum of squares."""
 
-    pins: tuple[MinimumProfile, ...]
+    cells: tuple[MinimumProfile, ...]
     """The cells."""
 
     @cached_property
     def error(self) -> float:
-        """Sum of squared residuals where each cell has its minimum where it likes."""
-        return sum(pin.free for pin in self.pins)
+        """Residual sum of squares if each cell has its own minimum."""
+        return sum(cell.free for cell in self.cells)
 
     @cached_property
     def dof(self) -> int:
-        """Degrees of freedom of that."""
-        return sum(pin.dof for pin in self.pins)
+        """Degrees of freedom of `error`."""
+        return sum(cell.dof for cell in self.cells)
 
     @property
     def variance(self) -> float:
@@ -44,33 +44,33 @@ class JointFit:
     @cached_property
     def low(self) -> float:
         """Smallest x that any cell samples."""
-        return min(pin.low for pin in self.pins)
+        return min(cell.low for cell in self.cells)
 
     @cached_property
     def high(self) -> float:
         """Largest x that any cell samples."""
-        return max(pin.high for pin in self.pins)
+        return max(cell.high for cell in self.cells)
 
     @cached_property
     def common(self) -> tuple[float, float]:
-        """The one x of all minima that leaves the least residual, and that residual."""
-        theta, residual = self.best(np.ones((len(self.pins), 1)))
+        """The common x of all minima with the least residual, and that residual."""
+        theta, residual = self.best(np.ones((len(self.cells), 1)))
         return float(theta[0]), residual
 
     @property
     def F(self) -> float:
-        """F of one x for all minima, with cells - 1 and `dof` degrees of freedom."""
-        added = max(0.0, self.common[1] - self.error) / (len(self.pins) - 1)
+        """F statistic of a common minimum, with cells - 1 and `dof` degrees of freedom."""
+        added = max(0.0, self.common[1] - self.error) / (len(self.cells) - 1)
         return added / self.variance if self.variance > 0 else (0.0 if added == 0 else math.inf)
 
     @property
     def p(self) -> float:
-        """Probability of an F as large where all minima are at one x."""
-        return tail(self.F, len(self.pins) - 1, self.dof)
+        """p of the F test of a common minimum."""
+        return tail(self.F, len(self.cells) - 1, self.dof)
 
     def total(self, terms: Floats, theta: Floats) -> Floats:
-        """Return the residual with each cell's minimum at its row of `terms` (cells, p) times theta (..., p)."""
-        return np.asarray(sum(pin.residual(theta @ row) for pin, row in zip(self.pins, terms, strict=True)))
+        """Return the residual with the minimum of cell i at terms[i] @ theta; terms (cells, p), theta (..., p)."""
+        return np.asarray(sum(cell.residual(theta @ row) for cell, row in zip(self.cells, terms, strict=True)))
 
     def best(self, terms: Floats) -> tuple[Floats, float]:
         """Return the coefficients of `terms`, a constant first, with the least residual, and that residual."""
@@ -80,8 +80,8 @@ class JointFit:
     def descend(self, terms: Floats, held: Floats) -> tuple[Floats, Floats]:
         """Minimise over all but the last coefficients, which are `held`, shape (m, h); return theta (m, p), residuals.
 
-        A lattice over all that the sampled range allows is narrowed again and again, for every row of `held` together:
-        no gradient, because the residual is smooth only piecewise.
+        A lattice over the sampled range is narrowed repeatedly, for all rows of `held` together. It uses no gradient,
+        because the residual is only piecewise smooth.
         """
         free, reach = terms.shape[1] - held.shape[1], self.high - self.low
         width = np.array([reach / 2, *(reach / np.ptp(terms[:, 1:free], axis=0))])
@@ -99,22 +99,22 @@ class JointFit:
         return np.hstack([centre, held]), residuals[np.arange(len(held)), at]
 
     def allowed(self, residuals: Floats, least: float) -> NDArray[np.bool_]:
-        """Return which residuals one coefficient more does not tell from the `least`, at 95 %."""
+        """Return which residuals do not differ significantly (95 %, one coefficient) from the `least`."""
         return np.asarray(residuals <= least + t_quantile(self.dof) ** 2 * self.variance)
 
     def interval(self) -> tuple[float | None, float | None]:
-        """Return the 95 % interval of the common x, were there one; an end at the end of the range is None."""
+        """Return the 95 % interval of a common minimum; None for an end at the end of the range."""
         scan = np.linspace(self.low, self.high, 4001)
-        kept = scan[self.allowed(self.total(np.ones((len(self.pins), 1)), scan[:, None]), self.common[1])]
+        kept = scan[self.allowed(self.total(np.ones((len(self.cells), 1)), scan[:, None]), self.common[1])]
         lo, hi = (float(kept[0]), float(kept[-1])) if len(kept) else (self.common[0],) * 2
         return None if lo <= self.low else lo, None if hi >= self.high else hi
 
     def coefficient(self, terms: Floats) -> tuple[float, float | None, float | None]:
-        """Return the last coefficient of `terms` and its 95 % profile interval; an end that is not found is None."""
+        """Return the last coefficient of `terms` and its 95 % profile interval; None for an end that is not found."""
         theta, least = self.best(terms)
         value, reach = float(theta[-1]), 2 * (self.high - self.low) / float(np.ptp(terms[:, -1]))
         scan = value + np.linspace(-1, 1, 201) * reach
-        for _ in range(3):  # each pass looks closer at the steps at which the interval ends
+        for _ in range(3):  # each pass refines the scan around the ends of the interval
             kept = np.flatnonzero(self.allowed(self.descend(terms, scan[:, None])[1], least))
             if not len(kept):
                 return value, value, value
@@ -126,19 +126,19 @@ class JointFit:
         return value, None if first == 0 else lo, None if last == len(scan) - 1 else hi
 
     def detectable(self) -> float | None:
-        """Return the movement of x from the first to the last cell, in even steps, that the F test shows in 80 % of
-        studies; null above 3."""
+        """Return the movement of x from the first to the last cell, in even steps, that the F test detects in 80 % of
+        studies; None above 3."""
         from scipy.special import fdtri, ncfdtr
 
-        x0, cells = self.common[0], len(self.pins)
-        shapes = [pin.shape(x0) for pin in self.pins]
-        critical = float(fdtri(cells - 1, self.dof, 1 - TEST_LEVEL))
+        x0, count = self.common[0], len(self.cells)
+        shapes = [cell.shape(x0) for cell in self.cells]
+        critical = float(fdtri(count - 1, self.dof, 1 - TEST_LEVEL))
 
         def power(movement: float) -> float:
-            places = x0 + movement * np.linspace(-0.5, 0.5, cells)
-            moved = [pin.moved(x, shape) for pin, x, shape in zip(self.pins, places, shapes, strict=True)]
-            shift = JointFit(pins=tuple(moved)).common[1] / self.variance
-            return float(1 - ncfdtr(cells - 1, self.dof, max(shift, 0.0), critical))
+            places = x0 + movement * np.linspace(-0.5, 0.5, count)
+            moved = [cell.moved(x, shape) for cell, x, shape in zip(self.cells, places, shapes, strict=True)]
+            shift = JointFit(cells=tuple(moved)).common[1] / self.variance
+            return float(1 - ncfdtr(count - 1, self.dof, max(shift, 0.0), critical))
 
         low, high = 0.0, 3.0
         if self.variance <= 0 or power(high) < POWER:

@@ -1,7 +1,7 @@
-"""How well a cell of runs allows its minimum to be at a given x: the residual sum of squares as a function of that x.
+"""Profile of a cell over the place of its minimum: the residual sum of squares as a function of that x.
 
 A polynomial with a minimum at x0 is one in (x - x0) without a linear term, whose quadratic coefficient is not negative.
-For each x0 that is linear least squares, and all x0 are solved together.
+At fixed x0 this is linear least squares, and all x0 are solved together.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from fits.runs.table import Floats
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MinimumProfile:
-    """One cell: the Gram matrix of x, x^2, x^3 and the loss, once the constant and the blocks are projected out."""
+    """One cell: the Gram matrix of x, x^2, x^3 and the loss, after the constant and the blocks are projected out."""
 
     gram: Floats
     """Shape (4, 4)."""
     degree: int
     """2 or 3."""
     dof: int
-    """Runs less all coefficients of the free polynomial."""
+    """Runs less all coefficients of the unconstrained polynomial."""
     low: float
     """Smallest sampled x."""
     high: float
@@ -30,13 +30,13 @@ class MinimumProfile:
 
     @property
     def free(self) -> float:
-        """Residual sum of squares of the polynomial that may have its minimum anywhere, or none."""
+        """Residual sum of squares of the unconstrained polynomial."""
         powers = self.gram[: self.degree, : self.degree]
         against = self.gram[: self.degree, 3]
         return max(0.0, float(self.gram[3, 3] - against @ np.linalg.lstsq(powers, against, rcond=None)[0]))
 
     def residual(self, x0: Floats) -> Floats:
-        """Return the residual sum of squares with the minimum at each x0, of any shape."""
+        """Return the residual sum of squares with the minimum at x0; x0 and the result have one shape, any."""
         u, v = self._columns(x0)
         uu, uy, yy = self._dot(u, u), self._against(u), self.gram[3, 3]
         if self.degree == 2:
@@ -47,7 +47,7 @@ class MinimumProfile:
         return np.asarray(yy - np.where(bend >= 0, both, vy**2 / vv))
 
     def shape(self, x0: float) -> Floats:
-        """Return the coefficients of (x - x0)^2 and (x - x0)^3 with the minimum there, shape (2,)."""
+        """Return the fitted coefficients of (x - x0)^2 and (x - x0)^3, shape (2,)."""
         u, v = self._columns(np.array(x0))
         if self.degree == 2:
             return np.array([max(float(self._against(u) / self._dot(u, u)), 0.0), 0.0])
@@ -57,7 +57,7 @@ class MinimumProfile:
         return found if found[0] >= 0 else np.array([0.0, float(self._against(v) / self._dot(v, v))])
 
     def moved(self, x0: float, shape: Floats) -> "MinimumProfile":
-        """Return the cell with losses without noise that have their minimum at x0 and this shape."""
+        """Return the cell with noise-free losses whose minimum is at x0 with the coefficients `shape`."""
         u, v = self._columns(np.array(x0))
         curve = shape[0] * u + shape[1] * v  # in terms of x, x^2, x^3
         against = self.gram[:3, :3] @ curve
@@ -69,7 +69,7 @@ class MinimumProfile:
         )
 
     def _columns(self, x0: Floats) -> tuple[Floats, Floats]:
-        """Return (x - x0)^2 and (x - x0)^3 in terms of x, x^2 and x^3, each of shape (3, ...)."""
+        """Return (x - x0)^2 and (x - x0)^3 as coefficients of x, x^2 and x^3, each of shape (3, ...)."""
         one, none = np.ones_like(x0), np.zeros_like(x0)
         return np.stack([-2 * x0, one, none]), np.stack([3 * x0**2, -3 * x0, one])
 
@@ -81,7 +81,7 @@ class MinimumProfile:
 
 
 def minimum_profile(x: Floats, loss: Floats, blocks: Floats, degree: int) -> MinimumProfile:
-    """Return the cell of runs at x, shape (n,), with block columns (n, b)."""
+    """Return the profile of runs at x, shape (n,), with block columns (n, b)."""
     base = np.hstack([np.ones((len(x), 1)), blocks])
     q = np.linalg.qr(base)[0]
     columns = np.column_stack([x, x**2, x**3, loss - loss.mean()])

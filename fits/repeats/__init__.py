@@ -1,1 +1,1 @@
-"""Repeated data against fresh data: pairs of runs, equivalence tests, and what follows."""
+"""Repeated data compared with fresh data: pairs of runs, equivalence tests, and the cost of repetition."""

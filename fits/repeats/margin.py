@@ -1,6 +1,7 @@
-"""The loss that counts as no difference, where nobody named one: what 5 % of C is worth.
+"""Default margin, the loss difference that does not matter: what 5 % of C is worth.
 
-It is taken from how the lowest loss falls with C, and never from the noise: a noisier study would look more equal.
+It follows from how the lowest loss falls with C, and never from the noise, because then a noisier study would find more
+arms equal.
 """
 
 import math
@@ -17,8 +18,8 @@ SHARE = 0.05
 def margins(table: RunTable) -> dict[float, float]:
     """Return, for each budget C of `table`, what SHARE of C is worth there, nats per token.
 
-    The local slope is that of the lowest mean loss of an MoE arm between neighbouring budgets, by ln C, on fresh data
-    where there is some. A budget where it does not fall has no margin, and a single budget no slope, so there is none.
+    The local gradient is that of the lowest mean loss of an MoE arm with respect to ln C, between neighbouring budgets,
+    on fresh data if there is any. A budget where the loss does not fall has no margin; nor has a single budget.
     """
     if not table.has("C"):
         return {}
@@ -33,7 +34,7 @@ def margins(table: RunTable) -> dict[float, float]:
 
 
 def _lowest_mean(arms: RunTable) -> float:
-    """Return the lowest mean loss of the runs of one rate and one N (to a per cent)."""
+    """Return the lowest mean loss over runs with the same rate and the same N (within 1 %)."""
     N = arms.numbers("N") if arms.has("N") else np.ones(len(arms))
     kinds = np.column_stack([np.round(arms.rates(), 6), np.round(np.log(N), 2)])
     codes = np.unique(kinds, axis=0, return_inverse=True)[1].reshape(-1)

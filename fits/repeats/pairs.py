@@ -1,4 +1,4 @@
-"""Pairs of runs that differ in unique tokens alone: one that repeats its data beside the fresh one of the same arm."""
+"""Pairs of runs that differ only in unique tokens: a run that repeats its data, and the fresh run of the same arm."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ from fits.runs.budgets import groups_of
 from fits.runs.table import RunTable
 
 SAME = ("N", "r_a", "D", "n_experts", "top_k", "d_expert", "lr", "batch_tokens", "seq_len", "weight_decay")
-"""Columns that a pair shares, where the table has them."""
+"""Columns in which both runs of a pair agree, so far as the table has them."""
 TOLERANCE = 0.02
-"""Relative difference below which two values of such a column are the same: tables of papers print three digits."""
+"""Relative difference up to which two values of such a column are equal: printed tables have three digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,17 +19,17 @@ class Pair:
     """A run on repeated data and its fresh twin."""
 
     r_a: float | None
-    """Activation rate; null where the table has none."""
+    """Activation rate; null if the table has none."""
     dense: bool
     """Whether the arm is dense."""
     seed: str | None
-    """Their seed; null where the table has none."""
+    """Their seed; null if the table has none."""
     D: float
-    """Tokens that both consumed."""
+    """Tokens that each of them consumed."""
     U: float
     """Unique tokens of the repeated run."""
     budget: int
-    """Number of their budget in the order of C; 0 where the table has no C."""
+    """Number of their budget in ascending order of C; 0 if the table has no C."""
     fresh: float
     """Loss on fresh data, nats per token."""
     repeated: float
@@ -42,7 +42,7 @@ class Pair:
 
     @property
     def excess(self) -> float:
-        """Loss that repetition added."""
+        """Loss that repetition adds, nats per token."""
         return self.repeated - self.fresh
 
 
@@ -52,7 +52,7 @@ def has_pairs(table: RunTable) -> bool:
 
 
 def knows_epochs(table: RunTable) -> bool:
-    """Whether the table says how often its runs saw their data."""
+    """Whether the table tells how often each run saw its data."""
     return table.has("D") and (table.has("U") or table.has("epochs"))
 
 
@@ -97,17 +97,19 @@ def pairs_of(table: RunTable) -> tuple[list[Pair], int]:
 
 
 def _budgets(table: RunTable) -> NDArray[np.intp]:
-    """Return the number of each run's budget, shape (n,), by gaps in C; one for all where a run states none."""
+    """Return the number of each run's budget, shape (n,), by gaps in C; 0 for all if a run has no C."""
     if not table.has("C") or table.frame["C"].isna().any():
         return np.zeros(len(table), np.intp)
     return groups_of(table.numbers("C"))
 
 
 def _arms(table: RunTable) -> NDArray[np.intp]:
-    """Return a code, shape (n,), that runs share whose columns of SAME agree."""
+    """Return a code for each run, shape (n,), equal for runs that agree in the columns of SAME."""
     import pandas as pd
 
     columns = [pd.to_numeric(table.frame[name], errors="coerce").to_numpy(float) for name in SAME if table.has(name)]
-    known = [np.where(np.isnan(values), -1.0, values) for values in columns]  # what a dense model lacks is one group
+    known = [
+        np.where(np.isnan(values), -1.0, values) for values in columns
+    ]  # columns that a dense model lacks form one group
     codes = [groups_of(values, TOLERANCE) for values in known]
     return np.asarray(np.unique(np.column_stack(codes), axis=0, return_inverse=True)[1], np.intp).reshape(-1)

@@ -1,15 +1,15 @@
-"""Does repeated data equal fresh data? Pairs of runs that differ in unique tokens alone, and what follows from them.
+"""Is repeated data as good as fresh data? Equivalence tests and the cost of repetition, from pairs of runs.
 
 A run that repeats its data (epochs = D / U > 1) is paired with the fresh run of the same arm, D and seed. Its excess is
-the loss that repetition added. Equal means equal within a margin fixed before the runs, which two one-sided tests
-(TOST) show; a difference that is merely not significant shows nothing.
+the loss that repetition adds. Two one-sided tests (TOST) can show that the excess is equal to zero within a margin that
+was fixed before the runs. A difference that is not significant shows nothing.
 
-How the excess grows: with the effective tokens of arXiv 2305.16264 (eq. 5),
+The excess grows with epochs. The effective tokens of arXiv 2305.16264 (eq. 5) are
 
-    D' = U + U R (1 - exp(-(epochs - 1) / R)),  to first order in 1 / R  ln(D / D') = (epochs - 1)^2 / (2 epochs R),
+    D' = U + U R (1 - exp(-(epochs - 1) / R)),  to first order in 1 / R  ln(D / D') = (epochs - 1)^2 / (2 epochs R).
 
-and the loss falling by `slope` per unit of ln D, the excess is cost * (epochs - 1)^2 / (2 epochs), cost = slope / R.
-The cost is all that the pairs can tell; R itself needs the slope.
+If the loss falls by `slope` per unit of ln D, the excess is cost * (epochs - 1)^2 / (2 epochs) with cost = slope / R.
+The pairs determine only the cost; R also needs the slope.
 """
 
 import math
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fits.intervals import TEST_LEVEL, t_quantile
+from fits.compare.samples import MeanEstimate, sample_mean, welch
+from fits.intervals import TEST_LEVEL, t_test
 from fits.repeats.pairs import TOLERANCE, Pair, knows_epochs, pairs_of
 from fits.repeats.tost import equivalence_power, smallest_margin, tost
 from fits.runs.series import schemes
@@ -26,48 +27,48 @@ from fits.runs.table import RunTable
 from planners.records.errors import UsageError
 
 FIRST_ORDER = 0.5
-"""(epochs - 1) / R up to which the formula's first order is within 10 % of it."""
+"""(epochs - 1) / R up to which the first order is within 10 % of the full formula."""
 VERDICTS = ("equivalent", "worse", "better", "undecided")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Equivalence:
-    """Whether the repeated runs of a group lose no more than the margin against fresh ones."""
+    """Test whether the repeated runs of a group have the loss of fresh runs, within the margin."""
 
     of: str
     """The group: all arms, dense, MoE, or one activation rate."""
     epochs: tuple[float, float]
     """Fewest and most epochs in the group."""
     n: int
-    """Independent differences: seeds where there are several, else pairs."""
+    """Independent differences: seeds if there are several, otherwise pairs."""
     excess: float
     """Mean excess, nats per token."""
     lo: float | None
     """Lower end of its 95 % interval; null for one difference."""
     hi: float | None
-    """Upper end."""
+    """Upper end of it."""
     sd: float | None
     """SD of the differences."""
     margin: float | None
-    """Excess that counts as none; null where no margin was given, and then nothing is concluded."""
+    """Excess that counts as no difference; null if no margin was given, so nothing is concluded."""
     p: float | None
-    """p of the two one-sided tests (TOST): the chance of such a result if the excess were at the margin."""
+    """p of the two one-sided tests (TOST) that the excess lies outside of the margin."""
     power: float | None
-    """Chance that this test says `equivalent` where there is no excess at all, at this n and SD."""
+    """Probability that this test says `equivalent` if there is no excess, at this n and SD."""
     smallest: float | None
-    """Smallest margin at which that chance is 80 %: what this design could have shown."""
+    """Smallest margin with a power of 80 %: what this design could have shown."""
     worth: float | None
-    """Fresh tokens that one repeated token stands for, D' / D = exp(-excess / slope); null without a slope."""
+    """Fresh tokens that one repeated token is worth, D' / D = exp(-excess / slope); null without a slope."""
     worth_lo: float | None
     """Lower end of its 95 % interval."""
     worth_hi: float | None
-    """Upper end."""
+    """Upper end of it."""
     verdict: str
-    """equivalent (p < .05), worse or better (the whole interval lies beyond the margin), else undecided."""
+    """equivalent (p < 0.05), worse or better (the whole interval lies beyond the margin), or undecided."""
 
     @property
     def words(self) -> str:
-        """The verdict with the margin; of what is undecided at it, on which side of zero the interval lies."""
+        """The verdict and the margin; if undecided, also whether the interval lies above or below zero."""
         side = None if self.lo is None or self.hi is None else "worse" if self.lo > 0 else "better"
         if side is None or (side == "better" and (self.hi or 0) >= 0) or self.verdict != "undecided":
             return self.verdict if self.margin is None else f"{self.verdict} at the margin of {self.margin:.2g}"
@@ -77,105 +78,84 @@ class Equivalence:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """How the excess grows with epochs; see the module for the formula."""
+    """Growth of the excess with epochs; the docstring of the module has the formula."""
 
     of: str
     """The group: all arms, dense or MoE."""
     n: int
-    """Independent estimates: seeds where there are several, else pairs."""
+    """Independent estimates: seeds if there are several, otherwise pairs."""
     value: float
     """Nats per token for one unit of (epochs - 1)^2 / (2 epochs)."""
     lo: float | None
     """Lower end of its 95 % interval."""
     hi: float | None
-    """Upper end."""
+    """Upper end of it."""
     free_epochs: float | None
-    """Epochs at which the excess reaches the margin; null where that lies beyond the epochs that were run.
+    """Epochs at which the excess reaches the margin; null beyond the epochs that were run.
 
-    Null too where the pairs have one number of epochs: they show nothing of how the excess grows.
+    Also null if all pairs have the same number of epochs, because they do not show how the excess grows.
     """
     free_lo: float | None
-    """Lower end of its 95 % interval; the largest number of epochs run where it lies beyond them."""
+    """Lower end of its 95 % interval, at most the largest number of epochs that was run."""
     free_hi: float | None
-    """Upper end; null where it lies beyond the epochs that were run."""
+    """Upper end of it; null beyond the epochs that were run."""
     half_life: float | None
-    """R of arXiv 2305.16264 (its R_D*) = slope / cost; null without a slope or where the cost is not positive."""
+    """R of arXiv 2305.16264 (its R_D*) = slope / cost; null without a slope or a positive cost."""
     half_life_lo: float | None
     """Lower end of its 95 % interval."""
     half_life_hi: float | None
-    """Upper end; null where the interval of the cost reaches zero."""
+    """Upper end of it; null if the interval of the cost reaches zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interaction:
-    """Whether repetition costs MoE arms more than dense ones."""
+    """Test whether repetition costs MoE arms more than dense arms."""
 
     value: float
-    """Cost of the MoE arms less cost of the dense ones."""
+    """Cost of the MoE arms less cost of the dense arms."""
     lo: float
     """Lower end of its 95 % interval."""
     hi: float
-    """Upper end."""
+    """Upper end of it."""
     p: float
-    """Probability of such a difference where there is none (two-sided t)."""
+    """p of a two-sided t test of no difference."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reuse:
-    """What a table says about data that was repeated by one scheme."""
+    """Results for data repeated by one scheme."""
 
     scheme: str
-    """strict (one U for several D) or loose (one number of epochs), with the U or epochs where there are several.
+    """strict (one U for several D) or loose (one number of epochs), with the U or epochs if there are several.
 
-    repeated where one arm repeats its data: then nothing tells these apart.
+    repeated if only one arm repeats its data, which fits both schemes.
     """
     pairs: tuple[Pair, ...]
     """The pairs, in the order of the table."""
     equivalences: tuple[Equivalence, ...]
-    """All arms, dense and MoE where there are both, then every activation rate."""
+    """Tests of all arms, of dense and of MoE arms if there are both, then of each activation rate."""
     costs: tuple[Cost, ...]
-    """All arms, then dense and MoE where there are both."""
+    """Costs for all arms, then for dense and for MoE arms if there are both."""
     interaction: Interaction | None
-    """MoE against dense; null where there are too few pairs to compare."""
+    """MoE compared with dense arms; null for too few pairs."""
     notes: tuple[str, ...]
-    """Whatever else the reader must know, one sentence each."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Estimate:
-    """An estimated mean or cost: its variance and degrees of freedom are null for a single value."""
-
-    value: float
-    n: int
-    variance: float | None = None
-    dof: float = 0.0
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "_Estimate":
-        n = len(values)
-        if n < 2:
-            return cls(value=float(values[0]), n=n)
-        return cls(value=float(np.mean(values)), n=n, variance=float(np.var(values, ddof=1)) / n, dof=n - 1)
-
-    def ends(self) -> tuple[float, float] | tuple[None, None]:
-        """Return the 95 % t interval."""
-        if self.variance is None:
-            return None, None
-        half = t_quantile(self.dof) * math.sqrt(self.variance)
-        return self.value - half, self.value + half
+    """Further remarks, one sentence each."""
 
 
 def reuse(table: RunTable, *, margin: float | None = None, slope: float | None = None) -> tuple[Reuse, ...]:
-    """Compare repeated with fresh data in `table` (columns loss, D, U or epochs, those of SAME, seed), by scheme.
+    """Compare repeated with fresh data in `table`, scheme by scheme.
 
-    `margin`: excess in nats per token that counts as none. `slope`: -dL / d ln D of the arms, nats, positive; with
-    it the half-life R is given. Raises UsageError where there is no pair or a value cannot be true.
+    The columns are loss, D, U or epochs, and, if present, seed and the columns of `fits.repeats.pairs.SAME`. `margin`
+    is the excess that counts as no difference, nats per token. `slope` is -dL / d ln D of the arms, positive; it gives
+    the half-life R. Raises UsageError if there is no pair, and for an impossible value.
     """
     for name, value in (("margin", margin), ("slope", slope)):
         if value is not None and not (math.isfinite(value) and value > 0):
             raise UsageError(f"{name} {value!r} must be a positive number of nats per token, such as 0.005")
     if not knows_epochs(table):
-        raise UsageError(f"{table.source} has neither U nor epochs, so no run is known to repeat its data")
+        raise UsageError(
+            f"{table.source} has neither U nor epochs, so repeated data cannot be found; add one of these columns"
+        )
     pairs, alone = pairs_of(table)
     if not pairs:
         raise UsageError(
@@ -196,36 +176,42 @@ def _of_scheme(scheme: str, pairs: list[Pair], alone: int, margin: float | None,
     if margin is None:
         notes.append("no margin was given, so nothing is called equal")
     if len({pair.seed for pair in pairs}) == 1:
-        notes.append("one seed: the subset of the data that was repeated is one draw, and its luck is in every number")
+        notes.append(
+            "one seed: the repeated subset of the data is a single draw, and its sampling noise is in every number"
+        )
     if not several_epochs(pairs):
-        notes.append("all pairs have one number of epochs, so how the excess grows with epochs is not tested")
-    groups = _groups(pairs)
+        notes.append("all pairs have the same number of epochs, so the growth of the excess with epochs is not tested")
+    kinds = _kinds(pairs)
+    groups = {**kinds, **_rates(pairs)}
     if len(groups) > 2:
-        notes.append(f"{len(groups)} groups are tested, each at its own 5 %")
-    costs = {of: _cost(of, members, margin, slope) for of, members in groups.items() if not of.startswith("r_a")}
+        notes.append(f"{len(groups)} groups are tested, each at the 5 % level")
+    costs = [_cost(of, members, margin, slope) for of, members in kinds.items()]
     most = max(pair.epochs for pair in pairs)
-    if any(cost.half_life is not None and (most - 1) / cost.half_life > FIRST_ORDER for cost in costs.values()):
-        notes.append(f"R_D* is to first order in (epochs - 1) / R_D*, and with {most:.3g} epochs it is too large")
+    if any(cost.half_life is not None and (most - 1) / cost.half_life > FIRST_ORDER for cost in costs):
+        notes.append(f"R_D* holds to first order in (epochs - 1) / R_D*; with {most:.3g} epochs it is too large")
     return Reuse(
         scheme=scheme,
         pairs=tuple(pairs),
         equivalences=tuple(_equivalence(of, members, margin, slope) for of, members in groups.items()),
-        costs=tuple(costs.values()),
-        interaction=_interaction(groups),
+        costs=tuple(costs),
+        interaction=_interaction(kinds),
         notes=tuple(notes),
     )
 
 
-def _groups(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
-    """Return the pairs by group: all, dense and MoE where there are both, then by activation rate."""
-    groups = {"all arms": list(pairs)}
-    dense, routed = [p for p in pairs if p.dense], [p for p in pairs if not p.dense]
-    if dense and routed:
-        groups |= {"dense": dense, "MoE": routed}
-    rates = sorted({round(pair.r_a, 4) for pair in routed if pair.r_a is not None})
-    if len(rates) > 1:
-        groups |= {f"r_a {rate:.4g}": [p for p in routed if round(p.r_a or 0, 4) == rate] for rate in rates}
-    return groups
+def _kinds(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """Return all pairs, and those of dense and of MoE arms if there are both."""
+    dense, routed = [pair for pair in pairs if pair.dense], [pair for pair in pairs if not pair.dense]
+    return {"all arms": list(pairs), **({"dense": dense, "MoE": routed} if dense and routed else {})}
+
+
+def _rates(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """Return the pairs of MoE arms by activation rate, if there are several rates."""
+    known = [(round(pair.r_a, 4), pair) for pair in pairs if not pair.dense and pair.r_a is not None]
+    rates = sorted({rate for rate, _ in known})
+    if len(rates) < 2:
+        return {}
+    return {f"r_a {rate:.4g}": [pair for own, pair in known if own == rate] for rate in rates}
 
 
 def _by_seed(pairs: Sequence[Pair]) -> dict[str | None, list[Pair]]:
@@ -236,7 +222,7 @@ def _by_seed(pairs: Sequence[Pair]) -> dict[str | None, list[Pair]]:
 
 
 def _differences(pairs: Sequence[Pair]) -> list[float]:
-    """Return one mean excess a seed where there are several seeds, since a seed moves all arms; else one a pair."""
+    """Return the mean excess of each seed if there are several, as a seed shifts all arms; otherwise of each pair."""
     seeds = _by_seed(pairs)
     if len(seeds) > 1:
         return [float(np.mean([pair.excess for pair in members])) for members in seeds.values()]
@@ -245,10 +231,10 @@ def _differences(pairs: Sequence[Pair]) -> list[float]:
 
 def _equivalence(of: str, pairs: Sequence[Pair], margin: float | None, slope: float | None) -> Equivalence:
     values = _differences(pairs)
-    mean, epochs = _Estimate.of(values), [pair.epochs for pair in pairs]
+    mean, epochs = sample_mean(values), [pair.epochs for pair in pairs]
     sd = None if mean.variance is None else math.sqrt(mean.variance * mean.n)
     p = None if margin is None or sd is None else tost(values, margin)
-    lo, hi = mean.ends()
+    lo, hi = mean.ends
     return Equivalence(
         of=of,
         epochs=(min(epochs), max(epochs)),
@@ -280,28 +266,28 @@ def _verdict(p: float | None, lo: float | None, hi: float | None, margin: float 
     return "worse" if lo > margin else "better" if hi < -margin else "undecided"
 
 
-def _estimated_cost(pairs: Sequence[Pair]) -> _Estimate:
-    """Return the cost: the mean over seeds of each seed's, or least squares over the pairs of one seed."""
+def _estimated_cost(pairs: Sequence[Pair]) -> MeanEstimate:
+    """Return the cost: the mean of the costs of the seeds, or least squares over the pairs of one seed."""
     seeds = _by_seed(pairs)
     if len(seeds) > 1:
-        return _Estimate.of([_least_squares(members).value for members in seeds.values()])
+        return sample_mean([_least_squares(members).value for members in seeds.values()])
     return _least_squares(pairs)
 
 
-def _least_squares(pairs: Sequence[Pair]) -> _Estimate:
-    """Fit excess = cost * growth through the origin, since one epoch costs nothing."""
+def _least_squares(pairs: Sequence[Pair]) -> MeanEstimate:
+    """Fit excess = cost * growth through the origin, because one epoch has no excess."""
     growth = np.array([(pair.epochs - 1) ** 2 / (2 * pair.epochs) for pair in pairs])
     excess = np.array([pair.excess for pair in pairs])
     value, dof = float(growth @ excess / (growth @ growth)), len(pairs) - 1
     if dof == 0:
-        return _Estimate(value=value, n=1)
+        return MeanEstimate(value=value, n=1)
     variance = float(np.sum((excess - value * growth) ** 2)) / dof / float(growth @ growth)
-    return _Estimate(value=value, n=len(pairs), variance=variance, dof=dof)
+    return MeanEstimate(value=value, n=len(pairs), variance=variance, dof=dof)
 
 
 def _cost(of: str, pairs: Sequence[Pair], margin: float | None, slope: float | None) -> Cost:
     cost, most, grows = _estimated_cost(pairs), max(pair.epochs for pair in pairs), several_epochs(pairs)
-    lo, hi = cost.ends()
+    lo, hi = cost.ends
 
     def free(cost: float | None) -> float | None:
         epochs = None if margin is None or cost is None or cost <= 0 or not grows else _free_epochs(margin / cost)
@@ -326,7 +312,7 @@ def _cost(of: str, pairs: Sequence[Pair], margin: float | None, slope: float | N
 
 
 def several_epochs(pairs: Sequence[Pair]) -> bool:
-    """Return whether the pairs have two numbers of epochs or more, which differ by more than a table's digits."""
+    """Return whether the numbers of epochs differ by more than the digits of a printed table."""
     epochs = [pair.epochs for pair in pairs]
     return max(epochs) > min(epochs) * (1 + TOLERANCE)
 
@@ -337,32 +323,24 @@ def _free_epochs(ratio: float) -> float:
 
 
 def _interaction(groups: dict[str, list[Pair]]) -> Interaction | None:
-    """Compare the two costs seed by seed where they share several seeds, else as two samples (Welch)."""
+    """Compare the costs of MoE and dense arms: seed by seed if they share several seeds, otherwise by Welch."""
     if "MoE" not in groups:
         return None
     difference = _cost_difference(groups["MoE"], groups["dense"])
-    if difference is None or difference.variance is None:
+    if difference.variance is None:
         return None
-    from scipy.special import stdtr
-
-    half = t_quantile(difference.dof) * math.sqrt(difference.variance)
-    size = abs(difference.value) / math.sqrt(difference.variance) if difference.variance else math.inf
+    half, error = difference.half() or 0.0, math.sqrt(difference.variance)
     return Interaction(
         value=difference.value,
         lo=difference.value - half,
         hi=difference.value + half,
-        p=2 * float(stdtr(difference.dof, -size)),
+        p=t_test(difference.value, error, difference.dof),
     )
 
 
-def _cost_difference(routed: Sequence[Pair], dense: Sequence[Pair]) -> _Estimate | None:
+def _cost_difference(routed: Sequence[Pair], dense: Sequence[Pair]) -> MeanEstimate:
     ours, theirs = _by_seed(routed), _by_seed(dense)
     shared = [seed for seed in ours if seed in theirs]
     if len(shared) > 1:
-        return _Estimate.of([_least_squares(ours[s]).value - _least_squares(theirs[s]).value for s in shared])
-    one, other = _estimated_cost(routed), _estimated_cost(dense)
-    if one.variance is None or other.variance is None:
-        return None
-    variance = one.variance + other.variance
-    dof = variance**2 / (one.variance**2 / one.dof + other.variance**2 / other.dof)  # Satterthwaite
-    return _Estimate(value=one.value - other.value, n=one.n + other.n, variance=variance, dof=dof)
+        return sample_mean([_least_squares(ours[s]).value - _least_squares(theirs[s]).value for s in shared])
+    return welch(_estimated_cost(dense), _estimated_cost(routed))

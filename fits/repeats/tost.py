@@ -1,4 +1,4 @@
-"""Is a mean difference within a margin? Two one-sided tests (TOST), their power, and what a design could have shown.
+"""Equivalence within a margin: two one-sided tests (TOST), their power, and the smallest margin of a design.
 
 D. J. Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987) 657.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from fits.intervals import TEST_LEVEL
 
 POWER = 0.8
-"""Power at which the smallest margin that a design can show is stated."""
+"""Power at which the smallest margin and the detectable mean are given."""
 
 
 def tost(values: Sequence[float], margin: float) -> float:
@@ -25,9 +25,9 @@ def tost(values: Sequence[float], margin: float) -> float:
 
 
 def equivalence_power(margin: float, sd: float, n: int, excess: float = 0.0) -> float:
-    """Return the chance that a paired TOST at level .05 with `n` differences of SD `sd` says equivalent.
+    """Return the probability that a paired TOST at level 0.05 with `n` differences of SD `sd` says equivalent.
 
-    Exact: the mean and the SD of n normal differences are independent, so the chance that the mean falls between
+    It is exact. Mean and SD of n normal differences are independent, so the probability that the mean falls between
     -margin + t s / sqrt(n) and margin - t s / sqrt(n) is integrated over the chi distribution of s.
     """
     from scipy.integrate import quad
@@ -50,7 +50,7 @@ def equivalence_power(margin: float, sd: float, n: int, excess: float = 0.0) -> 
 
 
 def detectable(sd: float, n: int) -> float | None:
-    """Return the true mean that a two-sided t test at 5 % finds in 80 % of samples of `n`; null for fewer than two."""
+    """Return the true mean that a two-sided t test at 5 % detects in 80 % of samples of `n`; None if n is below 2."""
     from scipy.special import nctdtrinc, stdtrit
 
     if n < 2:
@@ -60,7 +60,7 @@ def detectable(sd: float, n: int) -> float | None:
 
 
 def smallest_margin(sd: float, n: int) -> float | None:
-    """Return the margin at which `equivalence_power` is 80 %; null for fewer than two differences."""
+    """Return the margin at which `equivalence_power` is 80 %; None for fewer than two differences."""
     return None if n < 2 else sd * _smallest_of_unit_sd(n)
 
 

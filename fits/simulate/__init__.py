@@ -1,1 +1,1 @@
-"""Losses drawn from a known truth, and how often an interval covers it."""
+"""Losses simulated from a known truth, and how often an interval covers it."""

@@ -1,6 +1,6 @@
-"""Losses drawn from a known truth, and how often an answer fitted to them holds it.
+"""Noise for simulated losses, and how often the fitted intervals cover the truth.
 
-truth = curve_truth("cubic", {"best": 0.15}, table)
+truth = truth_of("cubic", {"best": 0.15}, table)
 noise = Noise(sd=0.015, seed_sd=0.015)
 simulated = with_losses(table, truth.losses(table) + noise.draw(table, random))
 """
@@ -17,17 +17,17 @@ from fits.runs.table import Floats, RunTable
 from planners.records.errors import UsageError
 
 FAMILIES = ("gaussian", "t3")
-"""Shapes of the noise: normal, or Student's t with 3 degrees of freedom, scaled to the same SD."""
+"""Distributions of the noise: normal, or Student's t with 3 degrees of freedom scaled to the same SD."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """How losses scatter about the truth."""
+    """The distribution of losses around the truth."""
 
     sd: float
     """SD of a run, nats per token."""
     seed_sd: float
-    """SD of what a seed adds to all runs that share it."""
+    """SD of the shift that a seed adds to all its runs, nats per token."""
     family: str = "gaussian"
     """One of FAMILIES."""
 
@@ -46,7 +46,7 @@ class Noise:
 
 
 def with_losses(table: RunTable, losses: Floats) -> RunTable:
-    """Return the table with these losses, shape (n,). Raises UsageError where one is not positive."""
+    """Return the table with these losses, shape (n,). Raises UsageError for a loss that is not positive."""
     if not (losses > 0).all():
         raise UsageError(f"the noise gives a loss of {losses.min():.3g} nats; give less noise or a higher floor")
     return replace(table, frame=table.frame.assign(loss=losses), data_hash=None)
@@ -54,22 +54,22 @@ def with_losses(table: RunTable, losses: Floats) -> RunTable:
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """What became of the optimum in simulated studies of one design."""
+    """Outcomes of the optimum in simulated studies of one design."""
 
     studies: int
-    """Studies that were simulated."""
+    """Number of simulated studies."""
     statuses: dict[str, float]
-    """Share of each status."""
+    """Share of the studies with each status."""
     held: float | None
-    """Share of the stated intervals (converged, or edge: one-sided) that hold the best rate; null if there is none."""
+    """Share of the reported intervals (converged, or one-sided at an edge) that hold the best rate; null if none is."""
     loss_held: float | None
-    """Share of the intervals of L* that hold the lowest loss; null where there is none."""
+    """Share of the intervals of L* that hold the lowest loss; null if there is none."""
     width: float | None
-    """Median width of the stated intervals in ln r_a, open ends at the ends of the rates; null where there is none."""
+    """Median width of the reported intervals in ln r_a, open ends cut at the sampled range; null if there is none."""
 
 
 def measure_coverage(optima: Sequence[Optimum], rates: Iterable[float], best: float, lowest: float) -> Coverage:
-    """Hold the optima of studies with these MoE rates against the best rate and the lowest loss."""
+    """Compare the optima of studies with these MoE rates with the true best rate and the true lowest loss."""
     sampled = list(rates)
     stated = [one for one in optima if one.status in ("converged", "edge")]
     held = [(one.lo or 0.0) <= best <= (one.hi or math.inf) for one in stated]

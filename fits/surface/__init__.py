@@ -1,1 +1,1 @@
-"""Laws of several columns: the objective, its minimiser, profiles and the bootstrap."""
+"""Laws of several columns: objective, search for the minimum, identifiability and bootstrap."""

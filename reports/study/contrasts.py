@@ -14,7 +14,7 @@ from reports.study.arms import Arm, mean_of
 from reports.study.evidence import Evidence
 
 if TYPE_CHECKING:
-    from fits.compare.means import Difference, Means
+    from fits.compare.means import ArmDifference, ArmMeans
 
 CLEAR, SUGGESTIVE, OPEN, UNSAMPLED, UNJUDGED = "clear", "suggestive", "not resolved", "not sampled", "not judged"
 """Verdicts on a side, see `Side.verdict`."""
@@ -48,7 +48,7 @@ class Side:
     """The MoE arm with the lowest mean loss."""
     tried: int
     """Number of arms among which the lowest was chosen: all except that end."""
-    difference: "Difference | None"
+    difference: "ArmDifference | None"
     """Mean loss of the end less that of the lowest arm; null where the lowest arm is that end."""
 
     @property
@@ -89,7 +89,7 @@ class Lead:
     """Number of pairs of arms among which this one was chosen."""
     n: int
     """Number of seeds that both arms have finished."""
-    difference: "Difference"
+    difference: "ArmDifference"
     """Mean loss of the dense arm less that of the MoE arm; positive where MoE is lower."""
     bpb: float | None
     """The difference of their mean bits per byte."""
@@ -163,12 +163,12 @@ def all_leads(evidence: Evidence) -> tuple[Lead, ...]:
     return tuple(lead for series in evidence.series for lead in leads(series))
 
 
-def means(arms: Iterable[Arm]) -> "Means":
+def means(arms: Iterable[Arm]) -> "ArmMeans":
     """Return the mean losses of the finished runs of `arms`, by label."""
-    from fits.compare.means import Means
+    from fits.compare.means import ArmMeans
 
     runs = [(arm.label, r.spec.training.seed, r.loss) for arm in arms for r in arm.done if r.loss is not None]
-    return Means([run[0] for run in runs], [run[1] for run in runs], [run[2] for run in runs])
+    return ArmMeans([run[0] for run in runs], [run[1] for run in runs], [run[2] for run in runs])
 
 
 def _mean(arm: Arm) -> float:

@@ -11,7 +11,7 @@ from reports.study.contrasts import OPEN, leads, sides
 from reports.study.evidence import Evidence
 
 if TYPE_CHECKING:
-    from fits.compare.means import Difference
+    from fits.compare.means import ArmDifference
 
 
 def _contrasts(evidence: Evidence) -> Iterator[Row]:
@@ -35,7 +35,7 @@ def _leads(series: Series) -> Iterator[Row]:
         yield dense, f"{lead.moe.name} (lowest MoE)", *_judged(lead.difference, lead.tried), sure
 
 
-def _judged(found: "Difference", tried: int) -> Row:
+def _judged(found: "ArmDifference", tried: int) -> Row:
     """Return difference, SE, dof, difference over SE, the interval, the plain SE, and the number of pairs tried."""
     half = found.half(tried)
     ends = (None, None) if half is None else (found.value - half, found.value + half)

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy import stats
 
-from fits.compare.means import Means
+from fits.compare.means import ArmMeans
 
 ARMS = ["a", "b", "c", "d"]
 
@@ -24,8 +24,8 @@ def draw(seeds: int = 3, missing: tuple[int, ...] = ()) -> pd.DataFrame:
     return pd.DataFrame([row for i, row in enumerate(rows) if i not in missing])
 
 
-def means(frame: pd.DataFrame) -> Means:
-    return Means(frame["arm"].to_list(), frame["seed"].to_list(), frame["loss"].to_list())
+def means(frame: pd.DataFrame) -> ArmMeans:
+    return ArmMeans(frame["arm"].to_list(), frame["seed"].to_list(), frame["loss"].to_list())
 
 
 @pytest.mark.parametrize("missing", [(), (0, 5)])

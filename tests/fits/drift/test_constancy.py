@@ -60,7 +60,7 @@ def test_f_is_that_of_the_nested_least_squares(degree):
 def p_of(tables):
     """The p of the test alone, without the slopes and the power."""
     return JointFit(
-        pins=tuple(
+        cells=tuple(
             minimum_profile(np.log(table.rates()), table.numbers("loss"), seed_blocks(table), 3)
             for table in tables.values()
         )

@@ -207,7 +207,7 @@ def test_one_repeated_arm_has_no_scheme_and_no_free_epochs():
     assert found.costs[0].value == pytest.approx(0.019 / 1.125)
     assert found.equivalences[0].verdict == "undecided"
     assert found.equivalences[0].words == "worse than fresh; whether by more than 0.01 is undecided"
-    assert any("how the excess grows with epochs is not tested" in note for note in found.notes)
+    assert any("the growth of the excess with epochs is not tested" in note for note in found.notes)
     assert "free epochs" not in reuse_summary(found)
 
 
