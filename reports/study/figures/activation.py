@@ -1,4 +1,4 @@
-"""Validation loss against activation rate, a panel for each budget, with the fitted curve and its minimum."""
+"""Validation loss against activation rate, one panel for each series, with the fitted curve and its minimum."""
 
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 POINTS = 200
 FOOT = 0.06
-"""Height at which the interval of the minimum is drawn, as a share of the axes: below the curve, where nothing is."""
+"""Height of the interval of the minimum, as a share of the axes: below the curve, where the panel is empty."""
 CONTROL = 1.5
-"""Factor in r_a from the dense arm to the first control, and from one to the next: they have no rate to compare."""
+"""Factor in r_a from the dense arm to the first control, and from each control to the next; controls have no rate."""
 ROOM = {"below": 0.30, "above": 0.22}
-"""Empty shares of a panel: below for the interval, above for the names of the arms."""
+"""Empty shares of a panel: below it for the interval, above it for the names of the arms."""
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
-    """Draw loss against r_a: open markers are runs, bars their means, the dense arms a line across."""
+    """Draw loss against r_a: open markers are runs, bars are means, a line across is the mean of a dense arm."""
     groups = groups_of(evidence)
     columns = columns_of(len(groups))
     cut = panels(axes, len(groups), columns=columns, sharex=True)
@@ -49,7 +49,7 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 
 def _reach(group: Series) -> tuple[float, float]:
-    """Return the lowest and the highest loss of a group."""
+    """Return the lowest and the highest loss of a series."""
     losses = [loss for arm in (*group.arms, *group.controls) for loss in losses_of(arm)]
     return min(losses), max(losses)
 
@@ -73,13 +73,19 @@ def _panel(group: Series, axes: "Axes") -> None:
     if group.controls:
         sizes = listed(format_quantity(arm.spec.N) for arm in group.controls)
         axes.text(
-            0.995, 0.13, f"controls: N\n{sizes}", transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5,
+            0.995,
+            0.13,
+            f"controls: N\n{sizes}",
+            transform=axes.transAxes,
+            ha="right",
+            va="bottom",
+            fontsize=7.5,
             linespacing=1.1,
-        )  # fmt: skip
+        )
 
 
 def _arm(arm: Arm, x: float, axes: "Axes", *, color: str, marker: str) -> None:
-    """Draw the runs of an arm, and their mean where there are several."""
+    """Draw the runs of an arm, and their mean where there are several runs."""
     losses = losses_of(arm)
     face = color if len(losses) == 1 else "white"
     light: dict[str, Any] = {"markersize": 4.5, "markeredgewidth": 0.9, "linestyle": "none", "zorder": 4}
@@ -98,7 +104,7 @@ def _arm(arm: Arm, x: float, axes: "Axes", *, color: str, marker: str) -> None:
 
 
 def _fit(fit: "FitResult", axes: "Axes") -> None:
-    """Draw a fitted curve with its band, its minimum and the rates that do as well."""
+    """Draw a fitted curve with its band, its minimum and the region of indifference."""
     import numpy as np
 
     from fits.curve.fit_curve import curve
@@ -118,13 +124,13 @@ def _fit(fit: "FitResult", axes: "Axes") -> None:
 
 
 def drawable(fit: "FitResult") -> bool:
-    """Whether the fit is a curve of r_a with coefficients."""
+    """Return whether the fit is a curve of r_a whose coefficients are known."""
     known = all(param.value is not None for param in fit.params.values())
     return set(fit.domain) == {"r_a"} and known and fit.domain["r_a"][0] < fit.domain["r_a"][1]
 
 
 def _region(optimum: "Optimum", sampled: tuple[float, ...], axes: "Axes") -> None:
-    """Shade the rates that do as well as the minimum."""
+    """Shade the region of indifference."""
     if optimum.region is not None:
         low, high = (end if end is not None else edge for end, edge in zip(optimum.region, sampled, strict=True))
         label = f"within {optimum.margin:.2g} nats of the minimum"
@@ -132,7 +138,7 @@ def _region(optimum: "Optimum", sampled: tuple[float, ...], axes: "Axes") -> Non
 
 
 def _minimum(optimum: "Optimum", value: float, loss: float, sampled: tuple[float, ...], axes: "Axes") -> None:
-    """Draw the minimum on the curve, and its interval at the foot; an open end is an arrow."""
+    """Draw the minimum on the curve, and its interval at the foot of the panel; an open end is an arrow."""
     low, high = (end if end is not None else edge for end, edge in zip((optimum.lo, optimum.hi), sampled, strict=True))
     foot: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "color": INK, "zorder": 7}
     axes.plot([low, high], [FOOT, FOOT], linewidth=2.2, gid="interval", **foot)
@@ -141,19 +147,35 @@ def _minimum(optimum: "Optimum", value: float, loss: float, sampled: tuple[float
     axes.plot([value], [FOOT], linestyle="none", marker="|", markersize=9, markeredgewidth=1.6, **foot)
     label = "minimum; its 95 % interval at the foot"
     axes.plot(
-        [value], [loss], linestyle="none", marker="*", markersize=11, color=INK, markeredgecolor="white",
-        markeredgewidth=0.8, label=label, gid="optimum", zorder=7,
-    )  # fmt: skip
+        [value],
+        [loss],
+        linestyle="none",
+        marker="*",
+        markersize=11,
+        color=INK,
+        markeredgecolor="white",
+        markeredgewidth=0.8,
+        label=label,
+        gid="optimum",
+        zorder=7,
+    )
     written = f"r_a* {percent(value)}"
     text = axes.annotate(
-        written, (high, FOOT), xycoords=axes.get_xaxis_transform(), xytext=(7, 0), textcoords="offset points",
-        ha="left", va="center", fontsize=8, zorder=7,
-    )  # fmt: skip
+        written,
+        (high, FOOT),
+        xycoords=axes.get_xaxis_transform(),
+        xytext=(7, 0),
+        textcoords="offset points",
+        ha="left",
+        va="center",
+        fontsize=8,
+        zorder=7,
+    )
     text.set_in_layout(False)
 
 
 def _names(group: Series, axes: "Axes") -> None:
-    """Write the names of the arms and the sizes of the controls beside them."""
+    """Write the names of the arms next to their runs."""
     arms, names = group.moe, names_of(group.moe)
     avoid = [(arm.spec.r_a, loss) for arm in arms for loss in losses_of(arm)]
     above = [(arm.spec.r_a, max(losses_of(arm)), names[arm.label]) for arm in arms]
@@ -179,7 +201,7 @@ def _axes(groups: list[Series], cut: "list[Axes]", columns: int) -> None:
 
 
 def _second_axis(evidence: Evidence, cut: "list[Axes]") -> None:
-    """Add bits per byte on the right where one factor converts every run."""
+    """Add an axis of bits per byte where one factor converts every run."""
     factors = [r.bpb / r.loss for arm in evidence.arms for r in arm.done if r.loss and r.bpb is not None]
     if not factors or max(factors) - min(factors) > 1e-6 * max(factors):
         return
@@ -201,13 +223,13 @@ def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n, budget, convention and source."""
     question = evidence.question
     arms = [arm for group in groups_of(evidence) for arm in (*group.arms, *group.controls)]
-    n = len({record.spec.run_id for arm in arms for record in arm.done})  # a fresh dense arm may be in two panels
+    n = len({record.spec.run_id for arm in arms for record in arm.done})  # a dense arm may be in two panels
     N, C = listed(map(format_quantity, evidence.totals)), listed(map(flops, question.budgets or evidence.budgets))
     at = f"N ≈ {N} and C ≈ {C} FLOPs"
-    seeds = "Open markers are runs, bars their mean. " if len(evidence.seeds) > 1 else "One marker is one run. "
+    seeds = "Open markers are runs, bars their means. " if len(evidence.seeds) > 1 else "One marker is one run. "
     return (
         f"Final validation loss against activation rate (log axis) at {at} ({question.flops_convention} convention) on "
-        f"{evidence.corpus}. {seeds}The dense arm (another shape of the same N) is the dashed line. "
+        f"{evidence.corpus}. {seeds}The dashed line is the dense arm, another shape of the same N. "
         f"{_controls(evidence)}{_curve(evidence)}n = {counted(n, 'run')}, {evidence.source}."
     )
 
@@ -216,18 +238,18 @@ def _controls(evidence: Evidence) -> str:
     controls = {arm.name: arm for group in groups_of(evidence) for arm in group.controls}
     if not controls:
         return ""
-    return f"Right of the dotted line, dense controls of another N, which have no rate: {listed(controls, 6)}. "
+    return f"Right of the dotted line are dense controls of another N, which have no rate: {listed(controls, 6)}. "
 
 
 def _curve(evidence: Evidence) -> str:
     fits = evidence.answering
     if not any(map(drawable, fits)):
-        return "No curve: the fit has no coefficients. " if fits else "No curve: nothing is fitted. "
+        return "No curve is drawn: the fit has no coefficients. " if fits else "No curve has been fitted. "
     fit = fits[0]
     if fit.covariance is None:
         return (
             f"The {fit.law} has {len(fit.params)} coefficients for {counted(fit.n, 'run')}: it passes through every "
-            "point, and its shape is no evidence of an optimum. "
+            "point, so its shape is not evidence of an optimum. "
         )
     return f"The {fit.law} in ln r_a is fitted to the MoE runs; the band is the 95 % interval of the mean curve. "
 
@@ -240,7 +262,7 @@ def alt(evidence: Evidence) -> str:
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether any run that is compared has a loss."""
+    """Return whether any compared run has a loss."""
     return any(arm.done for arm in evidence.arms if arm.is_compared)
 
 

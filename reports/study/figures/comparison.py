@@ -1,8 +1,8 @@
-"""Laws compared on the same runs: by AICc, and by how well each foretells runs it was not shown."""
+"""Laws compared on the same runs: by AICc, and by their error on held-out runs."""
 
 from typing import TYPE_CHECKING
 
-from reports.page.figure import SERIES, Figure, key, panels
+from reports.page.figure import SERIES, Figure, key, panels, points
 from reports.page.number_text import counted
 from reports.study.evidence import Evidence
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from fits.compare.laws import Comparison, LawScore
 
 ROW = 0.42
-"""Inches from one law to the next."""
+"""Inches per law."""
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
-    """Draw one row a law: AICc above the lowest on the left, errors of what was held out on the right."""
+    """Draw one row for each law: AICc above the lowest on the left, held-out error on the right."""
     found = evidence.comparisons
     laws = list(dict.fromkeys(score.law for each in found for score in each.scores))
     left, right = panels(axes, 2, columns=2, height=0.6 + ROW * len(laws), sharey=True)
@@ -44,14 +44,12 @@ def _points(
 ) -> None:
     mark = SERIES[at % len(SERIES)]
     known = [(x, laws.index(score.law) + dodge) for x, score in zip(values, each.scores, strict=True) if x is not None]
-    axes.plot(
-        [x for x, _ in known], [y for _, y in known], linestyle="none", marker=mark.marker, color=mark.color,
-        markersize=6, label=each.heading, gid=f"laws {each.series or each.data}", clip_on=False,
-    )  # fmt: skip
+    x, y, gid = [x for x, _ in known], [y for _, y in known], f"laws {each.series or each.data}"
+    points(axes, x, y, mark, 6, label=each.heading, gid=gid, clip_on=False)
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether laws were compared."""
+    """Return whether laws were compared."""
     return any(score.delta is not None for each in evidence.comparisons for score in each.scores)
 
 
@@ -60,8 +58,8 @@ def caption(evidence: Evidence) -> str:
     n = sum(each.scores[0].n for each in evidence.comparisons)
     by = " and ".join(dict.fromkeys(each.by for each in evidence.comparisons))
     return (
-        "Left: AICc of each law above that of the best on the same runs (a difference under 2 decides nothing). Right: "
-        f"root mean square error of ln L where each group of one {by} is foretold from the others. "
+        "Left: AICc of each law above that of the best law on the same runs; a difference below 2 decides nothing. "
+        f"Right: root mean square error of ln L where each {by} is predicted from the others. "
         f"n = {counted(n, 'run')}, {evidence.source}."
     )
 

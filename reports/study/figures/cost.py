@@ -1,4 +1,4 @@
-"""Cost: device-hours of each run, its speed, and how much of it is compute that the budget counts."""
+"""Cost: device-hours of each run, its speed, and its model FLOPs utilisation."""
 
 from typing import TYPE_CHECKING
 
@@ -31,12 +31,12 @@ QUANTITIES = (
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
-    """Draw hours and speed of each finished run."""
+    """Draw hours, speed and utilisation of each finished run."""
     draw_rows(arms_of(evidence), QUANTITIES, axes)
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether any finished run took a measured time."""
+    """Return whether any finished run has a measured time."""
     return any(hours(record) is not None for arm in evidence.arms for record in arm.done)
 
 
@@ -45,8 +45,8 @@ def caption(evidence: Evidence) -> str:
     taken = [h for arm in evidence.arms for record in arm.done if (h := hours(record)) is not None]
     return (
         "Device-hours of each finished run (wall time with evaluation × devices × CPU threads) and the FLOPs of its "
-        f"budget ({evidence.question.flops_convention} convention) per device-second: what is lost between equal C and "
-        f"equal time. {sum(taken):.3g} device-hours in all, n = {counted(len(taken), 'run')}, {evidence.source}."
+        f"budget ({evidence.question.flops_convention} convention) per device-second. Where this is lower, equal C "
+        f"takes more time. {sum(taken):.3g} device-hours in all, n = {counted(len(taken), 'run')}, {evidence.source}."
     )
 
 
@@ -57,7 +57,7 @@ def alt(evidence: Evidence) -> str:
         taken = [h for record in arm.done if (h := hours(record)) is not None]
         if taken:
             said.append(f"{arm.label} {sum(taken) / len(taken):.3g}")
-    return f"Device-hours a run, mean of each arm: {'; '.join(said)}."
+    return f"Device-hours per run, mean of each arm: {'; '.join(said)}."
 
 
 FIGURE = Figure(title="Cost", section="Cost", has_data=has_data, draw=draw, caption=caption, alt=alt, size=(5.0, 2.6))

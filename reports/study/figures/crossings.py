@@ -1,8 +1,8 @@
-"""MoE less dense: by how much the loss of the MoE arms lies below that of the dense arm, and where the two cross."""
+"""MoE less dense: the difference in loss between the MoE arms and the dense arm, and where the two are equal."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from reports.page.figure import BAND, FAINT, INK, MOE, Figure, columns_of, key, panels
+from reports.page.figure import BAND, FAINT, INK, MOE, Figure, Mark, columns_of, key, panels, points
 from reports.page.labels import place
 from reports.page.number_text import counted, percent
 from reports.page.scales import log_axis
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from fits.result import FitResult
 
 
+CROSSING = Mark(color=INK, marker="D", line="-")
+
+
 def draw(evidence: Evidence, axes: "Axes") -> None:
-    """Draw the difference of each MoE run to the dense run of its seed, and the fitted curve less the dense mean."""
+    """Draw each MoE run less the dense run of its seed, and the fitted curve less the dense mean."""
     groups = compared(evidence)
     columns = columns_of(len(groups))
     cut = panels(axes, len(groups), columns=columns, sharex=True, sharey=True)
@@ -35,7 +38,7 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
     cut[0].margins(y=0.2)
     canvas = cut[0].get_figure(root=True)
     assert canvas is not None
-    canvas.supylabel("loss of MoE less that of dense  (nats/token)", fontsize=9.5)
+    canvas.supylabel("loss of MoE less dense  (nats/token)", fontsize=9.5)
     key(cut)
     for group, panel in zip(groups, cut, strict=True):
         names, dense = names_of(group.moe), group.dense[0]
@@ -44,14 +47,14 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 
 def compared(evidence: Evidence) -> list[Series]:
-    """Return the series in which MoE arms and a dense arm share a seed."""
+    """Return the series whose MoE arms share a seed with a dense arm."""
     return [
         group for group in evidence.series if group.dense and all(differences(a, group.dense[0]) for a in group.moe)
     ]
 
 
 def differences(arm: Arm, dense: Arm) -> list[float]:
-    """Return loss less that of the dense run of the same seed, of each seed that both have."""
+    """Return the loss less that of the dense run, for each seed that both have."""
     known = {record.spec.training.seed: record.loss for record in dense.done}
     pairs = [(record.loss, known.get(record.spec.training.seed)) for record in arm.done]
     return [ours - theirs for ours, theirs in pairs if ours is not None and theirs is not None]
@@ -62,10 +65,8 @@ def _panel(group: Series, axes: "Axes") -> None:
     axes.axhline(0, color=INK, linewidth=1, linestyle=(0, (4, 2)), label="dense, same N, C and seed", zorder=2)
     for arm in group.moe:
         values = differences(arm, dense)
-        axes.plot(
-            [arm.spec.r_a] * len(values), values, linestyle="none", marker=MOE.marker, color=MOE.color,
-            markerfacecolor="white", markersize=4.5, markeredgewidth=0.9, gid=f"difference {arm.label}", zorder=4,
-        )  # fmt: skip
+        style: dict[str, Any] = {"markeredgewidth": 0.9, "zorder": 4, "gid": f"difference {arm.label}"}
+        points(axes, [arm.spec.r_a] * len(values), values, MOE, 4.5, hollow=True, **style)
     level = dense.mean("loss")
     if group.fit is not None and level is not None and drawable(group.fit):
         _curve(group.fit, level, axes)
@@ -89,20 +90,18 @@ def _curve(fit: "FitResult", level: float, axes: "Axes") -> None:
 
 
 def _crossings(fit: "FitResult", dense: str, axes: "Axes") -> None:
-    """Mark where the curve rises to the loss of the arm `dense`, with its interval."""
+    """Mark where the curve reaches the loss of the arm `dense`, with the interval."""
     for crossing in fit.crossings:
         if crossing.value is None or crossing.dense != dense:
             continue
         low, high = crossing.lo or fit.domain["r_a"][0], crossing.hi or fit.domain["r_a"][1]
         axes.plot([low, high], [0, 0], color=INK, linewidth=4, solid_capstyle="butt", gid="interval", zorder=5)
-        axes.plot(
-            [crossing.value], [0], linestyle="none", marker="D", color=INK, markeredgecolor="white", markersize=7,
-            label="crossing, 95 % interval", gid="crossing", zorder=6,
-        )  # fmt: skip
+        style: dict[str, Any] = {"label": "crossing, 95 % interval", "gid": "crossing", "zorder": 6}
+        points(axes, [crossing.value], [0], CROSSING, 7, markeredgecolor="white", **style)
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether MoE arms and a dense arm of their budget share a seed."""
+    """Return whether MoE arms share a seed with a dense arm of their budget."""
     return bool(compared(evidence))
 
 
@@ -111,18 +110,15 @@ def caption(evidence: Evidence) -> str:
     n = sum(len(differences(arm, group.dense[0])) for group in compared(evidence) for arm in group.moe)
     return (
         "Final validation loss of each MoE run less that of the dense run of the same N, C and seed, against "
-        "activation rate (log axis): below zero MoE is lower. The line is the fitted MoE curve less the mean of the "
-        f"dense arm; its band holds no noise of that mean. {_said(evidence)}n = {counted(n, 'pair')} of runs, "
-        f"{evidence.source}."
+        "activation rate (log axis); below zero MoE is lower. The line is the fitted MoE curve less the mean of the "
+        f"dense arm; its band does not include the noise of that mean. {_said(evidence)}"
+        f"n = {counted(n, 'pair')} of runs, {evidence.source}."
     )
 
 
 def _said(evidence: Evidence) -> str:
-    found = [
-        each
-        for group in compared(evidence) if group.fit
-        for each in group.fit.crossings if each.dense == group.dense[0].spec.arm
-    ]  # fmt: skip
+    groups = [group for group in compared(evidence) if group.fit]
+    found = [each for one in groups if one.fit for each in one.fit.crossings if each.dense == one.dense[0].spec.arm]
     met = sum(each.value is not None for each in found)
     return f"Crossings within the sampled rates: {met}. " if found else ""
 
@@ -133,7 +129,7 @@ def alt(evidence: Evidence) -> str:
     for group in compared(evidence):
         means = [(arm.label, differences(arm, group.dense[0])) for arm in group.moe]
         said += [f"{label}: {sum(values) / len(values):+.4f}" for label, values in means]
-    return f"Loss of the MoE arms less that of dense, nats per token: {'; '.join(said)}."
+    return f"Loss of the MoE arms less dense, nats per token: {'; '.join(said)}."
 
 
 FIGURE = Figure(

@@ -1,4 +1,4 @@
-"""What the choice of a curve decides: where each curve puts the minimum of the same runs, beside the answer."""
+"""How much the answer depends on the curve: the minimum of each curve fitted to the same runs."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from fits.result import Optimum, Sensitivity
 
 ROW = 0.55
-"""Inches from one series to the next."""
+"""Inches per series."""
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
-    """Draw one row a series: the answer's interval as a bar, and that of each curve below it."""
-    groups = told(evidence)
+    """Draw one row for each series: the interval of the answer, and below it that of each curve."""
+    groups = several_curves(evidence)
     canvas = axes.get_figure(root=True)
     assert canvas is not None
     canvas.set_size_inches(canvas.get_size_inches()[0], 1.6 + ROW * len(groups))
@@ -44,15 +44,15 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
     key([axes], columns=4)
 
 
-def told(evidence: Evidence) -> list[Series]:
-    """Return the series of which several curves say something."""
+def several_curves(evidence: Evidence) -> list[Series]:
+    """Return the series to which several curves with a minimum were fitted."""
     return [one for one in evidence.series if one.fit and sum(e.value is not None for e in one.fit.sensitivity) > 1]
 
 
 def _interval(
     each: "Optimum | Sensitivity", y: float, sampled: tuple[float, ...], axes: "Axes", *, label: str, **style: Any
 ) -> None:
-    """Draw an estimate and its interval; an open end is an arrow at the end of the sampled rates."""
+    """Draw an estimate with its interval; an open end is an arrow at the end of the sampled rates."""
     if each.value is None:
         return
     low, high = each.lo or sampled[0], each.hi or sampled[1]
@@ -63,17 +63,17 @@ def _interval(
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether two curves or more were fitted to the same runs."""
-    return bool(told(evidence))
+    """Return whether two curves or more were fitted to the same runs."""
+    return bool(several_curves(evidence))
 
 
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
-    n = sum(group.fit.n for group in told(evidence) if group.fit)
+    n = sum(group.fit.n for group in several_curves(evidence) if group.fit)
     whose = f"; the answer's interval is that of {evidence.interval_of}" if evidence.interval_of else ""
     return (
         "Rate of the lowest fitted loss with its 95 % interval, by curve, on the same runs (log axis). The interval "
-        f"of a curve assumes that its shape is true{whose}. An arrow is an end that the data "
+        f"of a curve assumes that the curve is true{whose}. An arrow marks an end that the data "
         f"leave open. n = {counted(n, 'run')}, {evidence.source}."
     )
 
@@ -81,7 +81,7 @@ def caption(evidence: Evidence) -> str:
 def alt(evidence: Evidence) -> str:
     """Return the figure in words."""
     said = []
-    for group in told(evidence):
+    for group in several_curves(evidence):
         assert group.fit is not None
         found = [f"{each.law} {percent(each.value)}" for each in group.fit.sensitivity if each.value]
         said.append(f"{group.heading}: {', '.join(found)}")
@@ -89,5 +89,5 @@ def alt(evidence: Evidence) -> str:
 
 
 FIGURE = Figure(
-    title="What the choice of curve decides", section="Optimum", has_data=has_data, draw=draw, caption=caption, alt=alt
+    title="Dependence on the curve", section="Optimum", has_data=has_data, draw=draw, caption=caption, alt=alt
 )

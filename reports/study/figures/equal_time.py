@@ -1,8 +1,8 @@
-"""Loss against activation rate at equal measured device-time, beside equal FLOPs: what lower utilisation costs MoE."""
+"""Loss against activation rate at equal FLOPs and at equal device-time: what lower utilisation costs MoE."""
 
 import math
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reports.page.figure import INK, MOE, Figure, key, panels
 from reports.page.labels import place, shortened
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
-    """Draw loss against r_a at equal C above, at equal device-time below."""
+    """Draw loss against r_a, above at equal C and below at equal device-time."""
     chosen = equal_time(evidence)
     assert chosen is not None
     above, below = panels(axes, 2, height=2.3, sharex=True, sharey=True)
     losses = {arm.name: (arm.spec.r_a, _mean(arm)) for arm in chosen.here.moe}
     then = {name: (each.arm.spec.r_a, each.loss) for name, each in chosen.found.items()}
     above.set_title(f"equal compute: C = {flops(chosen.here.C)} FLOPs")
-    below.set_title(f"equal time: {chosen.hours:.3g} device-hours, what dense takes for it")
+    below.set_title(f"equal time: {chosen.hours:.3g} device-hours, as dense takes for this C")
     for panel, points, how in ((above, losses, "measured"), (below, then, "interpolated")):
         _panel(points, chosen.dense, how, panel)
         panel.set_ylabel("loss  (nats/token)")
@@ -49,11 +49,10 @@ def _panel(points: dict[str, tuple[float, Sum]], dense: Arm, how: str, axes: "Ax
     ordered = sorted(points.values())
     rates, means = [rate for rate, _ in ordered], [loss for _, (loss, _) in ordered]
     halves = [half or 0.0 for _, (_, half) in ordered]
-    axes.errorbar(
-        rates, means, yerr=halves, color=MOE.color, marker=MOE.marker, markersize=6, linewidth=0.9, elinewidth=1.3,
-        markerfacecolor=MOE.color if how == "measured" else "white", capsize=2.5,
-        label=f"MoE, {how}: mean over seeds, 95 % interval", zorder=3,
-    )  # fmt: skip
+    face = MOE.color if how == "measured" else "white"
+    look: dict[str, Any] = {"color": MOE.color, "marker": MOE.marker, "markersize": 6, "markerfacecolor": face}
+    label = f"MoE, {how}: mean over seeds, 95 % interval"
+    axes.errorbar(rates, means, yerr=halves, linewidth=0.9, elinewidth=1.3, capsize=2.5, label=label, zorder=3, **look)
     axes.plot(rates, means, linestyle="none", gid=how)
     level = dense.mean("loss") or math.nan
     axes.axhline(level, color=INK, linewidth=1, linestyle=(0, (4, 2)), label="dense, measured", gid="dense", zorder=2)
@@ -61,24 +60,26 @@ def _panel(points: dict[str, tuple[float, Sum]], dense: Arm, how: str, axes: "Ax
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether the budgets of two MoE arms or more span the time of a dense arm."""
+    """Return whether the budgets of two MoE arms or more enclose the time of a dense arm."""
     return equal_time(evidence) is not None
 
 
 def caption(evidence: Evidence) -> str:
-    """Return what the figure shows, how the losses at equal time came about, with n and source."""
+    """Return what the figure shows, how losses at equal time are computed, with n and source."""
     chosen = equal_time(evidence)
     assert chosen is not None
     n = sum(len(arm.done) for one in chosen.series for arm in (*one.moe, one.dense[0]))
     left = (
-        f"Left out, since their budgets do not span that time: {listed(chosen.left_out)}. " if chosen.left_out else ""
+        f"Left out, because their budgets do not enclose that time: {listed(chosen.left_out)}. "
+        if chosen.left_out
+        else ""
     )
     return (
         "Final validation loss against activation rate (log axis), above at equal FLOPs, below at the device-time "
         "that the dense arm takes for them (wall time with evaluation × devices × CPU threads, on the machine that "
-        "trained). Below, the mean loss of a MoE arm is interpolated, linear in ln time, between its runs of "
-        "neighbouring budgets, each with a schedule of its own; its interval is that of the losses, the times are "
-        f"taken as they are. {left}n = {counted(n, 'run')}, {evidence.source}."
+        "trained). Below, the mean loss of a MoE arm is interpolated linearly in ln time between its runs of "
+        "neighbouring budgets, each with its own schedule. The intervals cover the noise of the losses and take the "
+        f"times as exact. {left}n = {counted(n, 'run')}, {evidence.source}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Ledger of equality: by how much each run misses what its arm was matched to, against what counts as equal."""
+"""Equality of the arms: the relative difference of each run from its targets, against the tolerances."""
 
 from typing import TYPE_CHECKING
 
@@ -16,23 +16,20 @@ if TYPE_CHECKING:
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
-    """Draw the residuals of N, C and r_a, and the tolerances."""
+    """Draw the relative differences of N, C and r_a, and the tolerances."""
     draw_rows(arms_of(evidence), quantities(evidence), axes)
 
 
 def quantities(evidence: Evidence) -> list[Quantity]:
-    """Return the residuals with their tolerances, those of the checks."""
+    """Return the relative differences with their tolerances, which are those of the checks."""
     N = max((n_tolerance(arm.spec.target["N"]) for arm in evidence.arms if "N" in arm.spec.target), default=0.0)
     half = max(arm.spec.training.batch_tokens / 2 / arm.spec.training.D for arm in evidence.arms)
-    C = max(C_TOLERANCE, half)
+    C, rate = max(C_TOLERANCE, half), R_A_TOLERANCE
     return [
         Quantity(head="N", value=lambda r: _off(r, "N", r.spec.N), write=_short, within=(-N, N)),
         Quantity(head="C", value=lambda r: _off(r, "C", actual_C(r)), write=_short, within=(-C, C)),
-        Quantity(
-            head="r_a", value=lambda r: _off(r, "r_a", r.spec.r_a), write=_short,
-            within=(-R_A_TOLERANCE, R_A_TOLERANCE),
-        ),
-    ]  # fmt: skip
+        Quantity(head="r_a", value=lambda r: _off(r, "r_a", r.spec.r_a), write=_short, within=(-rate, rate)),
+    ]
 
 
 def _off(record: RunRecord, name: str, actual: float) -> float | None:
@@ -45,7 +42,7 @@ def _short(share: float) -> str:
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether any run has something it was matched to."""
+    """Return whether any run has a target."""
     return any(
         q.value(record) is not None for q in quantities(evidence) for arm in evidence.arms for record in arm.done
     )
@@ -55,20 +52,20 @@ def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     n = sum(len(arm.done) for arm in evidence.arms)
     return (
-        "Relative residual, actual over target less 1, of each run against what its arm was matched to; C is tokens "
-        f"seen times FLOPs per token ({evidence.question.flops_convention} convention). Shaded: what counts as equal. "
-        f"A control has an N of its own. n = {counted(n, 'run')}, {evidence.source}."
+        "Relative difference of each run from the target of its arm, actual over target less 1. C is tokens seen times "
+        f"FLOPs per token ({evidence.question.flops_convention} convention). Shaded: differences that count as equal. "
+        f"A control has no target of N. n = {counted(n, 'run')}, {evidence.source}."
     )
 
 
 def alt(evidence: Evidence) -> str:
-    """Return the figure in words: the worst residual of each quantity."""
+    """Return the figure in words: the largest difference of each quantity."""
     said = []
     for quantity in quantities(evidence):
         values = [v for arm in evidence.arms for record in arm.done if (v := quantity.value(record)) is not None]
         if values:
             said.append(f"{quantity.head} at most {residual(max(values, key=abs))} off")
-    return f"Residuals of what the arms were matched to: {', '.join(said)}."
+    return f"Differences of the runs from their targets: {', '.join(said)}."
 
 
 FIGURE = Figure(

@@ -1,4 +1,4 @@
-"""Training loss against tokens consumed: one line an arm, a band over its seeds, and the final validation loss."""
+"""Training loss against tokens: a line for each arm, a band over its seeds, and the final validation loss."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import Figure, Mark, columns_of, key, panels
+from reports.page.figure import Figure, Mark, columns_of, key, panels, points
 from reports.page.number_text import counted, listed, nats, percent
 from reports.page.scales import log_axis
 from reports.study.arm_series import Series, heading
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 REACH = 5
-"""Points on either side that a smoothed point averages, of about 100 a run."""
+"""A smoothed point averages up to so many points on either side; a run has about 100."""
 POINTS = 120
-"""Points of a line; a curve of more is thinned, evenly in ln D."""
+"""A line has at most so many points, evenly spaced in ln D."""
 START = 0.03
-"""Share of a run before which nothing is drawn: there the loss falls from ln of the vocabulary, alike in all arms."""
+"""Nothing is drawn before this share of a run, where the loss falls from ln(vocabulary) in all arms alike."""
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
-    """Draw the curves of every series in a panel of its own; arms differ by colour, dashes and marker."""
+    """Draw the curves of each series in its own panel; arms differ by colour, dashes and marker."""
     groups = _groups(evidence)
     columns = columns_of(len(groups))
     cut = panels(axes, len(groups), columns=columns, height=2.2)
@@ -44,14 +44,14 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 
 def _groups(evidence: Evidence) -> list[Series]:
-    """Return the series with every arm that has a curve; where none has a finished run, the budgets as planned."""
+    """Return the series, or the arms of each planned budget where some runs are not done; only with loss curves."""
     whole = [Series(arms=tuple(evidence.at(C))) for C in evidence.budgets]
     kept = evidence.series if all(run.done for run in evidence.runs) else whole
     return [group for group in kept if any(run.tokens for arm in group.arms for run in arm.runs)]
 
 
 def drawn_arms(evidence: Evidence) -> list[Arm]:
-    """Return the arms that the figure shows, each once; controls of another N and arms that stand alone are none."""
+    """Return the arms that the figure shows, each once; controls and arms that are in no series are left out."""
     groups = _groups(evidence)
     return [arm for arm in evidence.arms if any(arm in group.arms for group in groups)]
 
@@ -68,7 +68,7 @@ def _panel(group: Series, axes: "Axes") -> None:
 
 
 def _arm(arm: Arm, mark: Mark, label: str, axes: "Axes") -> None:
-    """Draw the mean curve of an arm with a band over its seeds; a run that did not end well has its own and a cross."""
+    """Draw the mean curve of an arm with a band over its seeds; a run that failed has its own line and a cross."""
     style: dict[str, Any] = {"color": mark.color, "linestyle": mark.line}
     done = [run for run in arm.runs if run.done and run.tokens]
     for run in arm.runs:
@@ -85,14 +85,12 @@ def _arm(arm: Arm, mark: Mark, label: str, axes: "Axes") -> None:
     )
     final = arm.mean("loss")
     if final is not None:
-        axes.plot(
-            [arm.done[0].D_seen], [final], linestyle="none", marker=mark.marker, color=mark.color, markersize=6.5,
-            markeredgecolor="white", gid=f"validation {arm.label}", zorder=5,
-        )  # fmt: skip
+        end: dict[str, Any] = {"markeredgecolor": "white", "gid": f"validation {arm.label}", "zorder": 5}
+        points(axes, [arm.done[0].D_seen], [final], mark, 6.5, **end)
 
 
 def thinned(run: Run) -> tuple[Floats, Floats]:
-    """Return tokens and smoothed loss of a run beyond START, at POINTS of them at most, evenly in ln D."""
+    """Return tokens and smoothed loss of a run after START, at most POINTS of them, evenly spaced in ln D."""
     tokens, losses = np.array(run.tokens, float), smooth(run.losses)
     kept = tokens >= START * tokens[-1]
     tokens, losses = tokens[kept], losses[kept]
@@ -104,7 +102,7 @@ def thinned(run: Run) -> tuple[Floats, Floats]:
 
 
 def together(curves: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
-    """Return the tokens that all curves reach, shape (p,), and their losses there, shape (curves, p)."""
+    """Return the tokens that all curves cover, shape (p,), and the losses there, shape (curves, p)."""
     if not curves:
         return np.empty(0), np.empty((0, 0))
     first, last = max(curve[0][0] for curve in curves), min(curve[0][-1] for curve in curves)
@@ -116,7 +114,7 @@ def together(curves: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
 def smooth(losses: Sequence[float]) -> Floats:
     """Return the mean of each point with up to REACH points on either side, shape (n,).
 
-    Fewer at the start, where the loss falls steeply; at the end the points before it, so that it is no single point.
+    It averages fewer points at the start, where the loss falls steeply. The last point averages those before it.
     """
     n, total = len(losses), np.concatenate([[0.0], np.cumsum(np.array(losses, float))])
     at = np.arange(n)
@@ -126,20 +124,20 @@ def smooth(losses: Sequence[float]) -> Floats:
 
 
 def caption(evidence: Evidence) -> str:
-    """Return what the figure shows, with n and source, and which curves are absent."""
+    """Return what the figure shows, with n and source, and which curves are missing."""
     arms = drawn_arms(evidence)
     drawn = {run.spec.run_id for arm in arms for run in arm.runs if run.tokens}
     absent = [f"{arm.label} ({run.gap})" for arm in arms for run in arm.runs if run.record and run.gap]
-    gaps = f" Not whole: {listed(absent, 6)}." if absent else ""
+    gaps = f" Incomplete: {listed(absent, 6)}." if absent else ""
     planned = counted(len(evidence.runs), "planned run")
     other = list(dict.fromkeys(arm.name for arm in evidence.arms if arm not in arms))
-    left = f" Not drawn, as they are in no series of rates: {listed(other)}." if other else ""
+    left = f" Not drawn, because they are in no series of rates: {listed(other)}." if other else ""
     return (
-        f"Training loss against tokens consumed (log axis, from {percent(START)} of the longest run): a running mean "
-        f"of up to {2 * REACH + 1} points, mean over the seeds of an arm with a band from lowest to highest; markers "
-        "are the final validation loss, a cross the end of a run that failed or diverged. Arms have equal C, so those "
-        f"with fewer active parameters see more tokens. n = {counted(len(drawn), 'curve')} of {planned}, "
-        f"{evidence.source}.{left}{gaps}"
+        f"Training loss against tokens consumed (log axis, from {percent(START)} of the longest run). Lines are "
+        f"running means of up to {2 * REACH + 1} points, averaged over the seeds of an arm; bands reach from the "
+        "lowest to the highest seed. Markers are final validation losses; a cross is the end of a run that failed or "
+        "diverged. Arms have equal C, so arms with fewer active parameters see more tokens. n = "
+        f"{counted(len(drawn), 'curve')} of {planned}, {evidence.source}.{left}{gaps}"
     )
 
 
@@ -150,13 +148,12 @@ def alt(evidence: Evidence) -> str:
         for arm in drawn_arms(evidence)
         if (loss := arm.mean("loss")) is not None
     ]
-    return (
-        f"Training loss against tokens consumed, one line an arm. Final validation loss: {'; '.join(ends) or 'none'}."
-    )
+    final = "; ".join(ends) or "none"
+    return f"Training loss against tokens consumed, one line for each arm. Final validation loss: {final}."
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether any run has written a line of metrics."""
+    """Return whether any run has written metrics."""
     return any(run.tokens for run in evidence.runs)
 
 

@@ -1,4 +1,4 @@
-"""How the arms of a study are marked and grouped, alike in all of its figures."""
+"""How the arms of a study are marked, named and grouped in all of its figures."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from reports.study.evidence import Evidence
 
 
 def marks(arms: Iterable[Arm]) -> dict[str, Mark]:
-    """Return how each arm of a series is drawn, by label: dense arms black, MoE arms in turn from the lowest rate."""
+    """Return the mark of each arm of a series, by label: dense arms are black, MoE arms differ, lowest rate first."""
     known = list(arms)
     moe = sorted((arm for arm in known if not arm.is_dense), key=lambda arm: arm.spec.r_a)
     found = {arm.label: _mark(at) for at, arm in enumerate(moe)}
@@ -18,7 +18,7 @@ def marks(arms: Iterable[Arm]) -> dict[str, Mark]:
 
 
 def names_of(arms: Iterable[Arm]) -> dict[str, str]:
-    """Return the name of each arm of a series, by label, without what all of them share: K4 for `K4 U=fresh`."""
+    """Return a short name of each arm, by label, without the words that all arms share: K4 for `K4 U=fresh`."""
     known = list(arms)
     moe, dense = ([arm for arm in known if arm.is_dense == kind] for kind in (False, True))
     found = dict(zip([arm.label for arm in moe], shortened([arm.name for arm in moe]), strict=True))
@@ -27,14 +27,14 @@ def names_of(arms: Iterable[Arm]) -> dict[str, str]:
 
 
 def _mark(at: int) -> Mark:
-    """Return the mark of the arm number `at`; beyond SERIES its colours come again with other dashes and markers."""
+    """Return the mark of arm number `at`; beyond SERIES, colours are used again with other dashes and markers."""
     turn, place = divmod(at, len(SERIES))
     line, marker = SERIES[(place + turn) % len(SERIES)].line, SERIES[(place + 2 * turn) % len(SERIES)].marker
     return Mark(color=SERIES[place].color, marker=marker, line=line)
 
 
 def groups_of(evidence: Evidence) -> list[Series]:
-    """Return the series, or each budget as it stands where no series has two rates to compare."""
+    """Return the series; where no series has two rates, return the arms of each budget instead."""
     if any(len({arm.spec.r_a for arm in group.moe}) > 1 for group in evidence.series):
         return evidence.series
     done = {C: tuple(arm for arm in evidence.at(C) if arm.done) for C in evidence.budgets}

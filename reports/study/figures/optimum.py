@@ -1,4 +1,4 @@
-"""Where the loss is lowest over compute: r_a* with its interval at each budget, and what it were, were it constant."""
+"""The optimal rate over compute: r_a* with its interval at each budget, and the one rate that fits all budgets."""
 
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from fits.result import Optimum
 
 DODGE = 1.035
-"""Factor in C between series at one budget, so that their intervals do not cover each other."""
+"""Factor in C between series of one budget; without it their intervals would cover each other."""
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
-    """Draw r_a* against C, one mark a kind of series, over the value that all would share were it constant."""
+    """Draw r_a* against C, one mark for each kind of series, over the one rate that fits all."""
     log_axis(axes, "y", [end for one in placed(evidence) for end in _ends(one)], percent, room=1.2)
     log_axis(axes, "x", [one.C for one in placed(evidence)], flops, room=1.35)
     _constant(evidence, axes)
@@ -31,37 +31,35 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
             _optimum(one, one.C * shift, mark, axes)
         known = [(one.C * shift, best.value) for one in members if (best := best_of(one)).value is not None]
         label = f"{name}, 95 % interval" if name else "lowest at r_a*, 95 % interval"
-        axes.plot(
-            [x for x, _ in known], [y for _, y in known], color=mark.color, marker=mark.marker, markersize=7,
-            linestyle=mark.line if len(kinds) > 1 else "none", linewidth=0.9, label=label,
-            gid=f"optimum {name}".strip(),
-        )  # fmt: skip
+        style: dict[str, Any] = {"color": mark.color, "marker": mark.marker, "markersize": 7, "linewidth": 0.9}
+        line, gid = mark.line if len(kinds) > 1 else "none", f"optimum {name}".strip()
+        axes.plot([x for x, _ in known], [y for _, y in known], linestyle=line, label=label, gid=gid, **style)
     axes.set_xlabel("training compute  C  (FLOPs)")
     axes.set_ylabel("optimal activation rate  r_a*")
     key([axes], columns=1)
 
 
 def placed(evidence: Evidence) -> list[Series]:
-    """Return the series whose curve says something of the optimum: where it is, or which end bounds it."""
+    """Return the series whose curve has an optimum or a bound for it."""
     return [one for one in evidence.series if one.fit is not None and best_of(one).status in ("converged", "edge")]
 
 
 def best_of(one: Series) -> "Optimum":
-    """Return the optimum of a series that has one."""
+    """Return the optimum of a series that has a fit with one."""
     assert one.fit is not None
     assert one.fit.optimum is not None
     return one.fit.optimum
 
 
 def _ends(one: Series) -> tuple[float, float]:
-    """Return the ends of the interval; in place of an open one, that of the sampled rates."""
+    """Return the ends of the interval; an open end is replaced by the end of the sampled rates."""
     assert one.fit is not None
     first, last = one.fit.domain["r_a"]
     return best_of(one).lo or first, best_of(one).hi or last
 
 
 def kinds_of(evidence: Evidence) -> dict[str, list[Series]]:
-    """Return the placed series by what they differ in beside C: size, and how data is repeated."""
+    """Return the placed series by size and by whether data is repeated."""
     series = placed(evidence)
     sizes, repeats = len({round(one.N, -3) for one in series}) > 1, any(one.repeats for one in series)
 
@@ -74,7 +72,7 @@ def kinds_of(evidence: Evidence) -> dict[str, list[Series]]:
 
 
 def _optimum(one: Series, x: float, mark: Mark, axes: "Axes") -> None:
-    """Draw the interval of one series; an end that the data leave open is an arrow at the end of the sampled rates."""
+    """Draw the interval of one series; an open end is an arrow at the end of the sampled rates."""
     best, (low, high) = best_of(one), _ends(one)
     style: dict[str, Any] = {"color": mark.color, "linewidth": 1.8, "zorder": 3}
     axes.plot([x, x], [low, high], gid=f"interval {one.key}", **style)
@@ -83,12 +81,12 @@ def _optimum(one: Series, x: float, mark: Mark, axes: "Axes") -> None:
 
 
 def _constant(evidence: Evidence, axes: "Axes") -> None:
-    """Draw the one rate that the series would share, with its interval."""
+    """Draw the one rate that fits all series, with its interval."""
     found = evidence.constancy
     if found is None or found.of != "r_a":
         return
     bottom, top = axes.get_ylim()
-    label = f"were it one rate: {percent(found.value)} (test of that: p = {found.p:.2g})"
+    label = f"if constant: {percent(found.value)} (test: p = {found.p:.2g})"
     axes.axhspan(
         found.lo or bottom, found.hi or top, color=BAND, alpha=0.45, linewidth=0, zorder=0, gid="constant band"
     )
@@ -96,7 +94,7 @@ def _constant(evidence: Evidence, axes: "Axes") -> None:
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether the optimum is placed at two budgets or more."""
+    """Return whether two budgets or more have an optimum."""
     return len({one.C for one in placed(evidence)}) > 1
 
 
@@ -107,7 +105,7 @@ def caption(evidence: Evidence) -> str:
     law = evidence.answering[0].law
     return (
         f"Rate at which the fitted loss ({law} in ln r_a) is lowest, with its 95 % interval, against compute (log "
-        "axes). An arrow is an end that the data leave open, drawn at the end of the sampled rates; marks at one "
+        "axes). An arrow marks an end that the data leave open, drawn at the end of the sampled rates. Marks of one "
         f"budget are moved apart. {_moved(evidence)}n = {counted(n, 'run')} in {counted(len(series), 'curve')}, "
         f"{evidence.source}."
     )
@@ -116,10 +114,10 @@ def caption(evidence: Evidence) -> str:
 def _moved(evidence: Evidence) -> str:
     if evidence.constancy is None:
         return ""
-    said = "Dashed: the one rate that fits all budgets on fresh data best, shaded its 95 % interval. "
+    said = "Dashed: the one rate that fits all budgets on fresh data best; shaded: its 95 % interval. "
     for slope in evidence.constancy.slopes:
         ends = " to ".join("open" if end is None else f"{end:.2g}" for end in (slope.lo, slope.hi))
-        said += f"ln r_a* moves by {slope.value:.2g} for one unit of ln {slope.by} (95 %: {ends}). "
+        said += f"ln r_a* changes by {slope.value:.2g} for one unit of ln {slope.by} (95 %: {ends}). "
     return said
 
 

@@ -1,4 +1,4 @@
-"""Residuals of the fitted curves: what the runs leave of them against r_a, runs of one seed joined."""
+"""Residuals of the fitted curves against r_a; lines join the runs of a seed."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
-    """Draw loss less the fitted curve; a line joins the runs of a seed, so that its block is seen as a whole."""
+    """Draw the loss less the fitted curve; a line joins the runs of a seed, which are one block."""
     groups = fitted(evidence)
     columns = columns_of(len(groups))
     cut = panels(axes, len(groups), columns=columns, height=1.5, sharex=True, sharey=True)
@@ -34,12 +34,12 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 
 def fitted(evidence: Evidence) -> list[Series]:
-    """Return the series with a curve that leaves something to be seen."""
+    """Return the series with a curve that does not pass through every point."""
     return [one for one in evidence.series if one.fit and drawable(one.fit) and one.fit.dof > 0]
 
 
 def residuals(group: Series) -> list[tuple[int, float, float]]:
-    """Return (seed, r_a, loss less the fitted curve) of each MoE run, nats per token."""
+    """Return (seed, r_a, loss less the fitted curve in nats per token) of each MoE run."""
     from fits.curve.fit_curve import curve
 
     assert group.fit is not None
@@ -59,16 +59,14 @@ def _panel(group: Series, seeds: list[int], axes: "Axes") -> None:
     found = residuals(group)
     for at, seed in enumerate(seeds):
         mark = SERIES[at % len(SERIES)]
-        points = [(rate, value) for of, rate, value in found if of == seed]
+        of_seed = [(rate, value) for of, rate, value in found if of == seed]
+        x, y = [rate for rate, _ in of_seed], [value for _, value in of_seed]
         style: dict[str, Any] = {"color": mark.color, "linestyle": mark.line, "linewidth": 1, "marker": mark.marker}
-        axes.plot(
-            [rate for rate, _ in points], [value for _, value in points], markersize=4.5, label=f"seed {seed}",
-            gid=f"residuals {seed}", **style,
-        )  # fmt: skip
+        axes.plot(x, y, markersize=4.5, label=f"seed {seed}", gid=f"residuals {seed}", **style)
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether any curve was fitted to more runs than it has coefficients."""
+    """Return whether any curve was fitted to more runs than it has coefficients."""
     return bool(fitted(evidence))
 
 
@@ -76,7 +74,8 @@ def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     n = sum(len(residuals(group)) for group in fitted(evidence))
     blocks = any(group.fit.blocks for group in fitted(evidence) if group.fit)
-    kept = "Lines join the runs of a seed: where a whole line lies high, the seed did, and the fit takes that out. "
+    kept = "Lines join the runs of a seed. The fit removes the mean of each seed, so a line that is high as a whole is "
+    kept += "not a misfit. "
     shape = "A bend that all seeds share is a misfit of the curve. "
     return (
         f"Final validation loss less the fitted curve of its series, against activation rate (log axis). "

@@ -1,10 +1,10 @@
-"""Does repeated data equal fresh data? The excess of repeated over fresh runs, by rate and by epochs."""
+"""Repeated against fresh data: the excess loss of repeated runs, by activation rate and by epochs."""
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from reports.page.figure import BAND, DENSE, EDGE, INK, MOE, REGION, Figure, key, panels
+from reports.page.figure import BAND, DENSE, EDGE, INK, MOE, REGION, Figure, key, panels, points
 from reports.page.number_text import counted, general, percent, span
 from reports.page.scales import log_axis
 from reports.study.evidence import Evidence
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from fits.repeats.reuse import Reuse
 
 NUDGE = 1.02
-"""Factor in r_a by which pairs stand left of their arm and its mean right of it."""
+"""Factor in r_a by which pairs are drawn to the left of their arm, and its mean to the right."""
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
-    """Draw the excess of each pair and its mean by rate; below, against epochs, with the fitted cost."""
+    """Draw the excess of each pair, above by rate with the means, below against epochs with the fitted cost."""
     above, below = panels(axes, 2, height=2.4, sharey=True)
     margin = margin_of(evidence)
     for panel in (above, below):
@@ -28,9 +28,8 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
         panel.set_ylabel("excess loss  (nats/token)")
         if margin is not None:
             label = f"margin, ±{margin:.2g} nats: as good as fresh"
-            panel.axhspan(
-                -margin, margin, facecolor=REGION, edgecolor=EDGE, linewidth=0.6, label=label, gid="margin", zorder=0
-            )
+            style: dict[str, Any] = {"facecolor": REGION, "edgecolor": EDGE, "linewidth": 0.6, "label": label}
+            panel.axhspan(-margin, margin, gid="margin", zorder=0, **style)
     pairs = pairs_of(evidence)
     _by_rate(pairs, above)
     _by_epochs(evidence.reuse, pairs, below)
@@ -38,14 +37,14 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 
 def pairs_of(evidence: Evidence) -> "list[Pair]":
-    """Return the pairs of runs that differ in unique tokens alone, as the records stand now."""
+    """Return the pairs of finished runs that differ in unique tokens only."""
     from fits.repeats.pairs import knows_epochs, pairs_of
 
     return pairs_of(evidence.table)[0] if evidence.records and knows_epochs(evidence.table) else []
 
 
 def margin_of(evidence: Evidence) -> float | None:
-    """Return the excess that the fit counted as none."""
+    """Return the margin within which the fit counts an excess as equal, nats/token."""
     return next((each.margin for reuse in evidence.reuse for each in reuse.equivalences), None)
 
 
@@ -63,21 +62,17 @@ def _arm(rate: float, dense: bool, pairs: "Sequence[Pair]", axes: "Axes") -> Non
     from fits.compare.samples import sample_mean
 
     mark, values = DENSE if dense else MOE, by_seed(pairs)
-    axes.plot(
-        [rate / NUDGE] * len(pairs), [pair.excess for pair in pairs], linestyle="none", marker=mark.marker,
-        color=mark.color, markerfacecolor="white", markersize=3.4, markeredgewidth=0.7, zorder=3,
-        gid=f"pairs {rate:.4g}",
-    )  # fmt: skip
+    style: dict[str, Any] = {"markeredgewidth": 0.7, "zorder": 3, "gid": f"pairs {rate:.4g}"}
+    points(axes, [rate / NUDGE] * len(pairs), [pair.excess for pair in pairs], mark, 3.4, hollow=True, **style)
     label = f"{'dense' if dense else 'MoE'}: mean over seeds, 95 % t interval"
     half = sample_mean(values).half()
-    axes.errorbar(
-        [rate * NUDGE], [fmean(values)], yerr=None if half is None else [half], color=mark.color, marker=mark.marker,
-        markersize=5.5, elinewidth=1.4, capsize=3, linestyle="none", label=label, zorder=4,
-    )  # fmt: skip
+    look: dict[str, Any] = {"color": mark.color, "marker": mark.marker, "markersize": 5.5, "linestyle": "none"}
+    yerr = None if half is None else [half]
+    axes.errorbar([rate * NUDGE], [fmean(values)], yerr=yerr, elinewidth=1.4, capsize=3, label=label, zorder=4, **look)
 
 
 def by_seed(pairs: "Sequence[Pair]") -> list[float]:
-    """Return the mean excess of each seed, since a seed moves all its runs; of one seed that of each pair."""
+    """Return the mean excess of each seed, because a seed moves all its runs; with one seed that of each pair."""
     seeds = {pair.seed for pair in pairs}
     if len(seeds) < 2:
         return [pair.excess for pair in pairs]
@@ -85,23 +80,21 @@ def by_seed(pairs: "Sequence[Pair]") -> list[float]:
 
 
 def grown(found: "Sequence[Reuse]") -> "list[Reuse]":
-    """Return the schemes whose pairs have several numbers of epochs, so that growth with these is seen."""
+    """Return the schemes whose pairs have several numbers of epochs; only these show how the cost grows."""
     from fits.repeats.reuse import several_epochs
 
     return [reuse for reuse in found if several_epochs(reuse.pairs)]
 
 
 def _by_epochs(found: "Sequence[Reuse]", pairs: "Sequence[Pair]", axes: "Axes") -> None:
-    """Draw the pairs against epochs, and the cost that was fitted to all arms of each scheme."""
+    """Draw the pairs against epochs, and the cost fitted to all arms of each scheme."""
     import numpy as np
 
     for dense, mark in ((False, MOE), (True, DENSE)):
         members = [pair for pair in pairs if pair.dense == dense]
-        axes.plot(
-            [pair.epochs for pair in members], [pair.excess for pair in members], linestyle="none", marker=mark.marker,
-            color=mark.color, markerfacecolor="white", markersize=3.8, markeredgewidth=0.8, zorder=3,
-            gid="dense pairs" if dense else "MoE pairs",
-        )  # fmt: skip
+        style: dict[str, Any] = {"markeredgewidth": 0.8, "zorder": 3, "gid": "dense pairs" if dense else "MoE pairs"}
+        x, y = [pair.epochs for pair in members], [pair.excess for pair in members]
+        points(axes, x, y, mark, 3.8, hollow=True, **style)
     epochs = np.linspace(1, max(pair.epochs for pair in pairs) * 1.05, 100)
     growth = (epochs - 1) ** 2 / (2 * epochs)
     for reuse in grown(found):
@@ -116,7 +109,7 @@ def _by_epochs(found: "Sequence[Reuse]", pairs: "Sequence[Pair]", axes: "Axes") 
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether the fit compared repeated with fresh data, and the pairs are still there."""
+    """Return whether the fit compared repeated with fresh data and the pairs still exist."""
     return bool(evidence.reuse) and bool(pairs_of(evidence))
 
 
@@ -124,12 +117,13 @@ def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     pairs = pairs_of(evidence)
     seeds = len({pair.seed for pair in pairs})
-    cost = ", with the cost fitted to all arms" if grown(evidence.reuse) else "; one number of them shows no growth"
+    cost = (
+        ", with the cost fitted to all arms" if grown(evidence.reuse) else "; a single number of epochs shows no growth"
+    )
     return (
         "Loss of a run on repeated data less that of the fresh run of the same arm, tokens D and seed. Above: by "
-        "activation rate (log axis), one small mark a pair, beside them the mean of the arm. Below: against "
-        f"epochs{cost}. n = {counted(len(pairs), 'pair')} over {counted(seeds, 'seed')}, "
-        f"{evidence.source}."
+        "activation rate (log axis), a small mark for each pair and a large one for the mean of the arm. Below: "
+        f"against epochs{cost}. n = {counted(len(pairs), 'pair')} over {counted(seeds, 'seed')}, {evidence.source}."
     )
 
 

@@ -14,20 +14,19 @@ if TYPE_CHECKING:
 
 QUANTITIES = (
     Quantity(
-        head="busiest expert\n× mean load", value=lambda r: r.routing.max_load if r.routing else None,
+        head="busiest expert\n× mean load",
+        value=lambda r: r.routing.max_load if r.routing else None,
         within=(1.0, IMBALANCED),
     ),
     Quantity(
         head="dead experts", value=lambda r: float(r.routing.dead_experts) if r.routing else None, within=(-0.25, 0.25)
     ),
-    Quantity(
-        head="gate entropy\nof maximum", value=lambda r: r.routing.entropy if r.routing else None, write=percent
-    ),
-)  # fmt: skip
+    Quantity(head="gate entropy\nof maximum", value=lambda r: r.routing.entropy if r.routing else None, write=percent),
+)
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
-    """Draw load, dead experts and entropy of each MoE run."""
+    """Draw load, dead experts and gate entropy of each MoE run."""
     draw_rows(_routed(evidence), QUANTITIES, axes)
 
 
@@ -36,7 +35,7 @@ def _routed(evidence: Evidence) -> list[Arm]:
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether any run says how its experts were used."""
+    """Return whether any run recorded how its experts were used."""
     return bool(_routed(evidence))
 
 
@@ -44,9 +43,9 @@ def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     n = sum(1 for arm in _routed(evidence) for record in arm.done if record.routing)
     return (
-        f"Last evaluation of each run, the worst MoE layer of each kind. Shaded: a busiest expert of at most "
-        f"{IMBALANCED:g} mean loads, and no dead expert (one with under 1 % of the mean load). Gate entropy is 100 % "
-        f"where the router does not choose. n = {counted(n, 'run')}, {evidence.source}."
+        f"Last evaluation of each run; each number is that of the worst MoE layer. Shaded: at most {IMBALANCED:g} "
+        "times the mean load on the busiest expert, and no dead expert (less than 1 % of the mean load). Gate "
+        f"entropy is 100 % where all experts are equally likely. n = {counted(n, 'run')}, {evidence.source}."
     )
 
 

@@ -1,11 +1,11 @@
-"""Numbers of the runs arm by arm: one row an arm, one column a quantity, one dot a run, budgets by marker."""
+"""Numbers of the runs by arm: a row for each arm, a column for each quantity, a dot for each run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.record import RunRecord
-from reports.page.figure import EDGE, INK, REGION, SERIES, key, panels
+from reports.page.figure import EDGE, INK, REGION, SERIES, key, panels, points
 from reports.page.labels import shortened
 from reports.page.number_text import flops
 from reports.study.arms import Arm
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROW = 0.2
-"""Inches from one arm to the next."""
+"""Inches per arm."""
 SPREAD = 0.5
 """Share of a row over which the dots of several budgets are spread."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
-    """A column."""
+    """One column of such a figure."""
 
     head: str
-    """Name and unit, above it."""
+    """Name and unit, written above the column."""
     value: Callable[[RunRecord], float | None]
-    """The number of a run; None where it has none."""
+    """Returns the number of a run; None where the run does not have it."""
     write: Callable[[float], str] | None = None
-    """How its ticks are written."""
+    """Writes the ticks."""
     within: tuple[float, float] | None = None
-    """Values that are as they should be, shaded."""
+    """Range of good values, which is shaded."""
     from_zero: bool = False
-    """Whether the axis starts at zero, as where lengths are compared."""
+    """Whether the axis starts at zero."""
 
 
 def draw_rows(arms: Sequence[Arm], quantities: Sequence[Quantity], axes: "Axes") -> None:
-    """Draw the finished runs of `arms`, in their order from above, by those quantities that any run has."""
+    """Draw the finished runs of `arms`, the first arm on top; quantities that no run has are left out."""
     shown = [q for q in quantities if any(q.value(record) is not None for arm in arms for record in arm.done)]
     names = list(dict.fromkeys(arm.name for arm in arms))
     budgets = sorted({arm.budget for arm in arms})
@@ -64,16 +64,12 @@ def _column(arms: Sequence[Arm], names: list[str], budgets: list[float], quantit
     for at, C in enumerate(budgets):
         mark = SERIES[at % len(SERIES)]
         dodge = SPREAD * ((at + 0.5) / len(budgets) - 0.5)
-        found = [
-            (value, names.index(arm.name) + dodge)
-            for arm in arms if arm.budget == C
-            for record in arm.done if (value := quantity.value(record)) is not None
-        ]  # fmt: skip
-        axes.plot(
-            [value for value, _ in found], [row for _, row in found], linestyle="none", marker=mark.marker,
-            color=mark.color if len(budgets) > 1 else INK, markerfacecolor="white", markersize=4.2,
-            markeredgewidth=1, label=f"C {flops(C)}", gid=f"{quantity.head} at C {flops(C)}",
-        )  # fmt: skip
+        records = [(names.index(arm.name) + dodge, record) for arm in arms if arm.budget == C for record in arm.done]
+        found = [(value, row) for row, record in records if (value := quantity.value(record)) is not None]
+        x, y = [value for value, _ in found], [row for _, row in found]
+        gid, color = f"{quantity.head} at C {flops(C)}", mark.color if len(budgets) > 1 else INK
+        style: dict[str, Any] = {"color": color, "markeredgewidth": 1, "label": f"C {flops(C)}", "gid": gid}
+        points(axes, x, y, mark, 4.2, hollow=True, **style)
     axes.margins(x=0.12)
     if quantity.from_zero:
         axes.set_xlim(left=0)

@@ -1,7 +1,7 @@
-"""The surface r_a*(N, C): the optimum of each size and budget in the plane of both, over the fitted surface."""
+"""The surface r_a*(N, C): the optimum of each size and budget, over the fitted surface."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from planners.records.quantity import format_quantity
 from reports.page.figure import FAINT, INK, Figure
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 GRID = 60
 """Points of the surface along each axis."""
+ABOVE: dict[str, Any] = {
+    **{"xytext": (0, 8), "textcoords": "offset points", "ha": "center", "va": "bottom", "fontsize": 8},
+    "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85},
+}
+"""Place and look of the numbers of a cell."""
 
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
@@ -28,16 +33,13 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
         best = best_of(one)
         value = percent(best.value) if best.value else f"{'≤' if best.edge == 'low' else '≥'} end"
         ends = "–".join("open" if end is None else f"{100 * end:.3g}" for end in (best.lo, best.hi))
-        axes.annotate(
-            f"{value}\n({ends})", (one.C, one.N), xytext=(0, 8), textcoords="offset points", ha="center", va="bottom",
-            fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85},
-        )  # fmt: skip
+        axes.annotate(f"{value}\n({ends})", (one.C, one.N), **ABOVE)
     axes.set_xlabel("training compute  C  (FLOPs)")
     axes.set_ylabel("parameters  N")
 
 
 def _lines(evidence: Evidence, axes: "Axes") -> None:
-    """Draw lines of equal r_a* where the fit told a movement with C and with N."""
+    """Draw lines of equal r_a* where the fit has a gradient in ln C and in ln N."""
     import numpy as np
 
     found = evidence.constancy
@@ -60,7 +62,7 @@ def _lines(evidence: Evidence, axes: "Axes") -> None:
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Whether the optimum is placed at several sizes and several budgets."""
+    """Return whether several sizes and several budgets have an optimum."""
     cells = [one for one in placed(evidence) if not one.repeats]
     return len({round(math.log(one.N), 2) for one in cells}) > 1 and len({one.C for one in cells}) > 1
 
@@ -70,19 +72,16 @@ def caption(evidence: Evidence) -> str:
     cells = [one for one in placed(evidence) if not one.repeats]
     n = sum(one.fit.n for one in cells if one.fit)
     return (
-        "Rate of the lowest fitted loss with its 95 % interval (in per cent) at each size and budget on fresh data "
-        "(log axes). Dashed: lines of equal rate on the surface ln r_a* = a + b ln C + c ln N, whose b and c are "
-        f"fitted to the losses of all cells together. n = {counted(n, 'run')} in {counted(len(cells), 'cell')}, "
-        f"{evidence.source}."
+        "Rate of the lowest fitted loss with its 95 % interval (in %) at each size and budget on fresh data (log "
+        "axes). Dashed: lines of equal rate on the surface ln r_a* = a + b ln C + c ln N, with b and c fitted to the "
+        f"losses of all cells together. n = {counted(n, 'run')} in {counted(len(cells), 'cell')}, {evidence.source}."
     )
 
 
 def alt(evidence: Evidence) -> str:
     """Return the figure in words."""
-    said = [
-        f"C {flops(one.C)}, N {format_quantity(one.N)}: {percent(value)}"
-        for one in placed(evidence) if not one.repeats and (value := best_of(one).value)
-    ]  # fmt: skip
+    cells = [(one, best_of(one).value) for one in placed(evidence) if not one.repeats]
+    said = [f"C {flops(one.C)}, N {format_quantity(one.N)}: {percent(value)}" for one, value in cells if value]
     return f"Activation rate of the lowest loss by compute and size. {'; '.join(said)}."
 
 

@@ -71,7 +71,7 @@ def test_curve_without_freedom_says_so_and_passes_through_the_points(smoke: Stud
     labels = " ".join(text.get_text() for text in canvas.legends[0].get_texts())  # type: ignore[union-attr]
     assert "3 runs, 3 coefficients:\npasses through every point" in labels
     assert "95 %" not in labels
-    assert "no evidence of an optimum" in FIGURES["activation"].caption(evidence)
+    assert "its shape is not evidence of an optimum" in FIGURES["activation"].caption(evidence)
 
 
 def test_ticks_are_percentages(smoke: Study) -> None:

@@ -251,7 +251,7 @@ def test_no_growth_is_drawn_through_one_number_of_epochs(sample: Evidence, canva
     canvas, figure = drawn(STUDY["reuse"], one), STUDY["reuse"]
     assert [line.get_gid() for line in lines_of(canvases["reuse"]) if str(line.get_gid()).startswith("cost")]
     assert not [line.get_gid() for line in lines_of(canvas) if str(line.get_gid()).startswith("cost")]
-    assert "against epochs; one number of them shows no growth." in figure.caption(one)
+    assert "against epochs; a single number of epochs shows no growth." in figure.caption(one)
 
 
 def lines_of(canvas: Canvas) -> list[Any]:
@@ -262,7 +262,8 @@ def test_arms_without_a_loss_curve_are_named(sample: Evidence) -> None:
     """Controls have no rate: the caption says that they are left out, and the words show no more than the figure."""
     caption, alt = STUDY["loss_curves"].caption(sample), STUDY["loss_curves"].alt(sample)
     assert (
-        "n = 99 curves of 135 planned runs, simulated. Not drawn, as they are in no series of rates: dense" in caption
+        "n = 99 curves of 135 planned runs, simulated. Not drawn, because they are in no series of rates: dense"
+        in caption
     )
     assert "dense optimal U=fresh" in caption
     assert "dense optimal" not in alt
