@@ -7,7 +7,6 @@ print(found)
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -30,6 +29,7 @@ from planners.records.check import Check
 from planners.records.errors import UsageError
 from planners.records.files import read_json, write_json, write_text
 from planners.records.json import from_json, to_json
+from planners.records.version import toolkit_version
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -115,7 +115,7 @@ def fit_study(
         reuse=reuse(table, margin=min(worth.values(), default=margin), slope=slope) if has_pairs(table) else (),
         checks=checks,
         data_hash=table.data_hash,
-        version=_version(),
+        version=toolkit_version(),
     )
     if folder is not None:
         write_fits(folder, found, draws)
@@ -196,10 +196,3 @@ def _constancy(table: RunTable, laws: Sequence[str], of: str) -> Constancy | Non
         return constancy(parts, of=of) if len(parts) > 1 else None
     except UsageError:
         return None
-
-
-def _version() -> str:
-    try:
-        return version("scaling")
-    except PackageNotFoundError:
-        return "unknown"

@@ -43,7 +43,7 @@ def test_it_fills_the_plan_and_says_simulated_everywhere(study, capsys):
     assert sweep.main([str(study.folder), "--status"]) == cli.DONE
     shown = capsys.readouterr().out
     assert shown.count(" simulated ") == 18
-    assert "to train them first: python -m scaling.simulate" in shown
+    assert "to train them, first run: python -m scaling.simulate" in shown
     assert fit.main([str(study.folder), "--law", "cubic"]) == cli.DONE
     assert "SIMULATED" in capsys.readouterr().out
     assert report.main([str(study.folder)]) in (cli.DONE, cli.GAPS)
@@ -109,7 +109,7 @@ def test_clear_removes_what_was_simulated(study):
         (("--noise", "9"), "less noise"),
         (("--noise", "-1"), "--noise"),
         (("--noise", "0.01", "--noise-family", "cauchy"), "gaussian, t3"),
-        (("--noise", "0.01", "--fit", "chinchilla"), "no curve of r_a"),
+        (("--noise", "0.01", "--fit", "chinchilla"), "not a curve of r_a"),
     ],
 )
 def test_mistakes_are_one_sentence(study, capsys, words, complaint):

@@ -6,7 +6,6 @@ import mmap
 import platform
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -15,6 +14,7 @@ from jobs import snapshot
 from jobs.machine import utc_now
 from jobs.record import Environment
 from planners.architecture.devices import peak_bf16
+from planners.records.version import toolkit_version
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt(3)."""
@@ -30,7 +30,7 @@ def device() -> torch.device:
 def environment(device: torch.device, started: str) -> Environment:
     """Return the environment of this process, which ends its run now."""
     return Environment(
-        version=_version(),
+        version=toolkit_version(),
         commit=snapshot.commit(),
         code=snapshot.code(),
         python=platform.python_version(),
@@ -127,11 +127,3 @@ def peak_memory(device: torch.device) -> int | None:
     except OSError:
         return None
     return int(rest.split(maxsplit=1)[0]) * 1024 if found else None
-
-
-@cache
-def _version() -> str:
-    try:
-        return version("scaling")
-    except PackageNotFoundError:
-        return "0"
