@@ -1,10 +1,10 @@
-"""A Slurm of its own for the tests: munge, slurmctld and slurmds (with slurmdbd and MariaDB where jobs are accounted).
+"""A private Slurm for the tests: munge, slurmctld and slurmd (with slurmdbd and MariaDB if jobs are accounted).
 
-    python tests/private_slurm.py install      the Debian packages, as root; no service is started
+    python tests/private_slurm.py install      installs the Debian packages, as root; starts no service
 
-Everything listens on 127.0.0.1 at free ports and lives in one temporary folder, so several can run beside each other
-and beside an installed cluster. A keeper process ends the daemons, the jobs and the folder with the test process,
-however that ends. Neither systemd nor cgroups are needed.
+All daemons listen on free ports of 127.0.0.1 and keep their files in one temporary folder, so several private clusters
+can run at once, next to an installed one. When the test process ends, however it ends, a keeper process ends the
+daemons and the jobs and removes the folder. Neither systemd nor cgroups are needed.
 """
 
 import os
@@ -34,7 +34,7 @@ SlurmdUser={user}
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 AuthType=auth/munge
 CredType=cred/munge
-# a requeued job waits for its credential to expire: 5 s is the least that is heeded
+# a requeued job waits until its credential expires; 5 s is the shortest time that Slurm accepts
 AuthInfo=socket={folder}/munge.sock,cred_expire=5
 StateSaveLocation={folder}/state
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -57,7 +57,7 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
 JobRequeue=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-# a preempted job gets the signal that it asked for, then GraceTime, then it is requeued
+# a preempted job gets its own signal, then has GraceTime, then is requeued
 SlurmctldParameters=preempt_send_user_signal
 PartitionName=low Nodes=ALL Default=YES MaxTime=INFINITE PriorityTier=1 PreemptMode=REQUEUE GraceTime=20
 PartitionName=high Nodes=ALL MaxTime=INFINITE PriorityTier=100 PreemptMode=OFF
@@ -99,11 +99,11 @@ innodb_flush_log_at_trx_commit=2
 
 
 class CannotStart(Exception):
-    """Why there is no Slurm here, in one sentence."""
+    """Slurm cannot run here; the argument gives the reason in one sentence."""
 
 
 class PrivateSlurm:
-    """A cluster of `nodes` nodes named n1, n2, …; `start` it, use it with `SLURM_CONF=conf`, `stop` it."""
+    """A cluster of `nodes` nodes named n1, n2, …: `start` it, set `SLURM_CONF` to `conf` to use it, then `stop` it."""
 
     def __init__(self, nodes: int = 2, cpus: int = 2, array: int = 1001, *, accounting: bool = False):
         self.names = [f"n{number}" for number in range(1, nodes + 1)]
@@ -115,7 +115,7 @@ class PrivateSlurm:
         self.keeper = subprocess.Popen(keeper, stdin=subprocess.PIPE, start_new_session=True)
 
     def start(self) -> None:
-        """Start the daemons. Raises CannotStart where a package is missing or a daemon does not answer."""
+        """Start the daemons. Raises CannotStart if a package is missing or a daemon does not answer."""
         missing = missing_packages(accounting=self.accounting)
         if missing:
             raise CannotStart(
@@ -136,7 +136,7 @@ class PrivateSlurm:
             raise
 
     def stop(self) -> None:
-        """Cancel what runs, end the daemons and remove the folder."""
+        """Cancel all jobs, end the daemons and remove the folder."""
         if "slurmctld" in self.daemons:
             self.clear()
         for name in reversed(list(self.daemons)):
@@ -152,18 +152,18 @@ class PrivateSlurm:
             self._wait("the end of the jobs", 30, lambda: not self.ask("squeue", "-h", "-o", "%i"))
 
     def ask(self, *command: str) -> str:
-        """Return what a client command of Slurm prints; nothing where it fails."""
+        """Return the output of a Slurm client command, empty if it fails."""
         with suppress(subprocess.TimeoutExpired):
             return subprocess.run(command, capture_output=True, text=True, timeout=20, env=self.env()).stdout.strip()
         return ""
 
     def env(self) -> dict[str, str]:
-        """Return an environment in which clients find this cluster, and not one that this process is a job of."""
+        """Return an environment in which clients find this cluster, even if this process is a job of another one."""
         outside = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}
         return {**outside, "PATH": PATH, "SLURM_CONF": str(self.conf)}
 
     def start_controller(self) -> None:
-        """Start slurmctld, which goes on with the jobs that an earlier one left."""
+        """Start slurmctld; it takes over the jobs of an earlier slurmctld."""
         self._spawn("slurmctld", "slurmctld", "-D", "-f", str(self.conf))
         self._wait("slurmctld", 30, lambda: "is UP" in self.ask("scontrol", "ping"))
 
@@ -222,7 +222,7 @@ class PrivateSlurm:
 
     def start_accounting(self) -> None:
         """Start slurmdbd."""
-        self._spawn("slurmdbd", "slurmdbd", "-D")  # reads the slurmdbd.conf beside $SLURM_CONF
+        self._spawn("slurmdbd", "slurmdbd", "-D")  # it reads slurmdbd.conf from the folder of $SLURM_CONF
         self._wait("slurmdbd", 60, lambda: "Cluster" in self.ask("sacctmgr", "show", "cluster"))
 
     def _spawn(self, name: str, *command: str) -> None:
@@ -233,7 +233,7 @@ class PrivateSlurm:
                 stdout=log,
                 stderr=log,
                 env=self.env(),
-                start_new_session=True,  # deaf to the terminal's Ctrl-C: they are ended in their order
+                start_new_session=True,  # Ctrl-C must not reach them: `stop` ends them in order
             )
 
     def _end(self, name: str) -> None:
@@ -254,23 +254,23 @@ class PrivateSlurm:
         while not ready():
             if time.monotonic() > deadline:
                 logs = "\n".join(path.read_text(errors="replace")[-600:] for path in self.folder.glob("*.log"))
-                raise CannotStart(f"{what} did not come within {seconds:g} s\n{logs}")
+                raise CannotStart(f"{what} was not ready within {seconds:g} s\n{logs}")
             time.sleep(0.1)
 
 
 def missing_packages(*, accounting: bool) -> list[str]:
-    """Return the Debian packages whose programs are not here."""
+    """Return the Debian packages whose programs are missing."""
     needed = {**SLURM, **ACCOUNTING} if accounting else SLURM
     return [package for program, package in needed.items() if shutil.which(program, path=PATH) is None]
 
 
 def install() -> None:
-    """Install the packages without letting them start their services. Raises CannotStart where that is not possible."""
+    """Install the packages without starting their services. Raises CannotStart if that is not possible."""
     packages = missing_packages(accounting=True)
     if not packages:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise CannotStart("packages are installed by root on Debian or Ubuntu only")
+        raise CannotStart("only root on Debian or Ubuntu can install the packages")
     policy = Path("/usr/sbin/policy-rc.d")
     made = not policy.exists()
     if made:
@@ -288,7 +288,7 @@ def install() -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of 127.0.0.1 that nobody listens on, below those that the system gives to clients."""
+    """Return free ports of 127.0.0.1, below the range that the system gives to clients."""
     found: list[int] = []
     for port in random.SystemRandom().sample(range(12000, 30000), 1000):
         with suppress(OSError), socket.socket() as tried:
@@ -296,7 +296,7 @@ def free_ports(count: int) -> list[int]:
             found.append(port)
         if len(found) == count:
             return found
-    raise CannotStart("there are no free ports")
+    raise CannotStart("no ports are free")
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -305,13 +305,13 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def keep(folder: Path) -> None:
-    """Wait until the test process closes our standard input or ends; then end all that is left of its cluster.
+    """Wait until the test process closes our standard input or ends; then end the rest of its cluster.
 
-    Daemons and jobs carry the path of its configuration in their environment, whoever their parent is by now.
+    Daemons and jobs are found by the path of the configuration in their environment, because their parent may be gone.
     """
     sys.stdin.read()
     mark = f"SLURM_CONF={folder}/".encode()
-    for _ in range(2):  # a job's step may start a process while we look
+    for _ in range(2):  # a job may start a process during the first pass
         for entry in Path("/proc").iterdir():
             with suppress(OSError):
                 if entry.name.isdigit() and mark in (entry / "environ").read_bytes():
@@ -320,7 +320,7 @@ def keep(folder: Path) -> None:
 
 
 def main(*arguments: str) -> None:
-    """Do what the command line asks."""
+    """Run the command line."""
     match arguments:
         case ["install"]:
             install()

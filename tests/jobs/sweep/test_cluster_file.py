@@ -1,10 +1,11 @@
 """The user's cluster.toml: where it is found, and mistakes in one sentence."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from jobs.sweep.cluster_file import cluster_file, read_cluster_file
+from jobs.sweep.cluster_file import KEYS, cluster_file, read_cluster_file
 from planners import UsageError
 from scaling import cluster_flags, sweep
 
@@ -68,3 +69,11 @@ def test_a_missing_profile_or_file_is_named(user_file: Path) -> None:
     user_file.unlink()
     with pytest.raises(UsageError, match="cannot be read"):
         cluster()
+
+
+def test_the_guide_lists_every_key_and_its_example_is_valid(user_file: Path) -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "cluster.md").read_text()
+    rows = [line.split("|")[1] for line in guide.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(KEYS)
+    user_file.write_text(guide.split("```toml\n")[1].split("```")[0])
+    assert read_cluster_file("short")["partition"] == "short"
