@@ -1,6 +1,6 @@
 """python -m scaling.fit studies/x
 
-Fit a curve of loss against r_a, or a law of N and D, to a study or to any CSV, with intervals.
+Fit a curve of loss against r_a, or a law of N and D, to a study or to any table of runs, with intervals.
 """
 
 import math
@@ -26,39 +26,24 @@ def arguments() -> cli.Parser:
     parser = cli.parser("fit", EXAMPLE)
     add = parser.add_argument
     add("study", nargs="?", help="folder of the study")
-    add(
-        "--runs",
-        metavar="TABLE",
-        help="CSV, JSONL or Parquet with N, D, loss and whatever else a law needs; with a study: the losses of planned"
-        " runs that were trained elsewhere, by run_id",
-    )
-    add("--columns", metavar="OURS=THEIRS,…", help="columns of that table and their units: N=n_params,D=tokens_b*1e9")
-    add("--embeddings", choices=("included", "excluded"), help="whether N of that table counts the embeddings")
-    add("--where", metavar="CONDITION", action="append", help="fit only these runs: C>=1e18; the others are listed")
+    elsewhere = "with a study: losses of planned runs that were trained elsewhere, joined by run_id"
+    add("--runs", metavar="TABLE", help=f"CSV, JSONL or Parquet with the loss and the columns of the law; {elsewhere}")
+    add("--columns", metavar="OURS=THEIRS,…", help="names and units of its columns: N=n_params,D=tokens_b*1e9")
+    add("--embeddings", choices=("included", "excluded"), help="whether N in that table includes the embeddings")
+    add("--where", metavar="CONDITION", action="append", help="fit only runs that meet it (C>=1e18); list the others")
     usual = "the cubic, or the quadratic below 5 rates"
-    add("--law", metavar="NAME,…", help=f"what to fit (default: {usual}): {', '.join(LAWS)}")
-    add("--over", choices=AXES, default="r_a", help="what the arms of a curve differ in (default r_a)")
-    add(
-        "--delta",
-        default="1e-3",
-        help="width of the Huber loss in ln L (default 1e-3); inf: least squares, 0: least absolute deviations",
-    )
-    add("--fixed", metavar="NAME=VALUE,…", help="parameters of a law of the loss that are held: drift_N=0,drift_C=0")
-    add(
-        "--bootstrap",
-        default="200",
-        metavar="B",
-        help="bootstrap draws for laws of N and D, 0 for no interval (default 200)",
-    )
-    add(
-        "--margin",
-        metavar="NATS",
-        help="difference of loss that does not matter (default: the study's, else what 5 %% of C is worth)",
-    )
-    add("--resampling", choices=KINDS, help="for curves: show this bootstrap of --bootstrap draws beside the interval")
-    add("--slope", metavar="NATS", help="loss that one unit of ln D takes off, for the half-life of repeated data")
+    add("--law", metavar="NAME,…", help=f"the laws to fit (default: {usual}): {', '.join(LAWS)}")
+    add("--over", choices=AXES, default="r_a", help="the column of a curve (default r_a)")
+    ends = "inf: least squares, 0: least absolute deviations"
+    add("--delta", default="1e-3", help=f"width of the Huber loss in ln L (default 1e-3); {ends}")
+    add("--fixed", metavar="NAME=VALUE,…", help="parameters of a law that are held at a value: drift_N=0,drift_C=0")
+    add("--bootstrap", default="200", metavar="B", help="bootstrap draws, 0 for none (default 200)")
+    usual = "the study's, else what 5 %% of C is worth"
+    add("--margin", metavar="NATS", help=f"difference of loss that does not matter (default: {usual})")
+    add("--resampling", choices=KINDS, help="for curves: also report this bootstrap, of --bootstrap draws")
+    add("--slope", metavar="NATS", help="decrease of the loss per unit of ln D, for the half-life of repeated data")
     add("--seed", default="0", help="seed of the bootstrap (default 0)")
-    add("-o", "--out", metavar="DIR", help="where the fits are written (default: fits/ of the study; none for a table)")
+    add("-o", "--out", metavar="DIR", help="folder of fits.json (default: fits/ of the study; none for a table)")
     return parser
 
 
@@ -68,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def act(flags: cli.Flags) -> int:
-    """Fit, write and show."""
+    """Fit the laws, write the fits and print them."""
     laws = [known_law(law).name for law in flags.law.split(",")] if flags.law else []
     study = Study(flags.study) if flags.study else None
     table = _table(study, flags)
@@ -95,7 +80,7 @@ def act(flags: cli.Flags) -> int:
 
 
 def _table(study: Study | None, flags: cli.Flags) -> RunTable:
-    """Return the runs of the study, of the table, or of both. Raises UsageError where neither is given."""
+    """Return the runs of the study, of the table, or of both. Raises UsageError if neither is given."""
     if study is None and flags.runs is None:
         raise UsageError("give a study or --runs TABLE")
     if flags.runs is None and (flags.columns is not None or flags.embeddings is not None):

@@ -1,6 +1,6 @@
-"""A simulated study that has everything a figure can show: budgets, sizes, repeated data, times, loads, loss curves.
+"""A simulated study with everything that a figure can show: budgets, sizes, repeated data, times, loads, loss curves.
 
-Its losses come from a known curve with noise and its times from a made-up speed. Every record of it says `simulated`.
+Its losses come from a known curve with noise, and its times from an assumed speed. Every record says `simulated`.
 """
 
 import math
@@ -15,55 +15,71 @@ from planners.records.files import write_jsonl
 from planners.varied_fields import Varied
 
 BUDGETS = replace(
-    preset("smoke"), study="sample", budgets=(5e11, 1e12, 2e12), top_ks=(0, 1, 2, 4, 8, 16), seeds=(0, 1, 2),
-    unique_tokens=("fresh", "strict"), controls=("optimal", "active:K4"),
-)  # fmt: skip
+    preset("smoke"),
+    study="sample",
+    budgets=(5e11, 1e12, 2e12),
+    top_ks=(0, 1, 2, 4, 8, 16),
+    seeds=(0, 1, 2),
+    unique_tokens=("fresh", "strict"),
+    controls=("optimal", "active:K4"),
+)
 """Three budgets, six arms, three seeds, fresh and repeated data, two dense controls."""
 SIZES = replace(
-    BUDGETS, study="sample-sizes", budgets=(5e11, 2e12), total_params=(296e3, 600e3),
-    unique_tokens="fresh", controls=(),
-    moe=replace(BUDGETS.moe, d_expert=16), dense=replace(BUDGETS.dense, d_model=None, n_layers=None, n_heads=None),
-)  # fmt: skip
+    BUDGETS,
+    study="sample-sizes",
+    budgets=(5e11, 2e12),
+    total_params=(296e3, 600e3),
+    unique_tokens="fresh",
+    controls=(),
+    moe=replace(BUDGETS.moe, d_expert=16),
+    dense=replace(BUDGETS.dense, d_model=None, n_layers=None, n_heads=None),
+)
 """Two sizes at two budgets."""
-ROUTERS = replace(
-    preset("smoke"), study="sample-routers", budgets=(5e11,), top_ks=(0, 2),
-    vary=(Varied(field="router.jitter", values=(0.0, 0.01, 0.05)),
-          Varied(field="router.capacity_factor", values=(1.0, 1.25, 1.5))),
-)  # fmt: skip
+JITTER = Varied(field="router.jitter", values=(0.0, 0.01, 0.05))
+CAPACITY = Varied(field="router.capacity_factor", values=(1.0, 1.25, 1.5))
+ROUTERS = replace(preset("smoke"), study="sample-routers", budgets=(5e11,), top_ks=(0, 2), vary=(JITTER, CAPACITY))
 """A grid of router settings."""
 ALONE = replace(BUDGETS, study="sample-a", budgets=(1e12,), unique_tokens="fresh", controls=())
 PAIR = (ALONE, replace(ALONE, study="sample-b", seeds=(3, 4, 5, 6)))
-"""Two studies of the same arms with other seeds."""
+"""Two studies of the same arms with different seeds."""
 SAMPLES = {
     "A study of three budgets, fresh and repeated data": BUDGETS,
     "A study of two sizes at two budgets": SIZES,
     "A study of router settings": ROUTERS,
 }
-"""What a gallery calls a study -> its question."""
+"""Title in the gallery -> question of the study."""
 TRUTH = {"best": 0.19, "bend": 0.08, "skew": -0.02, "move": -0.15, "dense": 0.03}
 NOISE = 0.006
-"""SD of a run, and of what a seed adds to its runs, nats per token."""
+"""SD of the loss of a run, and of the offset that a seed adds to all its runs, nats per token."""
 CORPUS = Corpus(
-    data=Data(name="simulated tokens", fingerprint="0" * 16), vocab_size=256, train_tokens=10**11,
+    data=Data(name="simulated tokens", fingerprint="0" * 16),
+    vocab_size=256,
+    train_tokens=10**11,
     validation_tokens=10**7,
-)  # fmt: skip
-NOWHERE = Environment(
-    version="simulated", commit=None, code="simulated", python="none", torch="none", device="simulated",
+)
+SIMULATED = Environment(
+    version="simulated",
+    commit=None,
+    code="simulated",
+    python="none",
+    torch="none",
+    device="simulated",
     host="simulated",
-    started="2000-01-01T00:00:00Z", ended="2000-01-01T00:00:00Z",
-)  # fmt: skip
+    started="2000-01-01T00:00:00Z",
+    ended="2000-01-01T00:00:00Z",
+)
 REPEATED = 0.008
-"""Loss of one unit of (epochs - 1)^2 / (2 epochs), nats."""
+"""Loss added per unit of (epochs - 1)^2 / (2 epochs), nats."""
 SPEED, UTILISATION = 4e9, 0.6
-"""FLOP/s of a dense arm, and the share of it that a MoE arm reaches: made up."""
+"""Assumed FLOP/s of a dense arm, and the fraction of it that an MoE arm reaches."""
 LAWS = ("cubic", "quadratic", "spline")
-"""What is fitted to its runs, and compared."""
+"""Laws that are fitted to the runs and compared."""
 LINES = 60
-"""Lines of a loss curve."""
+"""Number of points of a loss curve."""
 
 
 def write_sample(folder: Path, question: Question = BUDGETS) -> Study:
-    """Write `question` as a study of simulated runs, fitted, into `folder` and return it; the same each time."""
+    """Write a study that answers `question` with simulated runs and fits into `folder`, always the same; return it."""
     from fits import fit_study, read_table
 
     study = Study(folder)
@@ -96,15 +112,29 @@ def _record(spec: RunSpec, loss: float) -> RunRecord:
     draw = random.Random(spec.run_id)
     speed = SPEED * (1 if spec.shape.is_dense else UTILISATION) * draw.uniform(0.97, 1.03)
     seconds = spec.C / speed
-    health = RoutingHealth(
-        max_load=1.3 + 4 / spec.shape.top_k ** 0.7 * draw.uniform(0.8, 1.2), load_cv=0.3, dropped=0.0,
-        dead_experts=draw.randint(0, 2) if spec.shape.top_k == 1 else 0, entropy=draw.uniform(0.82, 0.9),
-    ) if not spec.shape.is_dense else None  # fmt: skip
     return RunRecord(
-        spec=spec, state="done", loss=loss, bpb=loss / math.log(2) / 2, D_seen=spec.training.D, wall_s=1.05 * seconds,
-        tokens_per_s=spec.training.D / seconds, peak_memory_bytes=400_000_000, routing=health, environment=NOWHERE,
+        spec=spec,
+        state="done",
+        loss=loss,
+        bpb=loss / math.log(2) / 2,
+        D_seen=spec.training.D,
+        wall_s=1.05 * seconds,
+        tokens_per_s=spec.training.D / seconds,
+        peak_memory_bytes=400_000_000,
+        routing=None if spec.shape.is_dense else _health(spec.shape.top_k, draw),
+        environment=SIMULATED,
         flags=("simulated",),
-    )  # fmt: skip
+    )
+
+
+def _health(top_k: int, draw: random.Random) -> RoutingHealth:
+    return RoutingHealth(
+        max_load=1.3 + 4 / top_k**0.7 * draw.uniform(0.8, 1.2),
+        load_cv=0.3,
+        dropped=0.0,
+        dead_experts=draw.randint(0, 2) if top_k == 1 else 0,
+        entropy=draw.uniform(0.82, 0.9),
+    )
 
 
 def _curve(spec: RunSpec, loss: float) -> Iterator[dict[str, float]]:
