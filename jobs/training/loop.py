@@ -27,7 +27,7 @@ from jobs.training.device.precision import check_precision, set_deterministic
 from jobs.training.evaluate import Evaluation, Evaluator
 from jobs.training.metrics import METRIC_LINES, MetricsFile, MetricSums
 from jobs.training.network.transformer import Transformer
-from jobs.training.progress import Progress, SaveTimer, TrainingClock
+from jobs.training.run_progress import Progress, SaveTimer, TrainingClock
 from jobs.training.schedule import learning_rate
 from jobs.training.step import Stepper
 from planners.records.errors import UsageError

@@ -9,7 +9,7 @@ from jobs.execution import Execution
 from jobs.record import IMBALANCED, RunRecord
 from jobs.training.device.environment import environment, peak_flops
 from jobs.training.evaluate import Evaluation
-from jobs.training.progress import Progress
+from jobs.training.run_progress import Progress
 from planners.spec import RunSpec
 
 

@@ -13,7 +13,7 @@ import torch
 
 from jobs.failures import LostProcess, classify
 from jobs.record import RunRecord, flatten, read_record
-from jobs.training import checkpoint, loop, progress
+from jobs.training import checkpoint, loop, run_progress
 from planners import Question, Router, RunSpec, Study, UsageError, make_plan
 from planners.records.files import read_jsonl
 
@@ -77,7 +77,7 @@ def test_checkpoints_that_take_long_come_later_and_are_no_training(
     monkeypatch.setattr(checkpoint, "save", slow)
     begun = time.monotonic()
     record = loop.train(tiny_study, tiny_study.runs()[0])
-    assert len(saved) <= 2 + (time.monotonic() - begun) * progress.SAVING / 0.2
+    assert len(saved) <= 2 + (time.monotonic() - begun) * run_progress.SAVING / 0.2
     assert record.wall_s < time.monotonic() - begun - 0.2 * len(saved)
 
 
