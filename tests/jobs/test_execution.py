@@ -1,4 +1,4 @@
-"""However a run is carried out, it is the same run: batches in parts, memory that ran out, recomputed, compiled."""
+"""A run is the same however it is executed: in micro-batches, halved, recomputed or compiled."""
 
 import math
 from contextlib import nullcontext
@@ -61,7 +61,9 @@ def trained(study: Study, spec: RunSpec, folder: Path, **settings: object) -> tu
 
 
 @pytest.mark.parametrize("micro_batch", [1, 3, 4])
-def test_a_dense_batch_in_parts_is_the_whole_batch(tiny_study: Study, tmp_path: Path, micro_batch: int) -> None:
+def test_a_dense_batch_in_micro_batches_equals_the_whole_batch(
+    tiny_study: Study, tmp_path: Path, micro_batch: int
+) -> None:
     spec = wider(tiny_study)
     whole, expected = trained(tiny_study, spec, tmp_path / "whole")
     parts, found = trained(tiny_study, spec, tmp_path / "parts", micro_batch=micro_batch)
@@ -72,7 +74,7 @@ def test_a_dense_batch_in_parts_is_the_whole_batch(tiny_study: Study, tmp_path: 
     assert flatten(parts)["execution.micro_batch"] == micro_batch
 
 
-def test_experts_balanced_in_parts_say_so(tiny_study: Study, tmp_path: Path) -> None:
+def test_experts_balanced_per_micro_batch_are_flagged(tiny_study: Study, tmp_path: Path) -> None:
     spec = wider(tiny_study, MOE)
     _, expected = trained(tiny_study, spec, tmp_path / "whole")
     record, found = trained(tiny_study, spec, tmp_path / "parts", micro_batch=4)
@@ -82,7 +84,7 @@ def test_experts_balanced_in_parts_say_so(tiny_study: Study, tmp_path: Path) -> 
 
 
 def exhausted(monkeypatch: pytest.MonkeyPatch, fitting: int, error: Exception, at_call: int = 0) -> list[int]:
-    """Let the forward pass run out of memory with more than `fitting` sequences, from a call on; note the sizes."""
+    """Let forward passes above `fitting` sequences run out of memory after `at_call` calls; return their sizes."""
     sizes: list[int] = []
     forward = TrainingLoss.forward
 
@@ -105,7 +107,7 @@ def exhausted(monkeypatch: pytest.MonkeyPatch, fitting: int, error: Exception, a
     ],
 )
 @pytest.mark.parametrize("at_call", [0, 5])
-def test_the_micro_batch_is_halved_where_memory_runs_out(
+def test_the_micro_batch_is_halved_if_memory_runs_out(
     tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, at_call: int
 ) -> None:
     spec = wider(tiny_study)
@@ -142,7 +144,7 @@ def test_memory_too_small_for_one_sequence_fails(tiny_study: Study, monkeypatch:
 
 
 def always_fails(owner: object, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a function of `owner` run out of memory whenever it is called."""
+    """Let a function of `owner` run out of memory at every call."""
 
     def failing(*_: object, **__: object) -> object:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -151,10 +153,10 @@ def always_fails(owner: object, name: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("where", ["the first step", "a later step", "clipping", "the weights"])
-def test_an_optimizer_that_does_not_fit_is_a_failure_that_says_what_to_do(
+def test_an_optimizer_that_does_not_fit_fails_with_advice(
     tiny_study: Study, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """No micro-batch is small enough then, so none is tried; the first step is where the moments are made."""
+    """No smaller micro-batch helps, so none is tried; the first step allocates the moments."""
     spec, step, taken = wider(tiny_study), AdamW.step, []
 
     def limited(self: AdamW) -> object:
@@ -175,12 +177,12 @@ def test_an_optimizer_that_does_not_fit_is_a_failure_that_says_what_to_do(
     assert "give --recompute, more --devices with --shard, a device with more memory, or plan" in str(record.error)
     assert len(taken) == {"the first step": 1, "a later step": 6}.get(where, 0)
     assert read_record(tiny_study, spec) == record
-    if where == "a later step":  # it goes on where memory suffices
+    if where == "a later step":  # it resumes with enough memory
         monkeypatch.setattr(AdamW, "step", step)
         assert loop.train(tiny_study, spec).state == "done"
 
 
-def test_the_sentence_leaves_out_what_is_done_already(tiny_study: Study) -> None:
+def test_the_advice_omits_settings_that_are_already_on(tiny_study: Study) -> None:
     spec, execution = wider(tiny_study), Execution(devices=2, recompute=True, shard=True)
     with pytest.raises(OutOfMemory) as caught, memory.explained(spec, execution):
         raise RuntimeError("[enforce] can't allocate memory: you tried")
@@ -189,7 +191,7 @@ def test_the_sentence_leaves_out_what_is_done_already(tiny_study: Study) -> None
         raise RuntimeError("shapes differ")
 
 
-def test_an_evaluation_without_memory_is_measured_in_smaller_parts(
+def test_an_evaluation_without_memory_uses_smaller_batches(
     tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = variant(tiny_study, eval_steps=10)
@@ -211,7 +213,7 @@ def test_an_evaluation_without_memory_is_measured_in_smaller_parts(
         loop.train(other, spec, stop=lambda step: step == 15)
     assert sizes == [16, 8, *[4] * 4]
     record = loop.train(other, spec)
-    assert set(sizes[2:]) == {4}  # kept by the run that goes on
+    assert set(sizes[2:]) == {4}  # the resumed run keeps it
     assert record.flags == ("resumed",)
     assert (record.loss, curve(other, spec)) == (asked.loss, expected)
     assert record.loss == pytest.approx(whole.loss, rel=1e-6)
@@ -228,7 +230,7 @@ def test_recomputed_activations_give_the_same_curve(tiny_study: Study, tmp_path:
 
 
 @pytest.mark.parametrize("recompute", [False, True])
-def test_compiled_blocks_train_alike(
+def test_compiled_blocks_give_the_same_curve(
     tiny_study: Study, tmp_path: Path, quick_compiler: list[torch.nn.Module], recompute: bool
 ) -> None:
     """One graph a block, so nothing in it waits for the host."""
@@ -241,7 +243,7 @@ def test_compiled_blocks_train_alike(
     assert len(quick_compiler) == spec.shape.n_layers
 
 
-def test_a_gpu_gets_as_many_sequences_as_its_memory_holds(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_takes_as_many_sequences_as_its_memory_holds(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, gpu = wider(tiny_study), torch.device("cuda")
     shape, seq_len = spec.shape, spec.training.seq_len
 
@@ -263,7 +265,7 @@ def test_a_gpu_gets_as_many_sequences_as_its_memory_holds(tiny_study: Study, mon
     assert memory.micro_batch(spec, torch.device("cpu"), 8) == 8
 
 
-def test_a_run_begins_without_what_an_earlier_one_left_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_begins_with_an_empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its micro-batch is planned by the free memory, and what is cached does not count as free."""
     called = []
     for name in ("empty_cache", "reset_peak_memory_stats"):
@@ -272,7 +274,7 @@ def test_a_run_begins_without_what_an_earlier_one_left_in_the_cache(monkeypatch:
     assert called == ["empty_cache", "reset_peak_memory_stats"]
 
 
-def test_evaluations_on_the_way_stand_in_the_metrics_and_change_nothing(tiny_study: Study, tmp_path: Path) -> None:
+def test_evaluations_during_training_are_logged_and_change_nothing(tiny_study: Study, tmp_path: Path) -> None:
     plain, spec = variant(tiny_study), variant(tiny_study, eval_steps=7)
     assert plain.run_id == tiny_study.runs()[DENSE].run_id != spec.run_id
     whole, expected = trained(tiny_study, plain, tmp_path / "end")
@@ -320,7 +322,7 @@ def test_a_loss_that_explodes_ends_as_diverged(tiny_study: Study) -> None:
     assert read_record(tiny_study, spec) == record
 
 
-def test_metrics_say_what_a_reader_asks(tiny_study: Study) -> None:
+def test_metrics_lines_are_complete(tiny_study: Study) -> None:
     spec = wider(tiny_study, MOE)
     loop.train(tiny_study, spec)
     row = lines(tiny_study, spec)[-1]
@@ -336,7 +338,7 @@ def test_metrics_say_what_a_reader_asks(tiny_study: Study) -> None:
     assert all(0 < value <= 1 for value in layers["entropy"])
 
 
-def test_bf16_on_a_gpu_that_has_none_is_refused(
+def test_bf16_on_a_gpu_without_it_is_refused(
     tiny_question: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from jobs.training.device.precision import check_precision
@@ -349,7 +351,7 @@ def test_bf16_on_a_gpu_that_has_none_is_refused(
         check_precision("bf16", torch.device("cuda"))
 
 
-def test_a_run_that_stops_early_counts_all_the_slots_it_dropped(tiny_study: Study, tmp_path: Path) -> None:
+def test_a_run_that_stops_early_counts_all_dropped_slots(tiny_study: Study, tmp_path: Path) -> None:
     spec = variant(tiny_study, MOE, lr=0.05, lr_floor=0.05, warmup_steps=1, eval_steps=2, patience=1)
     spec = replace(spec, router=replace(spec.router, capacity_factor=0.5))
     record, _ = trained(tiny_study, spec, tmp_path / "study")
@@ -361,9 +363,7 @@ def test_a_run_that_stops_early_counts_all_the_slots_it_dropped(tiny_study: Stud
     assert record.routing.dropped == pytest.approx(sum(shares) / len(shares)) != 0
 
 
-def test_several_processes_without_memory_are_told_what_to_do(
-    tiny_study: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_several_processes_without_memory_get_advice(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     from jobs.training.device.distributed import Ranks
     from jobs.training.step import Stepper
 

@@ -1,4 +1,4 @@
-"""BPE corpora: lossless, trained on the training split alone, bits per byte exact, kept with the store."""
+"""BPE corpora: lossless, trained only on the training split, exact bits per byte, stored with the tokens."""
 
 import json
 import math
@@ -40,7 +40,7 @@ def trained() -> BPE:
 
 @settings(deadline=None)
 @given(texts=st.lists(TEXT, min_size=1, max_size=5))
-def test_every_text_comes_back(trained: BPE, texts: list[str]) -> None:
+def test_every_text_is_restored(trained: BPE, texts: list[str]) -> None:
     for text, ids in zip(texts, trained.encode(texts), strict=True):
         trained.check(text, ids)
         assert ids[-1] == 0  # the end of a document
@@ -48,8 +48,8 @@ def test_every_text_comes_back(trained: BPE, texts: list[str]) -> None:
         assert ids.max() < trained.vocab_size == 400
 
 
-def test_merges_are_those_of_byte_pair_encoding() -> None:
-    """Against a transcription of the algorithm (arXiv 1508.07909): the most frequent pair first, again and again."""
+def test_merges_follow_byte_pair_encoding() -> None:
+    """Compared with the algorithm of arXiv 1508.07909: repeatedly merge the most frequent pair."""
     texts = ["low lower lowest newer wider low low"] * 3
     ours = json.loads(bpe.train(257 + 12, texts).saved)["model"]["merges"]
     spelled = Counter(tuple(word) for text in texts for word in (" " + text).replace(" ", " Ġ").split())
@@ -144,12 +144,12 @@ def test_the_fingerprint_follows_text_tokenizer_weights_and_labels(prose: str) -
     assert prepare(f"a={prose}*3+b=synthetic:facts*3").manifest.fingerprint == found[0]
 
 
-def test_the_same_corpus_twice_is_no_mixture(prose: str) -> None:
+def test_the_same_corpus_twice_is_refused_as_a_mixture(prose: str) -> None:
     with pytest.raises(UsageError, match="are the same corpus"):
         prepare(f"a={prose}+b={prose}")
 
 
-def test_a_sample_to_train_on_is_spread_over_all_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_training_sample_is_spread_over_all_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     documents = [b"%03d" % number for number in range(100)]
     monkeypatch.setattr(bpe, "TRAINING_BYTES", 60)
     taken = [int(text) for text in bpe.sample([documents[:30], documents[30:]], 300)]
@@ -179,7 +179,7 @@ def test_a_tokenizer_that_changes_the_text_is_refused(tmp_path: Path) -> None:
         ("@gpt2", "cannot be loaded"),
     ],
 )
-def test_what_is_no_tokenizer_says_so(prose: str, tokenizer: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_tokenizer_says_why(prose: str, tokenizer: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
     from huggingface_hub import constants
 
@@ -189,7 +189,7 @@ def test_what_is_no_tokenizer_says_so(prose: str, tokenizer: str, words: str, mo
         prepare(prose + tokenizer)
 
 
-def test_a_damaged_tokenizer_file_and_too_little_text_are_one_sentence(tmp_path: Path) -> None:
+def test_a_damaged_tokenizer_file_and_too_little_text_give_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{}")
     (tmp_path / "endless.json").write_text(byte_level({"a": 0}, []).to_str())
     with pytest.raises(UsageError, match=r"is not a tokenizer\.json"):
@@ -200,7 +200,7 @@ def test_a_damaged_tokenizer_file_and_too_little_text_are_one_sentence(tmp_path:
         bpe.train(5000, ["ab"])
 
 
-def test_gpt2s_tokenizer_comes_from_the_cache_of_the_hub(
+def test_the_tokenizer_of_gpt2_comes_from_the_cache_of_the_hub(
     trained: BPE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import huggingface_hub
@@ -212,7 +212,7 @@ def test_gpt2s_tokenizer_comes_from_the_cache_of_the_hub(
 
 
 def test_bits_per_byte_do_not_depend_on_the_tokenizer_of_a_uniform_model(trained: BPE) -> None:
-    """ln V nats per token over the bytes per token, counted by hand."""
+    """ln V nats per token over bytes per token, counted independently."""
     plain = write_store("a", [words(seed, 30).encode() for seed in range(200)])
     store = encode_store(plain, trained)
     size = sum(len(text) for batch in read_documents(plain, "validation") for text in batch)

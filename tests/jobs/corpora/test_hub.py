@@ -1,4 +1,4 @@
-"""The tinystories-moe shape, made tiny, trains on a local jsonl of stories in bf16 and records what a reader asks."""
+"""The tinystories-moe shape, made tiny, trains on a local jsonl file in bf16 and writes a complete record."""
 
 import json
 import math
@@ -24,7 +24,7 @@ MIDDLE = Router(jitter=0.01, capacity_factor=1.25)
 
 @pytest.fixture
 def stories(tmp_path: Path) -> str:
-    """A jsonl of 300 made-up stories."""
+    """A jsonl file of 300 generated stories."""
     generator, path = random.Random(3), tmp_path / "stories.jsonl"
     words = ["".join(generator.choices("abcdefgh", k=generator.randint(2, 7))) for _ in range(80)]
     stories = [" ".join(generator.choices(words, k=60)) + "." for _ in range(300)]

@@ -1,4 +1,4 @@
-"""Sources of corpora: what they yield, that they are read once, and what cannot be read is one sentence."""
+"""Sources of corpora: their documents, that they are read once, and one sentence for each error."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def test_a_file_is_cut_at_line_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["text:/nowhere/at/all", "nonsense", "hf:", "hf:absent.jsonl", "stdlib:x"])
-def test_what_cannot_be_read_is_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_corpus_gives_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UsageError) as caught:
         prepare(name)
@@ -97,10 +97,8 @@ def test_a_changed_corpus_is_refused_by_its_fingerprint(tmp_path: Path, monkeypa
         open_store(Data(name=planned.name, fingerprint="0123456789abcdef"))
 
 
-def test_a_hub_name_is_asked_for_as_it_is_written_and_read_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The hub itself cannot be had in a test, so what is asked of the library is."""
+def test_a_hub_name_is_requested_as_written_and_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test cannot reach the hub, so it checks the calls to the library."""
     import datasets
 
     asked = []
@@ -128,7 +126,7 @@ def test_a_hub_name_is_asked_for_as_it_is_written_and_read_once(
     ]
 
 
-def test_the_size_of_what_is_read_is_known_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_a_corpus_is_known_before_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
     import pandas as pd
 
@@ -145,7 +143,7 @@ def test_the_size_of_what_is_read_is_known_beforehand(tmp_path: Path, monkeypatc
     assert hub.size("a/b") is None
 
 
-def test_a_damaged_note_of_what_was_read_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_note_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCALING_CORPORA", str(tmp_path / "stores"))
     (tmp_path / "book.txt").write_text("".join(f"line {number}\n" for number in range(30_000)))
     first = prepare(f"text:{tmp_path / 'book.txt'}")
@@ -174,7 +172,7 @@ def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path, monkeypat
     assert len(read) == 3
 
 
-def test_two_processes_that_want_one_corpus_read_it_once(tmp_path: Path) -> None:
+def test_two_processes_read_one_corpus_once(tmp_path: Path) -> None:
     path = tmp_path / "book.txt"
     path.write_text("".join(f"line {number}\n" for number in range(30_000)))
     code = f"""
@@ -247,7 +245,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_bad_file_is_one_sentence_and_leaves_no_store(
+def test_a_bad_file_gives_one_sentence_and_leaves_no_store(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     stores = tmp_path / "stores"
@@ -291,7 +289,7 @@ def test_a_folder_of_shards(tmp_path: Path) -> None:
         prepare(f"hf:{tmp_path}")
 
 
-def test_a_plan_refuses_what_a_domain_cannot_give(tiny_question: Question, prose: str) -> None:
+def test_a_plan_refuses_more_tokens_than_a_domain_has(tiny_question: Question, prose: str) -> None:
     def reasons(name: str, **changes: object) -> set[str]:
         try:
             plan = make_plan(replace(tiny_question, data=name, **changes), describe(name))
@@ -320,7 +318,7 @@ print(peak() - before)
 
 
 def test_a_corpus_is_read_in_constant_memory(tmp_path: Path) -> None:
-    """80 MB after 1 MB: the peak grows by the table of hashes and not by the text."""
+    """From 1 MB to 80 MB of text, peak memory grows only by the table of hashes."""
     for name, lines in (("small.txt", 10_000), ("large.txt", 800_000)):
         with open(tmp_path / name, "w") as file:
             file.writelines(f"{number:>99}\n" for number in range(lines))

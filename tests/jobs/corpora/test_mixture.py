@@ -1,4 +1,4 @@
-"""The stream of a run: exact shares, exact repeats, nested, and the same from any position on."""
+"""The stream of a run: exact shares, exact repeats, nested subsets, and readable from any position."""
 
 import json
 import math
@@ -26,7 +26,7 @@ WEIGHTS = st.lists(st.fractions(Fraction(1, 12), 5, max_denominator=12), min_siz
 
 
 class Numbered(TokenStore):
-    """A store in memory whose every token is different, so that a token tells where it was read."""
+    """A store in memory whose tokens are all different, so that a token shows where it was read."""
 
     def __init__(self, first: int, windows: int):
         self._tokens = np.arange(first, first + windows * T + 1)
@@ -69,7 +69,7 @@ def test_every_prefix_of_the_pattern_has_the_shares_to_the_window(weights: list[
     weights=WEIGHTS, unique=st.integers(1, 60), length=st.integers(1, 150), seed=st.integers(0, 5),
     chunk=st.integers(1, 30),
 )  # fmt: skip
-def test_every_unique_token_is_seen_equally_often_from_any_position_on(
+def test_every_unique_token_is_seen_equally_often_from_any_position(
     weights: list[Fraction], unique: int, length: int, seed: int, chunk: int
 ) -> None:
     domains = domains_of(weights, 70)
@@ -107,8 +107,8 @@ def test_smaller_u_is_a_subset_and_the_first_epoch_is_shared(
     assert not np.array_equal(third, second)
 
 
-def test_the_order_of_a_single_corpus_is_that_of_the_first_version() -> None:
-    """Run ids stand for it, so it never changes; the rule is written down here a second time."""
+def test_the_order_of_a_single_corpus_never_changes() -> None:
+    """Run ids depend on the order, so it must never change; this repeats the rule independently."""
     domains = domains_of([Fraction(1)], 100)
     stream = Stream(domains, T, 30, seed=3)
     first = np.random.default_rng([3, 0]).permutation(100)[:30]
@@ -124,7 +124,7 @@ def test_unique_windows_are_spread_over_the_corpus() -> None:
     assert tenths.max() < 140
 
 
-def test_what_a_domain_cannot_give_is_refused() -> None:
+def test_more_windows_than_a_domain_has_are_refused() -> None:
     with pytest.raises(UsageError, match="d0 has 10 windows of 4 tokens, fewer than the 20 that U = 160 needs"):
         Stream(domains_of([Fraction(1), Fraction(1)], 10), T, 40, seed=0)
     with pytest.raises(UsageError, match="leaves no window for the domain d0"):
@@ -149,7 +149,7 @@ print(peak() - before)
 
 
 def test_a_map_of_1e9_tokens_opens_in_constant_memory(tmp_path: Path) -> None:
-    """Peak memory grows by the order of the windows and the pages that are read, not by the 2 GB of the map."""
+    """Peak memory grows by the window order and the pages read, not by the 2 GB of the map."""
     store = write_store("a", [b"%d" % number for number in range(100)])
     manifest = replace(store.manifest, dtype="uint16", tokens={"train": 10**9, "validation": 100})
     (tmp_path / "manifest.json").write_text(json.dumps(to_json(manifest)))

@@ -1,4 +1,4 @@
-"""Names of corpora: what is written is what is read, and what is no name is refused in one sentence."""
+"""Names of corpora: parsing inverts writing, and an invalid name is refused in one sentence."""
 
 from fractions import Fraction
 from urllib.parse import quote
@@ -96,6 +96,6 @@ def test_options_and_tokenizer() -> None:
         ("a=stdlib*0.1234567+b=stdlib", "denominator"),
     ],
 )
-def test_what_is_no_name_says_why(name: str, words: str) -> None:
+def test_an_invalid_name_says_why(name: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         parse(name)

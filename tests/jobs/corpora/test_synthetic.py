@@ -1,4 +1,4 @@
-"""Generated domains: their floors are exact, their windows are draws from what the floors were computed for."""
+"""Generated domains: floors are exact, and windows are draws from the same distribution."""
 
 import math
 from collections import Counter
@@ -36,7 +36,7 @@ def zipf(n: int) -> list[float]:
 
 
 def facts(language: Facts, prefix: Sequence[int]) -> dict[int, float]:
-    """The chances of the next token, by the description of the language and not by its code."""
+    """Probabilities of the next token, from the description of the language, not from its code."""
     keys, size = language.keys, 2 + language.values.shape[1]
     chances: Counter[tuple[int, int]] = Counter()
     for key, chance in zip(language.key_of_rank.tolist(), zipf(keys * keys), strict=True):
@@ -130,7 +130,7 @@ def test_windows_are_draws_from_these_sequences(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
-def test_who_knows_the_tables_has_the_floor_at_real_size(name: str) -> None:
+def test_a_predictor_that_knows_the_tables_reaches_the_floor(name: str) -> None:
     language, T = LANGUAGES[name](), 60
     chances = NEXT[name] if name != "facts" else real_facts(language)
     losses = []
@@ -143,7 +143,7 @@ def test_who_knows_the_tables_has_the_floor_at_real_size(name: str) -> None:
 
 
 def real_facts(language: Facts):
-    """The same as `facts`, with the tables of chances made once."""
+    """Return the same as `facts`, with tables computed once."""
     joint = np.zeros((language.keys, language.keys))
     for key, chance in zip(language.key_of_rank.tolist(), zipf(language.keys**2), strict=True):
         joint[divmod(key, language.keys)] = chance
@@ -168,7 +168,7 @@ def test_the_rate_is_the_floor_of_long_windows(name: str) -> None:
     assert language.floor(60_000) == pytest.approx(language.rate(), rel=1e-3)
 
 
-def test_windows_follow_from_their_number_and_splits_differ() -> None:
+def test_a_number_determines_a_window_and_splits_differ() -> None:
     for make in LANGUAGES.values():
         language = make()
         all_, one = (make_windows(language, "train", np.array(numbers), 50) for numbers in ([7, 8, 2**61], [8]))
@@ -176,10 +176,10 @@ def test_windows_follow_from_their_number_and_splits_differ() -> None:
         assert not np.array_equal(make_windows(language, "validation", np.array([8]), 50), one)
         assert len({tuple(row) for row in all_.tolist()}) == 3
         assert 0 <= all_.min() <= all_.max() < 256
-        assert (all_[:, 1:] < 253).all()  # markers start a window and stand nowhere else
+        assert (all_[:, 1:] < 253).all()  # markers only start a window
 
 
-def test_a_study_can_name_it_and_unique_tokens_have_no_end() -> None:
+def test_a_study_can_name_it_and_unique_tokens_are_unlimited() -> None:
     corpus = describe("synthetic")
     again = open_store(corpus.data)
     assert [domain.label for domain in again.domains] == ["facts", "topics", "code"]
@@ -195,7 +195,7 @@ def test_a_study_can_name_it_and_unique_tokens_have_no_end() -> None:
 
 
 @pytest.mark.parametrize("name", ["synthetic:none", "x=synthetic", "synthetic:facts,a=1", "synthetic@bpe:512"])
-def test_what_it_cannot_be_is_one_sentence(name: str) -> None:
+def test_an_invalid_name_gives_one_sentence(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         prepare(name)
     assert "\n" not in str(caught.value)
@@ -215,7 +215,7 @@ def evaluate(model: nn.Module, corpus: Mixture, windows: int) -> Evaluation:
 
 
 class Oracle(nn.Module):
-    """A stand-in for a model that sees the next token, as through a hole in its mask."""
+    """A stand-in for a model that sees the next token, as through a faulty attention mask."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -226,14 +226,14 @@ class Oracle(nn.Module):
         return 8.0 * nn.functional.one_hot(torch.roll(tokens, -1, dims=1), 256).float(), []
 
 
-def test_a_model_that_sees_its_targets_is_found_below_the_floor() -> None:
+def test_a_model_that_sees_its_targets_is_flagged_below_the_floor() -> None:
     measured = evaluate(Oracle(), prepare("synthetic"), 48)
     assert measured.below_floor
     assert set(measured.domains) == {"facts", "topics", "code"}
 
 
 class Knowing(nn.Module):
-    """A stand-in for a model that knows the tables of a language, and gives a share of its bets to the true token."""
+    """A stand-in for a model that knows the tables of a language and moves some probability to the true token."""
 
     def __init__(self, name: str, peek: float = 0.0) -> None:
         super().__init__()
@@ -244,7 +244,7 @@ class Knowing(nn.Module):
         self.known: dict[tuple[int, ...], torch.Tensor] = {}
 
     def hidden(self, tokens: torch.Tensor):
-        """Return the logarithm of its chances; of the last token, which it is not given, those that it should have."""
+        """Return log probabilities; the true last token is not an input, so its position gets none extra."""
         bets = torch.stack([self.bets(tuple(row)) for row in tokens[:, 1:].tolist()])
         seen = nn.functional.one_hot(tokens[:, 1:], 256).to(bets)
         bets[:, :-1] = (1 - self.peek) * bets[:, :-1] + self.peek * seen
@@ -260,7 +260,7 @@ class Knowing(nn.Module):
 
 
 def below(model: Knowing, corpus: Mixture) -> tuple[float, bool]:
-    """Return by how many of its standard errors a model's loss is below the floor, and whether that is flagged."""
+    """Return how many standard errors a loss is below the floor, and whether it is flagged."""
     measured = evaluate(model, corpus, 48)
     domain = measured.domains["synthetic"]
     assert domain.floor is not None
@@ -269,8 +269,8 @@ def below(model: Knowing, corpus: Mixture) -> tuple[float, bool]:
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
-def test_the_floor_divides_who_knows_all_from_who_knows_more(name: str) -> None:
-    """From both sides of the tolerance, a quarter of a standard error away: a share of peeking is sought for each."""
+def test_the_floor_separates_full_knowledge_from_leaked_targets(name: str) -> None:
+    """A bisection finds the leak for a quarter of a standard error on each side of the tolerance."""
     model, corpus = Knowing(name), prepare(f"synthetic:{name}")
     depth, flagged = below(model, corpus)
     assert abs(depth) < FLOOR_TOLERANCE
@@ -286,16 +286,16 @@ def test_the_floor_divides_who_knows_all_from_who_knows_more(name: str) -> None:
         assert flagged == (wanted > FLOOR_TOLERANCE)
 
 
-def test_a_few_windows_tell_nothing_of_a_floor() -> None:
-    """The standard error of a few windows is chance itself: with two of them, a 14th of honest losses are 5 below."""
+def test_a_few_windows_never_raise_the_flag() -> None:
+    """A standard error from a few windows is unreliable: with two, one honest loss in 14 is 5 of them below."""
     corpus = prepare("synthetic:code")
     found = [evaluate(Oracle(), corpus, windows).below_floor for windows in (1, 2, 15, 16)]
     assert found == [False, False, False, True]
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
-def test_the_standard_error_is_that_of_the_floor(name: str) -> None:
-    """Whoever knows the tables is off by its standard errors over many samples, so the tolerance is never chance."""
+def test_the_standard_error_fits_a_predictor_at_the_floor(name: str) -> None:
+    """Over many samples, a predictor that knows the tables deviates from the floor by its standard errors."""
     language, T, n, samples = LANGUAGES[name](), 32, 16, 50
     chances, off = real_facts(language) if name == "facts" else NEXT[name], []
     for sample in range(samples):
@@ -307,8 +307,10 @@ def test_the_standard_error_is_that_of_the_floor(name: str) -> None:
     assert np.abs(off).max() < FLOOR_TOLERANCE
 
 
-def test_no_model_ends_below_a_floor(tiny_question: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Languages small enough that a few hundred steps come near their floors, where a leak would show."""
+def test_no_trained_model_has_a_loss_below_the_floor(
+    tiny_question: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Languages so small that a few hundred steps come close to the floors, where a leak would show."""
     easy = {
         "facts": lambda: Facts(keys=2, symbols=8, length=2),
         "topics": lambda: Topics(topics=2, symbols=8, reach=2),

@@ -1,4 +1,4 @@
-"""Token stores: what they hold, what is held out, and that they are either whole or absent."""
+"""Token stores: their content, their splits, and that they are either whole or absent."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ def test_a_store_holds_every_document_once_and_splits_them() -> None:
 
 @settings(deadline=None, max_examples=20)
 @given(st.lists(st.binary(max_size=6), min_size=80, max_size=120), st.lists(st.binary(max_size=6), max_size=40))
-def test_no_written_document_is_in_both_splits_of_any_corpora(first: list[bytes], second: list[bytes]) -> None:
+def test_a_document_is_in_the_same_split_of_every_corpus(first: list[bytes], second: list[bytes]) -> None:
     padding = [b"%d" % number for number in range(200)]
     stores = [write_store("a", [*first, *padding]), write_store("b", [*second, *padding])]
     texts = {
@@ -41,15 +41,15 @@ def test_no_written_document_is_in_both_splits_of_any_corpora(first: list[bytes]
     assert not texts["train"] & texts["validation"]
 
 
-def test_the_same_documents_are_the_same_store_whatever_their_name() -> None:
+def test_the_same_documents_give_the_same_store_under_any_name() -> None:
     first, second = write_store("a", DOCUMENTS), write_store("b", DOCUMENTS)
     assert first.folder == second.folder
     assert write_store("a", DOCUMENTS[1:]).folder != first.folder
     assert [path.name for path in store_folder().iterdir() if path.name.startswith(".")] == []
 
 
-def test_the_fingerprint_of_bytes_is_that_of_the_first_version() -> None:
-    """Run ids hash it, so it never changes; written down from the version that introduced it."""
+def test_the_fingerprint_of_bytes_never_changes() -> None:
+    """Run ids hash the fingerprint, so it must never change; this one comes from the first version."""
     assert write_store("a", DOCUMENTS).manifest.fingerprint == "2f4dfb4cba9aac48"
 
 
@@ -85,7 +85,9 @@ def test_a_store_that_is_not_whole_is_named(tmp_path: Path) -> None:
         TokenStore(copy)
 
 
-def test_a_damaged_store_is_written_anew_and_a_whole_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_store_is_written_again_and_a_whole_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SCALING_CORPORA", str(tmp_path))
     store = write_store("a", DOCUMENTS)
     inode = (store.folder / "train.bin").stat().st_ino
@@ -96,7 +98,7 @@ def test_a_damaged_store_is_written_anew_and_a_whole_one_stays(tmp_path: Path, m
     assert [path.name for path in tmp_path.iterdir()] == [store.manifest.fingerprint]
 
 
-def test_writers_at_the_same_time_all_end_with_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_simultaneous_writers_all_get_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCALING_CORPORA", str(tmp_path))
     together, found = threading.Barrier(4), []
 
@@ -116,7 +118,7 @@ def test_writers_at_the_same_time_all_end_with_the_store(tmp_path: Path, monkeyp
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_windows_overlap_by_their_next_token() -> None:
+def test_neighbouring_windows_overlap_by_one_token() -> None:
     batch = read_windows(np.arange(100, dtype=np.uint8), np.array([0, 3]), 10)
     assert batch.shape == (2, 11)
     assert batch[0, -1] == 10

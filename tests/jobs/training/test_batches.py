@@ -1,4 +1,4 @@
-"""Batches are a function of the step, in whatever order they are asked for and however many processes share them."""
+"""Batches are a function of the step, in any order and for any number of processes."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ SEQ_LEN = 4
 
 
 def stream(start: int, count: int) -> np.ndarray:
-    """Windows that hold their own position."""
+    """Return windows that hold their own position."""
     return np.arange(start, start + count)[:, None] * 10 + np.arange(SEQ_LEN + 1)
 
 

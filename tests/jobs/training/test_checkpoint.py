@@ -1,4 +1,4 @@
-"""Checkpoints that are hostile, damaged, or another run's: refused or skipped in one sentence, nothing executed."""
+"""Hostile, damaged or foreign checkpoints are refused or skipped in one sentence, and execute nothing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ def _one_thread() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-def test_a_hostile_checkpoint_of_torch_is_skipped_and_not_executed(
+def test_a_hostile_torch_checkpoint_is_skipped_and_not_executed(
     tiny_study: Study, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     marker = tmp_path / "executed"
@@ -73,7 +73,7 @@ DAMAGES: dict[str, Callable[[dict], dict]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
-def test_a_checkpoint_that_is_not_what_was_saved_is_refused(tiny_study: Study, kind: str) -> None:
+def test_a_checkpoint_with_damaged_content_is_refused(tiny_study: Study, kind: str) -> None:
     spec = tiny_study.runs()[DENSE]
     with pytest.raises(loop.Interrupted):
         loop.train(tiny_study, spec, stop=lambda step: step == 5)
@@ -87,7 +87,7 @@ def test_a_checkpoint_that_is_not_what_was_saved_is_refused(tiny_study: Study, k
     assert (tiny_study.run_folder(spec.run_id) / "metrics.jsonl").read_bytes() == rows
 
 
-def test_a_single_wrong_bit_of_a_checkpoint_is_noticed(tiny_study: Study, capsys: pytest.CaptureFixture) -> None:
+def test_a_single_wrong_bit_of_a_checkpoint_is_detected(tiny_study: Study, capsys: pytest.CaptureFixture) -> None:
     spec = tiny_study.runs()[DENSE]
     for steps in (5, 6):
         with pytest.raises(loop.Interrupted):

@@ -1,4 +1,4 @@
-"""The measured loss: by domain, weighted by shares, and that of the model whatever the batches."""
+"""The measured loss: by domain, weighted by shares, and independent of the batches."""
 
 import math
 from dataclasses import replace
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def objective(tiny_study: Study) -> NextToken:
-    """The objective of a run that is measured on 40 windows."""
+    """The objective of a run that is evaluated on 40 windows."""
     return measured_on(40, tiny_study)
 
 
@@ -67,7 +67,7 @@ def evaluator(model: Transformer, objective: NextToken, prose: str, *, shard: bo
 
 
 def sizes_of(model: Transformer, monkeypatch: pytest.MonkeyPatch, fitting: int = 1000) -> list[int]:
-    """Return the list in which the sizes of forward passes are noted; those above `fitting` run out of memory."""
+    """Return a list that collects the sizes of forward passes; sizes above `fitting` run out of memory."""
     sizes, hidden = list[int](), model.hidden
 
     def limited(tokens: torch.Tensor) -> object:
@@ -92,17 +92,17 @@ def test_long_windows_are_measured_in_smaller_batches(
     assert small.loss == pytest.approx(whole.loss, rel=1e-6)
 
 
-def test_by_default_the_batches_are_those_that_they_always_were(
+def test_the_default_batches_do_not_change_between_versions(
     model: Transformer, objective: NextToken, prose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sums over other batches round differently, so that losses measured before would not come out again."""
+    """Sums over other batches round differently, and old losses would not be reproduced."""
     sizes = sizes_of(model, monkeypatch)
     found = evaluator(model, objective, prose).measure(0.0)
     assert sizes == [20, 20]  # 40 windows in the fewest equal parts of at most 32
     assert found == evaluate(model, prepare(prose), objective, CPU, dropped=0.0)
 
 
-def test_a_batch_is_halved_where_memory_runs_out_and_stays_so(
+def test_a_batch_is_halved_if_memory_runs_out_and_stays_halved(
     model: Transformer, objective: NextToken, prose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = evaluate(model, prepare(prose), objective, CPU, dropped=0.0, batch=8)
@@ -115,7 +115,7 @@ def test_a_batch_is_halved_where_memory_runs_out_and_stays_so(
     assert model.training
 
 
-def test_one_window_that_does_not_fit_is_passed_on(
+def test_the_error_is_raised_if_one_window_does_not_fit(
     model: Transformer, objective: NextToken, prose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes_of(model, monkeypatch, fitting=0)
@@ -126,7 +126,7 @@ def test_one_window_that_does_not_fit_is_passed_on(
     assert model.training  # it is left as it was
 
 
-def test_processes_that_share_the_weights_are_told_what_to_do(
+def test_sharded_processes_do_not_halve_and_get_advice(
     model: Transformer, objective: NextToken, prose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes_of(model, monkeypatch, fitting=0)

@@ -1,4 +1,4 @@
-"""benchmarks/gpu.py runs: its numbers need a GPU, its code does not."""
+"""`benchmarks/gpu.py` runs anywhere at tiny sizes; only its numbers need a GPU."""
 
 import importlib
 import json
@@ -35,14 +35,14 @@ def test_without_a_gpu_it_says_so() -> None:
 
 
 def test_the_project_need_not_be_installed(tmp_path: Path) -> None:
-    """Without site, what is installed editable is not found; torch is, by its path."""
+    """Without `site`, an editable installation is not found; torch is found by its path."""
     alone = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
     called = [sys.executable, "-S", str(SCRIPT), "--help"]
     done = subprocess.run(called, capture_output=True, text=True, env=alone, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
 
-def test_all_of_it_runs_at_a_tiny_size(tmp_path: Path) -> None:
+def test_every_case_runs_at_a_tiny_size(tmp_path: Path) -> None:
     done = benchmark("--tiny", "--device", "cpu", "-o", str(tmp_path / "rows.jsonl"))
     assert done.returncode == 0, done.stderr
     first, *blocks = done.stdout.strip().split("\n\n")
@@ -64,7 +64,7 @@ def test_all_of_it_runs_at_a_tiny_size(tmp_path: Path) -> None:
 
 
 def test_compiled_layers_are_measured_too(gpu: ModuleType, quick_compiler: list[torch.nn.Module]) -> None:
-    """As on a GPU: all of it is one graph under bf16."""
+    """As on a GPU: each layer is one graph under bf16."""
     steps = importlib.import_module("gpu_steps")
     sizes = steps.replace(gpu.TINY, compiled=True)
     rows = list(gpu.layers(gpu.shape_of(32, 4, 1, 32), sizes, torch.device("cpu"), 0.0))
@@ -73,7 +73,7 @@ def test_compiled_layers_are_measured_too(gpu: ModuleType, quick_compiler: list[
     assert len(quick_compiler) == 3
 
 
-def test_a_profile_lists_what_takes_longest(gpu: ModuleType) -> None:
+def test_a_profile_lists_the_longest_kernels(gpu: ModuleType) -> None:
     steps = importlib.import_module("gpu_steps")
     x = torch.zeros(400, 400)
     sizes = steps.replace(gpu.TINY, kernels=3)
@@ -84,7 +84,7 @@ def test_a_profile_lists_what_takes_longest(gpu: ModuleType) -> None:
     assert 0.5 < sum(row["share"] for row in rows) <= 1
 
 
-def test_a_case_without_memory_ends_no_other_and_nothing_begins_late(
+def test_a_case_without_memory_stops_no_other_case_and_no_case_begins_late(
     gpu: ModuleType, capsys: pytest.CaptureFixture, tmp_path: Path
 ) -> None:
     def measured() -> Iterator[dict]:
@@ -110,7 +110,7 @@ def test_a_case_without_memory_ends_no_other_and_nothing_begins_late(
     assert "c: omitted, the time limit was reached" in out
 
 
-def test_real_sizes_are_what_their_names_say(gpu: ModuleType) -> None:
+def test_real_sizes_match_their_names(gpu: ModuleType) -> None:
     steps = importlib.import_module("gpu_steps")
     for name, model in gpu.REAL.models.items():
         dense = steps.spec_of(steps.shape_of_model(model), model[-1], gpu.REAL)
@@ -123,7 +123,7 @@ def test_real_sizes_are_what_their_names_say(gpu: ModuleType) -> None:
     assert {*gpu.REAL.targets} <= {name for name, _ in gpu.cases(gpu.REAL, torch.device("cpu"), deterministic=False)}
 
 
-def test_a_missed_target_is_told(gpu: ModuleType, capsys: pytest.CaptureFixture) -> None:
+def test_a_missed_target_is_reported(gpu: ModuleType, capsys: pytest.CaptureFixture) -> None:
     rows = gpu.Rows(None)
     rows.write({"kind": "layer", "case": "x", "variant": "grouped", "ms": 2.0, "target": 0.85, "met": True})
     assert not rows.missed

@@ -1,4 +1,4 @@
-"""A run: interrupted and resumed it is the uninterrupted one, and whatever happens has a defined outcome."""
+"""A run: interrupted and resumed it equals the uninterrupted one, and every failure has a defined outcome."""
 
 import json
 import math
@@ -39,7 +39,7 @@ def _one_thread() -> None:
 
 
 def outcome(record: RunRecord) -> dict:
-    """Return what must not depend on when or where a run was interrupted."""
+    """Return the part of a record that must not depend on interruptions."""
     row = flatten(record)
     volatile = ("wall_s", "tokens_per_s", "peak_memory_bytes", "environment", "flags")
     return {name: value for name, value in row.items() if not name.startswith(volatile)}
@@ -65,7 +65,7 @@ def copy_of(study: Study, folder: Path) -> Study:
     return Study(folder)
 
 
-def test_checkpoints_that_take_long_come_later_and_are_no_training(
+def test_slow_checkpoints_are_rarer_and_do_not_count_as_training(
     tiny_study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved = []
@@ -81,9 +81,7 @@ def test_checkpoints_that_take_long_come_later_and_are_no_training(
     assert record.wall_s < time.monotonic() - begun - 0.2 * len(saved)
 
 
-def test_processes_that_found_different_checkpoints_do_not_go_on(
-    tiny_study: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_with_different_checkpoints_stop(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop.Ranks, "first", lambda self, value: value + 1)
     with pytest.raises(LostProcess, match="found different checkpoints") as error:
         loop.train(tiny_study, tiny_study.runs()[0])
@@ -142,7 +140,7 @@ def test_a_torn_checkpoint_is_skipped_with_a_warning(
     assert "skipped" in capsys.readouterr().err
 
 
-def test_a_fresh_checkpoint_outlives_unreadable_later_ones(tiny_study: Study) -> None:
+def test_a_new_checkpoint_replaces_unreadable_later_ones(tiny_study: Study) -> None:
     spec = tiny_study.runs()[0]
     folder = tiny_study.run_folder(spec.run_id) / "checkpoint"
     folder.mkdir(parents=True)
@@ -155,7 +153,7 @@ def test_a_fresh_checkpoint_outlives_unreadable_later_ones(tiny_study: Study) ->
     assert loop.train(tiny_study, spec).flags == ("resumed",)
 
 
-def test_the_training_loss_is_that_of_the_last_tenth(tiny_study: Study) -> None:
+def test_the_training_loss_is_the_mean_of_the_last_tenth(tiny_study: Study) -> None:
     spec = tiny_study.runs()[1]
     record = loop.train(tiny_study, spec)
     rows = metrics(tiny_study, spec)
@@ -192,7 +190,7 @@ def test_a_hostile_checkpoint_is_not_executed(tiny_study: Study, tmp_path: Path)
     assert not marker.exists()
 
 
-def test_a_loss_that_is_no_number_ends_as_diverged(tiny_question: Question, tmp_path: Path) -> None:
+def test_a_run_with_a_non_finite_loss_ends_as_diverged(tiny_question: Question, tmp_path: Path) -> None:
     from jobs.corpora import describe
 
     study = Study(tmp_path / "hot")
@@ -238,7 +236,7 @@ def test_a_run_starts_from_the_weights_of_its_parent(tiny_study: Study) -> None:
     assert metrics(tiny_study, child)[0]["loss"] < metrics(tiny_study, parent)[0]["loss"]
 
 
-def test_bits_per_byte_and_training_loss_are_what_they_say(tiny_study: Study) -> None:
+def test_the_record_holds_bits_per_byte_and_tokens(tiny_study: Study) -> None:
     spec = tiny_study.runs()[0]
     record = loop.train(tiny_study, spec)
     assert record.loss is not None
@@ -255,8 +253,8 @@ def test_a_plan_without_a_corpus_cannot_be_trained(tiny_question: Question, tmp_
         loop.train(study, study.runs()[0])
 
 
-def test_a_run_needs_nothing_but_torch_and_numpy(tiny_study: Study) -> None:
-    """As on a machine whose image holds little else: every other library of ours is made unimportable."""
+def test_a_run_needs_only_torch_and_numpy(tiny_study: Study) -> None:
+    """As on a machine with few packages: all other libraries are made unimportable."""
     code = f"""
 import json, sys
 for name in {OTHERS}:

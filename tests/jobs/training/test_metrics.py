@@ -1,4 +1,4 @@
-"""The sums behind a metrics line do not depend on how a batch is cut, when they are taken, or by how many processes."""
+"""Sums of a metrics line do not depend on micro-batches, on when they are taken, or on the number of processes."""
 
 import random
 
@@ -12,7 +12,7 @@ LAYERS, EXPERTS, SEQUENCES = 2, 3, 6
 
 
 def parts_of(generator: random.Random, cuts: list[int], detailed: bool) -> list[MicroBatch]:
-    """Return parts with random numbers, one for each count of sequences."""
+    """Return micro-batches with random numbers, one for each number of sequences."""
     numbers = torch.Generator().manual_seed(generator.randrange(2**31))
 
     def scalar() -> torch.Tensor:
@@ -30,7 +30,7 @@ def parts_of(generator: random.Random, cuts: list[int], detailed: bool) -> list[
 
 
 @given(st.integers(0, 99), st.integers(1, 2 * PENDING), st.sampled_from([[6], [2, 2, 2], [4, 2], [1] * 6]))
-def test_sums_are_the_same_bits_whenever_and_wherever_they_are_taken(seed: int, steps: int, cuts: list[int]) -> None:
+def test_sums_do_not_depend_on_when_and_where_they_are_taken(seed: int, steps: int, cuts: list[int]) -> None:
     generator = random.Random(seed)
     batches = [parts_of(generator, cuts, detailed=step == steps - 1) for step in range(steps)]
     norm, whole = torch.tensor(1.0), MetricSums(SEQUENCES)
@@ -38,7 +38,7 @@ def test_sums_are_the_same_bits_whenever_and_wherever_they_are_taken(seed: int, 
     for step, parts in enumerate(batches):
         whole.add(parts, norm)
         interrupted.add(parts, norm)
-        if generator.random() < 0.2:  # a checkpoint, and another process that goes on from it
+        if generator.random() < 0.2:  # a checkpoint, and another process that resumes from it
             state, interrupted = interrupted.state(), MetricSums(SEQUENCES)
             interrupted.restore(state, torch.device("cpu"), mine=True)
         for index, window in enumerate(processes):
@@ -57,7 +57,7 @@ def test_sums_are_the_same_bits_whenever_and_wherever_they_are_taken(seed: int, 
     assert abs(last["entropy"][0] - mean) < 1e-12
 
 
-def test_a_dense_model_has_a_line_too() -> None:
+def test_a_dense_model_has_a_metrics_line() -> None:
     window = MetricSums(1)
     window.add([MicroBatch(1, torch.tensor(2.0), [], [])], torch.tensor(float("nan")))
     assert window.line([]) == {"loss": 2.0, "grad_norm": None, "balance": None, "max_load": None}

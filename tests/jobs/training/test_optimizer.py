@@ -1,4 +1,4 @@
-"""Our AdamW against torch's: weights, state and what a checkpoint holds are the same bits."""
+"""Our AdamW equals torch's: weights, state and checkpoints are the same bits."""
 
 import copy
 from typing import Any
@@ -34,7 +34,7 @@ def take(model: nn.Module, optimizer: Any, first: int, last: int) -> None:
         optimizer.zero_grad(set_to_none=True)
 
 
-def test_it_is_the_fused_adamw_of_torch_bit_for_bit() -> None:
+def test_it_equals_the_fused_adamw_of_torch_bit_for_bit() -> None:
     ours, theirs = network(), network()
     optimizers = optimizer_of(AdamW, ours), optimizer_of(torch.optim.AdamW, theirs)
     for model, optimizer in zip((ours, theirs), optimizers, strict=True):
@@ -47,8 +47,8 @@ def test_it_is_the_fused_adamw_of_torch_bit_for_bit() -> None:
         assert all(torch.equal(mine["state"][index][name], value) for name, value in state.items())
 
 
-def test_state_passes_between_ours_and_theirs() -> None:
-    """A checkpoint in the middle, taken on by either, ends where the undisturbed run does."""
+def test_state_moves_between_torchs_optimizer_and_ours() -> None:
+    """A checkpoint that either optimizer resumes leads to the result of the uninterrupted run."""
     whole = network()
     take(whole, optimizer_of(AdamW, whole), 0, STEPS)
     for before, after in ((AdamW, torch.optim.AdamW), (torch.optim.AdamW, AdamW), (AdamW, AdamW)):

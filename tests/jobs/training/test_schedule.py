@@ -1,4 +1,4 @@
-"""The learning rate: where it starts, where it ends, and that it never rises after warm-up."""
+"""The learning rate: its start, its end, and its decay after warm-up."""
 
 import math
 from dataclasses import replace
@@ -23,7 +23,7 @@ def rates(training: Training) -> list[float]:
     return [learning_rate(step, training) for step in range(training.steps)]
 
 
-def test_cosine_warms_up_and_comes_down() -> None:
+def test_cosine_warms_up_and_decays() -> None:
     cosine = rates(TRAINING)
     assert cosine[:4] == [0.25, 0.5, 0.75, 1.0]
     assert max(cosine) == 1.0
@@ -31,7 +31,7 @@ def test_cosine_warms_up_and_comes_down() -> None:
     assert cosine[99] == pytest.approx(0.1, abs=1e-3)
 
 
-def test_wsd_stays_at_the_peak_and_comes_down_by_one_minus_the_root() -> None:
+def test_wsd_stays_at_the_peak_and_decays_by_one_minus_the_square_root() -> None:
     wsd = rates(replace(TRAINING, schedule="wsd"))
     assert wsd[:4] == [0.25, 0.5, 0.75, 1.0]
     assert set(wsd[4:81]) == {1.0}
@@ -42,7 +42,7 @@ def test_wsd_stays_at_the_peak_and_comes_down_by_one_minus_the_root() -> None:
 @given(
     st.sampled_from(["cosine", "wsd"]), st.integers(1, 60), st.integers(0, 70), st.floats(0.01, 1), st.floats(0, 0.5)
 )
-def test_the_rate_never_rises_after_warmup_and_keeps_between_floor_and_peak(
+def test_the_rate_never_rises_after_warmup_and_stays_between_floor_and_peak(
     schedule: str, steps: int, warmup: int, share: float, floor: float
 ) -> None:
     training = replace(
@@ -54,7 +54,7 @@ def test_the_rate_never_rises_after_warmup_and_keeps_between_floor_and_peak(
     assert after[:1] in ([], [1.0])
 
 
-def test_new_settings_leave_the_identity_of_old_runs_alone() -> None:
+def test_defaults_of_new_settings_keep_run_ids() -> None:
     assert not {"schedule", "cooldown_share", "eval_steps", "patience"} & set(without_defaults(TRAINING))
 
 
@@ -69,6 +69,6 @@ def test_new_settings_leave_the_identity_of_old_runs_alone() -> None:
         {"schedule": "linear"},
     ],
 )
-def test_settings_that_mean_nothing_are_refused(wrong: dict) -> None:
+def test_meaningless_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
         replace(TRAINING, **wrong)

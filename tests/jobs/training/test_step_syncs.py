@@ -1,4 +1,4 @@
-"""No step waits for its device: tensors without values, of a device that is no processor, are all that it needs."""
+"""No step waits for its device: it runs on tensors without values (the meta device)."""
 
 from contextlib import nullcontext
 
@@ -25,7 +25,7 @@ ROUTERS = [
 
 @pytest.fixture(autouse=True)
 def _bf16_weights_instead_of_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """autocast does not know the device `meta`, on which reading a value is an error."""
+    """Autocast does not support the device `meta`, on which reading a value raises."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
 
@@ -36,8 +36,8 @@ def model(router: Router) -> Transformer:
 
 
 @pytest.mark.parametrize("router", ROUTERS)
-def test_a_step_asks_for_no_value(router: Router) -> None:
-    """Model, loss in parts of the head, gradients, clipping, biases, and what a metrics line sums."""
+def test_a_step_reads_no_value(router: Router) -> None:
+    """Includes model, chunked loss, gradients, clipping, router biases and the sums of a metrics line."""
     made = model(router)
     training_loss, sums = TrainingLoss(made, NextToken(None), router), MetricSums(8)
     windows = torch.zeros(8, 65, dtype=torch.int64, device="meta")
@@ -53,8 +53,8 @@ def test_a_step_asks_for_no_value(router: Router) -> None:
     assert all(weight.grad is not None for weight in made.parameters())
 
 
-def test_the_reference_path_asks_for_one() -> None:
-    """So the check sees a wait where there is one."""
+def test_the_looped_reference_reads_one() -> None:
+    """The check above can fail."""
     made = model(Router())
     for layer in made.modules():
         if isinstance(layer, Experts):

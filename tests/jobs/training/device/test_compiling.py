@@ -1,4 +1,4 @@
-"""Blocks are compiled where they can be, and what they compute is what they compute uncompiled."""
+"""Blocks are compiled where this is possible, and compute the same as uncompiled."""
 
 import sysconfig
 from dataclasses import replace
@@ -21,7 +21,7 @@ SHAPE = Shape(
 
 @pytest.fixture
 def lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine with all that is needed, until a test takes something away."""
+    """A machine that meets all requirements, until a test removes one."""
     monkeypatch.setattr("torch.utils._triton.has_triton", lambda: True)
     monkeypatch.setattr(compiling.shutil, "which", lambda name: f"/bin/{name}")
     monkeypatch.delenv("CC", raising=False)
@@ -30,7 +30,7 @@ def lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     compiling.lacks.cache_clear()
 
 
-def test_a_gpu_compiles_what_it_can(lacks: None, tiny_study: Study) -> None:
+def test_a_gpu_compiles_supported_blocks(lacks: None, tiny_study: Study) -> None:
     spec, gpu = replace(tiny_study.runs()[0]), torch.device("cuda")
     assert compiling.compiles(Execution(), spec, gpu)
     assert not compiling.compiles(Execution(), spec, torch.device("cpu"))
@@ -40,7 +40,7 @@ def test_a_gpu_compiles_what_it_can(lacks: None, tiny_study: Study) -> None:
 
 
 @pytest.mark.parametrize("missing", ["Triton", "a C compiler", "Python's headers"])
-def test_what_a_machine_lacks_is_said_once_and_blocks_are_not_compiled(
+def test_a_missing_requirement_is_reported_once_and_blocks_are_not_compiled(
     missing: str,
     lacks: None,
     tiny_study: Study,
@@ -61,8 +61,8 @@ def test_what_a_machine_lacks_is_said_once_and_blocks_are_not_compiled(
     assert f"this machine lacks {missing}" in said
 
 
-def test_gradients_of_a_compiled_router_are_those_of_an_uncompiled_one() -> None:
-    """In fp32, whatever the autocast: torch runs the backward pass of compiled code under that of the forward pass."""
+def test_a_compiled_router_has_the_same_gradients() -> None:
+    """In fp32 under autocast: by default torch runs a compiled backward pass under the autocast of the forward pass."""
     found = []
     for compiled in (False, True):
         model = Transformer(SHAPE)

@@ -1,4 +1,4 @@
-"""Two processes on a CPU are one, within rounding; a checkpoint of either continues in the other."""
+"""Two processes on a CPU equal one within rounding, and each continues checkpoints of the other."""
 
 import json
 import subprocess
@@ -61,7 +61,7 @@ def train_by_two(tasks: list[tuple], tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(machine.core_count() < 2, reason="needs two cores")
-def test_two_processes_are_one_and_continue_each_other(tiny_study: Study, tmp_path: Path) -> None:
+def test_two_processes_equal_one_and_continue_each_other(tiny_study: Study, tmp_path: Path) -> None:
     torch.set_num_threads(1)
     dense, moe = wider(tiny_study, 0, Router()), wider(tiny_study, 2, Router(bias_rate=0.01, z_loss=0.001))
     alone: dict[str, list[float]] = {}
@@ -96,7 +96,7 @@ def test_two_processes_are_one_and_continue_each_other(tiny_study: Study, tmp_pa
 
 
 @pytest.mark.skipif(machine.core_count() < 2, reason="needs two cores")
-def test_a_launched_run_stops_at_a_checkpoint_and_goes_on_alone(
+def test_a_launched_run_stops_at_a_checkpoint_and_resumes_on_one_process(
     tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.set_num_threads(1)
@@ -146,7 +146,7 @@ def test_more_processes_than_devices_are_refused(tiny_study: Study, monkeypatch:
         ({"SLURM_LOCALID": "3", "SUBMITIT_EXECUTOR": "slurm", "LOCAL_RANK": "2"}, 2),
     ],
 )
-def test_a_process_takes_a_gpu_of_its_own(
+def test_each_process_uses_its_own_gpu(
     environment: dict[str, str], device: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = []

@@ -1,4 +1,4 @@
-"""What a process does with its memory, where the C library is glibc."""
+"""How a process keeps its memory with glibc."""
 
 import os
 import platform
@@ -57,7 +57,7 @@ def test_memory_is_kept_and_its_pages_are_large():
     assert python(SAYS) == ["False False 0", "True 1 True", "True 1 True"]
 
 
-def test_memory_that_cannot_be_had_is_no_error():
+def test_missing_memory_does_not_raise():
     limited = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))\n"
     tried = (
         "from jobs.training.device import environment\n"

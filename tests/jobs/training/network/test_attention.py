@@ -1,4 +1,4 @@
-"""Attention against its formula written out, with the slopes of ALiBi taken from transformers."""
+"""Attention agrees with its formula; the slopes of ALiBi come from transformers."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,7 @@ def attention_of(shape: Shape, dtype: torch.dtype = torch.float64) -> Attention:
 
 
 def written_out(shape: Shape, module: Attention, x: Tensor, bias: Tensor | None = None) -> Tensor:
-    """One head after the other, with every score in memory; x is (T, d_model), bias (heads, T, T)."""
+    """Return attention computed head by head from all scores; x is (T, d_model), bias (heads, T, T)."""
     T, width = len(x), shape.head_dim
     projected = module.query_key_value(x)
     query, key, value = projected.split([shape.n_heads * width, shape.n_kv_heads * width, shape.n_kv_heads * width], -1)
@@ -61,7 +61,7 @@ def written_out(shape: Shape, module: Attention, x: Tensor, bias: Tensor | None 
         {"positions": "learned", "max_positions": 9, "n_kv_heads": 6, "head_dim": 3},
     ],
 )
-def test_attention_is_its_formula(fields: dict[str, Any], norm: str) -> None:
+def test_attention_follows_its_formula(fields: dict[str, Any], norm: str) -> None:
     shape = replace(SHAPE, norm=norm, **fields)
     module, x = attention_of(shape), torch.randn(2, 9, 24, dtype=torch.float64)
     y = module(x, position_table(shape, 9, x.device, x.dtype))
@@ -82,8 +82,8 @@ def test_alibi_is_a_penalty_on_distance(heads: int, kv_heads: int) -> None:
     torch.testing.assert_close(y[0], written_out(shape, module, x[0], bias), rtol=1e-9, atol=1e-9)
 
 
-def test_alibi_is_exact_enough_in_bf16() -> None:
-    """Positions beyond 256 are no bf16 numbers; a head that told them apart only by their rounding would be far off."""
+def test_alibi_keeps_its_precision_in_bf16() -> None:
+    """bf16 cannot represent odd integers above 256; without two digits the error would be large."""
     shape = replace(SHAPE, positions="alibi", n_heads=8, n_kv_heads=8, head_dim=16)
     module, x = attention_of(shape, torch.float32), torch.randn(1, 2000, 24) / 10
     table = position_table(shape, 2000, x.device, x.dtype)
@@ -94,8 +94,8 @@ def test_alibi_is_exact_enough_in_bf16() -> None:
 
 
 @pytest.mark.parametrize("positions", ["rope", "alibi", "learned", "none"])
-def test_what_each_kind_of_position_tells(positions: str) -> None:
-    """Only learned positions tell a constant sequence's tokens apart; only without any is the order before lost."""
+def test_which_positions_distinguish_tokens_and_their_order(positions: str) -> None:
+    """Only learned positions distinguish the tokens of a constant sequence; only no positions lose the order."""
     shape = replace(SHAPE, positions=positions, max_positions=10 if positions == "learned" else 0)
     model = Transformer(shape).double()
     model.initialise(0)

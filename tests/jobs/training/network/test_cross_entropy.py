@@ -1,4 +1,4 @@
-"""The chunked cross entropy is torch's own, in value and gradient, however it is cut."""
+"""The chunked cross entropy equals torch's in value and gradient, for any size of chunk."""
 
 from functools import partial
 
@@ -38,7 +38,7 @@ def reference(x: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> t
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-6)])
 @given(tokens=st.integers(1, 40), vocab=st.integers(1, 30), chunk=st.integers(1, 200), whole=st.sampled_from([1, 8]))
 @settings(max_examples=60, deadline=None)
-def test_it_is_the_cross_entropy_of_torch(
+def test_it_equals_the_cross_entropy_of_torch(
     dtype: torch.dtype, tolerance: float, tokens: int, vocab: int, chunk: int, whole: int
 ) -> None:
     given_ = inputs(tokens, 8, vocab, dtype)
@@ -55,7 +55,7 @@ def test_it_is_the_cross_entropy_of_torch(
     assert torch.allclose(each.mean(), expected[0].to(each.dtype), rtol=1e-5, atol=1e-6)
 
 
-def test_under_autocast_it_is_as_near_to_float64_as_torch_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_under_autocast_it_is_as_close_to_float64_as_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     given_ = inputs(64, 32, 50, torch.float32)
     exact = value_and_gradients(reference, *(t.detach().double().requires_grad_() for t in given_[:2]), given_[2])
     errors = []
@@ -71,15 +71,15 @@ def test_under_autocast_it_is_as_near_to_float64_as_torch_is(monkeypatch: pytest
 
 @pytest.mark.parametrize("vocab_size", [299, 300])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_what_is_compiled_is_the_same_to_the_bit_where_nothing_compiles_it(dtype: torch.dtype, vocab_size: int) -> None:
+def test_the_pointwise_gradient_equals_the_in_place_one_bit_for_bit(dtype: torch.dtype, vocab_size: int) -> None:
     logits, wanted = torch.randn(40, 300).to(dtype), torch.randint(299, (40,))
     functions = (pointwise_loss_and_gradient, loss_and_gradient)
     pairs = zip(*(function(logits.clone(), wanted, vocab_size, 70) for function in functions), strict=True)
     assert all(a.dtype == b.dtype and torch.equal(a, b) for a, b in pairs)
 
 
-def test_the_compiled_loss_is_that_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One graph, run by the compiler's own reference; the last of the parts is smaller than the others."""
+def test_the_compiled_loss_equals_that_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One graph, run by the compiler's reference backend; the last chunk is smaller than the others."""
     compiled = torch.compile(pointwise_loss_and_gradient, fullgraph=True, backend="aot_eager")
     monkeypatch.setattr(module, "_compiled_gradient", lambda: compiled)
     monkeypatch.setattr(module, "CHUNK", 30 * 50)

@@ -1,4 +1,4 @@
-"""The paths of the expert layer against each other, against finite differences, and their promise never to wait."""
+"""Implementations of the expert layer agree with each other and with finite differences, and never wait."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,7 +16,7 @@ SHAPE = Shape(
     d_expert=16, d_shared=24, vocab_size=61,
 )  # fmt: skip
 ALL = replace(SHAPE, expert_bias=True, shared_gate=True)
-"""With everything that an expert layer can have."""
+"""With every feature of an expert layer."""
 
 
 def layer_of(shape: Shape, path: str | None, dtype: torch.dtype = torch.float32) -> Experts:
@@ -30,7 +30,7 @@ def layer_of(shape: Shape, path: str | None, dtype: torch.dtype = torch.float32)
 
 
 def results(shape: Shape, path: str, tokens: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
-    """Output and all gradients of a layer on one path."""
+    """Return output and all gradients of a layer with one implementation."""
     layer = layer_of(shape, path, dtype)
     x = torch.empty(1, tokens, 32).normal_(generator=torch.Generator().manual_seed(2)).to(dtype).requires_grad_()
     y, routing = layer(x)
@@ -42,7 +42,9 @@ def results(shape: Shape, path: str, tokens: int, dtype: torch.dtype = torch.flo
 
 @pytest.mark.parametrize("shape", [SHAPE, ALL, replace(SHAPE, ffn="gelu")], ids=["plain", "all", "gelu"])
 @pytest.mark.parametrize(("n_experts", "top_k", "tokens"), [(8, 1, 64), (8, 3, 50), (87, 1, 40), (72, 16, 128)])
-def test_grouped_path_equals_the_reference_bit_for_bit(shape: Shape, n_experts: int, top_k: int, tokens: int) -> None:
+def test_the_grouped_matmul_equals_the_looped_one_bit_for_bit(
+    shape: Shape, n_experts: int, top_k: int, tokens: int
+) -> None:
     shape = replace(shape, n_experts=n_experts, top_k=top_k)
     for grouped, looped in zip(results(shape, "grouped", tokens), results(shape, "looped", tokens), strict=True):
         assert torch.equal(grouped, looped)
@@ -50,7 +52,9 @@ def test_grouped_path_equals_the_reference_bit_for_bit(shape: Shape, n_experts: 
 
 @pytest.mark.parametrize("shape", [SHAPE, ALL], ids=["plain", "all"])
 @pytest.mark.parametrize(("n_experts", "top_k", "tokens"), [(8, 1, 64), (87, 1, 40), (72, 16, 128), (4, 4, 1)])
-def test_padded_path_is_the_reference_in_float64(shape: Shape, n_experts: int, top_k: int, tokens: int) -> None:
+def test_the_padded_matmul_equals_the_looped_one_in_float64(
+    shape: Shape, n_experts: int, top_k: int, tokens: int
+) -> None:
     shape = replace(shape, n_experts=n_experts, top_k=top_k)
     pairs = zip(
         results(shape, "padded", tokens, torch.float64), results(shape, "looped", tokens, torch.float64), strict=True
@@ -59,7 +63,7 @@ def test_padded_path_is_the_reference_in_float64(shape: Shape, n_experts: int, t
         torch.testing.assert_close(padded, looped, rtol=1e-10, atol=1e-10)
 
 
-def test_the_path_follows_from_the_sizes() -> None:
+def test_the_fastest_matmul_follows_from_the_sizes() -> None:
     wide = torch.empty(8, 512, 1024), torch.empty(8, 512, 512)
     narrow = torch.empty(8, 32, 32), torch.empty(8, 16, 32)
     odd = torch.empty(8, 510, 1022), torch.empty(8, 511, 510)
@@ -72,7 +76,7 @@ def test_the_path_follows_from_the_sizes() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(set(MATMULS) - {"grouped"}))
-def test_gradients_are_those_of_finite_differences(path: str) -> None:
+def test_gradients_agree_with_finite_differences(path: str) -> None:
     shape = replace(ALL, d_model=4, n_heads=1, n_kv_heads=1, head_dim=4, n_experts=3, top_k=2, d_expert=2, d_shared=2)
     layer = layer_of(shape, path, torch.float64)
     x = torch.randn(1, 5, 4, dtype=torch.float64, requires_grad=True)
@@ -85,7 +89,7 @@ def test_gradients_are_those_of_finite_differences(path: str) -> None:
     assert torch.autograd.gradcheck(output, (x, *weights))
 
 
-def test_gradients_of_the_pieces_are_those_of_finite_differences() -> None:
+def test_gradients_of_dispatch_and_combine_agree_with_finite_differences() -> None:
     experts = torch.tensor([[0, 2], [1, 0], [2, 0], [0, 1]])
     slots = Slots.sorted(experts, torch.tensor([4, 2, 2]))
     x, rows = (torch.randn(n, 3, dtype=torch.float64, requires_grad=True) for n in (4, 8))
@@ -97,7 +101,7 @@ def test_gradients_of_the_pieces_are_those_of_finite_differences() -> None:
 @pytest.mark.parametrize("tokens", [40, 1000])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_rerun_gives_the_same_bits(dtype: torch.dtype, tokens: int) -> None:
-    """With noise and dropped slots too: the layer's sums have one order."""
+    """Also with noise and dropped slots: sums have a fixed order."""
     seen = []
     for _ in range(2):
         torch.manual_seed(0)
@@ -118,7 +122,7 @@ def test_a_rerun_gives_the_same_bits(dtype: torch.dtype, tokens: int) -> None:
     "router", [Router(), Router(score="sigmoid", renormalise=True, capacity_factor=1.0, bias_rate=0.1, jitter=0.1)]
 )
 def test_a_step_never_waits_for_the_device(shape: Shape, router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tensors of the meta device have no values, so whatever asks for one raises: here nothing may."""
+    """Tensors of the meta device have no values, so reading one raises."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # the meta device knows no autocast
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda *_: False)
     with torch.device("meta"):
@@ -136,10 +140,10 @@ def test_a_step_never_waits_for_the_device(shape: Shape, router: Router, monkeyp
         routings[0].load.tolist()  # the test can fail
 
 
-def test_experts_without_tokens_get_no_gradient_where_the_product_gives_them_one(
+def test_experts_without_tokens_get_zero_gradients_even_if_the_kernel_gives_them_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As torch's grouped product does on a B200."""
+    """As on a B200 with torch's grouped kernel."""
     expected = results(SHAPE, "grouped", 1)
     product = MATMULS["grouped"]
 

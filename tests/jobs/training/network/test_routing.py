@@ -54,7 +54,7 @@ def test_balance_loss_pushes_towards_balance() -> None:
 
 @pytest.mark.parametrize("score", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("renormalise", [True, False])
-def test_gates_are_the_scores_of_the_chosen(score: str, renormalise: bool) -> None:
+def test_gates_are_the_scores_of_the_chosen_experts(score: str, renormalise: bool) -> None:
     made = router(score=score, renormalise=renormalise)
     routing = made(X)
     logits = X @ made.weight.T
@@ -66,7 +66,7 @@ def test_gates_are_the_scores_of_the_chosen(score: str, renormalise: bool) -> No
     torch.testing.assert_close(routing.z_loss, logits.logsumexp(-1).square().mean())
 
 
-def test_jitter_only_moves_training() -> None:
+def test_jitter_acts_only_in_training() -> None:
     made = router(jitter=0.5)
     assert not torch.equal(made(X).gates, made(X).gates)
     made.eval()
@@ -97,7 +97,7 @@ def test_forced_routing_is_even(tokens: int, top_k: int) -> None:
 
 
 def test_entropy_form_of_the_balance_loss() -> None:
-    """Zero at even probabilities, ln n_experts where all go to one, and the rest by the formula written out."""
+    """Zero at even probabilities, ln n_experts if all go to one expert, and the formula in between."""
     even, one = torch.full((64, 8), 1 / 8), torch.zeros(64, 8)
     one[:, 3] = 1
     load = torch.full((8,), 8)
@@ -110,7 +110,7 @@ def test_entropy_form_of_the_balance_loss() -> None:
 
 @pytest.mark.parametrize("form", ["switch", "entropy"])
 @pytest.mark.parametrize("score", ["softmax", "sigmoid"])
-def test_either_form_evens_the_load(form: str, score: str) -> None:
+def test_either_form_of_the_balance_loss_evens_the_load(form: str, score: str) -> None:
     made = router(balance_form=form, score=score, top_k=1)
     optimizer = torch.optim.SGD(made.parameters(), lr=1.0)
     before = made(X).load.float().std()
@@ -121,7 +121,7 @@ def test_either_form_evens_the_load(form: str, score: str) -> None:
     assert made(X).load.float().std() < before
 
 
-def test_z_loss_pulls_the_logits_in() -> None:
+def test_z_loss_makes_the_logits_smaller() -> None:
     made = router()
     before = made(X).z_loss
     before.backward()
@@ -133,7 +133,7 @@ def test_z_loss_pulls_the_logits_in() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 9), st.data())
-def test_rank_counts_the_slots_before(tokens: int, n_experts: int, data: st.DataObject) -> None:
+def test_rank_counts_the_earlier_slots_of_an_expert(tokens: int, n_experts: int, data: st.DataObject) -> None:
     top_k = data.draw(st.integers(1, n_experts))
     rows = st.permutations(range(n_experts)).map(lambda row: row[:top_k])
     experts = torch.tensor(data.draw(st.lists(rows, min_size=tokens, max_size=tokens)))
@@ -144,7 +144,7 @@ def test_rank_counts_the_slots_before(tokens: int, n_experts: int, data: st.Data
 
 @pytest.mark.parametrize("n_experts", [2, 256, 257, 32_768, 32_769])
 def test_slots_are_sorted_by_expert_and_then_by_token(n_experts: int) -> None:
-    """At each number of experts that just fits in a type, and at the next."""
+    """At the largest number of experts that fits in each integer type, and one more."""
     experts = torch.randint(n_experts, (300, 2), generator=torch.Generator().manual_seed(0))
     experts[0], experts[1] = n_experts - 1, 0
     assert by_expert(experts, n_experts).tolist() == experts.flatten().argsort(stable=True).tolist()
@@ -152,13 +152,13 @@ def test_slots_are_sorted_by_expert_and_then_by_token(n_experts: int) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.permutations(range(9)), min_size=1, max_size=5), st.integers(1, 9))
-def test_maxima_one_after_the_other_are_the_highest(rows: list[list[int]], top_k: int) -> None:
+def test_successive_maxima_equal_topk(rows: list[list[int]], top_k: int) -> None:
     scores = torch.tensor(rows) / 8 - 1
     assert torch.equal(by_maxima(scores, top_k), scores.topk(top_k).indices)
 
 
 @pytest.mark.parametrize("top_k", [2, MAXIMA, MAXIMA + 1])
-def test_a_compiled_router_chooses_alike(top_k: int) -> None:
+def test_a_compiled_router_chooses_the_same_experts(top_k: int) -> None:
     made = router(12, top_k, score="sigmoid")
     made.bias += torch.linspace(-0.3, 0.3, 12)
     compiled = torch.compile(made, backend="aot_eager", fullgraph=True)
@@ -167,7 +167,7 @@ def test_a_compiled_router_chooses_alike(top_k: int) -> None:
     assert torch.equal(found.gates, expected.gates)
 
 
-def test_loss_free_bias_evens_the_load() -> None:
+def test_the_loss_free_bias_evens_the_load() -> None:
     made = router(bias_rate=0.01, top_k=1)
     before = made(X).load.float().std()
     for _ in range(300):
@@ -176,14 +176,14 @@ def test_loss_free_bias_evens_the_load() -> None:
     assert float(made.bias.mean()) == pytest.approx(0, abs=1e-5)
 
 
-def test_router_stays_in_float32_under_autocast() -> None:
+def test_the_router_stays_in_float32_under_autocast() -> None:
     made = router()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         routing = made(X.bfloat16())
     assert routing.gates.dtype == torch.float32
 
 
-def test_entropy_is_one_where_the_router_does_not_choose() -> None:
+def test_entropy_is_one_for_uniform_gates() -> None:
     made = router()
     torch.nn.init.zeros_(made.weight)
     assert float(made(X).entropy) == pytest.approx(1.0)

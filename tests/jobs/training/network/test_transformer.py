@@ -1,4 +1,4 @@
-"""The model against its shape, against a FLOP counter, against itself as dense, and against the future."""
+"""The model agrees with its shape, a FLOP counter and its dense form, and does not see the future."""
 
 from dataclasses import replace
 from typing import Any
@@ -46,11 +46,11 @@ PART_WORDS = {
 
 
 def part_of(name: str) -> str:
-    """The part of a shape that a parameter belongs to, by what its name says."""
+    """Return the part of the shape to which a parameter belongs, from its name."""
     return next((part for word, part in PART_WORDS.items() if word in name), "routed_experts")
 
 
-def test_a_published_backbone_is_built_to_the_parameter() -> None:
+def test_a_published_backbone_has_the_published_parameters() -> None:
     with torch.device("meta"):
         model = Transformer(LI2025_2B)
     assert sum(weight.numel() for weight in model.parameters()) == LI2025_2B.total
@@ -102,12 +102,12 @@ COUNTED = {
     ],
     ids=["dense", "gqa-tied-gelu", "shared", "top-1", "fine", "interleaved-gated-biased", "learned-biased-encoder"],
 )
-def test_exact_flops_are_what_a_flop_counter_counts(shape: Shape) -> None:
+def test_exact_flops_equal_those_of_a_flop_counter(shape: Shape) -> None:
     T, batch = 24, 3
     model = model_of(shape)
     for module in model.modules():
         if isinstance(module, Experts):
-            module.matmul = "grouped"  # padding is no work of the model
+            module.matmul = "grouped"  # padding is not work of the model
     tokens = torch.randint(0, shape.vocab_size, (batch, T + 1))
     with FlopCounterMode(display=False, custom_mapping=COUNTED) as counter:
         logits, _ = model(tokens[:, :-1])
@@ -133,8 +133,8 @@ def test_moe_with_one_expert_is_the_dense_ffn(dtype: torch.dtype) -> None:
     torch.testing.assert_close(experts(x)[0], dense(x))
 
 
-def test_experts_are_the_gated_sum_that_they_say() -> None:
-    """Against one token at a time, one expert at a time, in float64."""
+def test_the_output_is_the_gated_sum_of_the_chosen_experts() -> None:
+    """Compared with one token and one expert at a time, in float64."""
     experts = Experts(MOE, Router()).double()
     with torch.no_grad():
         for weight in experts.parameters():
@@ -157,7 +157,7 @@ def test_experts_are_the_gated_sum_that_they_say() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("d_expert", [2, 4, 6, 8, 10, 12])
-def test_widths_that_the_grouped_product_does_not_take_are_looped(d_expert: int, dtype: torch.dtype) -> None:
+def test_widths_that_the_grouped_kernel_does_not_accept_are_looped(d_expert: int, dtype: torch.dtype) -> None:
     layer = Experts(replace(MOE, d_expert=d_expert, d_shared=0), Router())
     for weight in layer.parameters():
         torch.nn.init.normal_(weight, std=0.2)
@@ -175,7 +175,7 @@ OTHERS = [
         MOE, moe_every=2, positions="learned", max_positions=20, shared_gate=True, expert_bias=True, qk_norm="full"
     ),
 ]
-"""Models with everything that `DENSE` and `MOE` have not."""
+"""Models with the features that `DENSE` and `MOE` lack."""
 
 
 @pytest.mark.parametrize("shape", [DENSE, MOE, *OTHERS], ids=["dense", "moe", "other-dense", "other-moe"])
@@ -190,7 +190,7 @@ def test_no_token_sees_the_future(shape: Shape) -> None:
         assert not torch.allclose(before[0, place:], after[0, place:])
 
 
-def test_arms_of_a_seed_start_alike_where_they_can() -> None:
+def test_arms_of_a_seed_share_initial_weights_of_equal_shape() -> None:
     one, four = (run.shape for run in make_plan(preset("smoke")).runs[1:3])
     first, second = (dict(model_of(shape).named_parameters()) for shape in (one, four))
     assert torch.equal(

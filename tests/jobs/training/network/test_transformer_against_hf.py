@@ -1,4 +1,4 @@
-"""The model against transformers: same weights, same logits, same gradients, same balance loss."""
+"""The model agrees with transformers: same weights give the same logits, gradients and balance loss."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ MOE = replace(DENSE, n_dense_layers=0, n_experts=6, top_k=2, d_expert=16)
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """One architecture as transformers and as we say it."""
+    """One architecture, as a configuration of transformers and as a shape."""
 
     config: Callable[..., Any]
     fields: dict[str, Any]
@@ -32,7 +32,7 @@ class Pair:
     router: Router = field(default_factory=Router)
 
     def build(self, layers: int) -> tuple[Any, Transformer]:
-        """Both models with the same random weights."""
+        """Return both models with the same random weights."""
         torch.manual_seed(0)
         fields = {**SIZES, **self.fields, "num_hidden_layers": layers}
         theirs = hf.AutoModelForCausalLM.from_config(self.config(**fields), attn_implementation="eager")
@@ -126,11 +126,11 @@ NAMES = {
     "mlp.c_fc.": "ffn.up_proj.",
     "mlp.c_proj.": "ffn.down_proj.",
 }
-"""What transformers calls a piece of a name, and what we call it; the first that fits is taken."""
+"""Parts of weight names in transformers, and ours; the first match is used."""
 
 
 def as_ours(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights, or their gradients, of a model of transformers by our names and in our layout."""
+    """Return weights or gradients of a transformers model under our names and in our layout."""
     joined = dict(theirs)
     for name in theirs:
         if match := re.fullmatch(r"(.*)\.(q|gate)_proj\.(weight|bias)", name):
@@ -150,7 +150,7 @@ def as_ours(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_logits_and_gradients_are_those_of_transformers(name: str) -> None:
+def test_logits_and_gradients_equal_those_of_transformers(name: str) -> None:
     theirs, ours = PAIRS[name].build(layers=3)
     tokens = torch.randint(0, 61, (BATCH, T + 1))
     expected, (logits, _) = theirs(tokens[:, :-1]).logits, ours(tokens[:, :-1])
@@ -165,8 +165,8 @@ def test_logits_and_gradients_are_those_of_transformers(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["mixtral", "qwen2-moe", "olmoe", "qwen3-moe"])
-def test_balance_loss_is_that_of_transformers_over_top_k(name: str) -> None:
-    """With one MoE layer: theirs counts all layers as one, ours are summed; ours is 1 at uniform routing, theirs K."""
+def test_balance_loss_equals_that_of_transformers_over_top_k(name: str) -> None:
+    """With one MoE layer, because theirs pools all layers. Ours is 1 at uniform routing, theirs K."""
     pair = PAIRS[name]
     theirs, ours = pair.build(layers=1)
     tokens = torch.randint(0, 61, (BATCH, T))
@@ -201,8 +201,8 @@ EXPORTED = {
 
 
 @pytest.mark.parametrize("name", EXPORTED)
-def test_an_exported_configuration_is_the_same_function(name: str) -> None:
-    """What transformers builds from an exported shape and router, given our weights, gives our logits."""
+def test_an_exported_configuration_gives_the_same_logits(name: str) -> None:
+    """A transformers model built from an exported shape and router, with our weights, gives our logits."""
     shape, router = EXPORTED[name]
     config = to_hf(shape, router)
     assert config["model_type"] == name
