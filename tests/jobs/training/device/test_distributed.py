@@ -166,5 +166,5 @@ def test_a_batch_that_cannot_be_shared_is_refused(tiny_study: Study) -> None:
     spec = tiny_study.runs()[0]  # 2 sequences a batch
     three = distributed.Ranks(0, 1, torch.device("cpu"))
     three.size = 3
-    with pytest.raises(UsageError, match="2 sequences of a batch cannot be shared evenly by 3 processes"):
+    with pytest.raises(UsageError, match="a batch of 2 sequences cannot be divided evenly among 3 processes"):
         Stepper(Transformer(spec.shape), spec, three, Execution())
