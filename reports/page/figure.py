@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
+    from numpy.typing import ArrayLike
 
 WIDTH = 5.0
 """Inches. It is narrow, because the text must be readable when the figure is as wide as a phone."""
@@ -157,7 +158,7 @@ def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, *
 
 
 def points(
-    axes: "Axes", x: Sequence[float], y: Sequence[float], mark: Mark, size: float, *, hollow: bool = False, **style: Any
+    axes: "Axes", x: "ArrayLike", y: "ArrayLike", mark: Mark, size: float, *, hollow: bool = False, **style: Any
 ) -> None:
     """Draw markers of `size` points without a line. `style` is passed on to matplotlib."""
     look: dict[str, Any] = {"marker": mark.marker, "color": mark.color, "markersize": size, **style}

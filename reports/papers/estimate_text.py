@@ -1,8 +1,9 @@
 """Estimates as text: activation rates in per cent with one decimal, differences of losses with four decimals."""
 
 from collections.abc import Iterable
-from typing import Protocol
 
+from fits import Constancy, Optimum
+from fits.result import Crossing, Sensitivity
 from reports.page.number_text import signed
 
 loss_difference = signed(4)
@@ -20,18 +21,7 @@ def joined(parts: Iterable[str]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
-class Estimated(Protocol):
-    """A rate with its 95 % interval; what is not known is null."""
-
-    @property
-    def value(self) -> float | None: ...
-    @property
-    def lo(self) -> float | None: ...
-    @property
-    def hi(self) -> float | None: ...
-
-
-def rate_estimate(found: Estimated) -> str:
+def rate_estimate(found: Constancy | Crossing | Optimum | Sensitivity) -> str:
     """Write a rate with its 95 % interval: `21.1 % (18.7 to 24.6 %)`; an open end is named."""
     return f"{'none' if found.value is None else rate(found.value)} ({rate_range(found.lo, found.hi)})"
 

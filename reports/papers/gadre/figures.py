@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import FAINT, INK, SERIES, Figure
+from reports.page.figure import FAINT, INK, SERIES, Figure, points
 from reports.page.number_text import flops, general, listed
 from reports.page.scales import log_scale
 from reports.papers.figure_parts import POINTS, label_axes, shades, text_at_end
@@ -40,13 +40,11 @@ def draw_errors(data: Gadre, axes: "Axes") -> None:
     """Draw the relative error of what the five runs predict, against tokens per parameter."""
     axes.axhline(0, color=FAINT, linewidth=1, zorder=1)
     for one, mark in zip(data.trained, SERIES, strict=False):
-        style: dict[str, Any] = {"linestyle": "none", "marker": mark.marker, "color": mark.color}
-        style["markerfacecolor"] = "none"
         size = 4 + 6 * (np.log(one.N) - np.log(one.N.min())) / np.ptp(np.log(one.N))
         for at in np.flatnonzero(~one.fitted).tolist():
-            place = ([one.M[at]], [one.errors[at]])
-            axes.plot(*place, markersize=float(size[at]), zorder=2, gid=f"error {one.name} {at}", **style)
-        axes.plot([], [], label=f"trained on {one.label}", **style)
+            place, gid = ([one.M[at]], [one.errors[at]]), f"error {one.name} {at}"
+            points(axes, *place, mark, float(size[at]), markerfacecolor="none", zorder=2, gid=gid)
+        points(axes, [], [], mark, 7, markerfacecolor="none", label=f"trained on {one.label}")
     for (name, model, M), error in PUBLISHED_ERRORS.items():
         axes.plot([M], [error], marker="x", color=INK, linestyle="none", zorder=4, label="the paper's two predictions")
         found = data.on(name)

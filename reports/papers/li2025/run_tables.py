@@ -37,11 +37,6 @@ THREE_DIGITS, PRODUCT = 5e-3, 1e-2
 """Upper bounds of relative rounding: a number with three digits, and a product of two such numbers."""
 
 
-def convention(table: int) -> str:
-    """Return the counting convention of a table."""
-    return CONVENTIONS[table != WITHOUT_ROUTER]
-
-
 def three_digits(value: float) -> str:
     """Write a number with three digits, as the paper does: `1.90e8`."""
     mantissa, exponent = f"{value:.2e}".split("e")
@@ -89,8 +84,8 @@ def _rows(paper: Li2025, table: int) -> Iterator[Row]:
 def _counts(run: Li2025Run) -> Row:
     """Return r_a, N, N_a, M, D, epochs and C of a run, printed and ours; null where it is not printed or not asked."""
     dense, shape = run.r_a == 1, li2025_shape(run)
-    N, N_a = parameters(shape, convention(run.table))
-    M = flops_per_token(shape, SEQ_LEN, convention(run.table))
+    convention = CONVENTIONS[run.table != WITHOUT_ROUTER]
+    (N, N_a), M = parameters(shape, convention), flops_per_token(shape, SEQ_LEN, convention)
     rates: Row = (None, None) if dense else (run.r_a, N_a / N)
     totals: Row = (run.N, N) if dense else (None, None)
     active: Row = (None, None) if dense or run.N_a is None else (run.N_a, N_a)

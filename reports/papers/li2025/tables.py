@@ -234,9 +234,9 @@ TABLES: dict[str, TableSpec[Li2025]] = {
             DIFFERENCE,
         ),
         rows=_reuse,
-        note="At 7B against the run on fresh data of equal rate and D; at 3B, which has no fresh runs, 65B unique tokens "
-        "against 114B. One seed: which tokens were repeated is one random draw, and its sampling noise is in every "
-        "number.",
+        note="At 7B against the run on fresh data of equal rate and D. At 3B, which has no fresh runs, 65B unique "
+        "tokens against 114B. One seed: which tokens were repeated is one random draw, and its sampling noise is in "
+        "every number.",
     ),
 }
 """Name of its files -> table."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fits.laws.muennighoff import PUBLISHED
 from planners.records.quantity import format_quantity
-from reports.page.figure import BAND, FAINT, INK, SERIES, Figure
+from reports.page.figure import BAND, FAINT, INK, SERIES, Figure, points
 from reports.page.number_text import general, listed, percent
 from reports.page.scales import log_scale
 from reports.papers.figure_parts import LOSS, OURS, label_axes, printed_line
@@ -46,8 +46,8 @@ def draw_epochs(data: Muennighoff, axes: "Axes") -> None:
         for params, style in zip(sets.values(), STYLES, strict=True):
             axes.plot(epochs, LAW.loss(params, at), color=mark.color, **style)
         mine, label = at_equal_compute(data, N, D), f"N {format_quantity(N)}, D {format_quantity(D)}"
-        dots: dict[str, Any] = {"marker": mark.marker, "markersize": 6, "color": mark.color, "linestyle": "none"}
-        axes.plot((data.D / data.U)[mine], data.loss[mine], zorder=3, label=label, gid=f"runs {label}", **dots)
+        epochs_run = (data.D / data.U)[mine]
+        points(axes, epochs_run, data.loss[mine], mark, 6, zorder=3, label=label, gid=f"runs {label}")
     for label, style in zip(sets, STYLES, strict=True):
         axes.plot([], [], color=INK, label=label, **style)
     log_scale(axes.xaxis, general(3), DOUBLINGS[:5])
@@ -79,11 +79,8 @@ def draw_profile(data: Muennighoff, axes: "Axes") -> None:
     axes.axhspan(0, 0.1, color=BAND, alpha=0.6, linewidth=0, label="within 0.1 % of the best")
     rise = 100 * (data.profile / data.objective - 1)
     axes.plot(PLACES, rise, gid="profile", label="lowest objective at each R_D", **OURS)
-    dot: dict[str, Any] = {"linestyle": "none", "zorder": 5}
-    axes.plot([data.params["R_D"]], [0], marker="o", color=INK, label="our fit", **dot)
-    mark = SERIES[1]
-    published = ([PUBLISHED["R_D"]], [100 * data.excess])
-    axes.plot(*published, marker=mark.marker, color=mark.color, label="as published", **dot)
+    axes.plot([data.params["R_D"]], [0], marker="o", color=INK, linestyle="none", label="our fit", zorder=5)
+    points(axes, [PUBLISHED["R_D"]], [100 * data.excess], SERIES[1], 7, label="as published", zorder=5)
     axes.set_ylim(-0.05, 1.0)
     log_scale(axes.xaxis, general(4), (5, 10, 20, 50, 100, 200, 500, 1000))
     label_axes(axes, "R_D  (passes after which repeated data fade)", "objective over the best  (%)")

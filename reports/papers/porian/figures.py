@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import FAINT, INK, QUIET, SERIES, Figure
+from reports.page.figure import FAINT, INK, QUIET, SERIES, Figure, points
 from reports.page.number_text import counted, flops, general
 from reports.page.scales import log_scale
 from reports.papers.figure_parts import COMPUTE, LOSS, label_axes, shades, text_at_end
@@ -42,8 +42,7 @@ def draw_exponents(data: Porian, axes: "Axes") -> None:
             (step.own, 0.15, SERIES[1], "our parabolas, our slope"),
         ):
             axes.plot([slope.lo, slope.hi], [at + shift] * 2, color=mark.color, linewidth=2, zorder=2)
-            dot: dict[str, Any] = {"marker": mark.marker, "markersize": 5.5, "linestyle": "none", "zorder": 3}
-            axes.plot([slope.value], [at + shift], color=mark.color, label=f"{label}, 95 %", **dot)
+            points(axes, [slope.value], [at + shift], mark, 5.5, label=f"{label}, 95 %", zorder=3)
         axes.plot([step.printed[0]], [at - 0.15], marker="x", color=INK, linestyle="none", zorder=4, label="as printed")
     for value, name in ((KAPLAN, "Kaplan et al."), (HOFFMANN, "Hoffmann et al.")):
         axes.axvline(value, color=FAINT, linewidth=1, linestyle=(0, (3, 2)), zorder=1)

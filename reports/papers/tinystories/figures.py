@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import DENSE, SERIES, Figure, Mark
+from reports.page.figure import DENSE, SERIES, Figure, Mark, points
 from reports.page.scales import log_scale
 from reports.papers.figure_parts import label_axes
 from reports.papers.tinystories.study import BASELINE, Row, TinyStories
@@ -25,8 +25,7 @@ def draw_speed(data: TinyStories, axes: "Axes") -> None:
     beside: dict[str, Any] = {"xytext": (-7, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
     for row in data.rows:
         label, mark = kind(row)
-        style: dict[str, Any] = {"linestyle": "none", "marker": mark.marker, "color": mark.color}
-        axes.plot([row.speed], [row.ppl], label=label, zorder=3, gid=row.line.run, **style)
+        points(axes, [row.speed], [row.ppl], mark, 7, label=label, zorder=3, gid=row.line.run)
         if row.capacity is None:
             name = f"{row.experts} experts" if row.experts else "dense"
             axes.annotate(name, (row.speed, row.ppl), fontsize=8, **beside)

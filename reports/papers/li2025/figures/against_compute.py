@@ -7,7 +7,7 @@ import numpy as np
 
 from fits import Optimum, curve
 from planners.published.li2025.rows import Li2025Run
-from reports.page.figure import DENSE, INK, SERIES, Figure
+from reports.page.figure import DENSE, SERIES, Figure, points
 from reports.page.number_text import flops, percent
 from reports.page.scales import log_axis
 from reports.papers.estimate_text import loss_estimate, rate_estimate, rate_range
@@ -35,17 +35,18 @@ def at_few_tokens(paper: Li2025) -> list[Li2025Run]:
     return sorted(runs, key=lambda run: run.r_a)
 
 
-def _plot(runs: Sequence[Li2025Run], axes: "Axes", **style: Any) -> None:
-    axes.plot([compute(run) for run in runs], [run.bpc for run in runs], **style)
+def places(runs: Sequence[Li2025Run]) -> tuple[list[float], list[float]]:
+    """Return C and the loss of each run."""
+    return [compute(run) for run in runs], [run.bpc for run in runs]
 
 
 def draw_2b(paper: Li2025, axes: "Axes") -> None:
     """Draw loss against C: the rates at 114B tokens joined, and each rate with more tokens as a fitted line."""
     few, rates = at_few_tokens(paper), runs_by_rate(paper)
-    _plot(few, axes, color=DENSE.color, marker="o", markersize=5, label="114B tokens, by rate", zorder=4, gid="fixed D")
+    line: dict[str, Any] = {"color": DENSE.color, "marker": "o", "markersize": 5}
+    axes.plot(*places(few), label="114B tokens, by rate", zorder=4, gid="fixed D", **line)
     for (r_a, runs), mark in zip(rates.items(), SERIES, strict=False):
-        style: dict[str, Any] = {"linestyle": "none", "marker": mark.marker, "markersize": 6, "color": mark.color}
-        _plot(runs, axes, label=percent(r_a), zorder=5, gid=f"rate {r_a}", **style)
+        points(axes, *places(runs), mark, 6, label=percent(r_a), zorder=5, gid=f"rate {r_a}")
         _line(runs, mark.color, axes)
     _frame([*few, *(run for runs in rates.values() for run in runs)], axes)
 
@@ -55,7 +56,7 @@ def _line(runs: list[Li2025Run], color: str, axes: "Axes") -> None:
     style: dict[str, Any] = {"color": color, "linestyle": (0, (4, 2))}
     line = token_curve(runs)
     if line is None:
-        _plot(runs, axes, linewidth=1.1, **style)
+        axes.plot(*places(runs), linewidth=1.1, **style)
         return
     D = np.geomspace(min(run.D for run in runs), max(run.D for run in runs), POINTS)
     mean, error = line.at(np.log(D / TOKENS))
@@ -67,8 +68,7 @@ def _line(runs: list[Li2025Run], color: str, axes: "Axes") -> None:
 def draw_7b(paper: Li2025, axes: "Axes") -> None:
     """Draw loss against C at 130B tokens, with the cubic in ln r_a over the C of each rate."""
     runs, dense, mark = paper.of(11), paper.dense("7B")[1], SERIES[0]
-    dots: dict[str, Any] = {"linestyle": "none", "marker": "o", "color": mark.color}
-    _plot(runs, axes, label="MoE, 130B tokens", zorder=5, gid="fixed D", **dots)
+    points(axes, *places(runs), mark, 7, label="MoE, 130B tokens", zorder=5, gid="fixed D")
     for run in runs:
         axes.annotate(percent(run.r_a), (compute(run), run.bpc), xytext=(5, 4), textcoords="offset points", fontsize=8)
     rates = np.array([run.r_a for run in runs])
@@ -78,7 +78,7 @@ def draw_7b(paper: Li2025, axes: "Axes") -> None:
     axes.plot(C, mean, color=mark.color, linewidth=1.4, linestyle=mark.line, label="cubic in ln r_a")
     if low is not None and high is not None:
         axes.fill_between(C, low, high, color=mark.color, alpha=0.14, linewidth=0, label="95 % band")
-    _plot([dense], axes, linestyle="none", marker="s", color=INK, label="dense, 130B tokens")
+    points(axes, *places([dense]), DENSE, 7, label="dense, 130B tokens")
     _frame([*runs, dense], axes)
 
 
@@ -100,8 +100,8 @@ def caption_2b(paper: Li2025) -> str:
 
 def alt_2b(paper: Li2025) -> str:
     """Return Fig. 1a in words."""
-    rates = [f"{percent(r_a)}: {_points(runs)}" for r_a, runs in runs_by_rate(paper).items()]
-    few = _points(at_few_tokens(paper))
+    rates = [f"{percent(r_a)}: {_listed(runs)}" for r_a, runs in runs_by_rate(paper).items()]
+    few = _listed(at_few_tokens(paper))
     return f"Bits per character against compute at 2B. At 114B tokens: {few}. By rate, {'; '.join(rates)}."
 
 
@@ -127,10 +127,10 @@ def _lowest(found: Optimum) -> str:
 
 def alt_7b(paper: Li2025) -> str:
     """Return Fig. 2a in words."""
-    return f"Bits per character against compute at 7B on 130B tokens, by activation rate: {_points(paper.of(11))}."
+    return f"Bits per character against compute at 7B on 130B tokens, by activation rate: {_listed(paper.of(11))}."
 
 
-def _points(runs: Sequence[Li2025Run]) -> str:
+def _listed(runs: Sequence[Li2025Run]) -> str:
     return ", ".join(f"{run.bpc:.4f} at {flops(compute(run))} ({percent(run.r_a)})" for run in runs)
 
 

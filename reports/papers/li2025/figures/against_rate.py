@@ -11,7 +11,7 @@ import numpy as np
 
 from fits import curve
 from fits.runs.table import Floats
-from reports.page.figure import DENSE, INK, SERIES, Figure, Mark
+from reports.page.figure import DENSE, INK, SERIES, Figure, Mark, points
 from reports.page.number_text import counted, flops, percent
 from reports.page.scales import log_axis
 from reports.papers.estimate_text import loss_estimate, rate_estimate
@@ -78,14 +78,11 @@ def draw_gap(paper: Li2025, axes: "Axes") -> None:
 
 
 def _runs(series: RateSeries, mark: Mark, axes: "Axes", *, label: str, zero: float = 0.0) -> None:
-    style: dict[str, Any] = {"linestyle": "none", "marker": mark.marker, "markersize": 6, "markeredgewidth": 1.4}
-    for coarse in (False, True):
-        points = np.array([(run.r_a, run.bpc - zero) for run in series.runs if is_coarse(run) == coarse])
-        face, name = ("white", "coarse") if coarse else (mark.color, "fine")
-        shown = None if coarse else label
-        x, y = points.reshape(-1, 2).T
-        gid = f"{name} {series.name}"
-        axes.plot(x, y, color=mark.color, markerfacecolor=face, zorder=5, label=shown, gid=gid, **style)
+    for coarse, name, shown in ((False, "fine", label), (True, "coarse", None)):
+        runs = [run for run in series.runs if is_coarse(run) == coarse]
+        x, y = [run.r_a for run in runs], [run.bpc - zero for run in runs]
+        style: dict[str, Any] = {"markeredgewidth": 1.4, "label": shown, "gid": f"{name} {series.name}"}
+        points(axes, x, y, mark, 6, hollow=coarse, zorder=5, **style)
 
 
 def _curve(series: RateSeries, mark: Mark, axes: "Axes", zero: float = 0.0) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planners.recipes import STEP_LAW
-from reports.page.figure import INK, QUIET, SERIES, Figure
+from reports.page.figure import INK, QUIET, SERIES, Figure, points
 from reports.page.number_text import listed, percent
 from reports.page.scales import log_axis
 from reports.papers.estimate_text import loss_difference
@@ -34,9 +34,8 @@ def draw_reuse(paper: Li2025, axes: "Axes") -> None:
     if cost.lo is not None and cost.hi is not None:
         axes.fill_between(epochs, cost.lo * growth, cost.hi * growth, color=color, alpha=0.14, linewidth=0)
     for (scheme, label), mark in zip(SCHEMES.items(), SERIES[1:3], strict=True):
-        points = np.array([(pair.epochs, pair.excess) for pair in paper.reuse[scheme].pairs]).T
-        style: dict[str, Any] = {"linestyle": "none", "marker": mark.marker, "color": mark.color}
-        axes.plot(*points, label=label, zorder=5, gid=scheme, **style)
+        x, y = zip(*((pair.epochs, pair.excess) for pair in paper.reuse[scheme].pairs), strict=True)
+        points(axes, x, y, mark, 7, label=label, zorder=5, gid=scheme)
     for at, pair in enumerate(sorted(strict.pairs, key=lambda pair: pair.epochs)):
         # neighbours have nearly equal epochs, so their labels alternate
         place: dict[str, Any] = {"xytext": (0, 6), "va": "bottom"} if at % 2 else {"xytext": (0, -7), "va": "top"}
@@ -76,9 +75,8 @@ def draw_learning_rates(paper: Li2025, axes: "Axes") -> None:
     for row, arm in enumerate(rates):
         lr, batch = [ratio for _, ratio in rates[arm]], sizes.get(arm, [])
         for values, mark, shift, name in ((lr, SERIES[0], -0.15, "learning rate"), (batch, SERIES[1], 0.15, "batch")):
-            style: dict[str, Any] = {"linestyle": "none", "marker": mark.marker, "markersize": 6, "color": mark.color}
-            label, gid = None if row else name, f"{name} {arm}"
-            axes.plot(values, [row + shift] * len(values), markerfacecolor="none", gid=gid, label=label, **style)
+            style: dict[str, Any] = {"gid": f"{name} {arm}", "label": None if row else name, "markerfacecolor": "none"}
+            points(axes, values, [row + shift] * len(values), mark, 6, **style)
     log_axis(axes, "x", (0.7, 3.0), "{:g}".format, room=1.05)
     axes.set_yticks(range(len(rates)), list(rates))
     axes.set_ylim(len(rates) - 0.5, -0.5)
