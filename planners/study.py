@@ -80,9 +80,7 @@ class Study:
     def runs(self) -> list[RunSpec]:
         """Return the planned runs in their order."""
         if not self.folder.is_dir():
-            raise UsageError(
-                f"there is no study in {self.folder}; plan one with: python -m scaling.plan … -o {self.folder}"
-            )
+            raise UsageError(f"{self.folder} holds no study; plan one with: python -m scaling.plan … -o {self.folder}")
         lines, torn = read_jsonl(self.plan_path)
         if torn or not lines:
             raise UsageError(f"{self.plan_path} is {'torn' if torn else 'empty'}; remove it and plan the study again")

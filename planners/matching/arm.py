@@ -1,4 +1,4 @@
-"""What matching returns: an arm with its shape, or the reason why there is none."""
+"""What matching returns: an arm with its shape, or a refusal with its reason."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Refusal:
 
 
 def first_arm(found: Iterable[PlannedArm | Refusal]) -> PlannedArm | Refusal:
-    """Return the first arm, or the first refusal where there is no arm. Later candidates are not computed."""
+    """Return the first arm, or the first refusal if no candidate is an arm. Later candidates are not computed."""
     refusal: Refusal | None = None
     for arm in found:
         if isinstance(arm, PlannedArm):

@@ -82,7 +82,7 @@ def read_jsonl(path: Path) -> tuple[list[Any], bool]:
 
 
 def last_row(path: Path) -> dict[str, Any]:
-    """Return the last whole row of a JSONL file that may still grow; {} where there is none."""
+    """Return the last whole row of a JSONL file that may still grow; {} without one."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - 4096))

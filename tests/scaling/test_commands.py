@@ -116,8 +116,8 @@ MISTAKES = {
     "columns of a study": (["fit", "{study}", "--columns", "N=n"], "--columns"),
     "empty folder": (["sweep", "{empty}"], "cannot be read"),
     "nothing to train": (["sweep", "{empty}", "--go"], "cannot be read"),
-    "no folder to train": (["sweep", "{empty}/study", "--go"], "there is no study"),
-    "nothing to cancel": (["sweep", "{empty}/study", "--cancel"], "there is no study"),
+    "no folder to train": (["sweep", "{empty}/study", "--go"], "holds no study"),
+    "nothing to cancel": (["sweep", "{empty}/study", "--cancel"], "holds no study"),
 }
 
 

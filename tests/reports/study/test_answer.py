@@ -242,7 +242,7 @@ def test_partial_names_each_run_with_its_reason(broken: Study) -> None:
 
 
 def test_no_study_and_no_record_are_usage_errors(make: Make, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no study"):
+    with pytest.raises(UsageError, match="holds no study"):
         write_report(Study(tmp_path / "nowhere"))
     empty = make(tmp_path / "empty", preset("smoke"), lambda spec: 3.0, change=lambda spec, made: None)
     with pytest.raises(UsageError, match=r"nothing to report; train them with: python -m scaling.sweep .* --go"):
