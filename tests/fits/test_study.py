@@ -1,6 +1,7 @@
 """All fits of a study in one call and one file, with the draws beside it."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,6 +78,14 @@ def test_fits_of_an_earlier_version_are_replaced(tmp_path, sweep):
         read_fits(folder)
     fit_study(sweep(), ["quadratic"], folder=folder)
     assert [path.name for path in folder.iterdir()] == ["fits.json"]
+
+
+@pytest.mark.parametrize("name", ["laptop", "laptop-grid"])
+def test_shipped_fits_can_be_read(name):
+    found = read_fits(Path(__file__).parents[2] / "results" / name / "fits")
+    assert found is not None
+    assert {fit.law for fit in found.fits} == {"cubic"}
+    assert all(fit.series is not None and fit.optimum is not None for fit in found.fits)
 
 
 def test_what_is_printed_holds_every_finding(budgets):

@@ -164,3 +164,12 @@ def test_billions_that_are_not_said_to_be_are_refused(tmp_path, column):
 def test_millions_of_parameters_and_billions_of_tokens_are_refused(tmp_path):
     path = written(tmp_path, "N,D,loss\n100,2,3.1\n7000,140,2.5\n")
     assert_refused(lambda: read_table(path), "--columns N=NAME*1e6,D=NAME*1e9")
+
+
+def test_a_data_frame_is_read_like_a_file():
+    frame = pd.DataFrame({"n_params": [1e8, 2e8], "tokens_b": [2.0, np.nan], "loss": [3.1, 2.9]})
+    table = read_table(frame, {"N": "n_params", "D": "tokens_b*1e9"})
+    assert table.numbers("N").tolist() == [1e8, 2e8]
+    assert table.frame["D"].isna().tolist() == [False, True]
+    assert read_table(table) is table
+    assert_refused(lambda: read_table(pd.DataFrame({"N": [7.0], "loss": [3.0]})), "--columns N=NAME*1e9")
