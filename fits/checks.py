@@ -62,7 +62,13 @@ Verdict = tuple[bool, str] | None
 
 
 def check_table(table: RunTable, need: Need) -> tuple[Check, ...]:
-    """Return every check that applies to a fit of a law with `need` to `table`."""
+    """Return every check that applies to a fit of a law with `need` to `table`.
+
+    >>> from fits import LAWS
+    >>> from fits.checks import need
+    >>> [check.verdict for check in check_table(read_runs("results/laptop"), need(LAWS["cubic"]))][:2]
+    ['warn', 'ok']
+    """
     found = ((name, _verdict(check, table, need)) for name, check in CHECKS.items())
     return tuple(
         Check(name=name, verdict="ok" if result[0] else "warn", evidence=result[1]) for name, result in found if result

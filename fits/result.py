@@ -257,6 +257,15 @@ class FitResult:
         """The law and the slug of its series, such as cubic-C1e18; unique among the fits of a study."""
         return "-".join(filter(None, (self.law, str(self.series or ""))))
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that `predict` needs."""
+        from fits.laws import LAWS
+        from fits.laws.law import Law
+
+        law = LAWS[self.law]
+        return law.columns if isinstance(law, Law) else tuple(self.domain)
+
     def predict(self, **columns: float | Sequence[float] | Floats) -> Floats:
         """Return the fitted loss, shape (m,), at values of the law's columns: `predict(N=1e9, D=[2e10, 4e10])`.
 
@@ -267,7 +276,7 @@ class FitResult:
         from fits.laws.law import Law
 
         law = LAWS[self.law]
-        needed = law.columns if isinstance(law, Law) else tuple(self.domain)
+        needed = self.columns
         values = {name: param.value for name, param in self.params.items() if param.value is not None}
         if set(columns) != set(needed):
             raise UsageError(f"the fit of {self.law} predicts from {', '.join(needed)}, not from {', '.join(columns)}")

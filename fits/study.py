@@ -141,6 +141,9 @@ def read_fits(folder: str | Path) -> StudyFits | None:
     """Return the fits in `folder` (or in its `fits.json`), None where nothing was fitted yet.
 
     Raises UsageError for a corrupt file, and for fits that a version before this one wrote.
+
+    >>> read_fits("results/laptop/fits").fits[0].law
+    'cubic'
     """
     folder = Path(folder)
     folder = folder.parent if folder.name == FILE else folder

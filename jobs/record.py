@@ -185,7 +185,12 @@ def has_weights(study: Study, run_id: str) -> bool:
 
 
 def read_records(study: Study) -> list[tuple[RunSpec, RunRecord | None]]:
-    """Return every planned run and its record, in plan order."""
+    """Return every planned run and its record, in plan order.
+
+    >>> [(spec, record)] = read_records(Study("results/laptop"))[:1]
+    >>> spec.arm, record.state
+    ('dense', 'done')
+    """
     return [(spec, read_record(study, spec)) for spec in study.runs()]
 
 

@@ -4,15 +4,20 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import TYPE_CHECKING
 
 from planners.cells import GridCell, Row, rows
 from planners.matching.arm import Refusal
 from planners.matching.controls import parse_control
 from planners.notes import PlannedCell, notes
+from planners.plan_text import plan_summary, refusals
 from planners.question import ALL, Corpus, CorpusDomain, Question
 from planners.records.errors import UsageError
 from planners.records.quantity import format_quantity
 from planners.spec import RunSpec, Training
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 MIN_STEPS = 20
 """Fewest optimizer steps of a run; fewer do not train a model."""
@@ -20,9 +25,9 @@ OWN_SETTINGS = ("seq_len", "precision", "threads", "eval_windows", "eval_steps",
 """Fields of the question that a run's training takes as they are."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Plan:
-    """The answer of the planner."""
+    """The answer of the planner. `str()` of it is what the command prints."""
 
     question: Question
     """What was asked."""
@@ -32,6 +37,18 @@ class Plan:
     """Cells that cannot be planned, each with its reason."""
     notes: tuple[str, ...]
     """Sentences on what the plan can and cannot identify."""
+
+    def to_frame(self) -> "DataFrame":
+        """Return one run a row: the fields of a line of plan.jsonl, nested ones with a dot, such as `shape.d_model`."""
+        import pandas as pd
+
+        return pd.json_normalize([run.to_line() for run in self.runs])
+
+    def __repr__(self) -> str:
+        return f"<Plan {self.question.study}: {len(self.runs)} runs, {len(self.refused)} refused>"
+
+    def __str__(self) -> str:
+        return "\n".join([plan_summary(self), *refusals(self)])
 
 
 def make_plan(question: Question, corpus: Corpus | None = None) -> Plan:

@@ -1,5 +1,6 @@
 """The study folder: the path of each file of a study, and the plan in it."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,9 +30,12 @@ class Asked:
 
 
 class Study:
-    """A study on disk. Reading raises UsageError where a file is missing, torn or edited."""
+    """A study on disk. Reading raises UsageError where a file is missing, torn or edited.
 
-    def __init__(self, folder: str | Path):
+    A study is path-like: `Study(study)` is the same study, and `Path(study)` is its folder.
+    """
+
+    def __init__(self, folder: "str | os.PathLike[str]"):
         self.folder = Path(folder)
         self.question_path = self.folder / "study.json"
         self.plan_path = self.folder / "plan.jsonl"
@@ -40,6 +44,12 @@ class Study:
         self.report = self.folder / "report"
         self.cluster = self.folder / "cluster"
         """Folder of the cluster's logs, never read as data."""
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Study({str(self.folder)!r})"
 
     def run_folder(self, run_id: str) -> Path:
         """runs/<run_id>"""

@@ -1,39 +1,84 @@
-"""The Python API, loaded when it is used: `from scaling import make_plan, read_runs, fit_law, write_report`."""
+"""Plan, train, fit and report scaling-law studies: `from scaling import make_plan, fit_study, write_report`.
+
+Names are imported when they are first used, so `import scaling` is quick and needs neither pandas nor torch.
+"""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_API = {
-    "GivenArm": "planners.question",
-    "Question": "planners.question",
-    "Shape": "planners.architecture.shape",
-    "Study": "planners.study",
-    "UsageError": "planners.records.errors",
-    "Varied": "planners.varied_fields",
-    "flops_by_part": "planners.architecture.flops",
-    "flops_per_token": "planners.architecture.flops",
-    "from_hf": "planners.formats",
-    "to_hf": "planners.formats",
-    "make_plan": "planners.grid",
-    "preset": "planners.presets",
-    "read_records": "jobs.record",
-    "prepare": "jobs.corpora",
-    "fit_law": "fits",
-    "compare_laws": "fits.compare.laws:compare",
-    "fit_study": "fits",
-    "reuse": "fits.repeats.reuse",
-    "check_table": "fits.checks",
-    "read_runs": "fits:read_table",
-    "constancy": "fits",
-    "curve": "fits",
-    "write_report": "reports",
+if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against _HOMES
+    from fits import FitResult as FitResult
+    from fits import RunTable as RunTable
+    from fits import StudyFits as StudyFits
+    from fits import constancy as constancy
+    from fits import curve as curve
+    from fits import read_fits as read_fits
+    from fits.checks import check_table as check_table
+    from fits.repeats.reuse import reuse as reuse
+    from fits.simulate.coverage import Noise as Noise
+    from jobs.corpora import prepare as prepare
+    from jobs.record import read_records as read_records
+    from jobs.sweep.cluster import Cluster as Cluster
+    from planners import Corpus as Corpus
+    from planners import GivenArm as GivenArm
+    from planners import Plan as Plan
+    from planners import Question as Question
+    from planners import Shape as Shape
+    from planners import Study as Study
+    from planners import UsageError as UsageError
+    from planners import Varied as Varied
+    from planners import flops_by_part as flops_by_part
+    from planners import flops_per_token as flops_per_token
+    from planners import from_hf as from_hf
+    from planners import preset as preset
+    from planners import to_hf as to_hf
+    from planners.arm_configs import arm_configs as arm_configs
+    from planners.model_count import count_model as count_model
+    from reports import Report as Report
+    from reports.study.figures import draw as draw
+    from scaling.api import compare_laws as compare_laws
+    from scaling.api import compare_studies as compare_studies
+    from scaling.api import fit_law as fit_law
+    from scaling.api import fit_study as fit_study
+    from scaling.api import make_plan as make_plan
+    from scaling.api import predict as predict
+    from scaling.api import read_runs as read_runs
+    from scaling.api import reproduce as reproduce
+    from scaling.api import sweep_study as sweep_study
+    from scaling.api import write_gallery as write_gallery
+    from scaling.api import write_report as write_report
+    from scaling.simulated_study import clear_simulated as clear_simulated
+    from scaling.simulated_study import simulate_study as simulate_study
+
+_HOMES = {
+    "fits": "FitResult RunTable StudyFits constancy curve read_fits",
+    "fits.checks": "check_table",
+    "fits.repeats.reuse": "reuse",
+    "fits.simulate.coverage": "Noise",
+    "jobs.corpora": "prepare",
+    "jobs.record": "read_records",
+    "jobs.sweep.cluster": "Cluster",
+    "planners": "Corpus GivenArm Plan Question Shape Study UsageError Varied flops_by_part flops_per_token from_hf"
+    " preset to_hf",
+    "planners.arm_configs": "arm_configs",
+    "planners.model_count": "count_model",
+    "reports": "Report",
+    "reports.study.figures": "draw",
+    "scaling.api": "compare_laws compare_studies fit_law fit_study make_plan predict read_runs reproduce sweep_study"
+    " write_gallery write_report",
+    "scaling.simulated_study": "clear_simulated simulate_study",
 }
+"""Module -> the names that it brings to the API."""
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
-__all__ = sorted(_API)
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _API:
+    if name not in _HOME:
         raise AttributeError(f"module 'scaling' has no attribute {name!r}")
-    module, _, attribute = _API[name].partition(":")
-    return getattr(import_module(module), attribute or name)
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,13 +8,17 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jobs.execution import Execution
 from planners.records.errors import UsageError
+from planners.records.json import to_json
 from planners.records.quantity import parse_count
 from planners.spec import RunSpec
 from planners.study import Study
+
+if TYPE_CHECKING:
+    from reports import Report
 
 DONE, FAILED, USAGE, GAPS = 0, 1, 2, 3
 """Exit codes: done; failed; the caller's mistake; done with gaps, which are marked."""
@@ -146,23 +150,12 @@ def print_json(data: Any) -> None:
     print(json.dumps(data, ensure_ascii=False, allow_nan=False))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return an aligned table: words to the left, numbers to the right."""
-    cells = [list(header)] + [["-" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    numeric = [all(_is_number(row[column]) for row in cells[1:]) for column in range(len(header))]
-    lines = []
-    for row in cells:
-        padded = [
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        ]
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
-
-
-def _is_number(cell: str) -> bool:
-    return cell == "-" or cell[:1].isdigit() or (cell[:1] in "+-." and cell[1:2].isdigit())
+def show_report(report: "Report", flags: Flags) -> int:
+    """Show what a report says and where it is, and return the exit code."""
+    if flags.json:
+        print_json({name: to_json(getattr(report, name)) for name in ("answer", "checks", "files")})
+    say(str(report), flags)
+    return DONE if report.complete else GAPS
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from jobs.sweep.wait import SweepProgress
 from planners.records.quantity import format_quantity
-from scaling import cli
+from planners.records.text_table import text_table
 
 LOGGED_S = 10.0
 """Seconds between lines where standard error is not a terminal."""
@@ -88,7 +88,7 @@ def table(now: SweepProgress) -> list[str]:
         for run in now.running[:ROWS]
     ]
     more = [f"… and {len(now.running) - ROWS} more"] if len(now.running) > ROWS else []
-    return [*cli.table(("run", "arm", "done", "time left", "tokens/s", "train loss"), rows).splitlines(), *more]
+    return [*text_table(("run", "arm", "done", "time left", "tokens/s", "train loss"), rows).splitlines(), *more]
 
 
 def duration(seconds: float) -> str:

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fits import fit_study
+from jobs.sweep.cluster import Cluster
+from jobs.sweep.job_plan import plan_jobs
 from jobs.sweep.status import status
-from jobs.sweep.until_done import train_until_done
-from planners import Study, make_plan, preset
+from planners import Question, Study, preset
+from planners.plan_text import plan_summary
 from planners.presets import PRESETS
-from planners.records.quantity import parse_count, parse_quantities
-from scaling import cli, cluster_flags, live_table, plan, plan_text, report, rungs, sweep_text
-from scaling.study_table import runs_of
+from planners.records.quantity import format_flops, parse_count, parse_quantities
+from scaling import cli, cluster_flags, live_table, sweep_text
+from scaling.api import fit_study, make_plan, sweep_study, write_report
 
 EXAMPLE = "python -m scaling.study smoke"
 
@@ -25,7 +26,9 @@ def arguments() -> cli.Parser:
     parser = cli.parser("study", EXAMPLE)
     parser.add_argument("preset", help=f"what to study: {', '.join(PRESETS)}")
     parser.add_argument("-o", "--out", metavar="STUDY", help="folder of the study (default: studies/PRESET)")
-    parser.add_argument("--budget", metavar="C", help="another compute per run (laptop: default by measured speed)")
+    parser.add_argument(
+        "--budget", metavar="C,…", help="another compute per run, in FLOPs (default: the folder's, else the preset's)"
+    )
     parser.add_argument("--data", metavar="NAME", help="another corpus: text:PATH, hf:NAME (default: the preset's)")
     parser.add_argument("--eval-windows", metavar="W", help="validation windows (default: the preset's)")
     cluster_flags.add_flags(parser)
@@ -38,37 +41,52 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def act(flags: cli.Flags) -> int:
-    """Do what is not done yet, stage by stage; runs that failed or are missing leave gaps."""
+    """Do the stages that are not done yet; runs that failed or are missing leave gaps."""
     asked, cluster = preset(flags.preset), cluster_flags.cluster(flags)
     study = Study(flags.out or Path("studies") / asked.study)
-    asked = replace(asked, study=study.folder.name, data=flags.data or asked.data)
-    if flags.eval_windows is not None:
-        asked = replace(asked, eval_windows=parse_count(flags.eval_windows, "--eval-windows"))
-    if flags.budget is not None:
-        asked = replace(asked, budgets=parse_quantities(flags.budget, "--budget"))
-    elif flags.preset == "laptop":
-        asked, why = rungs.on_a_rung(asked, study)
-        cli.say(why, flags)
+    asked = question(asked, study, flags)
     if not study.holds(asked):
-        planned = make_plan(asked, plan.corpus(asked.data))
+        plan = make_plan(asked)
         words = cli.spelled(flags, ("budget", "data", "eval_windows"))
-        study.write(planned, cli.command("study", flags.preset, *words), verb="study")
-        if not flags.json:
-            plan_text.show(planned)
-            print()
+        study.write(plan, cli.command("study", flags.preset, *words), verb="study")
+        cli.say(f"{plan_summary(plan)}\n", flags)
     if any(run.record is None for run in status(study)):
+        cli.say(expected_time(study, cluster), flags)
         wait = True if cluster.kind == "slurm" else None
-        result = train_until_done(
-            study, cluster, wait=wait, watch=live_table.LiveTable(quiet=flags.json), say=live_table.say
-        )
+        table = live_table.LiveTable(quiet=flags.json)
+        result = sweep_study(study, cluster, wait=wait, watch=table, say=live_table.say)
         for reason in result.withheld:
             cli.say(f"withheld: {reason}", flags)
     if not flags.json:
         sweep_text.show(study, status(study))
         print()
-    fits = fit_study(runs_of(study), folder=study.fits, margin=asked.margin)
-    cli.say(f"{fits}\n", flags)
-    return report.write(study, study.report, flags)
+    cli.say(f"{fit_study(study)}\n", flags)
+    return cli.show_report(write_report(study), flags)
+
+
+def question(asked: Question, study: Study, flags: cli.Flags) -> Question:
+    """Return the preset's question with what the flags change; a study that exists keeps its own budgets."""
+    asked = replace(asked, study=study.folder.name, data=flags.data or asked.data)
+    if flags.eval_windows is not None:
+        asked = replace(asked, eval_windows=parse_count(flags.eval_windows, "--eval-windows"))
+    if flags.budget is not None:
+        return replace(asked, budgets=parse_quantities(flags.budget, "--budget"))
+    if study.question_path.is_file():
+        return replace(asked, budgets=study.asked().question.budgets)
+    return asked
+
+
+def expected_time(study: Study, cluster: Cluster) -> str:
+    """Return a sentence with the time that the runs to train are expected to take; empty if there are none."""
+    jobs = plan_jobs(study, cluster)
+    if not jobs.run_ids:
+        return ""
+    cost = sum(run.spec.C for run in jobs.chosen)
+    return (
+        f"training {len(jobs.run_ids)} runs, {format_flops(cost)} FLOPs, in about"
+        f" {live_table.duration(jobs.device_s / jobs.workers)}: an estimate for {jobs.workers} jobs at once,"
+        f" {jobs.times.source}; --budget changes it\n"
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from jobs.sweep.status import STATES, RunStatus
 from jobs.sweep.until_done import SweepResult
 from planners import Study
 from planners.records.quantity import format_quantity
+from planners.records.text_table import text_table
 from scaling import cli, cluster_flags
 from scaling.live_table import doubts, duration
 
@@ -26,7 +27,7 @@ def show(study: Study, statuses: Sequence[RunStatus]) -> None:
     """Print one line per run, then the reasons of runs that did not end well."""
     rows = [_row(run) for run in statuses]
     used = [i for i, name in enumerate(HEADER) if name not in OPTIONAL or any(row[i] is not None for row in rows)]
-    print(cli.table([HEADER[i] for i in used], [[row[i] for i in used] for row in rows]))
+    print(text_table([HEADER[i] for i in used], [[row[i] for i in used] for row in rows]))
     idle = (run for run in statuses if not run.has_job)
     bad = [(run, run.record.error) for run in idle if run.record is not None and run.record.error]
     for run, error in bad[:SHOWN]:
@@ -85,7 +86,7 @@ def _show_jobs(plan: JobPlan) -> None:
         (number, len(one), duration(seconds), "after its parents" if array.generation else None)
         for number, (one, seconds, array) in enumerate(jobs[:SHOWN], 1)
     ]
-    print(cli.table(("job", "runs", "predicted", "starts"), rows))
+    print(text_table(("job", "runs", "predicted", "starts"), rows))
     print(f"… and {len(jobs) - SHOWN} more\n" if len(jobs) > SHOWN else "")
 
 

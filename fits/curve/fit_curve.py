@@ -98,6 +98,11 @@ def curve(
     The band is for the mean loss (t). It is pointwise, or `simultaneous`: then it holds the whole curve over the
     sampled range in 95 % of studies. The ends are None without a covariance. Raises UsageError for a fit that is not a
     curve or has no coefficients.
+
+    >>> fit = fit_law(read_runs("results/laptop").where("epochs<=1"), "cubic")
+    >>> loss, low, high = curve(fit, [0.15, 0.2])
+    >>> loss.shape
+    (2,)
     """
     values = [param.value for param in result.params.values()]
     if result.optimum is None or set(result.domain) != {result.optimum.of} or None in values:

@@ -102,6 +102,11 @@ def constancy(cells: Mapping[Any, RunTable], *, of: str = "r_a", degree: int | N
     `fits.series` splits a table into cells. `degree` is the degree of each cell's polynomial: by default 3 if every
     cell has at least five values of `of`, otherwise 2. Raises UsageError for fewer than two cells, and for too few
     values or runs.
+
+    >>> from fits import series
+    >>> found = constancy(series(read_runs("results/laptop-grid")))
+    >>> found.p > 0.05
+    True
     """
     if len(cells) < 2:
         raise UsageError(f"the test of constancy needs two budgets or sizes, and there is {len(cells)}; plan more")

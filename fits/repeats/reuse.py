@@ -148,6 +148,10 @@ def reuse(table: RunTable, *, margin: float | None = None, slope: float | None =
     The columns are loss, D, U or epochs, and, if present, seed and the columns of `fits.repeats.pairs.SAME`. `margin`
     is the excess that counts as no difference, nats per token. `slope` is -dL / d ln D of the arms, positive; it gives
     the half-life R. Raises UsageError if there is no pair, and for an impossible value.
+
+    >>> [found] = reuse(read_runs("results/laptop"), margin=0.01)
+    >>> len(found.pairs), round(found.equivalences[0].excess, 4)
+    (3, 0.0175)
     """
     for name, value in (("margin", margin), ("slope", slope)):
         if value is not None and not (math.isfinite(value) and value > 0):

@@ -4,7 +4,7 @@ table = read_table("runs.csv", {"N": "n_params", "D": "tokens_b*1e9"})
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,10 @@ FEWEST_TOKENS = 1e-3
 """If no D / N is above this, D is given in millions or billions."""
 
 
-def read_table(runs: "str | Path | DataFrame | RunTable", columns: Mapping[str, str] | None = None) -> RunTable:
-    """Return the table of a CSV, JSONL or Parquet file, or of a DataFrame; a table is returned as it is.
+def read_table(
+    runs: "str | Path | DataFrame | Iterable[Mapping[str, Any]] | RunTable", columns: Mapping[str, str] | None = None
+) -> RunTable:
+    """Return the table of a CSV, JSONL or Parquet file, a DataFrame, or one mapping a run; a table stays as it is.
 
     `columns` maps our column names to those of the input, as in `from_records`. Raises UsageError for a file that
     cannot be read, a missing column, a loss that is not a positive number, and for parameters or tokens that seem to be

@@ -19,6 +19,8 @@ def prepare(name: str) -> Mixture:
     """Return the corpus `name`; it is read and written to stores if it is new or has changed.
 
     `names` describes the grammar. Raises UsageError for a name that cannot be parsed and a corpus that cannot be read.
+
+    >>> prepare("stdlib")  # doctest: +SKIP
     """
     asked = parse(name)
     if asked.tokenizer != "bytes":

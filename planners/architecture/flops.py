@@ -56,6 +56,10 @@ def flops_by_part(shape: Shape, seq_len: int, convention: str = "exact", *, forw
     The forward pass is a third of training; under `recompute` it equals that of `exact`, because the recomputation
     belongs to the backward pass. The embedding is a look-up and costs nothing. Raises UsageError for an unknown
     convention.
+
+    >>> shape = make_plan(replace(preset("smoke"), data=None)).runs[0].shape
+    >>> flops_by_part(shape, 128)["head"]
+    135168
     """
     rules = look_up(CONVENTIONS, convention, "FLOPs convention")
     if convention == "causal" and not shape.causal:
@@ -71,7 +75,12 @@ def flops_by_part(shape: Shape, seq_len: int, convention: str = "exact", *, forw
 
 
 def flops_per_token(shape: Shape, seq_len: int, convention: str = "exact", *, forward: bool = False) -> int:
-    """Return M, the FLOPs per token of training or of the forward pass: the sum of `flops_by_part`."""
+    """Return M, the FLOPs per token of training or of the forward pass: the sum of `flops_by_part`.
+
+    >>> shape = make_plan(replace(preset("smoke"), data=None)).runs[0].shape
+    >>> flops_per_token(shape, 128, "6nd") == 6 * shape.N_a
+    True
+    """
     return sum(flops_by_part(shape, seq_len, convention, forward=forward).values())
 
 

@@ -57,6 +57,10 @@ def from_hf(config: Mapping[str, Any]) -> Foreign:
     Its `total` is the parameter count of the model that transformers 5.23 builds from it; tied weights count once.
     Absent keys have that library's defaults. Raises UsageError for an unknown `model_type` and for a key that no model
     can have.
+
+    >>> model = from_hf({"model_type": "mixtral"})
+    >>> model.total, round(model.r_a, 3)
+    (46702792704, 0.272)
     """
     model_type = config.get("model_type")
     family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
@@ -72,6 +76,11 @@ def to_hf(shape: Shape, router: Router | None = None) -> dict[str, Any]:
     The model has the sizes, norms and positions of this toolkit's model and computes the same function. Where the
     family routes otherwise than `router` says, which changes no count, sentences under `differs` say so. Raises
     UsageError that says what each family lacks where none expresses the shape.
+
+    >>> shape = make_plan(replace(preset("smoke"), data=None)).runs[-1].shape
+    >>> config = to_hf(shape)
+    >>> from_hf(config).total == shape.total
+    True
     """
     if isinstance(shape, Foreign) and shape.replaced:
         raise UsageError(f"this {shape.model_type} has parts that no shape describes, so it cannot be written")

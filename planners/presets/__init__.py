@@ -28,5 +28,9 @@ PRESETS: Mapping[str, Callable[[], Question]] = {
 
 
 def preset(name: str) -> Question:
-    """Return the question called `name`. Raises UsageError that lists the known names."""
+    """Return the question called `name`. Raises UsageError that lists the known names.
+
+    >>> preset("smoke").budgets
+    (100000000000.0,)
+    """
     return look_up(PRESETS, name, "preset")()

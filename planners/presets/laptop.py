@@ -10,13 +10,9 @@ from planners.matching.frame import Geometry
 from planners.question import Question
 
 LADDER = (5e11, 1e12, 2e12)
-"""Training compute of the rungs, FLOPs; `make study` chooses one by the measured speed of the machine."""
-REFERENCE_ARM, REFERENCE_SPEED = "K4", 38_200.0
-"""The arm whose speed is measured, and its tokens per second on one core of the machine of RUNG_S."""
-RUNG_S = {5e11: 620.0, 1e12: 1230.0, 2e12: 2340.0}
-"""Core-seconds of all runs of `laptop` at each rung, at that speed."""
+"""Training compute of the rungs of `laptop-grid`, FLOPs."""
 TUNED_AT = 1e12
-"""Rung at which learning rate and batch were tuned, FLOPs."""
+"""Rung of `laptop`, at which learning rate and batch were tuned, FLOPs."""
 MARGIN = 0.01
 """Nats that do not matter: about the worth of 5 % of C in the pilot, where doubling C lowered K4 by 0.10 to 0.15."""
 TUNING_SEED = 100

@@ -14,9 +14,9 @@ SUMMARY = "summary.json"
 KINDS = ("figures", "tables")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Report:
-    """A report that has been written."""
+    """A report that has been written. `str()` of it is what the command prints."""
 
     answer: str
     """The answer in one paragraph, with what a reader must know before it."""
@@ -30,6 +30,13 @@ class Report:
     """Folder of the files."""
     files: tuple[str, ...]
     """The files, relative to the folder; report.html first."""
+
+    def __repr__(self) -> str:
+        return f"<Report {self.folder}: {'complete' if self.complete else f'{len(self.gaps)} gaps'}>"
+
+    def __str__(self) -> str:
+        checks = [f"  {check.verdict:4}  {check.name}: {check.evidence}" for check in self.checks]
+        return "\n".join([self.answer, *checks, "", f"open: {self.folder / 'report.html'}"])
 
 
 def write_page(folder: Path, page: Page, summary: dict[str, Any]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from jobs import machine
 from jobs.machine import visible_gpus
 from jobs.sweep.cluster import Cluster
 from jobs.sweep.executors import gpus_of, local_workers
@@ -21,3 +22,11 @@ def test_each_local_worker_gets_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> 
         visible_gpus()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert visible_gpus() == []
+
+
+def test_places_are_gpus_or_cores_by_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "core_count", lambda: 8)
+    monkeypatch.setattr(machine, "visible_gpus", lambda: [])
+    assert (machine.places(1), machine.places(4), machine.places(16)) == (8, 2, 1)
+    monkeypatch.setattr(machine, "visible_gpus", lambda: [0, 1, 2])
+    assert (machine.places(1), machine.places(1, devices=2)) == (3, 1)

@@ -13,7 +13,7 @@ BF16 = [*PLAN, "--precision", "bf16", "--vocab-size", "50257"]
 def test_forecast_stands_below_the_plan(capsys: pytest.CaptureFixture) -> None:
     assert cli.main([*BF16, "--device", "h100", "--mfu", ".4,K5=.3", "--price", "2"]) == cli.DONE
     out = capsys.readouterr().out
-    assert "forecast on one h100, counted and not measured" in out
+    assert "forecast on one h100, computed and not measured" in out
     assert "device-hours, price" in out
 
 
@@ -42,7 +42,7 @@ def test_what_does_not_fit_is_said(capsys: pytest.CaptureFixture) -> None:
     assert cli.main([*BF16, *flags]) == cli.DONE
     out = capsys.readouterr().out
     assert out.count("does not fit") == 2
-    assert "2 of 2 runs do not fit one h100 even with one sequence and --recompute" in out
+    assert "2 of 2 runs do not fit one h100, even with one sequence and --recompute" in out
 
 
 @pytest.mark.parametrize(

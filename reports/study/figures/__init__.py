@@ -54,8 +54,8 @@ def draw(name: str, study: Study | Path | str) -> "Canvas":
     `study` is a study or its folder; `FIGURES` lists the names. Raises UsageError for an unknown name, and where the
     study has nothing to show in this figure.
 
-        >>> canvas = draw("activation", "results/laptop")  # doctest: +SKIP
-        >>> canvas.savefig("activation.pdf")  # doctest: +SKIP
+    >>> canvas = draw("activation", "results/laptop")
+    >>> canvas.savefig("activation.svg")
     """
     figure = look_up(FIGURES, name, "figure")
     evidence = read_evidence(study if isinstance(study, Study) else Study(study))

@@ -1,15 +1,16 @@
-"""A plan as a person reads it: a line a run with target, actual and residual, what was refused, and what it means."""
+"""A plan as text: one run a line with targets, actual values and residuals, then the notes."""
 
 import math
-import statistics
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from planners import Plan, Question, RunSpec, UsageError
+from planners.question import Question
 from planners.records.quantity import format_quantity
-from scaling import cli
+from planners.records.text_table import percentage, text_table
+from planners.spec import RunSpec
+
+if TYPE_CHECKING:
+    from planners.grid import Plan
 
 FOLLOWS = {
     "N=C": "D follows",
@@ -17,13 +18,14 @@ FOLLOWS = {
     "C=D": "N follows",
     "N=C=U": "D follows, and how often U is repeated",
 }
+"""What the planner computes, by the quantities in which arms are equal."""
 
 
 def residuals(run: RunSpec, loss_slope: float | None = None) -> dict[str, float]:
-    """Return by how much a run misses each of its targets, relative to it, and what that of C is worth in nats.
+    """Return the relative error of a run in each quantity that has a target, by the name of the quantity.
 
-    `loss_slope` is how much the loss falls per unit of ln C; a run with more C than its target has a lower loss by
-    slope * d ln C.
+    With `loss_slope`, the decrease of the loss per unit of ln C in nats, the key `loss` holds what the error in C is
+    worth: -loss_slope * ln(C / target), nats. A run with more C than its target has a lower loss.
     """
     actual = {"N": run.N, "C": run.C, "D": run.training.D, "U": run.training.U, "r_a": run.r_a}
     found = {name: actual[name] / wanted - 1 for name, wanted in run.target.items()}
@@ -32,36 +34,23 @@ def residuals(run: RunSpec, loss_slope: float | None = None) -> dict[str, float]
     return found
 
 
-def fitted_slope(path: Path, question: Question) -> float:
-    """Return how much the loss falls per unit of ln C by the law fitted in `path`: beta B / D^beta at constant N.
-
-    D is what a dense arm consumes, C / 6 N, at the middle of the question's budgets and N. Raises UsageError for a fit
-    without B and beta, and for a question without C and N.
-    """
-    from fits.study import read_fits
-
-    found = read_fits(path)
-    params = [fit.params for fit in found.fits if {"B", "beta"} <= set(fit.params)] if found else []
-    B, beta = (params[0][name].value for name in ("B", "beta")) if params else (None, None)
-    if B is None or beta is None:
-        raise UsageError(f"{path} holds no fit with B and beta, which a slope needs; give a number")
-    if not question.budgets or not question.totals:
-        raise UsageError("a slope from a fit needs C and N; give --loss-slope as a number")
-    D = statistics.geometric_mean(question.budgets) / 6 / statistics.geometric_mean(question.totals)
-    return float(beta * B / D**beta)
-
-
-def show(plan: Plan) -> None:
-    """Print the plan."""
+def plan_summary(plan: "Plan") -> str:
+    """Return the settings, a table with one run a line, and the notes; `refusals` returns what is missing."""
     many = "run" if len(plan.runs) == 1 else "runs"
-    print(f"{len(plan.runs)} {many}: {', '.join(_settings(plan.question, plan.runs))}\n")
     columns = [column for column in COLUMNS if any(column[1](run, plan.question) is not None for run in plan.runs)]
     rows = [[value(run, plan.question) for _, value in columns] for run in plan.runs]
-    print(cli.table([name for name, _ in columns], rows))
-    for note in plan.notes:
-        print(f"\nnote: {note}")
-    for cell in plan.refused:
-        print(f"refused: {cell.cell}: {cell.reason}", file=sys.stderr)
+    return "\n\n".join(
+        [
+            f"{len(plan.runs)} {many}: {', '.join(_settings(plan.question, plan.runs))}",
+            text_table([name for name, _ in columns], rows),
+            *(f"note: {note}" for note in plan.notes),
+        ]
+    )
+
+
+def refusals(plan: "Plan") -> list[str]:
+    """Return one line for each cell that cannot be planned."""
+    return [f"refused: {refusal.cell}: {refusal.reason}" for refusal in plan.refused]
 
 
 def _settings(question: Question, runs: tuple[RunSpec, ...]) -> list[str]:
@@ -86,11 +75,11 @@ Column = tuple[str, Callable[[RunSpec, Question], Any]]
 
 
 def _missed(name: str, digits: int = 2) -> Column:
-    """Return the column of the relative error against a target, where there is one."""
+    """Return the column of the relative error in `name`; its cell is None for a run without that target."""
 
     def cell(run: RunSpec, question: Question) -> str | None:
         found = residuals(run).get(name)
-        return None if found is None else f"{found:+.{digits}%}"
+        return None if found is None else percentage(found, digits, sign=True)
 
     return f"d{name}", cell
 

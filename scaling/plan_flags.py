@@ -1,0 +1,245 @@
+"""The flags of `scaling.plan` that ask the question, and the question that they ask."""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from planners import Question, Router, UsageError, preset
+from planners.architecture.flops import CONVENTIONS
+from planners.matching.equal_params import HOLDS
+from planners.matching.frame import Geometry
+from planners.presets import PRESETS
+from planners.question import ALL, MATCHES
+from planners.recipes import RECIPES
+from planners.records.quantity import parse_count, parse_counts, parse_quantities, parse_quantity
+from planners.spec import PRECISIONS, SCHEDULES
+from planners.varied_fields import Varied, parse_varied
+from scaling import cli
+
+
+def _word(text: str, name: str) -> str:
+    return text
+
+
+def _words(text: str, name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(item.strip() for item in text.split(",")))
+
+
+def _zero_or_more(text: str, name: str) -> float:
+    return 0.0 if text == "0" else parse_quantity(text, name)
+
+
+def _tokens(text: str, name: str) -> int:
+    """Return a number of tokens; 50M is one too."""
+    number = parse_quantity(text, name)
+    if number < 1:
+        raise UsageError(f"{name} {text!r} is less than one token")
+    return round(number)
+
+
+def _unique_tokens(text: str, name: str) -> tuple[str | int, ...]:
+    return tuple(item if item.isalpha() else _tokens(item, name) for item in _words(text, name))
+
+
+def _slope(text: str, name: str) -> float | Path:
+    return Path(text) if text.endswith(".json") else parse_quantity(text, name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag:
+    """A flag that sets one field of the question."""
+
+    name: str
+    """As it is written, without the dashes."""
+    help: str
+    """What it means."""
+    sets: str
+    """The field."""
+    read: Callable[[str, str], Any] = _word
+    """(text, flag) -> value."""
+    metavar: str | None = None
+    """What stands for the value in the help."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Other arguments of the parser."""
+
+
+FLAGS = (
+    Flag(name="match", sets="match", extra={"choices": MATCHES}, help="what all arms are equal in (default N=C)"),
+    Flag(name="hold", sets="hold", extra={"choices": HOLDS},
+         help="what MoE arms keep as the rate falls: the backbone (default), or only its aspect ratios"),
+    Flag(name="budget", sets="budgets", read=parse_quantities, metavar="C,…",
+         help="training compute in FLOPs, 1e18,3e18"),
+    Flag(name="tokens", sets="tokens", read=parse_quantities, metavar="D,…",
+         help="tokens consumed, under N=D and C=D, or by the arms that a preset gives"),
+    Flag(name="total-params", sets="total_params", read=parse_quantities, metavar="N,…",
+         help="parameters without the vocabulary: 100M"),
+    Flag(name="activation", sets="activations", read=parse_quantities, metavar="R,…",
+         help="activation rates, 1 is the dense arm: 1,.5,.2; K follows"),
+    Flag(name="top-k", sets="top_ks", read=parse_counts, metavar="K,…",
+         help="routed experts per token, 0 is the dense arm: 0,1,4; with --activation d_expert follows"),
+    Flag(name="seeds", sets="seeds", read=parse_counts, metavar="S,…",
+         help="each arm is trained once per seed (default 0)"),
+    Flag(name="own-seeds", sets="own_seeds", read=lambda given, _: given,
+         extra={"action": "store_true", "default": None},
+         help="give each further budget seeds of its own, counted on from those, so that budgets are independent"),
+    Flag(name="controls", sets="controls", read=_words, metavar="X,…",
+         help="dense arms of another N: optimal (compute-optimal at C), active:ARM (its N_a: active:K4, active:.2)"),
+    Flag(name="lr-check", sets="lr_check", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
+         help="plan these arms (alone: all) at sqrt(2) and 1/sqrt(2) of their learning rate too"),
+    Flag(name="repeat", sets="repeat", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
+         help="plan these arms (alone: all) on the unique tokens of the dense arm too (strict reuse)"),
+    Flag(name="tune", sets="tune", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
+         help="plan these arms (alone: all) at 1/2 and 2 times their learning rate and 1/4 to 4 times their batch"),
+    Flag(name="data", sets="data", read=lambda text, _: None if text == "none" else text, metavar="NAME",
+         help="corpus: stdlib, tinystories, synthetic, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=], or several"
+              " as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a tokenizer.json;"
+              " none: plan without"),
+    Flag(name="unique-tokens", sets="unique_tokens", read=_unique_tokens, metavar="U,…",
+         help="fresh (default), strict (what the dense arm consumes), loose (D/2), or numbers"),
+    Flag(name="seq-len", sets="seq_len", read=parse_count, metavar="T", help="context length in tokens (default 128)"),
+    Flag(name="vocab-size", sets="vocab_size", read=parse_count, metavar="V",
+         help="vocabulary of a plan without a corpus (default 256)"),
+    Flag(name="flops", sets="flops_convention", extra={"choices": CONVENTIONS},
+         help="convention that C is matched under (default exact)"),
+    Flag(name="align", sets="align", read=parse_count, metavar="W", help="widths are multiples of this (default 8)"),
+    Flag(name="recipe", sets="recipe", extra={"choices": tuple(RECIPES)},
+         help="rule for learning rate and batch (default: the one tuned nearest to N)"),
+    Flag(name="lr", sets="lr", read=parse_quantity, metavar="ETA", help="peak learning rate instead of the rule's"),
+    Flag(name="batch-tokens", sets="batch_tokens", read=_tokens, metavar="B",
+         help="batch in tokens instead of the rule's"),
+    Flag(name="schedule", sets="schedule", extra={"choices": SCHEDULES},
+         help="learning rate after warm-up instead of the recipe's"),
+    Flag(name="weight-decay", sets="weight_decay", read=_zero_or_more, metavar="W",
+         help="weight decay instead of the recipe's; 0: none"),
+    Flag(name="precision", sets="precision", extra={"choices": PRECISIONS}, help="of matrix products (default fp32)"),
+    Flag(name="threads", sets="threads", read=parse_count, metavar="T",
+         help="CPU threads per run; part of a run's identity (default 1)"),
+    Flag(name="eval-windows", sets="eval_windows", read=parse_count, metavar="W",
+         help="validation windows that the loss is measured on (default 1024)"),
+    Flag(name="eval-steps", sets="eval_steps", read=parse_count, metavar="S",
+         help="steps between evaluations (default: one, at the end)"),
+    Flag(name="patience", sets="patience", read=parse_count, metavar="E",
+         help="evaluations without a lower loss after which a run stops early"),
+    Flag(name="margin", sets="margin", read=parse_quantity, metavar="NATS",
+         help="difference of loss that does not matter, fixed before the runs"),
+    Flag(name="loss-slope", sets="loss_slope", read=_slope, metavar="S",
+         help="nats that the loss falls per unit of ln C, or FIT.json of a law in N and D: tells dC in nats"),
+)  # fmt: skip
+"""The flags in the order of the help, each with the field of the question that it sets."""
+
+
+def add_flags(parser: cli.Parser) -> None:
+    """Add the flags that `question` reads."""
+    add = parser.add_argument
+    add("--preset", help=f"start from a named question: {', '.join(PRESETS)}; flags override it")
+    for flag in FLAGS:
+        shown: dict[str, Any] = {} if flag.metavar is None else {"metavar": flag.metavar}
+        add(f"--{flag.name}", help=flag.help, **shown, **flag.extra)
+    for arm, who in (("", "the MoE backbone"), ("dense-", "the dense arm")):
+        add(f"--{arm}d-model", metavar="D", help=f"width of {who} (default: matched)")
+        add(f"--{arm}n-layers", metavar="L", help=f"depth of {who} (default: matched)")
+        add(f"--{arm}n-heads", metavar="H", help=f"attention heads of {who} (default: by width)")
+    add("--d-expert", metavar="D", help="width of one routed expert (default: matched)")
+    add(
+        "--router",
+        metavar="NAME=VALUE",
+        action="append",
+        help=f"router setting: {', '.join(Router.__dataclass_fields__)}",
+    )
+    add(
+        "--vary",
+        metavar="FIELD=V,…",
+        action="append",
+        help="cross the values of a field of shape, router.NAME, training or recipe; one value sets it: norm=layernorm",
+    )
+
+
+def question(flags: cli.Flags) -> Question:
+    """Return what the flags ask, on top of the preset if one is named.
+
+    Raises UsageError where a value cannot be read, something is missing, or flags contradict each other.
+    """
+    asked = {flag.sets: flag.read(text, f"--{flag.name}") for flag, text in _given(flags)}
+    if flags.out is not None:
+        asked["study"] = Path(flags.out).name
+    start = None if flags.preset is None else preset(flags.preset)
+    slope = asked.pop("loss_slope", None)
+    if "vocab_size" in asked and asked.get("data", start and start.data):
+        raise UsageError("--vocab-size is for a plan without a corpus; the corpus brings its own")
+    asked["router"] = _router(flags.router or [], start.router if start else Router())
+    own = {varied.field: varied for varied in map(parse_varied, flags.vary or [])}
+    if len(own) < len(flags.vary or []):
+        raise UsageError("a field is varied twice; give all its values in one --vary")
+    asked["moe"] = _geometry(flags, "", start.moe if start else Geometry(), own)
+    asked["dense"] = _geometry(flags, "dense_", start.dense if start else Geometry(), own)
+    if start is None:
+        made = Question(**{"study": "plan", **asked, "vary": tuple(own.values())})
+    else:
+        kept = {varied.field: varied for varied in start.vary}
+        made = replace(start, **_instead(asked, start), **asked, vary=tuple({**kept, **own}.values()))
+    if slope is None:
+        return made
+    return replace(made, loss_slope=fitted_slope(slope, made) if isinstance(slope, Path) else slope)
+
+
+def _given(flags: cli.Flags) -> list[tuple[Flag, str]]:
+    """Return the flags that were given, with their text."""
+    texts = [(flag, getattr(flags, flag.name.replace("-", "_"))) for flag in FLAGS]
+    return [(flag, text) for flag, text in texts if text is not None]
+
+
+def _instead(asked: dict[str, Any], start: Question) -> dict[str, Any]:
+    """Return which fields of a preset what was asked takes the place of, beside those of the same name."""
+    emptied: dict[str, Any] = {}
+    if ("activations" in asked) != ("top_ks" in asked):  # one of the two replaces both of the preset
+        emptied |= {"activations": (), "top_ks": ()}
+    if "match" in asked:  # what follows now is no longer given
+        amounts = {"N": ("total_params", None), "C": ("budgets", ()), "D": ("tokens", ())}
+        emptied |= dict(amounts[letter] for letter in amounts if letter not in asked["match"])
+    if "budgets" in asked or "tokens" in asked:  # what is asked for now, and not what each given arm has
+        emptied["arms"] = tuple(replace(arm, C=None, D=None) for arm in start.arms)
+    return {name: value for name, value in emptied.items() if name not in asked}
+
+
+def _router(settings: list[str], start: Router) -> Router:
+    """Return the router of NAME=VALUE settings."""
+    for setting in settings:
+        varied = parse_varied(f"router.{setting}", flag="--router")
+        if len(varied.values) > 1:
+            raise UsageError(f"--router {setting!r} has several values; --vary router.{setting} crosses them")
+        start = replace(start, **{varied.field.removeprefix("router."): varied.values[0]})
+    return start
+
+
+def _geometry(flags: cli.Flags, prefix: str, start: Geometry, varied: dict[str, Varied]) -> Geometry:
+    """Return the sizes that flags fix, on top of those of a preset that are not varied."""
+    written = prefix.replace("_", ".")
+    start = replace(start, **{name: None for name in vars(start) if written + name in varied})
+    texts = {size: getattr(flags, prefix + size, None) for size in ("d_model", "n_layers", "n_heads", "d_expert")}
+    sizes = {
+        size: parse_count(text, "--" + (prefix + size).replace("_", "-"))
+        for size, text in texts.items()
+        if text is not None
+    }
+    return replace(start, **sizes)
+
+
+def fitted_slope(path: Path, question: Question) -> float:
+    """Return the decrease of the loss in nats per unit of ln C, beta B / D^beta, by the law fitted in `path`.
+
+    D is what a dense arm consumes, C / 6 N, at the middle of the question's budgets and N. Raises UsageError for a fit
+    without B and beta, and for a question without C and N.
+    """
+    from fits.study import read_fits
+
+    found = read_fits(path)
+    params = [fit.params for fit in found.fits if {"B", "beta"} <= set(fit.params)] if found else []
+    B, beta = (params[0][name].value for name in ("B", "beta")) if params else (None, None)
+    if B is None or beta is None:
+        raise UsageError(f"{path} holds no fit with B and beta, which a slope needs; give a number")
+    if not question.budgets or not question.totals:
+        raise UsageError("a slope from a fit needs C and N; give --loss-slope as a number")
+    D = statistics.geometric_mean(question.budgets) / 6 / statistics.geometric_mean(question.totals)
+    return float(beta * B / D**beta)
