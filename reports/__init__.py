@@ -1,4 +1,4 @@
-"""What a person reads: the answer, its checks, figures and tables of a study, as a page and as files."""
+"""Reports: the answer of a study with its checks, figures and tables, as a page and as files."""
 
 from reports.page.write_page import Report
 from reports.study.write_report import write_report

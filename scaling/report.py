@@ -12,6 +12,7 @@ from scaling import cli
 from scaling.api import compare_studies, reproduce, write_gallery, write_report
 
 EXAMPLE = "python -m scaling.report studies/x"
+OUT = "folder of the report (default: report/ of the study, versus-B/ of the first of two, reproduced/NAME, gallery/)"
 
 
 def arguments() -> cli.Parser:
@@ -22,13 +23,7 @@ def arguments() -> cli.Parser:
     add("other", nargs="?", metavar="study_b", help="folder of a second study to compare with the first")
     add("--reproduce", metavar="NAME", help="a published study from its own numbers: li2025, chinchilla, …")
     add("--gallery", action="store_true", help="every figure that a report can show")
-    add(
-        "-o",
-        "--out",
-        metavar="DIR",
-        help="where it is written (default: report/ of the study, versus-B/ of the first of two, reproduced/NAME,"
-        " gallery/)",
-    )
+    add("-o", "--out", metavar="DIR", help=OUT)
     return parser
 
 

@@ -1,1 +1,1 @@
-"""Every figure that a report can show, drawn from a simulated study."""
+"""Every figure that a report can show, drawn from simulated studies and published numbers."""

@@ -1,11 +1,11 @@
-"""A simulated study with everything that a figure can show: budgets, sizes, repeated data, times, loads, loss curves.
+"""Simulated studies that have everything a figure can show: budgets, sizes, repeated data, times, loads, loss curves.
 
-Its losses come from a known curve with noise, and its times from an assumed speed. Every record says `simulated`.
+Losses come from a known curve with noise, times from an invented speed. Every record says `simulated`.
 """
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,16 +41,16 @@ ROUTERS = replace(preset("smoke"), study="sample-routers", budgets=(5e11,), top_
 """A grid of router settings."""
 ALONE = replace(BUDGETS, study="sample-a", budgets=(1e12,), unique_tokens="fresh", controls=())
 PAIR = (ALONE, replace(ALONE, study="sample-b", seeds=(3, 4, 5, 6)))
-"""Two studies of the same arms with different seeds."""
+"""Two studies of the same arms with other seeds."""
 SAMPLES = {
     "A study of three budgets, fresh and repeated data": BUDGETS,
     "A study of two sizes at two budgets": SIZES,
     "A study of router settings": ROUTERS,
 }
-"""Title in the gallery -> question of the study."""
+"""Heading in the gallery -> question of the study."""
 TRUTH = {"best": 0.19, "bend": 0.08, "skew": -0.02, "move": -0.15, "dense": 0.03}
 NOISE = 0.006
-"""SD of the loss of a run, and of the offset that a seed adds to all its runs, nats per token."""
+"""SD of the noise of a run, and of the effect of a seed on all its runs, nats per token."""
 CORPUS = Corpus(
     data=Data(name="simulated tokens", fingerprint="0" * 16),
     vocab_size=256,
@@ -58,28 +58,28 @@ CORPUS = Corpus(
     validation_tokens=10**7,
 )
 SIMULATED = Environment(
-    version="simulated",
+    **dict.fromkeys(("version", "code", "device", "host"), "simulated"),
+    **dict.fromkeys(("python", "torch"), "none"),
+    **dict.fromkeys(("started", "ended"), "2000-01-01T00:00:00Z"),
     commit=None,
-    code="simulated",
-    python="none",
-    torch="none",
-    device="simulated",
-    host="simulated",
-    started="2000-01-01T00:00:00Z",
-    ended="2000-01-01T00:00:00Z",
 )
 REPEATED = 0.008
-"""Loss added per unit of (epochs - 1)^2 / (2 epochs), nats."""
+"""Loss for one unit of (epochs - 1)^2 / (2 epochs), nats."""
 SPEED, UTILISATION = 4e9, 0.6
-"""Assumed FLOP/s of a dense arm, and the fraction of it that an MoE arm reaches."""
+"""Invented FLOP/s of a dense arm, and the share of it that a MoE arm reaches."""
 LAWS = ("cubic", "quadratic", "spline")
 """Laws that are fitted to the runs and compared."""
-LINES = 60
-"""Number of points of a loss curve."""
+POINTS = 60
+"""Points of a loss curve."""
 
 
-def write_sample(folder: Path, question: Question = BUDGETS) -> Study:
-    """Write a study that answers `question` with simulated runs and fits into `folder`, always the same; return it."""
+def write_sample(
+    folder: Path, question: Question = BUDGETS, *, laws: Sequence[str] = LAWS, points: int = POINTS
+) -> Study:
+    """Write a study with this question, simulated runs and fits to `folder`, and return it; the same every time.
+
+    `laws` are fitted; each run has a loss curve of `points` points.
+    """
     from fits import fit_study, read_table
 
     study = Study(folder)
@@ -87,9 +87,9 @@ def write_sample(folder: Path, question: Question = BUDGETS) -> Study:
     study.write(plan)
     for spec, loss in zip(plan.runs, _losses(plan.runs), strict=True):
         write_record(study, _record(spec, loss))
-        write_jsonl(study.run_folder(spec.run_id) / "metrics.jsonl", list(_curve(spec, loss)))
+        write_jsonl(study.run_folder(spec.run_id) / "metrics.jsonl", list(_curve(spec, loss, points)))
     collect(study)
-    fit_study(read_table(study.runs_csv), LAWS, folder=study.fits, margin=question.margin)
+    fit_study(read_table(study.runs_csv), laws, folder=study.fits, margin=question.margin)
     return study
 
 
@@ -128,18 +128,16 @@ def _record(spec: RunSpec, loss: float) -> RunRecord:
 
 
 def _health(top_k: int, draw: random.Random) -> RoutingHealth:
+    max_load = 1.3 + 4 / top_k**0.7 * draw.uniform(0.8, 1.2)
+    dead = draw.randint(0, 2) if top_k == 1 else 0
     return RoutingHealth(
-        max_load=1.3 + 4 / top_k**0.7 * draw.uniform(0.8, 1.2),
-        load_cv=0.3,
-        dropped=0.0,
-        dead_experts=draw.randint(0, 2) if top_k == 1 else 0,
-        entropy=draw.uniform(0.82, 0.9),
+        max_load=max_load, load_cv=0.3, dropped=0.0, dead_experts=dead, entropy=draw.uniform(0.82, 0.9)
     )
 
 
-def _curve(spec: RunSpec, loss: float) -> Iterator[dict[str, float]]:
+def _curve(spec: RunSpec, loss: float, points: int) -> Iterator[dict[str, float]]:
     draw = random.Random(spec.run_id)
-    for line in range(1, LINES + 1):
-        share = line / LINES
+    for line in range(1, points + 1):
+        share = line / points
         mean = loss + 2.8 * (1 / (1 + 30 * share) - 1 / 31) + draw.gauss(0, 0.02)
-        yield {"step": line, "D": float(spec.training.D * line // LINES), "loss": mean}
+        yield {"step": line, "D": float(spec.training.D * line // points), "loss": mean}

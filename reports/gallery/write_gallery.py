@@ -1,6 +1,6 @@
-"""The gallery: every figure of the registry on one page, to see what a report can show and to judge its style.
+"""The gallery: every figure that a report can show, on one page.
 
-Figures of a study are drawn from simulated studies, the others from the published numbers that are shipped.
+Figures of a study are drawn from simulated studies, the others from the shipped published numbers.
 """
 
 from collections.abc import Iterator
@@ -19,24 +19,29 @@ from reports.versus import figures as versus
 from reports.versus.compare import against
 
 QUESTION = "What does each figure of a report look like?"
-STATE = "The figures of a study are simulated: they show a style and no finding."
+STATE = "The figures of a study are simulated. They show what a report looks like and are not findings."
 
 
 def write_gallery(folder: Path) -> Report:
     """Write the page of all figures to `folder`: those of simulated studies, then those of the published studies."""
     sections = (*_studies(), *_published())
     count = sum(len(section.pictures) for section in sections)
-    answer = f"{counted(count, 'figure')} in one style, each readable in grey and by colour-blind readers."
+    answer = f"{counted(count, 'figure')} in one style, readable in grey print and by colour-blind readers."
     page = Page(
-        kind="Gallery", title="Figures", question=QUESTION, answer=answer, state=(STATE,), sections=sections,
-        footer="Simulated where a figure says so; else drawn from the published numbers that it names.",
-    )  # fmt: skip
+        kind="Gallery",
+        title="Figures",
+        question=QUESTION,
+        answer=answer,
+        state=(STATE,),
+        sections=sections,
+        footer="Figures that do not say `simulated` are drawn from the published numbers that they name.",
+    )
     files = write_page(folder, page, {"figures": list(page.pictures)})
     return Report(answer=answer, checks=(), complete=True, gaps=(), folder=folder, files=files)
 
 
 def _studies() -> Iterator[Section]:
-    """Yield the figures of simulated studies, each for the first that has data for it, and of two side by side."""
+    """Yield each figure of a study, for the first simulated study that has data for it, then those of two studies."""
     shown: set[str] = set()
     for title, question in SAMPLES.items():
         with TemporaryDirectory() as folder:

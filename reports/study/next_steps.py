@@ -1,4 +1,4 @@
-"""What to do next: complete the study as it was planned, then what a further one must hold to claim more."""
+"""What to do next: complete the study as planned, then what a further study needs to claim more."""
 
 import itertools
 import math
@@ -18,58 +18,58 @@ def steps(evidence: Evidence) -> tuple[Step, ...]:
 
 
 def _finish(evidence: Evidence) -> Iterator[Step]:
-    """Yield what completes the study as it was planned."""
+    """Yield what completes the study as planned."""
     folder, states = evidence.command_folder, [run.state for run in evidence.runs]
     if "missing" in states:
-        yield Step(why="Train the runs that are missing.", command=f"python -m scaling.sweep {folder} --go")
+        yield Step(why="Train the missing runs.", command=f"python -m scaling.sweep {folder} --go")
     if "failed" in states:
         yield Step(why="Train the failed runs again.", command=f"python -m scaling.sweep {folder} --retry --go")
     if "diverged" in states:
-        yield Step(why="Diverged runs are not trained again: plan a study with a lower learning rate or another seed.")
+        yield Step(why="Diverged runs are not trained again. Plan a study with a lower learning rate or another seed.")
     if not evidence.fits or stale(evidence):
         command = f"python -m scaling.fit {folder}"
-        yield Step(why="Fit the loss against ln r_a, then report again.", command=command)
+        yield Step(why="Fit the loss against ln r_a, then write the report again.", command=command)
 
 
 def stale(evidence: Evidence) -> bool:
-    """Whether the fits that the answer rests on were made of another runs.csv than the one that the runs give now."""
+    """Return whether the fits behind the answer were made from other runs than there are now."""
     return any(fit.data_hash != evidence.runs_hash for fit in evidence.answering)
 
 
 def _next(evidence: Evidence) -> Iterator[Step]:
-    """Yield what a further study must hold to claim more than this one does."""
+    """Yield what a further study needs to claim more than this one."""
     from fits.runs.series import ENOUGH_RATES
 
     if not evidence.moe:
-        yield Step(why="To ask about r_a at all, plan MoE arms: five rates or more, three seeds each.")
+        yield Step(why="To learn about r_a, plan MoE arms: five rates or more, three seeds each.")
         return
     sampled = span((arm.spec.r_a for arm in evidence.moe), percent)
     optima = [fit.optimum for fit in evidence.answering if fit.optimum]
     ends = {optimum.edge for optimum in optima if optimum.edge and optimum.status != "not_identified"}
     if optima and all(optimum.status == "converged" for optimum in optima):
         if len(evidence.budgets) == 1:
-            yield Step(why="This is one budget: repeat it at other C before carrying the rate to another scale.")
+            yield Step(why="This is one budget. Repeat it at other C before using the rate at another scale.")
     elif ends:
         sides = " and ".join("below" if end == "low" else "above" for end in sorted(ends, reverse=True))
-        why = f"To place an optimum, plan rates {sides} the sampled ones (r_a {sampled}), three seeds each"
+        why = f"To find an optimum, plan rates {sides} the sampled ones (r_a {sampled}), three seeds each"
         yield Step(why=f"{why}{_narrower(evidence, 'low' if 'low' in ends else 'high')}.")
     elif len({arm.spec.r_a for arm in evidence.moe}) < ENOUGH_RATES:
         yield _wider(evidence, sampled)
     else:
-        yield Step(why="To bound the optimum, add seeds to every rate, or rates on both sides of the lowest loss.")
+        yield Step(why="To bound the optimum, add seeds at every rate, or rates on both sides of the lowest loss.")
 
 
 def _narrower(evidence: Evidence, end: str) -> str:
-    """Return what lower rates need where K cannot fall further: attention and the dense layer are always active."""
+    """Return what lower rates need where K is 1 already; attention and dense layers are always active."""
     if end == "low" and any(arm.spec.shape.top_k == 1 for arm in evidence.moe):
-        return "; K is 1 already, so with narrower experts or, where these reach their floor, a larger N"
+        return "; K is 1 already, so use narrower experts or, if they cannot be narrower, a larger N"
     return ""
 
 
 def _wider(evidence: Evidence, sampled: str) -> Step:
     rates = counted(len({arm.spec.r_a for arm in evidence.moe}), "rate")
     have = f"{rates} × {counted(len(evidence.question.seeds), 'seed')} (r_a {sampled})"
-    why = f"To be able to claim an optimum, plan five MoE rates or more, three seeds each; here are {have}."
+    why = f"To claim an optimum, plan five MoE rates or more, three seeds each; this study has {have}."
     lowest = _first_lowest(evidence)
     if lowest is not None and lowest.end is not None and len(lowest.rates) > 1:
         why += f" Only rates {'below' if lowest.end == 'low' else 'above'} these can bracket the minimum"
@@ -86,7 +86,7 @@ def _first_lowest(evidence: Evidence) -> Lowest | None:
 
 
 def _finer_grid(evidence: Evidence, lower: bool) -> str:
-    """Return flags for more K, with experts of half the width where K is 1 and lower rates are needed."""
+    """Return flags for more values of K, with experts of half the width where lower rates are needed and K is 1."""
     top_ks = sorted(K for K in evidence.question.top_ks if K)
     finer = {*top_ks, *(round(math.sqrt(a * b)) for a, b in itertools.pairwise(top_ks))}
     half = evidence.moe[0].spec.shape.d_expert // 2
@@ -97,7 +97,7 @@ def _finer_grid(evidence: Evidence, lower: bool) -> str:
 
 
 def preset_of(evidence: Evidence) -> str | None:
-    """Return the name of the preset that asked this question, if one did; its label and vocabulary do not matter."""
+    """Return the name of the preset with this question, whatever its label and vocabulary; None without one."""
     asked = evidence.question
     for name in PRESETS:
         known = preset(name)

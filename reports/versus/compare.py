@@ -1,65 +1,42 @@
-"""Two studies against each other: what differs between them, and the difference of arms that match, with its interval.
+"""Two studies compared: which arms match, and the difference of each pair with its interval.
 
-A difference is B less A. Runs of one seed share initial state and data order, so where both studies also share the
-validation set the difference is taken seed by seed; else the two means are compared by Welch's test.
+A difference is B less A. Runs of one seed share initial state and data order. Where both studies also share the
+validation set, the difference is taken seed by seed; otherwise Welch's test compares the two means.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
 
 from fits.compare.by_seed import NONE, SAME, SeedDifference, mean_seed_difference, seed_difference
 from fits.runs.budgets import same_budget
-from planners.records.json import to_json
-from planners.spec import RunSpec
 from reports.study.arms import Arm
 from reports.study.evidence import Evidence
-
-if TYPE_CHECKING:
-    from jobs.record import RunRecord
+from reports.versus.settings import DifferingField, differing_fields
 
 RATE = 0.02
-"""Relative difference of r_a, and of N, below which two arms are the same cell under another name."""
-LABELS = frozenset({"run_id", "study", "arm", "seed", "target", "series"})
-"""Fields of a run that name it and do not change it."""
+"""Arms of another name are one cell where r_a and N differ by less than this, relatively."""
 UNITS = {"loss": "nats/token", "bpb": "bits/byte"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
-    """A field in which the two studies differ."""
-
-    where: str
-    """question, runs or environment."""
-    name: str
-    """The field, nested ones with a dot."""
-    a: str
-    """Its value in A, or its values."""
-    b: str
-    """Its value in B, or its values."""
-    arms: int | None
-    """Matched arms in which it differs; null for fields of the study."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Matched:
-    """An arm of A and its counterpart of B."""
+class MatchedArms:
+    """An arm of A and its counterpart in B."""
 
     a: Arm
     """The arm of A."""
     b: Arm
     """The arm of B."""
     by: str
-    """What they share: name, or numbers."""
+    """What the two share: name, or numbers."""
     difference: SeedDifference | None
-    """Null where an arm has no finished run, or the losses cannot be compared."""
+    """B less A; null where an arm has no finished run, or the losses cannot be compared."""
 
     @property
     def name(self) -> str:
-        """Their name; both where they differ."""
+        """The name of the two; both names where they differ."""
         return self.a.label if self.a.name == self.b.name else f"{self.a.label} / {self.b.label}"
 
 
@@ -68,21 +45,21 @@ class Versus:
     """Two studies side by side."""
 
     a: Evidence
-    """The first."""
+    """The first study."""
     b: Evidence
-    """The second."""
+    """The second study."""
     unit: str | None
-    """What is compared: loss where both have one validation set, bpb where both state it; null where nothing can be."""
+    """What is compared: loss where both have one validation set, bpb where both have it; null where neither can be."""
     why: str
-    """Why that, in one sentence."""
+    """Why, in one sentence."""
     paired: bool
     """Whether runs of one seed are compared with each other."""
-    matched: tuple[Matched, ...]
+    matched: tuple[MatchedArms, ...]
     """The arms that both have."""
     only_a: tuple[Arm, ...]
-    """The arms without a counterpart in B."""
+    """The arms of A without a counterpart."""
     only_b: tuple[Arm, ...]
-    """Those without one in A."""
+    """The arms of B without a counterpart."""
 
     @property
     def source(self) -> str:
@@ -90,72 +67,77 @@ class Versus:
         return self.a.source if self.a.source == self.b.source else f"A {self.a.source}, B {self.b.source}"
 
     @property
-    def compared(self) -> list[Matched]:
+    def compared(self) -> list[MatchedArms]:
         """The pairs of arms with a difference."""
         return [pair for pair in self.matched if pair.difference is not None]
 
+    @property
+    def other_runs(self) -> list[MatchedArms]:
+        """The pairs of arms with a difference whose runs are not the same runs in both studies."""
+        return [pair for pair in self.compared if pair.difference and pair.difference.how != SAME]
+
     @cached_property
-    def fields(self) -> tuple[Field, ...]:
+    def fields(self) -> tuple[DifferingField, ...]:
         """Every field in which the questions, the matched runs or the environments differ."""
-        return (*_question(self.a, self.b), *_runs(self.matched), *_environment(self.a, self.b))
+        return tuple(differing_fields(self.a, self.b, [(pair.a, pair.b) for pair in self.matched]))
 
     @cached_property
     def overall(self) -> SeedDifference | None:
-        """The mean of the differences over arms; by seed over the seeds that every pair shares.
+        """The mean of the differences over arms whose runs are not the same in both; null below two such arms.
 
-        Arms whose runs are the same in both studies say nothing and are left out; null below two arms.
+        It is taken by seed, over the seeds that every pair shares, where runs are paired.
         """
-        new = [pair for pair in self.compared if pair.difference and pair.difference.how != SAME]
-        return _overall(new, self.unit, self.paired)
+        pairs, unit = self.other_runs, self.unit
+        if len(pairs) < 2 or unit is None:
+            return None
+        found = mean_seed_difference([(_by_seed(p.a, unit), _by_seed(p.b, unit)) for p in pairs], paired=self.paired)
+        if found is not None:
+            return found
+        each = [pair.difference for pair in pairs if pair.difference]
+        return SeedDifference(value=fmean(d.value for d in each), how=NONE, n=sum(d.n for d in each))
 
 
 def against(a: Evidence, b: Evidence) -> Versus:
     """Return the two studies side by side."""
     unit, why, paired = _comparable(a, b)
-    pairs = match(a.arms, b.arms)
     matched = tuple(
-        Matched(a=one, b=other, by=by, difference=difference(one, other, unit, paired)) for one, other, by in pairs
+        MatchedArms(a=one, b=other, by=by, difference=_difference(one, other, unit, paired))
+        for one, other, by in match(a.arms, b.arms)
     )
     taken = {id(arm) for pair in matched for arm in (pair.a, pair.b)}
-    return Versus(
-        a=a, b=b, unit=unit, why=why, paired=paired, matched=matched,
-        only_a=tuple(arm for arm in a.arms if id(arm) not in taken),
-        only_b=tuple(arm for arm in b.arms if id(arm) not in taken),
-    )  # fmt: skip
+    only_a, only_b = (tuple(arm for arm in each.arms if id(arm) not in taken) for each in (a, b))
+    return Versus(a=a, b=b, unit=unit, why=why, paired=paired, matched=matched, only_a=only_a, only_b=only_b)
 
 
 def _comparable(a: Evidence, b: Evidence) -> tuple[str | None, str, bool]:
-    """Return what of the losses can be compared, why, and whether runs of one seed are pairs."""
+    """Return which number can be compared, why, and whether runs of one seed are pairs."""
     corpora = [{arm.spec.data.fingerprint if arm.spec.data else None for arm in each.arms} for each in (a, b)]
     windows = [{(arm.spec.training.seq_len, arm.spec.training.eval_windows) for arm in each.arms} for each in (a, b)]
     if corpora[0] == corpora[1] and len(corpora[0]) == 1 and None not in corpora[0]:
         if windows[0] == windows[1]:
             return "loss", "Both read one corpus and measure the loss on one validation set, in nats per token.", True
-        text = "Both read one corpus, but measure the loss on other windows of it: seeds are no pairs."
+        text = "Both read one corpus but measure the loss on different windows of it, so runs are not paired by seed."
         return "loss", text, False
     differ = f"The corpora differ ({a.corpus} and {b.corpus})"
     if not all(map(_has_bytes, (a, b))):
-        return None, f"{differ}, and not both have bits per byte of text: no loss is compared.", False
+        return None, f"{differ}, and not both have bits per byte of text, so no loss is compared.", False
     text = (
-        f"{differ}, so losses per token cannot be compared: bits per byte are. Unless only the tokenizer differs they "
-        "are of other texts, and a difference mixes what the texts ask with what the models learnt."
+        f"{differ}, so losses per token cannot be compared; bits per byte can. If the texts differ and not only the "
+        "tokenizer, a difference mixes how hard the texts are with how well the models learned."
     )
     return "bpb", text, False
 
 
 def _has_bytes(evidence: Evidence) -> bool:
-    """Whether any run has bits per byte; generated tokens, whose entropy is known, have no bytes."""
+    """Return whether any run has bits per byte; generated tokens, whose entropy is known, have no bytes."""
     done = [record for arm in evidence.arms for record in arm.done]
     generated = any(domain.floor is not None for record in done for domain in record.domains.values())
     return not generated and any(record.bpb is not None for record in done)
 
 
 def match(ones: Sequence[Arm], others: Sequence[Arm]) -> list[tuple[Arm, Arm, str]]:
-    """Return the arms that are one cell of both studies: the same name and budget, else the same numbers."""
-    rules: tuple[tuple[str, Callable[[Arm, Arm], bool]], ...] = (
-        ("name", lambda one, other: one.name == other.name and one.is_dense == other.is_dense and _near(one, other)),
-        ("numbers", _alike),
-    )
+    """Return the arms that are one cell of both studies: the same name and budget, or else the same numbers."""
+    rules: tuple[tuple[str, Callable[[Arm, Arm], bool]], ...] = (("name", _of_one_name), ("numbers", _of_one_cell))
     found: list[tuple[Arm, Arm, str]] = []
     left = list(others)
     for by, rule in rules:
@@ -170,20 +152,20 @@ def match(ones: Sequence[Arm], others: Sequence[Arm]) -> list[tuple[Arm, Arm, st
     return sorted(found, key=lambda pair: order[id(pair[0])])
 
 
-def _near(one: Arm, other: Arm) -> bool:
-    return same_budget(one.budget, other.budget)
+def _of_one_name(one: Arm, other: Arm) -> bool:
+    return one.name == other.name and one.is_dense == other.is_dense and same_budget(one.budget, other.budget)
 
 
-def _alike(one: Arm, other: Arm) -> bool:
-    """Whether two arms are one cell: dense or MoE alike, C, N and r_a equal, and one K."""
+def _of_one_cell(one: Arm, other: Arm) -> bool:
+    """Return whether two arms are one cell: both dense or both MoE, with equal C, N, r_a and K."""
     a, b = one.spec, other.spec
     numbers = abs(math.log(b.r_a / a.r_a)) < RATE and abs(math.log(b.N / a.N)) < RATE
     kinds = one.is_dense == other.is_dense and a.shape.top_k == b.shape.top_k and a.role == b.role
-    return kinds and numbers and _near(one, other)
+    return kinds and numbers and same_budget(one.budget, other.budget)
 
 
-def difference(one: Arm, other: Arm, unit: str | None, paired: bool) -> SeedDifference | None:
-    """Return the mean of `other` less that of `one`; None where a side has no finished run with that number."""
+def _difference(one: Arm, other: Arm, unit: str | None, paired: bool) -> SeedDifference | None:
+    """Return the mean of `other` less that of `one`; None where an arm has no finished run with that number."""
     if unit is None:
         return None
     a, b = _by_seed(one, unit), _by_seed(other, unit)
@@ -195,79 +177,4 @@ def difference(one: Arm, other: Arm, unit: str | None, paired: bool) -> SeedDiff
 
 
 def _by_seed(arm: Arm, unit: str) -> dict[int, float]:
-    runs: Iterable[RunRecord] = arm.done
-    return {r.spec.training.seed: float(value) for r in runs if (value := getattr(r, unit)) is not None}
-
-
-def _overall(pairs: Sequence[Matched], unit: str | None, paired: bool) -> SeedDifference | None:
-    if len(pairs) < 2 or unit is None:
-        return None
-    found = mean_seed_difference([(_by_seed(p.a, unit), _by_seed(p.b, unit)) for p in pairs], paired=paired)
-    if found is not None:
-        return found
-    each = [pair.difference for pair in pairs if pair.difference]
-    return SeedDifference(value=fmean(d.value for d in each), how=NONE, n=sum(d.n for d in each))
-
-
-def _question(a: Evidence, b: Evidence) -> Iterable[Field]:
-    """Yield the fields of the question that differ, in its order."""
-    ones, others = (dict(_flat(to_json(each.question))) for each in (a, b))
-    for name in dict.fromkeys([*ones, *others]):
-        one, other = _said(ones.get(name)), _said(others.get(name))
-        if one != other and name != "study":
-            yield Field(where="question", name=name, a=one, b=other, arms=None)
-
-
-def _runs(matched: Sequence[Matched]) -> Iterable[Field]:
-    """Yield the fields in which matched runs differ, each with its values over all of them."""
-    found: dict[str, tuple[list[str], list[str]]] = {}
-    for pair in matched:
-        ones, others = (_of_spec(arm.spec) for arm in (pair.a, pair.b))
-        for name in dict.fromkeys([*ones, *others]):
-            one, other = _said(ones.get(name)), _said(others.get(name))
-            if one != other:
-                values = found.setdefault(name, ([], []))
-                values[0].append(one)
-                values[1].append(other)
-    for name, (ones_, others_) in found.items():
-        yield Field(where="runs", name=name, a=_all(ones_), b=_all(others_), arms=len(ones_))
-
-
-def _of_spec(spec: RunSpec) -> dict[str, Any]:
-    return {name: value for name, value in _flat(spec.to_line()) if name.partition(".")[0] not in LABELS}
-
-
-def _environment(a: Evidence, b: Evidence) -> Iterable[Field]:
-    for name in ("version", "commit", "python", "torch", "device"):
-        one, other = (_all([_said(getattr(r.environment, name)) for r in each.records]) for each in (a, b))
-        if one != other:
-            yield Field(where="environment", name=name, a=one, b=other, arms=None)
-
-
-def _flat(data: Any, name: str = "") -> Iterable[tuple[str, Any]]:
-    """Yield the plain values of nested JSON, by dotted name; a list is one value."""
-    if isinstance(data, dict):
-        for key, value in data.items():
-            yield from _flat(value, f"{name}.{key}" if name else key)
-    else:
-        yield name, data
-
-
-def _said(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, list):
-        return ", ".join(map(_said, value)) or "none"
-    if isinstance(value, dict):
-        return value.get("label") or value.get("field") or "…"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _all(values: Sequence[str], most: int = 4) -> str:
-    """Write the distinct values; beyond `most` they are counted."""
-    distinct = list(dict.fromkeys(values))
-    return (
-        ", ".join(distinct)
-        if len(distinct) <= most
-        else f"{', '.join(distinct[:most])} and {len(distinct) - most} more"
-    )
+    return {r.spec.training.seed: float(value) for r in arm.done if (value := getattr(r, unit)) is not None}

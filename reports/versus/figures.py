@@ -1,11 +1,11 @@
-"""Two studies side by side: the difference of each matched arm with its interval, and both losses against r_a."""
+"""The figures of two studies side by side: the difference of each matched arm, and both losses against r_a."""
 
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from fits.compare.by_seed import SAME
 from fits.runs.budgets import same_budget
-from reports.page.figure import INK, SERIES, Figure, spelled
+from reports.page.figure import INK, SERIES, Figure, points, spelled
 from reports.page.labels import shortened
 from reports.page.number_text import counted, percent
 from reports.page.scales import log_axis
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROW = 0.34
-"""Height of one arm, inches."""
+"""Inches per arm."""
 MOST = 30
-"""Arms that are drawn; the table has all of them."""
+"""At most so many arms are drawn; the table has all of them."""
 
 
 def draw_arms(found: Versus, axes: "Axes") -> None:
-    """Draw B - A of each matched arm: the mean with its 95 % interval, a line at zero."""
+    """Draw B less A of each matched arm, with its 95 % interval, and a line at zero."""
     pairs = found.compared[:MOST]
     canvas = axes.get_figure(root=True)
     assert canvas is not None
@@ -35,10 +35,7 @@ def draw_arms(found: Versus, axes: "Axes") -> None:
         if half is not None:
             axes.plot([value - half, value + half], [at, at], color=mark.color, linewidth=2, zorder=2)
         face = mark.color if half is not None or pair.difference.how == SAME else "none"
-        axes.plot(
-            [value], [at], marker=mark.marker, color=mark.color, markerfacecolor=face, linestyle="none", zorder=3,
-            gid=f"difference {pair.name}",
-        )  # fmt: skip
+        points(axes, [value], [at], mark, 7, markerfacecolor=face, zorder=3, gid=f"difference {pair.name}")
     axes.set_yticks(range(len(pairs)), list(map(spelled, shortened([pair.name for pair in pairs], 30))))
     axes.set_ylim(max(len(pairs), 1) - 0.5, -0.5)
     axes.margins(x=0.12)
@@ -52,10 +49,10 @@ def draw_losses(found: Versus, axes: "Axes") -> None:
     for name, each, mark in (("A", found.a, SERIES[0]), ("B", found.b, SERIES[1])):
         style: dict[str, Any] = {"color": mark.color, "linestyle": mark.line, "linewidth": 1.2}
         dots = {"marker": mark.marker, "markersize": 5.5, "linestyle": "none", "color": mark.color}
-        for points in _curves(found, each, unit):
-            moe = sorted((rate, fmean(values)) for rate, values, dense in points if not dense)
+        for curve in _curves(found, each, unit):
+            moe = sorted((rate, fmean(values)) for rate, values, dense in curve if not dense)
             axes.plot([x for x, _ in moe], [y for _, y in moe], zorder=2, **style)
-            for rate, values, dense in points:
+            for rate, values, dense in curve:
                 rates.append(rate)
                 axes.plot([rate] * len(values), values, markerfacecolor="none", zorder=3, **dots)  # type: ignore[arg-type]
                 if dense:
@@ -68,15 +65,15 @@ def draw_losses(found: Versus, axes: "Axes") -> None:
 
 
 def _cut(evidence: Evidence, most: int = 40) -> str:
-    """Return the name of a study, cut so that it fits."""
+    """Return the name of a study, cut to `most` characters."""
     name = spelled(evidence.question.study)
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _curves(found: Versus, evidence: Evidence, unit: str) -> list[list[tuple[float, list[float], bool]]]:
-    """Return r_a, the values over seeds, and whether it is dense, of each arm that is compared and has any, by line.
+    """Return (r_a, values over seeds, whether it is dense) of each compared arm with finished runs, line by line.
 
-    Where the studies share budgets only those are kept, because the loss of another says nothing here.
+    Where the studies share budgets, only these are kept.
     """
     shared = [pair.a.budget for pair in found.compared]
     curves: dict[tuple[float, str, bool], list[tuple[float, list[float], bool]]] = {}
@@ -89,17 +86,17 @@ def _curves(found: Versus, evidence: Evidence, unit: str) -> list[list[tuple[flo
 
 
 def _points(found: Versus, evidence: Evidence) -> list[tuple[float, list[float], bool]]:
-    """Return the same of all budgets."""
+    """Return the same for all budgets together."""
     return [point for curve in _curves(found, evidence, found.unit or "loss") for point in curve]
 
 
 def has_arms(found: Versus) -> bool:
-    """Whether any matched arm has a difference."""
+    """Return whether any matched arm has a difference."""
     return bool(found.compared)
 
 
 def has_losses(found: Versus) -> bool:
-    """Whether both have finished runs in one unit."""
+    """Return whether both studies have finished runs in one unit."""
     return found.unit is not None and all(_points(found, each) for each in (found.a, found.b))
 
 
@@ -108,8 +105,8 @@ def _caption_arms(found: Versus) -> str:
     rest = len(found.compared) - MOST
     more = f" The first {MOST} arms; {rest} more are in the table." if rest > 0 else ""
     return (
-        f"Difference of each matched arm, mean of B less mean of A, with its 95 % interval ({', '.join(ways)}); an "
-        f"open marker has none. n = {counted(len(found.compared), 'arm')}, {found.source}.{more}"
+        f"Difference of each matched arm, mean of B less mean of A, with its 95 % interval ({', '.join(ways)}). An "
+        f"open marker has no interval. n = {counted(len(found.compared), 'arm')}, {found.source}.{more}"
     )
 
 
@@ -121,16 +118,15 @@ def _alt_arms(found: Versus) -> str:
 def _caption_losses(found: Versus) -> str:
     n = [sum(len(values) for _, values, _ in _points(found, each)) for each in (found.a, found.b)]
     return (
-        "Final losses of both studies against activation rate (log axis) at the budgets that they share, one open "
-        "marker a run; lines join the means of the MoE arms, horizontal lines are dense arms. "
+        "Final losses of both studies against activation rate (log axis) at the budgets that both have. Open "
+        "markers are runs; lines join the means of the MoE arms; horizontal lines are dense arms. "
         f"n = {n[0]} and {n[1]} runs, {found.source}."
     )
 
 
 def _alt_losses(found: Versus) -> str:
     def said(each: Evidence) -> str:
-        points = _points(found, each)
-        return ", ".join(f"{percent(rate)} {fmean(values):.4f}" for rate, values, _ in sorted(points))
+        return ", ".join(f"{percent(rate)} {fmean(values):.4f}" for rate, values, _ in sorted(_points(found, each)))
 
     return f"Mean loss by activation rate. A: {said(found.a)}. B: {said(found.b)}."
 
@@ -140,8 +136,11 @@ FIGURES: dict[str, Figure[Versus]] = {
         title="Difference by arm", has_data=has_arms, draw=draw_arms, caption=_caption_arms, alt=_alt_arms
     ),
     "versus_losses": Figure(
-        title="Both losses against activation rate", has_data=has_losses, draw=draw_losses,
-        caption=_caption_losses, alt=_alt_losses,
+        title="Both losses against activation rate",
+        has_data=has_losses,
+        draw=draw_losses,
+        caption=_caption_losses,
+        alt=_alt_losses,
     ),
-}  # fmt: skip
+}
 """Name of its files -> figure."""

@@ -20,7 +20,8 @@ from reports.study.arms import Arm
 from reports.study.evidence import read_evidence
 from reports.versus.compare import Versus, against, match
 from reports.versus.figures import draw_losses
-from reports.versus.page import answer, names, page_of, verdict, write_versus
+from reports.versus.page import answer, names, page_of, write_versus
+from reports.versus.tables import verdict
 
 Make = Callable[..., Study]
 
