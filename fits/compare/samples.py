@@ -68,7 +68,7 @@ def sd(values: Sequence[float]) -> float | None:
 
 
 def pooled_sd(groups: Iterable[Sequence[float]]) -> float | None:
-    """Return the SD within groups, pooled over groups of two or more; None if there is no such group."""
+    """Return the SD within groups, pooled over groups of two or more; None without such a group."""
     several = [values for values in groups if len(values) > 1]
     dof = sum(len(values) - 1 for values in several)
     return math.sqrt(sum((len(values) - 1) * variance(values) for values in several) / dof) if dof else None

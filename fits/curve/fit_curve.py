@@ -62,7 +62,7 @@ def fit_curve(
     one_budget(arms, x, of)
     notes = about(table, arms, of)
     if margin is None:
-        notes.append("no margin was given, so there is no region of indifference")
+        notes.append("no margin was given, so the region of indifference is unknown")
     plain = CurveData(x=x, loss=loss, blocks=np.empty((len(x), 0)))
     cause, unjudged = _undetermined(law, plain)
     if cause:

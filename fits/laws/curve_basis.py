@@ -37,7 +37,7 @@ class Basis(Protocol):
 
     @property
     def wider(self) -> "Basis | None":
-        """The next larger basis that contains this one, against which its fit is tested; null if there is none."""
+        """The next larger basis that contains this one, against which its fit is tested; null for none."""
 
     def columns(self, x: Floats, derivative: int = 0) -> Floats:
         """Return the functions at x, shape (m,), or their derivatives of order 1, 2 or 3; shape (m, size).

@@ -82,5 +82,4 @@ LAW = Law(
     bounds=(SIZE,) * 3 + ((-6.0, 1.6),) * 2 + ((-7.0, 14.0),) * 2,
     log_terms=log_terms,
     starts=starts,
-    examples=(),
 )

@@ -28,7 +28,6 @@ from planners.records.errors import UsageError
 
 FIRST_ORDER = 0.5
 """(epochs - 1) / R up to which the first order is within 10 % of the full formula."""
-VERDICTS = ("equivalent", "worse", "better", "undecided")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +53,7 @@ class Equivalence:
     p: float | None
     """p of the two one-sided tests (TOST) that the excess lies outside of the margin."""
     power: float | None
-    """Probability that this test says `equivalent` if there is no excess, at this n and SD."""
+    """Probability that this test says `equivalent` if the excess is zero, at this n and SD."""
     smallest: float | None
     """Smallest margin with a power of 80 %: what this design could have shown."""
     worth: float | None
@@ -147,7 +146,7 @@ def reuse(table: RunTable, *, margin: float | None = None, slope: float | None =
 
     The columns are loss, D, U or epochs, and, if present, seed and the columns of `fits.repeats.pairs.SAME`. `margin`
     is the excess that counts as no difference, nats per token. `slope` is -dL / d ln D of the arms, positive; it gives
-    the half-life R. Raises UsageError if there is no pair, and for an impossible value.
+    the half-life R. Raises UsageError without a pair, and for an impossible value.
 
     >>> [found] = reuse(read_runs("results/laptop"), margin=0.01)
     >>> len(found.pairs), round(found.equivalences[0].excess, 4)

@@ -63,9 +63,9 @@ class Coverage:
     held: float | None
     """Share of the reported intervals (converged, or one-sided at an edge) that hold the best rate; null if none is."""
     loss_held: float | None
-    """Share of the intervals of L* that hold the lowest loss; null if there is none."""
+    """Share of the intervals of L* that hold the lowest loss; null without any."""
     width: float | None
-    """Median width of the reported intervals in ln r_a, open ends cut at the sampled range; null if there is none."""
+    """Median width of the reported intervals in ln r_a, open ends cut at the sampled range; null without any."""
 
 
 def measure_coverage(optima: Sequence[Optimum], rates: Iterable[float], best: float, lowest: float) -> Coverage:

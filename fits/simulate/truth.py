@@ -123,7 +123,7 @@ def _curve_truth(law: Curve, params: Mapping[str, float], table: RunTable) -> Cu
         raise UsageError(f"the {law.name} has no parameter {unknown!r} to simulate; it has {', '.join(known)}")
     rates = table.rates()[table.routed()]
     if not len(rates):
-        raise UsageError(f"{table.source} plans no MoE run, so there is no curve of r_a to simulate")
+        raise UsageError(f"{table.source} plans no MoE run, so a curve of r_a cannot be simulated")
     middle = math.exp(float(np.log(rates).min() + np.log(rates).max()) / 2)
     C0 = math.exp(float(np.mean(np.log(np.unique(table.numbers("C"))))))
     skewed = len(law.parameters) == DERIVATIVES

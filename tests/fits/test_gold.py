@@ -1,4 +1,4 @@
-"""Published run tables refitted: the values of independent methods, listed in planners/published/*/SOURCE.md."""
+"""Published run tables fitted again: values of independent methods, listed in planners/published/*/SOURCE.md."""
 
 import dataclasses
 
@@ -77,7 +77,7 @@ def reuse():
     return problem_of("muennighoff", rows("muennighoff2023_reuse"), fixed=held)
 
 
-def test_both_basins_of_the_reuse_law_are_found(reuse):
+def test_both_minima_of_the_reuse_law_are_found(reuse):
     found = solve(reuse)
     assert found.objective == pytest.approx(0.015804662, rel=1e-7)
     best = params_of(reuse, found)
@@ -91,7 +91,7 @@ def test_both_basins_of_the_reuse_law_are_found(reuse):
     assert near[0].objective <= reuse.objective(published) <= near[0].objective * (1 + 1e-6)
 
 
-def test_the_fade_of_data_is_said_to_be_poorly_identified(reuse):
+def test_the_decay_of_repeated_data_is_poorly_identified(reuse):
     found = solve(reuse)
     (flat,) = flat_parameters(reuse, found)
     assert flat.name == "R_D"
@@ -108,8 +108,8 @@ def test_the_fade_of_data_is_said_to_be_poorly_identified(reuse):
     assert "4 up to 1.05 times as high, the lowest at 0.0158073" in summary(result)
 
 
-def test_one_minus_exp_would_make_a_false_optimum():
-    """At a fade of 1e14 tokens as good as new: 1 - exp(-x) is off by a tenth there, expm1 is exact."""
+def test_expm1_avoids_a_false_optimum():
+    """At R_D = 1e14 repeated tokens are as good as new: 1 - exp(-x) is wrong by a tenth there, and expm1 is exact."""
     D = muennighoff.effective_tokens(3e9, 1e9, 1e14)
     assert pytest.approx(3e9, rel=1e-12) == D
     assert 1e9 + 1e9 * 1e14 * (1 - np.exp(-2 / 1e14)) != pytest.approx(3e9, rel=1e-4)

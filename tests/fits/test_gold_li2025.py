@@ -1,4 +1,4 @@
-"""The tables of arXiv 2506.12119 refitted: minima found independently to the digits given, bases, regions, crossings.
+"""The tables of arXiv 2506.12119 fitted again: independently found minima, curves, regions and crossings.
 
 The expected numbers are least-squares minima of bits per character against ln r_a that were computed apart from this
 code: (quadratic, cubic) in per cent, with the range over leaving one run out and the residual SD where it was stated.
@@ -55,14 +55,14 @@ def rows_of(table: RunTable) -> dict:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_minima_are_those_found_independently(name):
+def test_minima_agree_with_an_independent_computation(name):
     rows = rows_of(runs_of(SETS[name]))
     for law, expected in zip(("quadratic", "cubic"), MINIMA[name], strict=True):
         assert round(100 * rows[law].value, 1) == expected, law
 
 
 @pytest.mark.parametrize(("name", "law"), LEFT_OUT)
-def test_leaving_one_run_out_moves_them_as_far_as_was_found(name, law):
+def test_leaving_one_run_out_gives_the_known_range(name, law):
     table = runs_of(SETS[name])
     low, high, sd = LEFT_OUT[name, law]
     keeps = [[row != left for row in range(len(table))] for left in range(len(table))]
@@ -72,7 +72,7 @@ def test_leaving_one_run_out_moves_them_as_far_as_was_found(name, law):
 
 
 @pytest.mark.parametrize("name", ["2B all", "2B fine", "7B unique", "7B strict", "7B loose", "3B 65B all"])
-def test_the_basis_moves_the_answer_as_much_as_the_noise_and_the_interval_says_so(name):
+def test_the_interval_covers_the_choice_of_the_curve(name):
     table = runs_of(SETS[name])
     quadratic, cubic = fit_law(table, "quadratic").optimum, fit_law(table, "cubic").optimum
     assert cubic.status == "converged"
@@ -84,14 +84,14 @@ def test_the_basis_moves_the_answer_as_much_as_the_noise_and_the_interval_says_s
 
 
 def test_a_parabola_that_the_runs_reject_gives_no_number():
-    """Fine-grained 3B rows: the parabola misses by SD .0012, the cubic by .0001."""
+    """Fine-grained 3B rows: the residual SD is 0.0012 for the parabola and 0.0001 for the cubic."""
     fit = fit_law(runs_of(SETS["3B 65B fine"]), "quadratic")
     assert (fit.optimum.status, fit.optimum.value) == ("not_identified", None)
     assert "misses the mean losses" in fit.optimum.reason
 
 
 def test_the_region_within_a_margin_and_its_ends():
-    """2B: rates within .0014 bits per character, what 10 % of C is worth at the slope of .014 per unit of ln C."""
+    """2B: rates within 0.0014 bits per character, which 10 % of C is worth at a gradient of 0.014 per unit of ln C."""
     optimum = fit_law(runs_of(SETS["2B all"]), "cubic", margin=0.0014).optimum
     low, high = optimum.region
     assert 0.15 < low < optimum.value < high < 0.35
@@ -101,7 +101,7 @@ def test_the_region_within_a_margin_and_its_ends():
 
 
 def test_crossings_with_the_dense_model_of_equal_compute():
-    """2B: its runs beat dense (.4921) from between 10.8 % (.4967) and 15 % (.4896) to between 44 % and 58 %."""
+    """2B: MoE beats dense (0.4921) from between 10.8 % (0.4967) and 15 % (0.4896) to between 44 % and 58 %."""
     low, high = fit_law(runs_of(f"({SETS['2B all']}) or ({DENSE['2B']})"), "cubic").crossings
     assert 0.108 < low.value < 0.1504
     assert low.lo < low.value < low.hi
@@ -114,7 +114,7 @@ def test_crossings_with_the_dense_model_of_equal_compute():
 
 
 def test_three_scales_do_not_reject_one_optimum():
-    """The three pairs of N and C move together, so they could show one slope alone, and the test has little power."""
+    """N and C increase together, so only one of their effects could be shown, and the test has little power."""
     cells = {"2B": runs_of(SETS["2B all"]), "3B": runs_of(SETS["3B 65B all"]), "7B": runs_of(SETS["7B unique"])}
     found = constancy(cells)
     assert found.p > 0.05

@@ -1,4 +1,4 @@
-"""Quantiles, where a test begins to hold, and simultaneous bands."""
+"""Quantiles, ratios, the search for where a test begins to hold, and simultaneous bands."""
 
 import math
 
@@ -10,18 +10,18 @@ from fits.intervals import first, percentile, ratio_interval, simultaneous_quant
 
 
 @pytest.mark.parametrize(("dof", "expected"), [(1, 12.7062047), (7, 2.3646243), (10**6, 1.9599664)])
-def test_t_quantiles_are_those_of_the_tables(dof, expected):
+def test_t_quantiles_agree_with_printed_tables(dof, expected):
     assert t_quantile(dof) == pytest.approx(expected, rel=1e-5)
 
 
-def test_percentiles_leave_out_what_is_not_finite():
+def test_percentiles_ignore_values_that_are_not_finite():
     draws = np.concatenate([np.arange(1001.0), [np.nan, np.nan]])
     assert percentile(draws) == pytest.approx((25.0, 975.0))
     assert all(map(math.isnan, percentile(np.array([np.nan]))))
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0.0, 4.0), (4.0, 0.0)])
-def test_first_is_where_it_begins_to_hold_on_the_way(start, stop):
+def test_first_finds_where_a_condition_begins_to_hold(start, stop):
     def holds(x):
         return (x >= math.sqrt(2)) & (x <= 3.1)
 
@@ -30,8 +30,8 @@ def test_first_is_where_it_begins_to_hold_on_the_way(start, stop):
     assert first(lambda x: x > -1, start, stop) == start
 
 
-def test_one_combination_needs_the_quantile_of_t_and_independent_ones_that_of_their_maximum():
-    """The maximum of m independent |z| has the distribution (2 Phi - 1)^m; at many dof the studentising is nothing."""
+def test_simultaneous_quantiles_of_one_and_of_independent_combinations():
+    """The maximum of m independent |z| has the distribution (2 Phi - 1)^m; with many dof, t equals z."""
     one = simultaneous_quantile(np.array([[2.0, 1.0]]), np.array([[2.0, 0.3], [0.3, 1.0]]), 6)
     assert one == pytest.approx(stats.t.ppf(0.975, 6), rel=0.02)
     five = simultaneous_quantile(np.eye(5), np.diag([1.0, 4.0, 9.0, 0.1, 2.0]), 1e6)
@@ -39,7 +39,7 @@ def test_one_combination_needs_the_quantile_of_t_and_independent_ones_that_of_th
     assert five < math.sqrt(stats.chi2.ppf(0.95, 5))  # Scheffe's holds for every combination
 
 
-def test_the_p_of_an_estimate_is_that_of_a_t_test():
+def test_the_p_of_an_estimate_agrees_with_a_t_test():
     values = [0.3, 0.1, 0.4, 0.2]
     error = np.std(values, ddof=1) / 2
     assert t_test(float(np.mean(values)), error, 3) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)

@@ -1,4 +1,4 @@
-"""Comparison of laws: AICc against statsmodels, held-out error and coverage against what is known of the truth."""
+"""Comparison of laws: AICc against statsmodels, held-out errors and coverage against a known truth."""
 
 import math
 
@@ -35,7 +35,7 @@ def surface_table(seed: int, sd: float) -> RunTable:
     return from_records(rows)
 
 
-def test_aicc_of_a_polynomial_is_that_of_statsmodels():
+def test_aicc_of_a_polynomial_agrees_with_statsmodels():
     table = curve_table(1, 0.01)
     x, loss = np.log(table.rates()), table.numbers("loss")
     for name, degree in (("quadratic", 2), ("cubic", 3)):
@@ -46,7 +46,7 @@ def test_aicc_of_a_polynomial_is_that_of_statsmodels():
         assert score.aicc == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_likelihood_of_a_law_is_of_the_loss_and_not_of_its_logarithm():
+def test_the_likelihood_is_for_the_loss_and_not_for_its_logarithm():
     table = surface_table(2, 0.005)
     [score] = compare(table, ["chinchilla"]).scores
     n, k = len(table), 6
@@ -56,7 +56,7 @@ def test_the_likelihood_of_a_law_is_of_the_loss_and_not_of_its_logarithm():
     assert score.aicc == pytest.approx(-2 * likelihood + 2 * k + 2 * k * (k + 1) / (n - k - 1), rel=1e-9)
 
 
-def test_the_law_that_made_the_runs_wins_and_foretells_within_its_intervals():
+def test_the_true_law_wins_and_predicts_within_its_intervals():
     found = compare(surface_table(3, 0.005), ["kaplan", "chinchilla"])
     best, other = found.scores
     assert (best.law, other.law) == ("chinchilla", "kaplan")
@@ -65,19 +65,19 @@ def test_the_law_that_made_the_runs_wins_and_foretells_within_its_intervals():
     assert best.error == pytest.approx(0.005, rel=0.5)
 
 
-def test_prediction_intervals_cover_what_they_say():
+def test_prediction_intervals_have_their_nominal_coverage():
     covered = [compare(surface_table(seed, 0.01), ["chinchilla"]).scores[0].covered for seed in range(12)]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.03)  # 12 x 48 values, neighbours share their fits
 
 
-def test_a_cubic_truth_is_seen_by_cubic_and_not_by_quadratic():
+def test_a_cubic_truth_favours_the_cubic():
     scores = {score.law: score for score in compare(curve_table(4, 0.002, cubic=0.06), ["quadratic", "cubic"]).scores}
     assert scores["cubic"].delta == 0
     assert scores["quadratic"].delta > 10
     assert scores["quadratic"].covered < 1 or scores["quadratic"].error > 3 * scores["cubic"].error
 
 
-def test_too_few_runs_leave_gaps_and_say_so():
+def test_too_few_runs_leave_gaps_with_a_note():
     rows = [{"r_a": rate, "loss": 3.0 + rate} for rate in (0.1, 0.2, 0.4, 0.6)]
     found = compare(from_records(rows), ["quadratic", "cubic"])
     assert {score.aicc for score in found.scores} == {None}
@@ -98,7 +98,7 @@ def test_fits_as_a_pandas_table():
     assert (table["lo"] < table["value"]).all()
 
 
-def test_what_is_foretold_was_not_shown():
+def test_held_out_runs_do_not_enter_the_fit():
     random = np.random.default_rng(3)
     rates = np.repeat([0.1, 0.15, 0.2, 0.3, 0.45, 0.7], 2)
     loss = 3 + 0.1 * np.log(rates / 0.2) ** 2 + 0.02 * random.standard_normal(len(rates))

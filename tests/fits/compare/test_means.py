@@ -1,4 +1,4 @@
-"""Means of arms with seeds as blocks: against statsmodels, against the paired t test, and where they cannot be had."""
+"""Means of arms with seeds as blocks: against statsmodels, against the paired t test, and for a single seed."""
 
 import math
 
@@ -29,7 +29,7 @@ def means(frame: pd.DataFrame) -> ArmMeans:
 
 
 @pytest.mark.parametrize("missing", [(), (0, 5)])
-def test_equals_statsmodels_with_and_without_blocks(missing: tuple[int, ...]) -> None:
+def test_differences_agree_with_statsmodels_with_and_without_blocks(missing: tuple[int, ...]) -> None:
     frame = draw(missing=missing)
     found = means(frame).difference("c", "a")
     blocked = smf.ols("loss ~ C(arm) + C(seed)", frame).fit()
@@ -44,7 +44,7 @@ def test_equals_statsmodels_with_and_without_blocks(missing: tuple[int, ...]) ->
     assert found.half(3) == pytest.approx(found.se * stats.t.ppf(1 - 0.025 / 3, found.dof))
 
 
-def test_two_arms_are_the_paired_t_test() -> None:
+def test_two_arms_give_the_paired_t_test() -> None:
     frame = draw()
     two = frame[frame["arm"].isin(["a", "b"])]
     found = means(two).difference("a", "b")
@@ -54,13 +54,13 @@ def test_two_arms_are_the_paired_t_test() -> None:
     assert found.value / (found.plain_se or math.nan) == pytest.approx(stats.ttest_ind(a, b).statistic)
 
 
-def test_one_seed_has_a_difference_and_no_error() -> None:
+def test_one_seed_gives_a_difference_without_an_error() -> None:
     found = means(draw(seeds=1)).difference("b", "a")
     assert found.se is found.plain_se is found.half() is None
     assert not found.blocked
 
 
-def test_seeds_of_their_own_are_no_blocks() -> None:
+def test_seeds_of_single_arms_do_not_become_blocks() -> None:
     frame = draw().assign(seed=range(12))
     found = means(frame).difference("b", "a")
     assert not found.blocked

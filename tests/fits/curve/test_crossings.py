@@ -1,4 +1,4 @@
-"""Where MoE and dense meet: against the roots, their intervals by simulation, and every way not to meet."""
+"""Crossings of MoE and dense losses: against the roots, coverage by simulation, and all cases without a crossing."""
 
 import math
 
@@ -12,7 +12,7 @@ BEND = 0.1
 
 
 def study(excess, *, noise=0.004, shift=0.01, seeds=3, random=0, best=0.2, arms=("dense",)):
-    """A sweep whose dense arms end `excess` nats above the best MoE arm."""
+    """A sweep whose dense arms are `excess` nats above the best MoE arm."""
     draw = np.random.default_rng(random)
     shifts = shift * draw.standard_normal(seeds)
     rows = []
@@ -26,7 +26,7 @@ def study(excess, *, noise=0.004, shift=0.01, seeds=3, random=0, best=0.2, arms=
     return from_records(rows)
 
 
-def test_without_noise_they_are_the_roots():
+def test_without_noise_crossings_equal_the_roots():
     excess = 0.04
     low, high = fit_law(study(excess, noise=0.0), "quadratic").crossings
     half = math.sqrt(excess / BEND)
@@ -36,7 +36,7 @@ def test_without_noise_they_are_the_roots():
     assert low.status == high.status == "converged"
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say():
+def test_intervals_have_their_nominal_coverage():
     half, held, count = math.sqrt(0.04 / BEND), 0, 120
     for random in range(count):
         low, high = fit_law(study(0.04, random=random), "cubic").crossings
@@ -51,7 +51,7 @@ def test_a_dense_arm_above_all_of_the_curve_is_an_edge():
     assert "still below" in low.reason
 
 
-def test_a_dense_arm_below_the_curve_or_near_its_lowest_point_is_never_crossed():
+def test_a_dense_arm_below_or_near_the_lowest_point_is_not_crossed():
     for excess, causes in ((-0.05, {"always_higher"}), (0.001, {"always_higher", "undecided"})):
         for each in fit_law(study(excess, random=3), "cubic").crossings:
             assert (each.status, each.value) == ("not_identified", None)
@@ -65,5 +65,5 @@ def test_each_dense_arm_has_its_own_crossings():
     ]
 
 
-def test_without_a_dense_arm_there_are_none():
+def test_without_a_dense_arm_nothing_is_crossed():
     assert fit_law(study(0.04, arms=()), "cubic").crossings == ()

@@ -1,4 +1,4 @@
-"""The quadratic in ln r_a: gold values, every status, blocks, coverage and invariances."""
+"""The quadratic in ln r_a: known values, every status, blocks, coverage and invariances."""
 
 import dataclasses
 import math
@@ -40,7 +40,7 @@ def table(pairs, **columns):
 
 
 def shaped(loss_of, rates=(0.05, 0.1, 0.2, 0.35, 0.6), repeats=(0.001, -0.001)):
-    """Two runs a rate, symmetrically about `loss_of(ln r_a)`, so that the fit has dof and a known curve."""
+    """Two runs at each rate, symmetric about `loss_of(ln r_a)`: the fit has degrees of freedom and a known curve."""
     return table([(rate, loss_of(math.log(rate)) + off) for rate in rates for off in repeats])
 
 
@@ -88,7 +88,7 @@ def test_region_beyond_the_sampled_rates_is_open(sweep):
     assert 0.05 < region[0] < 0.4
 
 
-def test_no_margin_is_no_region_and_says_so(sweep):
+def test_without_a_margin_there_is_a_note_and_no_region(sweep):
     result = fit_law(sweep(), "quadratic")
     assert result.optimum.region is None
     assert result.optimum.margin is None
@@ -134,7 +134,7 @@ def test_a_curve_that_does_not_bend_upwards_has_no_minimum(loss_of, end):
 
 
 @pytest.mark.parametrize(("best", "side"), [(0.5, "above"), (0.06, "below")])
-def test_one_end_may_be_open_and_the_estimate_stands(best, side):
+def test_an_interval_may_be_open_at_one_end(best, side):
     runs = shaped(lambda x: 2.5 + 0.03 * (x - math.log(best)) ** 2, repeats=(0.01, -0.01))
     optimum = fit_law(runs, "quadratic").optimum
     assert optimum.status == "converged"
@@ -156,13 +156,13 @@ def test_both_ends_open_is_not_identified():
     assert "add seeds" in optimum.reason
 
 
-def test_edge_that_noise_could_undo_is_not_identified():
+def test_an_edge_within_the_noise_is_not_identified():
     runs = shaped(lambda x: 2.5 + 0.005 * (x - math.log(0.03)) ** 2, repeats=(0.1, -0.1))
     optimum = fit_law(runs, "quadratic").optimum
     assert (optimum.status, optimum.edge, optimum.lo, optimum.hi) == ("not_identified", "low", None, None)
 
 
-def test_three_runs_leave_nothing_to_judge_by():
+def test_three_runs_leave_no_estimate_of_the_noise():
     result = fit_law(table([(0.1, 2.6), (0.2, 2.5), (0.4, 2.55)]), "quadratic")
     assert (result.status, result.dof, result.covariance) == ("not_identified", 0, None)
     assert result.optimum.status == "not_identified"
@@ -182,7 +182,7 @@ def test_fewer_than_three_rates_give_no_coefficients(pairs):
     assert "need at least 3 different rates" in result.reason
 
 
-def test_three_rates_with_seeds_are_fitted_and_marked(sweep):
+def test_three_rates_with_seeds_are_fitted_with_a_note(sweep):
     result = fit_law(sweep(rates=(0.1, 0.2, 0.5), seeds=3, noise=0.001), "quadratic")
     assert result.status == "converged"
     assert result.dof == 9 - 3 - 2
@@ -217,7 +217,7 @@ def test_an_unstated_number_of_experts_is_refused():
 # --- seeds as blocks
 
 
-def test_blocks_take_the_shift_of_a_seed_out(sweep):
+def test_blocks_remove_the_shift_of_a_seed(sweep):
     result = fit_law(sweep(noise=0.001, shift=0.02, seeds=4), "quadratic")
     assert result.blocks.n == 4
     assert result.dof == 20 - 3 - 3
@@ -227,14 +227,14 @@ def test_blocks_take_the_shift_of_a_seed_out(sweep):
     assert math.log(narrow.hi / narrow.lo) < 0.5 * math.log((wide.hi or 0.6) / (wide.lo or 0.05))
 
 
-def test_blocked_curve_is_that_of_the_average_seed(sweep):
+def test_the_blocked_curve_describes_the_average_seed(sweep):
     runs = sweep(shift=0.05, seeds=3)
     result = fit_law(runs, "quadratic")
     mean = runs.frame.groupby("r_a")["loss"].mean()
     np.testing.assert_allclose(curve(result, mean.index.to_numpy())[0], mean, rtol=1e-10)
 
 
-def test_blocks_agree_with_a_regression_on_indicators(sweep):
+def test_blocks_agree_with_a_regression_on_seed_indicators(sweep):
     runs = sweep(noise=0.003, shift=0.02, seeds=3, random=5)
     runs = runs.only(np.arange(len(runs)) != 4)  # unbalanced
     result = fit_law(runs, "quadratic")
@@ -248,7 +248,7 @@ def test_blocks_agree_with_a_regression_on_indicators(sweep):
     assert result.objective == pytest.approx(residual[0], rel=1e-8)
 
 
-def test_seeds_that_share_no_rate_are_no_blocks():
+def test_seeds_that_share_no_rate_do_not_become_blocks():
     rows = [
         {"r_a": rate, "loss": 2.5 + 0.02 * math.log(rate / 0.2) ** 2, "seed": seed}
         for seed, rate in enumerate((0.05, 0.1, 0.2, 0.3, 0.4, 0.6))
@@ -267,8 +267,8 @@ def test_a_missing_seed_is_refused(sweep):
 
 
 @pytest.mark.parametrize("random", [11])
-def test_interval_covers_the_truth_as_often_as_it_says(sweep, random):
-    """400 studies of 5 rates and 3 seeds: the count of intervals that hold the truth is binomial(400, 0.95)."""
+def test_the_interval_has_its_nominal_coverage(sweep, random):
+    """400 studies of 5 rates and 3 seeds: the number of intervals that hold the truth is binomial(400, 0.95)."""
     studies, truth, covered = 400, 0.2, 0
     for study in range(studies):
         runs = sweep(best=truth, noise=0.004, shift=0.01, seeds=3, random=1000 * random + study)
@@ -313,7 +313,7 @@ def test_several_budgets_are_fitted_one_by_one(sweep):
 # --- the curve
 
 
-def test_band_is_that_of_the_regression(sweep):
+def test_the_band_agrees_with_ordinary_regression(sweep):
     runs = sweep(noise=0.004, random=2, rates=(0.05, 0.08, 0.1, 0.2, 0.35, 0.6))
     result = fit_law(runs, "quadratic")
     mean, lo, hi = curve(result, [0.07, 0.3])

@@ -1,4 +1,4 @@
-"""The lack-of-fit test: against statsmodels' nested comparison, its level, and what a misfit does to the optimum."""
+"""The lack-of-fit test: against statsmodels' nested comparison, its level, and its effect on the optimum."""
 
 import numpy as np
 import pandas as pd
@@ -25,12 +25,12 @@ def parabola(rate):
 
 
 def steep(rate):
-    """Lowest at 0.215, and far from a parabola in ln r_a."""
+    """A loss with its minimum at 0.215 that is far from a parabola in ln r_a."""
     return 0.1 * rate**-0.5 + 0.5 * rate + 2
 
 
 @pytest.mark.parametrize("seeds", [2, 4])
-def test_f_is_that_of_the_nested_models(seeds):
+def test_f_agrees_with_a_comparison_of_nested_models(seeds):
     import statsmodels.formula.api as smf
     from statsmodels.stats.anova import anova_lm
 
@@ -53,18 +53,18 @@ def test_a_curve_that_misses_the_means_gives_no_optimum():
     assert fit.status == "converged"  # the coefficients are what they are
 
 
-def test_a_right_curve_is_rejected_as_often_as_the_level_says():
+def test_the_test_has_its_nominal_level():
     rejected = [fit_law(runs(parabola, noise=0.01, random=i), "quadratic").lack_of_fit.p < 0.05 for i in range(400)]
     assert 0.02 < np.mean(rejected) < 0.085  # 5 %, give or take three standard errors
 
 
 def test_without_repeats_there_is_no_test():
     assert fit_law(runs(parabola, noise=0.01, seeds=1), "quadratic").lack_of_fit is None
-    assert fit_law(runs(parabola), "quadratic").lack_of_fit is None  # no noise to hold the misses against
+    assert fit_law(runs(parabola), "quadratic").lack_of_fit is None  # without noise the misses cannot be tested
 
 
-def test_an_edge_that_the_means_contradict_is_none():
-    """A measured case: the parabola still falls at the lowest rate, but the mean of the next one is the lowest."""
+def test_an_edge_that_the_means_contradict_is_not_reported():
+    """A measured case: the parabola still falls at the lowest rate, but the next rate has the lowest mean."""
     means = {0.110: 2.2637, 0.131: 2.2462, 0.172: 2.3333, 0.254: 2.4069, 0.419: 2.5483}
     noise = (-0.03, 0.0, 0.03)  # the same at every rate, so that the means stay what they are
     rows = [

@@ -1,4 +1,4 @@
-"""The smoothing spline against kriging with a dense covariance, its REML by brute force, and its two limits."""
+"""The smoothing spline: against kriging with a dense covariance, REML by brute force, and its two limits."""
 
 import math
 
@@ -19,7 +19,7 @@ def losses(noise, random=0, bump=0.0):
 
 
 def wiener(u, v):
-    """Covariance of a twice integrated Wiener process: closed form of the integral of (u-t)^2 (v-t)^2 / 4."""
+    """Covariance of a twice integrated Wiener process: the closed form of the integral of (u-t)^2 (v-t)^2 / 4."""
     a, b = np.minimum(u[:, None], v[None]), np.abs(u[:, None] - v[None])
     return (a**5 / 5 + b * a**4 / 2 + b**2 * a**3 / 3) / 4
 
@@ -29,7 +29,7 @@ def unit(x):
 
 
 def kriging(y, ratio, at):
-    """Best linear unbiased prediction with a parabola as trend; the restricted likelihood beside it."""
+    """Best linear unbiased prediction with a parabola as trend, and its restricted likelihood."""
     F, K = np.vander(X, 3, increasing=True), wiener(unit(X), unit(X))
     V = np.eye(len(X)) + ratio * K
     Vi = np.linalg.inv(V)
@@ -43,7 +43,7 @@ def kriging(y, ratio, at):
 
 
 @pytest.mark.parametrize(("noise", "bump"), [(0.002, 0.01), (0.01, 0.02), (0.02, 0.0)])
-def test_it_is_kriging_at_the_ratio_of_the_highest_restricted_likelihood(noise, bump):
+def test_the_spline_equals_kriging_with_the_reml_ratio(noise, bump):
     y = losses(noise, bump=bump)
     line = fit_basis(spline_through(X), X, y, np.empty((len(X), 0)))
     at = np.linspace(X.min(), X.max(), 23)
@@ -55,14 +55,14 @@ def test_it_is_kriging_at_the_ratio_of_the_highest_restricted_likelihood(noise, 
 
 
 @pytest.mark.parametrize("order", [1, 2])
-def test_derivatives_are_those_of_the_function(order):
+def test_derivatives_equal_finite_differences(order):
     basis, step = spline_through(X), 1e-5
     at = np.linspace(X.min() + 0.1, X.max() - 0.1, 40)
     numeric = (basis.columns(at + step, order - 1) - basis.columns(at - step, order - 1)) / (2 * step)
     np.testing.assert_allclose(basis.columns(at, order), numeric, atol=1e-6)
 
 
-def test_on_a_parabola_it_is_the_parabola_and_without_noise_it_meets_the_means():
+def test_a_parabola_is_reproduced_and_noise_free_means_are_interpolated():
     blocks = np.empty((len(X), 0))
     y = losses(0.01, random=4)
     spline, parabola = (fit_basis(basis, X, y, blocks) for basis in (spline_through(X), Powers(3)))

@@ -1,4 +1,4 @@
-"""The interval of a minimum against the profile F test, of L*, of the region; how bases stand beside each other."""
+"""Intervals of a minimum against the profile F test, of L* and of the region; agreement of different curves."""
 
 import math
 
@@ -24,7 +24,7 @@ def residual(design, y):
 
 
 def accepted(y, turning, degree):
-    """Whether a stationary point there survives: F test of the polynomial in (x - turning) without its linear term."""
+    """Whether an F test accepts a stationary point there: the polynomial in (x - turning) without its linear term."""
     free = residual(np.vander(X, degree + 1), y)
     powers = [power for power in range(degree + 1) if power != 1]
     forced = residual((X[:, None] - turning) ** np.array(powers), y)
@@ -39,7 +39,7 @@ def accepted(y, turning, degree):
     st.floats(0.02, 0.3),
     st.lists(st.floats(-1, 1), min_size=8, max_size=8),
 )
-def test_inside_the_range_the_interval_is_the_profile_f_test_inverted(degree, best, bend, noise):
+def test_inside_the_range_the_interval_inverts_the_profile_f_test(degree, best, bend, noise):
     y = 2.5 + bend * (X - best) ** 2 + 0.02 * np.array(noise)
     line = line_of(y, degree)
     if not line.residual > 1e-8:
@@ -54,7 +54,7 @@ def test_inside_the_range_the_interval_is_the_profile_f_test_inverted(degree, be
                 assert not accepted(y, end + outward, degree)
 
 
-def test_the_parabola_gives_fiellers_interval():
+def test_the_interval_of_a_parabola_is_that_of_fieller():
     """E. C. Fieller's closed form: the roots of (b + 2cx)^2 = t^2 Var(b + 2cx)."""
     y = 2.5 + 0.05 * (X - math.log(0.2)) ** 2 + 0.004 * np.array([1, -1, 1, -1, 1, 1, -1, -1])
     (c, b, _), covariance = np.polyfit(X, y, 2, cov=True)
@@ -64,7 +64,7 @@ def test_the_parabola_gives_fiellers_interval():
     assert line_of(y, 2).interval == pytest.approx(sorted(roots), abs=1e-7)
 
 
-def test_a_cubic_that_falls_again_beyond_a_bump_reaches_the_end():
+def test_the_interval_of_a_cubic_that_falls_again_reaches_the_end():
     x = np.linspace(-3, 0, 12)
     y = 2 + 0.3 * (x + 1) ** 2 * (x + 3.02) + 0.04 * np.cos(9 * x)
     lo, hi = line_of(y, 3, x).interval
@@ -86,13 +86,13 @@ def studies(count, *, shift, noise, seeds=3, rates=(0.08, 0.12, 0.2, 0.35, 0.6))
 
 
 @pytest.mark.parametrize(("shift", "noise"), [(0.02, 0.01), (0.0, 0.01), (0.005, 0.01)])
-def test_the_interval_of_the_lowest_loss_counts_other_seeds(shift, noise):
+def test_the_interval_of_the_lowest_loss_covers_other_seeds(shift, noise):
     lines = studies(1500, shift=shift, noise=noise)
     covered = [lo <= 2.5 <= hi for _, lo, hi in (line.level for line in lines)]
     assert 0.93 < np.mean(covered) < 0.975
 
 
-def test_without_blocks_it_is_the_t_interval_of_the_mean_curve():
+def test_without_blocks_the_interval_of_the_lowest_loss_is_a_t_interval():
     y = 2.5 + 0.05 * (X - math.log(0.2)) ** 2 + 0.004 * np.array([1, -1, 1, -1, 1, 1, -1, -1])
     line = line_of(y, 2)
     value, lo, hi = line.level
@@ -103,11 +103,11 @@ def test_without_blocks_it_is_the_t_interval_of_the_mean_curve():
     assert value - lo == pytest.approx(hi - value)
 
 
-# --- bases beside each other
+# --- different curves on the same runs
 
 
 def skewed(rate):
-    """Lowest at 0.2, steeper to the left than to the right."""
+    """A loss with its minimum at 0.2 that is steeper to the left than to the right."""
     x = np.log(rate / 0.2)
     return 2.5 + 0.05 * x**2 - 0.02 * x**3
 
@@ -123,7 +123,7 @@ def runs(truth, noise, seeds=3, random=0, rates=(0.06, 0.1, 0.15, 0.2, 0.3, 0.6)
     return from_records(rows)
 
 
-def test_every_fit_shows_what_the_other_bases_say():
+def test_every_fit_lists_the_minimum_of_the_other_curves():
     for law in ("quadratic", "cubic", "spline"):
         rows = fit_law(runs(skewed, 0.01, random=2), law).sensitivity
         assert [row.law for row in rows] == ["quadratic", "cubic", "spline"]
@@ -133,7 +133,7 @@ def test_every_fit_shows_what_the_other_bases_say():
             assert row.residual_sd == pytest.approx(alone[row.law].residual_sd)
 
 
-def test_the_interval_does_not_assume_the_parabola_that_is_fitted():
+def test_the_interval_does_not_assume_the_fitted_parabola():
     fit = fit_law(runs(skewed, 0.01, random=2), "quadratic")
     own = next(row for row in fit.sensitivity if row.law == "quadratic")
     cubic = next(row for row in fit.sensitivity if row.law == "cubic")

@@ -1,4 +1,4 @@
-"""Residual and wild bootstrap of a curve: their covariance where theory gives it, and how they stand in a result."""
+"""Residual and wild bootstrap of a curve: covariance against theory, and the rows of a result."""
 
 import math
 
@@ -49,7 +49,7 @@ def test_the_residual_draws_have_the_covariance_of_the_regression():
     np.testing.assert_allclose(np.cov(draws_of("residual", runs).T), expected, rtol=0.06)
 
 
-def test_an_interval_by_bootstrap_stands_beside_the_others():
+def test_a_bootstrap_interval_is_a_row_of_the_sensitivity_table():
     runs = sample()
     table = from_records([{"r_a": math.exp(x), "loss": y} for x, y in zip(X, runs.loss, strict=True)])
     result, draws = fit_with_draws(table, "cubic", resampling="wild", bootstrap=400, seed=3)
@@ -71,7 +71,7 @@ def test_another_kind_and_a_spline_are_refused():
         fit_law(table, "spline", resampling="wild")
 
 
-def test_the_command_shows_it_beside_the_interval(tmp_path, capsys):
+def test_the_command_prints_the_bootstrap_interval(tmp_path, capsys):
     rows = [f"{math.exp(x)},{y}" for x, y in zip(X, sample().loss, strict=True)]
     (tmp_path / "runs.csv").write_text("\n".join(["r_a,loss", *rows]))
     assert fit.main(["--runs", str(tmp_path / "runs.csv"), "--resampling", "wild", "-o", str(tmp_path)]) == 0

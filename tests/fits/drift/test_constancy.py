@@ -1,4 +1,4 @@
-"""Constancy of the optimum: the F statistic by brute force, its level and power, and the surface found."""
+"""Constancy of the optimum: the F statistic by brute force, level and power, and the fitted surface."""
 
 import math
 
@@ -33,7 +33,7 @@ def cells(best, *, C=(1e12, 2e12, 4e12), N=(1e6, 1e6, 1e6), noise=0.01, seeds=3,
 
 
 def residual(table, x0, degree):
-    """Least squares of one cell with a stationary point at x0, seeds as blocks; x0 None: anywhere."""
+    """Least squares of one cell with a stationary point at x0, or anywhere for None; seeds as blocks."""
     x, y = np.log(table.rates()), table.numbers("loss")
     seed = table.frame["seed"].to_numpy()
     powers = [x**k for k in range(1, degree + 1)] if x0 is None else [(x - x0) ** k for k in range(2, degree + 1)]
@@ -42,7 +42,7 @@ def residual(table, x0, degree):
 
 
 @pytest.mark.parametrize("degree", [2, 3])
-def test_f_is_that_of_the_nested_least_squares(degree):
+def test_f_agrees_with_nested_least_squares(degree):
     tables = cells((0.18, 0.2, 0.23))
     found = constancy(tables, degree=degree)
     free = sum(residual(table, None, degree) for table in tables.values())
@@ -67,7 +67,7 @@ def p_of(tables):
     ).p
 
 
-def test_level_and_power_are_as_stated():
+def test_level_and_power_are_nominal():
     still = [p_of(cells((0.2, 0.2, 0.2), skew=-0.02, random=random)) for random in range(100)]
     assert np.mean(np.array(still) < 0.05) < 0.12
     movement = constancy(cells((0.2, 0.2, 0.2), skew=-0.02, random=5)).detectable
@@ -77,7 +77,7 @@ def test_level_and_power_are_as_stated():
     assert p_of(cells(ends)) == constancy(cells(ends)).p
 
 
-def test_the_surface_is_found_in_C_and_N():
+def test_the_surface_in_C_and_N_is_recovered():
     C, N = (1e12, 1e13, 1e12, 1e13), (1e6, 1e6, 1e7, 1e7)
     best = [0.2 * (c / 3.16e12) ** 0.15 * (n / 3.16e6) ** -0.1 for c, n in zip(C, N, strict=True)]
     found = constancy(cells(best, C=C, N=N, noise=0.001))

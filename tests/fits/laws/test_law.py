@@ -1,15 +1,12 @@
-"""The laws: printed values, derivatives against differences, recovery of a known truth, and other units."""
+"""The laws: printed values, derivatives against finite differences, recovery of a known truth, and changes of units."""
 
 import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from fits import LAWS
 from fits.laws import activation, muennighoff
-from fits.laws.autodiff import Dual, exp, expm1, log, minimum
 from fits.laws.law import Law
 from fits.surface.objective import local_model
 from fits.surface.problem import Problem
@@ -61,7 +58,7 @@ TRUTHS = {
 
 
 def runs_of(law, count=400, seed=0):
-    """Return columns spread over what the law was made for."""
+    """Return columns that cover the range of the law."""
     rng = np.random.default_rng(seed)
     columns = {name: np.exp(rng.uniform(*np.log(RANGES[name]), count)) for name in law.columns if name in RANGES}
     if "n_experts" in law.columns:
@@ -83,7 +80,7 @@ laws = pytest.mark.parametrize("law", SURFACES, ids=lambda law: law.name)
 
 
 @laws
-def test_a_law_says_what_it_is(law):
+def test_every_law_has_a_formula_a_source_and_bounds(law):
     assert law.formula
     assert law.latex
     assert "arXiv" in law.source
@@ -95,7 +92,7 @@ def test_a_law_says_what_it_is(law):
 
 
 @laws
-def test_printed_values_are_met_to_their_digits(law):
+def test_printed_values_are_reproduced_to_their_digits(law):
     for example in law.examples:
         assert law.loss(example.params, example.columns)[0] == pytest.approx(
             example.value, abs=0.5001 * 10**-example.digits
@@ -106,7 +103,7 @@ def test_laws_with_printed_values():
     assert {law.name for law in SURFACES if law.examples} == {"clark", "abnar", "ludziejewski"}
 
 
-def test_chinchilla_is_its_formula():
+def test_chinchilla_equals_its_formula():
     law, columns = LAWS["chinchilla"], {"N": np.array([1e8, 1e10]), "D": np.array([2e9, 1e12])}
     rounded = {"A": 406.4, "B": 410.7, "E": 1.69, "alpha": 0.34, "beta": 0.28}
     expected = 1.69 + 406.4 / columns["N"] ** 0.34 + 410.7 / columns["D"] ** 0.28
@@ -124,7 +121,7 @@ def test_chinchilla_is_its_formula():
     ],
 )
 def test_optimal_sizes_at_the_chinchilla_budget(A, B, E, alpha, beta, N, ratio):
-    """The sizes at C = 5.76e23 of four published fits, found as the minimum of the law over a fine grid."""
+    """Optimal sizes of four published fits at C = 5.76e23, found as the minimum of the law over a fine grid."""
     sizes = np.geomspace(N / 2, N * 2, 20001)
     D = 5.76e23 / (6 * sizes)
     loss = LAWS["chinchilla"].loss({"A": A, "B": B, "E": E, "alpha": alpha, "beta": beta}, {"N": sizes, "D": D})
@@ -134,17 +131,17 @@ def test_optimal_sizes_at_the_chinchilla_budget(A, B, E, alpha, beta, N, ratio):
 
 
 @pytest.mark.parametrize(("epochs", "unique"), [(2, 1.968), (4, 3.726), (8, 6.62), (16, 10.58), (40, 15.17)])
-def test_effective_tokens_are_those_of_the_paper(epochs, unique):
+def test_effective_tokens_agree_with_the_paper(epochs, unique):
     assert muennighoff.effective_tokens(epochs * 1e9, 1e9, 15.387756) / 1e9 == pytest.approx(unique, abs=5.1e-3)
 
 
-def test_effective_tokens_at_the_ends():
+def test_effective_tokens_for_one_epoch_and_for_many():
     assert muennighoff.effective_tokens(1e9, 4e9, 15.4) == pytest.approx(1e9)  # less than one epoch: nothing repeats
     assert muennighoff.effective_tokens(4e9, 1e9, 1e9) == pytest.approx(4e9, rel=1e-8)  # no fading: as good as fresh
     assert muennighoff.effective_tokens(1e15, 1e9, 15.4) == pytest.approx(16.4e9)
 
 
-def test_the_size_that_fills_the_tokens_is_that_of_the_paper():
+def test_the_compute_optimal_size_for_unique_tokens_agrees_with_the_paper():
     theta = LAWS["muennighoff"].theta(muennighoff.PUBLISHED)
     assert np.exp(muennighoff.log_size_for(list(theta), np.log(1e11)) - np.log(1e11)) == pytest.approx(0.051, abs=5e-4)
 
@@ -161,7 +158,7 @@ def test_the_activation_law_is_lowest_at_its_optimum():
 
 
 def test_reused_tokens_move_the_lowest_loss_to_denser_models():
-    """At one epoch the two activation laws are one; with a fixed U, sparser models repeat more and lose more."""
+    """At one epoch both activation laws agree; at fixed U, sparser models repeat more and lose more."""
     law, params = LAWS["activation_reuse"], TRUTHS["activation_reuse"]
     rates = np.geomspace(0.05, 1, 2001)
     columns = {"N": np.full(2001, 1e9), "C": np.full(2001, 1e20), "r_a": rates, "D": 1e20 / (6e9 * rates)}
@@ -174,8 +171,8 @@ def test_reused_tokens_move_the_lowest_loss_to_denser_models():
 
 
 @laws
-def test_derivatives_are_those_of_the_objective(law):
-    """Gradient and Hessian of the sum of squares and of a Huber loss, against central differences, near the truth."""
+def test_gradient_and_hessian_equal_finite_differences(law):
+    """Sum of squares and Huber loss, central differences, near the truth."""
     problem = problem_of(law, noise=0.01, delta=np.inf)
     theta = law.theta(TRUTHS[law.name]) * (1 + 0.003 * np.random.default_rng(3).standard_normal(len(law.parameters)))
     h = 1e-5 * np.maximum(np.abs(theta), 0.1)
@@ -196,7 +193,7 @@ def test_derivatives_are_those_of_the_objective(law):
 
 
 @laws
-def test_jacobian_is_the_derivative(law):
+def test_the_jacobian_equals_finite_differences(law):
     problem = problem_of(law)
     theta = law.theta(TRUTHS[law.name])
     written = problem.jacobian(theta)
@@ -209,7 +206,7 @@ def test_jacobian_is_the_derivative(law):
 
 
 @laws
-def test_starts_are_usable(law):
+def test_starts_are_finite_and_within_the_bounds(law):
     problem = problem_of(law, noise=0.01)
     starts = law.starts(law, problem.logs, problem.target)
     lo, hi = np.array(law.bounds).T
@@ -219,8 +216,8 @@ def test_starts_are_usable(law):
 
 
 @laws
-def test_without_noise_no_start_ends_above_the_truth(law):
-    """The objective at the best end is that of the truth, zero up to rounding."""
+def test_without_noise_the_search_finds_the_truth(law):
+    """The best objective is zero up to rounding."""
     problem = problem_of(law)
     found = solve(problem, SearchMethod(steps=2000))
     assert found.objective <= 1e-12
@@ -230,7 +227,7 @@ def test_without_noise_no_start_ends_above_the_truth(law):
 @pytest.mark.parametrize(
     "name", ["chinchilla", "activation", "activation_reuse", "clark", "gadre", "kaplan", "allocation"]
 )
-def test_the_truth_is_recovered(name):
+def test_the_parameters_of_the_truth_are_recovered(name):
     law = LAWS[name]
     found = solve(problem_of(law))
     np.testing.assert_allclose(law.natural(found.theta), list(TRUTHS[name].values()), rtol=1e-5)
@@ -251,7 +248,7 @@ def test_the_search_takes_the_same_path_in_other_units(name):
     np.testing.assert_allclose(other.theta[place], one.theta[place], rtol=1e-8)
 
 
-def test_names_and_values_that_cannot_be():
+def test_impossible_names_and_values_are_refused():
     law = LAWS["chinchilla"]
     with pytest.raises(UsageError, match="has the parameters A, B, E, alpha, beta, not A"):
         law.theta({"A": 1.0})
@@ -261,43 +258,8 @@ def test_names_and_values_that_cannot_be():
         law.coordinate("A", -1.0)
 
 
-# --- derivatives by jets
-
-small = st.floats(0.3, 3.0)
-
-
-@settings(max_examples=60, deadline=None)
-@given(small, small, small)
-def test_jets_differentiate_any_expression(x, y, z):
-    def f(x, y, z):
-        return (
-            exp(x * 0.3 - y) * log(z + x * y) / (y + 2.0 / z) - expm1(-x) * x + minimum(x * y, z + 5.0) + (1.0 - z) * y
-        )
-
-    jets = [Dual.variable(np.float64(value), j) for j, value in enumerate((x, y, z))]
-    found = f(*jets)
-    point = np.array([x, y, z])
-    assert found.value == pytest.approx(f(*point), rel=1e-14)
-    h = 1e-4 * np.eye(3)
-    for j in range(3):
-        first = (f(*(point + h[j])) - f(*(point - h[j]))) / 2e-4
-        assert found.first[j] == pytest.approx(first, rel=1e-5, abs=1e-5)
-        for k in range(j, 3):
-            corners = [f(*(point + s * h[j] + t * h[k])) * s * t for s in (1, -1) for t in (1, -1)]
-            assert found.second.get((j, k), 0.0) == pytest.approx(sum(corners) / 4e-8, rel=1e-4, abs=1e-3)
-
-
-def test_what_is_linear_costs_no_second_derivative():
-    x = np.linspace(1, 2, 5)
-    z = Dual.variable(np.zeros((3, 1)), 0) - Dual.variable(np.ones((3, 1)), 1) * x
-    assert z.second == {}
-    assert z.value.shape == (3, 5)
-    np.testing.assert_array_equal(z.first[1], -x)
-    assert z.first[0] == 1.0
-
-
-def test_replicates_of_a_law_with_one_term_are_lines():
-    """kaplan under least squares is a line in logarithms: every replicate has a closed form."""
+def test_replicates_of_a_power_law_equal_linear_regressions():
+    """The law `kaplan` is a line in logarithms, so least squares has a closed form for every replicate."""
     problem = problem_of(LAWS["kaplan"], noise=0.02, delta=np.inf)
     weights = np.random.default_rng(0).multinomial(400, np.ones(400) / 400, size=20).astype(float)
     ends = solve_many(problem, solve(problem).theta, weights=weights)

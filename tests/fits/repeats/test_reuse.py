@@ -1,4 +1,4 @@
-"""Repeated against fresh data: pairs, equivalence and its level and power, the cost of epochs, MoE against dense."""
+"""Repeated compared with fresh data: pairs, level and power of the test, cost of epochs, MoE compared with dense."""
 
 import math
 from dataclasses import replace
@@ -21,7 +21,7 @@ EPOCHS = {1.0: 1.0, 0.5: 2.0, 0.2: 5.0, 0.1: 8.0}
 
 
 def strict(cost: float, sd: float, seeds: int, random: np.random.Generator, *, dense_cost: float = 0.0) -> RunTable:
-    """Return a strict design: every arm has a fresh run and one whose unique tokens are a quarter of what dense saw."""
+    """Return a strict design: each arm has a fresh run, and one with a quarter of the dense tokens as unique tokens."""
     rows = []
     for seed in range(seeds):
         shift = random.normal(0, 0.05)
@@ -38,7 +38,7 @@ def strict(cost: float, sd: float, seeds: int, random: np.random.Generator, *, d
     return from_records(rows)
 
 
-def test_exact_excess_gives_the_cost_and_the_free_epochs_back():
+def test_cost_and_free_epochs_are_recovered_without_noise():
     [found] = reuse(strict(0.002, 0.0, 3, np.random.default_rng(0), dense_cost=0.001), margin=MARGIN, slope=0.03)
     routed = next(cost for cost in found.costs if cost.of == "MoE")
     dense = next(cost for cost in found.costs if cost.of == "dense")
@@ -58,19 +58,19 @@ def test_exact_excess_gives_the_cost_and_the_free_epochs_back():
     assert len(found.pairs) == 12
 
 
-def test_the_growth_is_the_first_order_of_the_effective_tokens_of_2305_16264():
+def test_the_growth_is_the_first_order_of_effective_tokens():
     R, epochs = 1e4, 7.0
     effective = 1 + R * (1 - math.exp(-(epochs - 1) / R))  # D' / U
     assert math.log(epochs / effective) * R == pytest.approx((epochs - 1) ** 2 / (2 * epochs), rel=1e-3)
 
 
-def test_tost_is_that_of_statsmodels_on_pairs():
+def test_tost_agrees_with_statsmodels():
     random = np.random.default_rng(1)
     fresh, repeated = random.normal(3, 0.1, 7), random.normal(3.004, 0.1, 7)
     assert tost(list(repeated - fresh), 0.02) == pytest.approx(ttost_paired(repeated, fresh, -0.02, 0.02)[0])
 
 
-def test_power_is_what_simulation_gives():
+def test_the_power_agrees_with_simulation():
     random = np.random.default_rng(2)
     for n, margin in ((3, 3.0), (5, 1.5), (12, 0.8)):
         draws = random.normal(0, 1, (40_000, n))
@@ -123,7 +123,7 @@ def test_without_a_margin_nothing_is_concluded():
     assert any("no margin" in note for note in found.notes)
 
 
-def test_a_loose_design_is_told_from_a_strict_one():
+def test_loose_and_strict_designs_are_recognised():
     rows = [
         {"N": 1e8, "r_a": rate, "D": D, "U": U, "seed": 0, "loss": 3.0}
         for rate, D in ((0.1, 8e9), (0.2, 5e9))
@@ -132,7 +132,7 @@ def test_a_loose_design_is_told_from_a_strict_one():
     assert [found.scheme for found in reuse(from_records(rows))] == ["loose"]
 
 
-def test_runs_that_differ_in_more_than_data_are_no_pair():
+def test_runs_that_differ_in_more_than_data_do_not_form_a_pair():
     fresh = {"N": 1e8, "r_a": 0.2, "D": 8e9, "U": 8e9, "lr": 1e-3, "loss": 3.0}
     with pytest.raises(UsageError, match="fresh twin"):
         reuse(from_records([fresh, {**fresh, "U": 2e9, "lr": 2e-3}]))
@@ -155,7 +155,7 @@ def test_a_half_life_beyond_the_first_order_says_so():
     assert any("first order" in note and "32 epochs" in note for note in many)
 
 
-def test_a_seed_moves_all_its_arms_so_the_seeds_are_what_is_counted():
+def test_seeds_are_counted_because_a_seed_shifts_all_its_arms():
     rows, shifts = [], (-0.004, 0.001, 0.006)
     for seed, shift in enumerate(shifts):
         for rate in (0.1, 0.2, 0.4, 0.8):
@@ -187,7 +187,7 @@ def test_the_interaction_is_a_paired_t_test_over_seeds():
     assert (found.interaction.lo, found.interaction.hi) == (pytest.approx(interval.low), pytest.approx(interval.high))
 
 
-def test_a_sure_excess_that_may_lie_within_the_margin_is_undecided():
+def test_a_significant_excess_that_may_lie_within_the_margin_is_undecided():
     [found] = reuse(costs_by_seed((0.007, 0.009, 0.008), (0.007, 0.009, 0.008)), margin=0.0095)
     whole = found.equivalences[0]
     assert 0 < whole.lo < whole.margin < whole.hi
@@ -195,7 +195,7 @@ def test_a_sure_excess_that_may_lie_within_the_margin_is_undecided():
 
 
 def test_one_repeated_arm_has_no_scheme_and_no_free_epochs():
-    """One number of epochs shows nothing of how the excess grows; an interval beyond zero is no bare `undecided`."""
+    """A single number of epochs does not show the growth of the excess; an interval above zero is named as such."""
     rows = [
         {"N": 1e8, "r_a": 0.2, "D": 4e9, "U": U, "seed": seed, "loss": 3.0 + (U < 4e9) * (0.019 + 0.007 * (seed - 1))}
         for seed in range(3)
@@ -231,8 +231,8 @@ def test_the_words_of_a_verdict(lo, hi, margin, verdict, words):
     assert one.words == words
 
 
-def test_two_budgets_with_one_amount_of_unique_tokens_are_no_strict_design():
-    """A loose U of one budget that equals the D of another says nothing of the scheme."""
+def test_equal_unique_tokens_of_two_budgets_do_not_make_a_strict_design():
+    """A loose U of one budget may equal the D of another by chance."""
     rows = [
         {"N": 1e8, "r_a": rate, "C": C, "D": D, "U": U, "seed": 0, "loss": 3.0}
         for C, pairs in ((1e18, ((0.2, 4e9), (0.1, 8e9))), (2e18, ((0.2, 8e9), (0.1, 16e9))))

@@ -1,4 +1,4 @@
-"""Do intervals mean what they say? Over 1,000 simulated studies of two designs; the tables are in docs/calibration.md.
+"""Coverage of the intervals in 1,000 simulated studies of two designs; the tables are in docs/calibration.md.
 
 `python -m benchmarks.calibration` prints it.
 """
@@ -37,8 +37,8 @@ def test_intervals_of_the_cubic_hold_the_truth(calibration, design, truth, famil
 @pytest.mark.parametrize("law", ["quadratic", "spline"])
 @pytest.mark.parametrize("truth", ["parabola", "physical"])
 @pytest.mark.parametrize("design", [0, 1])
-def test_intervals_of_the_others_hold_it_at_least_as_often(calibration, design, truth, law):
-    """They are those of the cubic, stretched to the law's own minimum."""
+def test_intervals_of_other_curves_hold_it_at_least_as_often(calibration, design, truth, law):
+    """They are the intervals of the cubic, widened to contain the minimum of the curve."""
     found = calibration.calibrate(calibration.DESIGNS[design], truth, "gaussian", law, 1000)
     assert found.held >= 0.93
 
@@ -46,7 +46,7 @@ def test_intervals_of_the_others_hold_it_at_least_as_often(calibration, design, 
 @pytest.mark.soak
 @pytest.mark.parametrize("family", ["gaussian", "t3"])
 @pytest.mark.parametrize("design", [0, 1])
-def test_constancy_is_rejected_as_often_as_its_level_says(calibration, design, family):
+def test_the_test_of_constancy_has_its_nominal_level(calibration, design, family):
     rejected = float(calibration.constancy_row(calibration.DESIGNS[design], family, 0.0, 500)[-1])
     assert rejected < 0.08  # 5 % and three standard errors
 

@@ -1,4 +1,4 @@
-"""The bootstrap: which cases are drawn, that draws follow the seed, and that no basin is overlooked."""
+"""The bootstrap: what is drawn, that draws follow the seed, and that other minima are tried."""
 
 import dataclasses
 
@@ -32,7 +32,7 @@ def test_points_are_the_distinct_rows():
 
 
 def test_seeds_of_a_point_are_drawn_together():
-    """With three equal seeds a point, the draws are those of one seed."""
+    """Three equal seeds at each point give the draws of one seed."""
     one = problem_of()
     three = one.take(np.tile(np.arange(36), 3))
     alone, together = (resample(each, solve(each), 20, seed=5).values for each in (one, three))
@@ -56,17 +56,17 @@ def test_a_smaller_memory_changes_nothing(monkeypatch):
     np.testing.assert_allclose(resample(problem, best, 30, 0).values, whole, rtol=1e-6)  # sums in another order
 
 
-def test_replicates_are_started_from_other_basins_too():
-    """From a start that cannot move, the best fit of a replicate is reached through the basin."""
+def test_replicates_also_start_from_other_minima():
+    """If the best point is a start that cannot move, the other minimum still leads to the fit of a replicate."""
     problem = problem_of()
     best = solve(problem)
     stuck = np.array([-400.0, 7.148, 0.5788, 4.9, 0.342])
-    basin = LocalMinimum(theta=best.theta, objective=best.objective, starts=1)
-    wrong = dataclasses.replace(best, theta=stuck, others=(basin,))
+    other = LocalMinimum(theta=best.theta, objective=best.objective, starts=1)
+    wrong = dataclasses.replace(best, theta=stuck, others=(other,))
     np.testing.assert_allclose(resample(problem, wrong, 5, 0).values, resample(problem, best, 5, 0).values, rtol=1e-7)
 
 
-def test_draws_of_least_squares_spread_as_linear_theory_says():
+def test_least_squares_draws_have_the_spread_of_linear_theory():
     problem = problem_of(seeds=2, delta=np.inf)
     best = solve(problem)
     slopes = problem.jacobian(best.theta)

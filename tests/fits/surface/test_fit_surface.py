@@ -1,4 +1,4 @@
-"""Fits of surfaces: known truths are recovered, what cannot be known is not stated, and intervals are reproducible."""
+"""Fits of surfaces: recovery of known truths, what the runs cannot determine, intervals, and invariances."""
 
 import sys
 from dataclasses import replace
@@ -65,7 +65,7 @@ def test_with_noise_the_truth_is_inside_the_intervals():
     assert result.residual_sd == pytest.approx(0.004, rel=0.3)
 
 
-def test_published_points_have_intervals_that_hold_the_reading_of_others(chinchilla_points):
+def test_intervals_of_published_points_contain_the_published_replication(chinchilla_points):
     result, draws = fit_with_draws(chinchilla_points, "chinchilla", bootstrap=100)
     for name, value in {**TRUTH, "alpha": 0.3478}.items():
         assert result.params[name].lo < value < result.params[name].hi, name
@@ -77,7 +77,7 @@ def test_published_points_have_intervals_that_hold_the_reading_of_others(chinchi
 
 
 def test_every_draw_is_a_minimum_of_its_own(chinchilla_points):
-    """Weighting by hand and searching from all starts finds what the warm start found."""
+    """A separate search from all starts with the same weights finds the same minimum."""
     _, draws = fit_with_draws(chinchilla_points, "chinchilla", bootstrap=3, seed=8)
     N, D, loss = (chinchilla_points.numbers(name) for name in ("N", "D", "loss"))
     problem = Problem(law=LAWS["chinchilla"], columns={"N": N, "D": D}, loss=loss, delta=1e-3)
@@ -95,7 +95,7 @@ def test_draws_follow_the_seed(chinchilla_points):
     assert not np.allclose(one, other)
 
 
-def test_no_bootstrap_is_no_interval_and_says_so(chinchilla_points):
+def test_without_a_bootstrap_there_are_no_intervals(chinchilla_points):
     result, draws = fit_with_draws(chinchilla_points, "chinchilla", bootstrap=0)
     assert draws is None
     assert result.covariance is None
@@ -118,7 +118,7 @@ def test_few_points_and_few_draws_are_marked():
 
 
 def test_few_points_still_determine_every_draw():
-    """Whole draws of nine points leave out too many of them in some replicates; weights never do."""
+    """Resampling nine points would leave out too many in some replicates; weights never do."""
     result, draws = fit_with_draws(simulated(noise=1e-4, sizes=3, tokens=3), "chinchilla", bootstrap=30)
     assert np.isfinite(draws.values).all()
     assert any("few to resample" in note for note in result.notes)
@@ -128,7 +128,7 @@ def test_few_points_still_determine_every_draw():
 
 
 def without(result):
-    """Assert that nothing is stated, and return the reason."""
+    """Assert that no value is given, and return the reason."""
     assert result.status == "not_identified"
     assert all(value is None for value in values(result))
     assert result.interval.startswith("none")
@@ -145,7 +145,7 @@ def test_too_few_runs(rows):
     assert result.dof == rows - 5
 
 
-def test_repeated_runs_are_not_more_points():
+def test_repeated_runs_do_not_add_points():
     table = from_records([{"N": N, "D": 20 * N**1.1, "loss": 3 + i} for i in range(9) for N in (1e8, 2e8, 3e8)])
     assert "3 distinct points" in without(fit_law(table, "chinchilla"))
 
@@ -165,12 +165,12 @@ def test_constant_tokens_per_parameter():
 
 
 def test_two_sizes_do_not_separate_the_terms():
-    """Two values of N give one difference for A and alpha to explain."""
+    """Two values of N give a single difference, which cannot determine both A and alpha."""
     result = fit_law(simulated(noise=0.001, sizes=2, tokens=9), "chinchilla")
     assert "do not tell the parameters apart" in without(result)
 
 
-def test_a_law_without_a_trace_of_N_does_not_name_its_exponent():
+def test_a_vanished_term_has_no_exponent():
     D = np.geomspace(1e9, 1e12, 6)
     rows = [{"N": n, "D": d, "loss": 2 + 2000 / d**0.35 + 3e-10 * n} for n in (1e8, 1e9, 1e10) for d in D]
     result = fit_law(from_records(rows), "chinchilla", bootstrap=0)
@@ -178,7 +178,7 @@ def test_a_law_without_a_trace_of_N_does_not_name_its_exponent():
     assert {result.params[name].value for name in ("A", "alpha")} == {None}
 
 
-def test_covariance_is_not_given_where_a_parameter_is_unknown():
+def test_an_unknown_parameter_leaves_no_covariance():
     rows = [
         {"N": n, "D": d, "loss": 3000 / d**0.35 + 300 / n**0.3}
         for n in np.geomspace(1e8, 1e10, 4)
@@ -191,7 +191,7 @@ def test_covariance_is_not_given_where_a_parameter_is_unknown():
     assert result.params["A"].lo is not None
 
 
-def test_exponent_at_its_bound_is_said_to_be_there():
+def test_an_exponent_at_its_bound_has_that_status():
     """The loss falls as N^-8, steeper than the search allows."""
     rows = [
         {"N": n, "D": d, "loss": 2 + 2000 / d**0.35 + (1e8 / n) ** 8}
@@ -205,7 +205,7 @@ def test_exponent_at_its_bound_is_said_to_be_there():
     assert result.params["alpha"].value == pytest.approx(5, abs=1e-4)
 
 
-def test_a_search_that_is_cut_short_says_so(monkeypatch):
+def test_a_search_with_too_few_steps_has_status_max_iter(monkeypatch):
     monkeypatch.setattr("fits.surface.fit_surface.solve", lambda problem: solve(problem, SearchMethod(steps=2)))
     result = fit_law(simulated(noise=0.004), "chinchilla", bootstrap=0)
     assert result.status == "max_iter"
@@ -276,7 +276,7 @@ def test_pairs_of_runs_double_the_objective(chinchilla_points):
     np.testing.assert_allclose(values(other), values(one), rtol=1e-5)
 
 
-def test_rows_left_out_are_in_the_result(chinchilla_points):
+def test_the_result_lists_the_rows_left_out(chinchilla_points):
     rows = [*chinchilla_points.frame.to_dict("records"), {"N": 1e9, "D": 1e10, "loss": None, "state": "diverged"}]
     rows = [{"state": "done", **row} for row in rows]
     result = fit_law(from_records(rows), "chinchilla", bootstrap=0)

@@ -1,4 +1,4 @@
-"""The search for the minimum: an independent optimiser, the objective, and many fits solved together."""
+"""The search for the minimum: other optimisers, the objective, and many fits solved together."""
 
 import dataclasses
 
@@ -7,7 +7,6 @@ import pytest
 from scipy.optimize import least_squares, minimize
 
 from fits import LAWS, fit_law
-from fits.surface.newton import LocalModel, minimise, solve_definite
 from fits.surface.problem import Problem
 from fits.surface.search import SearchMethod, solve, solve_many
 
@@ -28,7 +27,7 @@ def replicates(n, count, seed=0):
 
 
 def plain_objective(problem, theta, weights=None):
-    """The objective of Chinchilla's law written anew, plainly, in extended precision."""
+    """The objective of Chinchilla's law in a plain second implementation with extended precision."""
     N, D = (problem.columns[name].astype(np.longdouble) for name in ("N", "D"))
     a, b, e, alpha, beta = np.asarray(theta, np.longdouble)
     size = np.abs(np.log(np.exp(e) + np.exp(a) / N**alpha + np.exp(b) / D**beta) - np.log(problem.loss))
@@ -36,7 +35,7 @@ def plain_objective(problem, theta, weights=None):
     return float((each if weights is None else weights * each).sum())
 
 
-def test_published_points_give_the_gold_value(problem, solution):
+def test_published_points_give_the_known_minimum(problem, solution):
     assert solution.objective == pytest.approx(0.000840093120, rel=1e-6)
     assert solution.converged
     assert solution.gradient < 1e-7
@@ -48,7 +47,7 @@ def test_published_points_give_the_gold_value(problem, solution):
 
 
 def test_the_famous_constants_are_not_the_optimum(problem, solution):
-    """arXiv 2404.10102 prints the optimum of another objective: reproducing it here would mean an early stop."""
+    """arXiv 2404.10102 prints the optimum of another objective; finding it here would mean an early stop."""
     famous = np.array([np.log(482.01), np.log(2085.43), np.log(1.8172), 0.3478, 0.3658])
     assert problem.objective(famous) > solution.objective * 1.01
 
@@ -61,8 +60,8 @@ def test_the_famous_constants_are_not_the_optimum(problem, solution):
         ("Powell", {"xtol": 1e-10, "ftol": 1e-14, "maxfev": 8000}),
     ],
 )
-def test_no_other_optimiser_gets_below(problem, solution, method, options):
-    """The objective is written anew here, and started around the solution."""
+def test_no_other_optimiser_finds_a_lower_objective(problem, solution, method, options):
+    """The other optimisers use a second implementation of the objective and start near the solution."""
     assert plain_objective(problem, solution.theta) == pytest.approx(solution.objective, rel=1e-12)
     rng = np.random.default_rng(4)
     lowest = min(
@@ -79,7 +78,7 @@ def test_no_other_optimiser_gets_below(problem, solution, method, options):
 
 
 def test_every_replicate_is_a_minimum_of_its_own(problem, solution):
-    """Replicates solved together from the best fit are as low as each solved alone from every start, and as scipy's."""
+    """Replicates solved together are as low as each solved alone from every start, and as scipy's."""
     weights = replicates(len(problem.loss), 40)
     ends = solve_many(problem, solution.theta, weights=weights)
     for row, theta, objective in zip(weights, ends.theta, ends.objective, strict=True):
@@ -94,7 +93,7 @@ def test_every_replicate_is_a_minimum_of_its_own(problem, solution):
     assert ends.objective[0] <= found.cost * (1 + 1e-9)
 
 
-def test_fits_together_are_the_fits_alone(problem, solution):
+def test_fits_solved_together_equal_fits_solved_alone(problem, solution):
     weights = replicates(len(problem.loss), 7)
     together = solve_many(problem, solution.theta, weights=weights)
     alone = [solve_many(problem, solution.theta, weights=row[None]) for row in weights]
@@ -109,7 +108,7 @@ def test_losses_may_differ_between_fits(problem, solution):
         assert objective == pytest.approx(solve(dataclasses.replace(problem, loss=loss)).objective, rel=1e-9)
 
 
-def test_huber_is_summed_and_meets_its_definition(problem):
+def test_the_objective_is_the_sum_of_huber_losses(problem):
     theta = np.array([6.0, 7.0, 0.5, 0.34, 0.34])
     single = [problem.take(np.array([row])).objective(theta) for row in range(len(problem.loss))]
     assert problem.objective(theta) == pytest.approx(sum(single), rel=1e-12)
@@ -120,7 +119,7 @@ def test_huber_is_summed_and_meets_its_definition(problem):
         assert dataclasses.replace(row, delta=delta).objective(theta) == pytest.approx(expected, rel=1e-12)
 
 
-def test_gradient_is_that_of_the_objective(problem):
+def test_the_gradient_equals_finite_differences(problem):
     theta = np.array([6.0, 7.0, 0.5, 0.34, 0.35])
     scale = problem.delta * np.abs(problem.jacobian(theta)).sum(axis=0)
     steps = 1e-6 * np.eye(5)
@@ -129,7 +128,7 @@ def test_gradient_is_that_of_the_objective(problem):
     np.testing.assert_allclose(problem.gradient(theta) * scale, measured, rtol=1e-4)
 
 
-def test_least_absolute_deviations_are_those_of_a_linear_programme():
+def test_least_absolute_deviations_agree_with_linear_programming():
     """A power law in logarithms is a line, whose least absolute deviations linear programming solves exactly."""
     from scipy.optimize import linprog
 
@@ -145,7 +144,7 @@ def test_least_absolute_deviations_are_those_of_a_linear_programme():
     assert found.converged
 
 
-def test_least_squares_are_those_of_scipy(problem):
+def test_least_squares_agree_with_scipy(problem):
     squares = dataclasses.replace(problem, delta=np.inf)
     found = solve(squares)
     other = least_squares(
@@ -174,15 +173,15 @@ def test_fixed_parameters_stay_and_the_rest_is_fitted(problem):
     assert found.objective <= free.cost * (1 + 1e-9)
 
 
-def test_one_bad_start_is_not_counted_as_agreeing(problem, solution):
-    """A term of e^-400 has no gradient: such a start cannot reach the minimum, and is reported as not agreeing."""
+def test_a_start_that_cannot_move_does_not_count_as_agreeing(problem, solution):
+    """A term of e^-400 has no gradient, so this start cannot reach the minimum."""
     far = np.array([-400.0, 7.148, 0.5788, 4.9, 0.342])
     found = solve(problem, SearchMethod(starts=np.array([far, solution.theta])))
     assert found.objective == pytest.approx(solution.objective, rel=1e-9)
     assert (found.starts, found.agreeing) == (2, 1)
 
 
-def test_no_progress_is_claimed_before_convergence(problem):
+def test_an_early_stop_is_not_reported_as_converged(problem):
     stopped = solve(problem, SearchMethod(steps=2))
     assert not stopped.converged
     assert stopped.objective > 0.00085
@@ -198,38 +197,8 @@ def test_search_is_reported_in_the_result(chinchilla_points):
 
 
 def test_many_rows_are_solved_in_tiles(problem, solution):
-    """Fifty times the same runs, more than a tile holds and than are tried at first: fifty times the objective."""
+    """Fifty copies of the runs exceed a tile and the first sample of the starts; the objective is fifty-fold."""
     many = problem.take(np.tile(np.arange(len(problem.loss)), 50))
     found = solve(many)
     assert found.objective == pytest.approx(50 * solution.objective, rel=1e-9)
     assert (found.agreeing, found.starts) == (16, 16)
-
-
-def test_definite_systems_are_solved_and_others_are_told():
-    rng = np.random.default_rng(0)
-    roots = rng.standard_normal((30, 4, 6))
-    matrices, right = roots @ roots.transpose(0, 2, 1), rng.standard_normal((30, 4))
-    matrices[7] -= 40 * np.eye(4)
-    matrices[8] = np.ones((4, 4))
-    found, definite = solve_definite(matrices, right)
-    expected = np.array([np.linalg.eigvalsh(each)[0] > 1e-9 for each in matrices])
-    np.testing.assert_array_equal(definite, expected)
-    exact = np.linalg.solve(matrices[definite], right[definite][:, :, None])[:, :, 0]
-    np.testing.assert_allclose(found[definite], exact, rtol=1e-8)
-
-
-def test_newton_stays_in_its_bounds_and_starts_where_the_curvature_is_negative():
-    """f = (x^2 - 1)^2 + (y - 3)^2 with y <= 2, from x near its maximum at 0: the minima are at x = -1 and 1, y = 2."""
-
-    def model(points, _):
-        x, y = points.T
-        gradient = np.stack([4 * x * (x**2 - 1), 2 * (y - 3)], axis=1)
-        hessian = np.zeros((len(points), 2, 2))
-        hessian[:, 0, 0], hessian[:, 1, 1] = 12 * x**2 - 4, 2
-        metric = np.broadcast_to(np.eye(2) * 4, hessian.shape).copy()
-        return LocalModel(value=(x**2 - 1) ** 2 + (y - 3) ** 2, gradient=gradient, hessian=hessian, metric=metric)
-
-    start = np.array([[0.01, 0.0], [-0.01, 5.0], [3.0, 1.0]])
-    theta, here = minimise(model, start, np.array([-np.inf, -1.0]), np.array([np.inf, 2.0]), steps=100)
-    np.testing.assert_allclose(theta, [[1, 2], [-1, 2], [1, 2]], atol=1e-8)
-    np.testing.assert_allclose(here.value, 1, rtol=1e-12)

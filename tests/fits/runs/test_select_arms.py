@@ -1,4 +1,4 @@
-"""The same optimum over K and over granularity: another column, other words, and what must be equal."""
+"""Curves over top_k and over granularity: the optimum, and which columns must be equal between arms."""
 
 import math
 
@@ -35,7 +35,7 @@ def test_the_optimum_of_k_and_of_granularity(column, values, best):
     assert curve(result, best)[0] == pytest.approx([2.5], abs=0.003)
 
 
-def test_a_drifting_rate_is_noted_and_an_unknown_axis_refused():
+def test_a_drifting_rate_is_noted_and_an_unknown_column_is_refused():
     table = sweep("top_k", (1, 2, 4, 8, 16), 4)
     drifting = from_records(table.frame.assign(r_a=0.05 * np.sqrt(table.frame["top_k"].astype(float))))
     assert any("r_a differs" in note for note in fit_law(drifting, "cubic", of="top_k").notes)
