@@ -18,6 +18,7 @@ from jobs.run.ranks import check_processes, is_first, is_rank
 from jobs.run.run_lock import run_lock
 from jobs.run.train_one import train_and_record
 from planners import RunSpec, Study, UsageError
+from planners.records.errors import need_packages
 from planners.records.json import to_json
 from scaling import cli
 
@@ -48,6 +49,7 @@ def act(flags: cli.Flags) -> int:
     with held_lock(study, spec):
         record = read_record(study, spec)
         if record is None or record.state == "failed":
+            need_packages("training", "torch", "submitit")
             try:
                 record = train_with_progress(study, spec, execution, quiet=flags.json or not is_first())
             except (RuntimeError, ConnectionError) as error:

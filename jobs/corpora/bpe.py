@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobs.corpora.hub import check_reachable
-from planners.records.errors import UsageError
+from planners.records.errors import UsageError, need_packages
 from planners.records.json import bytes_hash
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def load(name: str) -> BPE:
 
     Raises UsageError if the file is missing or not a tokenizer, or the hub cannot be reached.
     """
+    need_packages("a tokenizer", "tokenizers")
     from tokenizers import Tokenizer  # late: only ingestion needs it
 
     path = _gpt2_file() if name == "gpt2" else Path(name).expanduser()
@@ -114,6 +115,7 @@ def train(size: int, texts: Iterable[str]) -> BPE:
 
     Raises UsageError if the text has too few pairs for it.
     """
+    need_packages("a tokenizer", "tokenizers")
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())

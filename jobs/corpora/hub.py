@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from jobs.corpora.reader import Reader
-from planners.records.errors import UsageError
+from planners.records.errors import UsageError, need_packages
 
 COLUMNS = ("text", "content", "story", "document")
 """Columns that may hold the text if no field is named; the first one present is used."""
@@ -71,6 +71,7 @@ def files(argument: str) -> list[Path]:
 
 def _rows(argument: str, config: str, split: str, revision: str) -> Any:
     """Return an iterable of rows, read on demand."""
+    need_packages("reading hf: corpora", "datasets")
     from datasets import load_dataset, logging  # late: takes seconds
 
     logging.set_verbosity(CRITICAL)  # errors are reported once, by us

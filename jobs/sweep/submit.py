@@ -17,7 +17,7 @@ from jobs.sweep.slurm import Unreachable, check_slurm
 from jobs.sweep.status import RunStatus
 from jobs.sweep.study_lock import study_lock
 from jobs.sweep.submitted import LiveSubmission, SubmittedJobs, submitted_jobs, write_finished
-from planners.records.errors import UsageError
+from planners.records.errors import UsageError, need_packages
 from planners.study import Study
 
 LOCK = "sweep.lock"
@@ -71,7 +71,9 @@ def cancel(study: Study, by: str = "--cancel") -> tuple[int, list[str]]:
 
 
 def check(study: Study, runs: Sequence[RunStatus], cluster: Cluster) -> None:
-    """Raise UsageError if the cluster cannot train these runs."""
+    """Raise UsageError if the cluster cannot train these runs, or a package for training is not installed."""
+    if runs:
+        need_packages("training", "torch", "submitit")
     if any(run.spec.data is None for run in runs):
         raise UsageError(
             f"the plan in {study.folder} names no corpus; plan again with --data stdlib, text:PATH or hf:NAME"

@@ -2,6 +2,7 @@
 
 import sys
 from functools import cache
+from importlib.util import find_spec
 
 
 class UsageError(Exception):
@@ -9,6 +10,18 @@ class UsageError(Exception):
 
     Every command prints it as one line without a traceback and exits with status 2.
     """
+
+
+def need_packages(what: str, *names: str) -> None:
+    """Raise UsageError, which says how to install them, if packages that `what` needs are not installed.
+
+    >>> need_packages("planning", "json")
+    """
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"{what} needs {' and '.join(missing)}, which the base install leaves out; run: pip install 'scaling[train]'"
+        )
 
 
 @cache
