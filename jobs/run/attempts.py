@@ -4,7 +4,6 @@ An attempt without the second line was killed. How long it took is read from the
 writes it down before it changes those files.
 """
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 from jobs.failures import FAILURES, is_interruption
 from jobs.machine import host, utc_now
 from jobs.record import RunRecord
+from planners.records.files import append_row, appended_rows
 from planners.records.json import to_json
 from planners.spec import RunSpec
 from planners.study import Study
@@ -70,14 +70,14 @@ def attempt(study: Study, spec: RunSpec, devices: float = 1) -> Iterator[Attempt
     past = read_attempts(folder)
     if past and not past[-1].ended:
         # before the line of this attempt: from now on the files of the run tell about this one
-        _append(folder, {"event": "killed", "time": utc_now(), "wall_s": past[-1].wall_s})
-    _append(folder, {"event": "started", **start, "devices": devices})
+        append_row(path_of(folder), {"event": "killed", "time": utc_now(), "wall_s": past[-1].wall_s})
+    append_row(path_of(folder), {"event": "started", **start, "devices": devices})
     try:
         yield end
     finally:
         line = {"failure": end.failure, "error": end.error, "wall_s": round(time.monotonic() - clock, 3)}
         with suppress(OSError):
-            _append(folder, {"event": "ended", "time": utc_now(), **line})
+            append_row(path_of(folder), {"event": "ended", "time": utc_now(), **line})
 
 
 def archive_record(study: Study, record: RunRecord) -> None:
@@ -87,14 +87,14 @@ def archive_record(study: Study, record: RunRecord) -> None:
     """
     folder = study.run_folder(record.spec.run_id)
     outcome = {name: value for name, value in to_json(record).items() if name != "spec"}
-    _append(folder, {"event": "retired", "time": utc_now(), "record": outcome})
+    append_row(path_of(folder), {"event": "retired", "time": utc_now(), "record": outcome})
     (folder / "record.json").unlink(missing_ok=True)
 
 
 def read_attempts(folder: Path) -> list[Attempt]:
     """Return the attempts at a run, oldest first. Torn lines are skipped."""
     found: list[Attempt] = []
-    for row in _rows(path_of(folder)):
+    for row in filter(None, appended_rows(path_of(folder))):
         event = row.get("event")
         if event == "started":
             found.append(
@@ -169,21 +169,3 @@ def _job() -> dict[str, Any]:
 
     environment = JobEnvironment()
     return {"job": environment.job_id, "log": str(environment.paths.stderr)}
-
-
-def _append(folder: Path, row: dict[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(path_of(folder), "ab") as file:
-        torn = file.tell() > 0 and not path_of(folder).read_bytes().endswith(b"\n")
-        file.write((b"\n" if torn else b"") + json.dumps(row, allow_nan=False).encode() + b"\n")
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError:
-        return
-    for line in lines:
-        with suppress(ValueError):
-            if isinstance(row := json.loads(line), dict):
-                yield row

@@ -109,7 +109,7 @@ def start(study: Study, rendezvous: Rendezvous, execution: Execution, place: Tas
     # close_fds=False: the process inherits the lock of the run
     # start_new_session: Ctrl-C reaches only this process, which asks the others to stop at a checkpoint
     return subprocess.Popen(
-        [sys.executable, "-m", "jobs.run.rank_process", *arguments],
+        [sys.executable, "-m", "jobs.run.train_one", *arguments],
         env={**os.environ, **{name: str(value) for name, value in connection.items()}},
         close_fds=False,
         start_new_session=True,

@@ -1,5 +1,12 @@
-"""One run from its lock to its record: trained, and its failure recorded."""
+"""One run from its lock to its record: trained, and its failure recorded.
 
+python -m jobs.run.train_one FOLDER RUN_ID EXECUTION is one process of a run on several devices. `jobs.run.ranks` starts
+it, with the environment variables of torch.distributed.
+"""
+
+import json
+import os
+import signal
 import sys
 import time
 import traceback
@@ -15,6 +22,7 @@ from jobs.run.error_text import first_line, read_error, write_error
 from jobs.run.ranks import GRACE_S, is_first, is_rank, launch
 from planners.records.errors import UsageError
 from planners.records.files import last_row
+from planners.records.json import from_json
 from planners.spec import RunSpec
 from planners.study import Study
 
@@ -107,3 +115,28 @@ def _record_failure(
     write_error(folder, error)
     write_record(study, record)
     return record
+
+
+def main() -> int:
+    """Train as one process of a run; return 1 if the run failed, which ends the other processes too."""
+    folder, run_id, settings = sys.argv[1:]
+    study = Study(folder)
+    spec = next(spec for spec in study.runs() if spec.run_id == run_id)
+    parent, stopping = os.getppid(), []
+    signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
+    try:
+        record = train_and_record(
+            study,
+            spec,
+            execution=from_json(Execution, json.loads(settings)),
+            # another parent means that ours died: nobody watches this process any more
+            stop=lambda step: bool(stopping) or os.getppid() != parent,
+        )
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 1 if record is not None and record.state == "failed" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,17 +6,15 @@ of the submission is in the name of every Slurm job and in the command line of e
 which jobs may be alive; only the record of a run says whether the run is done.
 """
 
-import json
-import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from jobs.machine import utc_now
 from planners.records.errors import UsageError, warn
+from planners.records.files import append_row, appended_rows
 from planners.records.json import from_json, to_json
 from planners.study import Study
 
@@ -101,7 +99,7 @@ class Ledger:
     def submitting(self, submission: Submission) -> None:
         """Write the line before a submission. When this returns the line is on disk."""
         first = {name: value for name, value in to_json(submission).items() if name not in LATER}
-        self._append({"event": "submitting", **first})
+        append_row(self.path, {"event": "submitting", **first})
 
     def submitted(self, id: str, jobs: Sequence[Job]) -> None:
         """Write the line after a submission."""
@@ -127,20 +125,18 @@ class Ledger:
         """
         found: dict[str, Submission] = {}
         torn = 0
-        for line in self._lines():
+        for row in self._rows():
             try:
-                _enter(found, line)
-            except (ValueError, KeyError, TypeError, UsageError):
+                _enter(found, row or {})
+            except (KeyError, TypeError, UsageError):
                 torn += 1
         if torn:
             warn(f"{torn} torn {'line' if torn == 1 else 'lines'} of {self.path} skipped")
         return list(found.values())
 
-    def _lines(self) -> list[bytes]:
+    def _rows(self) -> list[dict[str, Any] | None]:
         try:
-            return [line for line in self.path.read_bytes().split(b"\n") if line.strip()]
-        except FileNotFoundError:
-            return []
+            return appended_rows(self.path)
         except OSError as error:
             # without the ledger every run would look free and be submitted again
             raise UsageError(
@@ -148,23 +144,11 @@ class Ledger:
             ) from error
 
     def _later(self, event: str, id: str, **values: Any) -> None:
-        self._append({"event": event, "id": id, "time": utc_now(), **values})
-
-    def _append(self, line: dict[str, Any]) -> None:
-        """Append a line and wait until it is on disk; close a torn last line first."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(line, allow_nan=False).encode() + b"\n"
-        with open(self.path, "ab") as file:
-            if _is_torn(self.path):
-                text = b"\n" + text
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())  # a power failure after this cannot lose the line
+        append_row(self.path, {"event": event, "id": id, "time": utc_now(), **values})
 
 
-def _enter(found: dict[str, Submission], line: bytes) -> None:
-    """Add what a line says to the submissions found so far. Fields of a later version are ignored."""
-    row = json.loads(line)
+def _enter(found: dict[str, Submission], row: dict[str, Any]) -> None:
+    """Add a line to the submissions found so far. Fields of a later version are ignored."""
     event, id = row["event"], row["id"]
     known = {one.name: row[one.name] for one in fields(Submission) if one.name in row}
     if event == "submitting":
@@ -172,13 +156,3 @@ def _enter(found: dict[str, Submission], line: bytes) -> None:
     elif id in found:
         later = from_json(Submission, {**to_json(found[id]), **{k: v for k, v in known.items() if k in LATER}})
         found[id] = replace(found[id], **{name: getattr(later, name) for name in LATER})
-
-
-def _is_torn(path: Path) -> bool:
-    """Whether the last line of a file has no line end."""
-    with open(path, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
-            return False
-        file.seek(size - 1)
-        return file.read(1) != b"\n"

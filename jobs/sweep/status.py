@@ -1,6 +1,5 @@
 """The status of each run of a study, from its files and from the submitted jobs."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jobs.execution import Execution
@@ -66,13 +65,8 @@ class RunStatus:
 
 
 def status(study: Study, jobs: SubmittedJobs = NO_JOBS) -> list[RunStatus]:
-    """Return the status of every planned run, in plan order."""
-    return statuses(study, study.runs(), jobs)
-
-
-def statuses(study: Study, specs: Iterable[RunSpec], jobs: SubmittedJobs = NO_JOBS) -> list[RunStatus]:
-    """Return the status of runs; without `jobs`, no run counts as queued."""
-    return [run_status(study, spec, jobs) for spec in specs]
+    """Return the status of every planned run, in plan order; without `jobs`, no run counts as queued."""
+    return [run_status(study, spec, jobs) for spec in study.runs()]
 
 
 def run_status(study: Study, spec: RunSpec, jobs: SubmittedJobs = NO_JOBS) -> RunStatus:

@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.machine import host
@@ -31,34 +30,22 @@ SIZE = 256
 """Every write fills this many bytes at once, so a reader never sees part of one."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Times:
-    """Seconds that a lock waits; tests wait less."""
-
-    beat: float = BEAT_S
-    stale: float = STALE_S
-    wait: float = WAIT_S
-
-
 @contextmanager
-def study_lock(
-    path: Path, *, times: Times | None = None, say: Callable[[str], None] = lambda text: None
-) -> Iterator[Callable[[], None]]:
+def study_lock(path: Path, say: Callable[[str], None] = lambda text: None) -> Iterator[Callable[[], None]]:
     """Hold the lock at `path`. Yield a function that raises UsageError once the lock is lost.
 
     The lock is lost if this process is suspended for so long that another machine takes it over; call the function
     just before each submission. `say` gets a sentence if another process holds the lock.
-    Raises UsageError if that process still holds it after `times.wait` seconds or the file system does not support
+    Raises UsageError if that process still holds it after `WAIT_S` seconds or the file system does not support
     flock, and OSError if the folder cannot be written.
     """
-    times = times or Times()
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     token = uuid.uuid4().hex
     try:
-        _acquire(path, file, token, times, say)
+        _acquire(path, file, token, say)
         stop = threading.Event()
-        beating = threading.Thread(target=_beat, args=(path, file, token, times.beat, stop), daemon=True)
+        beating = threading.Thread(target=_beat, args=(path, file, token, stop), daemon=True)
         beating.start()
         try:
             yield lambda: _check_held(path, token)
@@ -72,13 +59,13 @@ def study_lock(
         os.close(file)
 
 
-def _acquire(path: Path, file: int, token: str, times: Times, say: Callable[[str], None]) -> None:
-    deadline, told = time.monotonic() + times.wait, False
+def _acquire(path: Path, file: int, token: str, say: Callable[[str], None]) -> None:
+    deadline, told = time.monotonic() + WAIT_S, False
     while True:
         flocked = try_flock(file)
         holder = _read(path)
         # we have the flock: a holder on this machine is dead; one on another machine may live where flock is local
-        if flocked and (not holder or holder.get("host") == host() or _is_stale(path, times.stale)):
+        if flocked and (not holder or holder.get("host") == host() or _is_stale(path)):
             _write(file, {"token": token, "host": host(), "pid": os.getpid(), "beat": 0})
             return
         name = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
@@ -86,26 +73,24 @@ def _acquire(path: Path, file: int, token: str, times: Times, say: Callable[[str
             say(f"another sweep of this study is submitting ({name}); waiting for it")
             told = True
         if time.monotonic() > deadline:
-            raise UsageError(
-                f"another sweep has held {path} for {times.wait:.0f} s ({name}); end it, or try again later"
-            )
+            raise UsageError(f"another sweep has held {path} for {WAIT_S:.0f} s ({name}); end it, or try again later")
         time.sleep(POLL_S)
 
 
-def _is_stale(path: Path, seconds: float) -> bool:
-    """Whether the file stays unchanged for this many seconds of this machine's clock."""
-    first, deadline = _read(path), time.monotonic() + seconds
+def _is_stale(path: Path) -> bool:
+    """Whether the file stays unchanged for `STALE_S` seconds of this machine's clock."""
+    first, deadline = _read(path), time.monotonic() + STALE_S
     while time.monotonic() < deadline:
-        time.sleep(min(POLL_S, seconds))
+        time.sleep(POLL_S)
         if _read(path) != first:
             return False
     return True
 
 
-def _beat(path: Path, file: int, token: str, every: float, stop: threading.Event) -> None:
+def _beat(path: Path, file: int, token: str, stop: threading.Event) -> None:
     """Rewrite the file until `stop` is set, or until another process has taken the lock over."""
     count = 0
-    while not stop.wait(every) and not _is_lost(path, token):
+    while not stop.wait(BEAT_S) and not _is_lost(path, token):
         count += 1
         try:
             _write(file, {"token": token, "host": host(), "pid": os.getpid(), "beat": count})

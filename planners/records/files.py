@@ -81,6 +81,32 @@ def read_jsonl(path: Path) -> tuple[list[Any], bool]:
         raise UsageError(f"{path} cannot be read ({_reason(error)})") from error
 
 
+def append_row(path: Path, row: Any) -> None:
+    """Append one JSON object as a line; it is on disk when this returns. A torn last line is closed first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        torn = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
+        file.write(b"\n" * torn + json.dumps(row, allow_nan=False).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())  # a power failure after this cannot lose the line
+
+
+def appended_rows(path: Path) -> list[dict[str, Any] | None]:
+    """Return the rows of a file of `append_row`, [] if it is missing; None stands for a line that is not an object."""
+    try:
+        return [_object(line) for line in path.read_bytes().split(b"\n") if line.strip()]
+    except FileNotFoundError:
+        return []
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
 def last_row(path: Path) -> dict[str, Any]:
     """Return the last whole row of a JSONL file that may still grow; {} without one."""
     try:

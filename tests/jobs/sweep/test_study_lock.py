@@ -15,12 +15,21 @@ from jobs.run.worker import Worker
 from jobs.sweep import study_lock as lock
 from jobs.sweep import submit as submitting
 from jobs.sweep.ledger import Ledger
-from jobs.sweep.study_lock import Times, study_lock
+from jobs.sweep.study_lock import study_lock
 from planners import Study, UsageError
 from scaling import cli
 
-QUICK = Times(beat=0.05, stale=0.3, wait=0.6)
 NEVER_PID = 2**22 + 1
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_times(monkeypatch, BEAT_S=0.05, STALE_S=0.3, WAIT_S=0.6)
+
+
+def set_times(monkeypatch: pytest.MonkeyPatch, **seconds: float) -> None:
+    for name, value in seconds.items():
+        monkeypatch.setattr(lock, name, value)
 
 
 def left_by(path: Path, host: str, pid: int, beat: int = 3) -> None:
@@ -32,11 +41,11 @@ def left_by(path: Path, host: str, pid: int, beat: int = 3) -> None:
 def test_one_process_holds_the_lock_and_the_next_one_says_that_it_waits(tmp_path: Path) -> None:
     told: list[str] = []
     path = tmp_path / "sweep.lock"
-    with study_lock(path, times=QUICK):
-        with pytest.raises(UsageError, match="another sweep has held"), study_lock(path, times=QUICK, say=told.append):
+    with study_lock(path):
+        with pytest.raises(UsageError, match="another sweep has held"), study_lock(path, told.append):
             pass
         assert f"process {os.getpid()} on {platform.node()}" in told[0]
-    with study_lock(path, times=QUICK, say=told.append):
+    with study_lock(path, told.append):
         assert len(told) == 1
     assert path.read_bytes().strip() == b""  # the holder leaves an empty file
 
@@ -45,25 +54,30 @@ def test_one_process_holds_the_lock_and_the_next_one_says_that_it_waits(tmp_path
 def test_a_torn_or_foreign_file_does_not_hold_the_lock(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "sweep.lock"
     path.write_bytes(content)
-    with study_lock(path, times=QUICK):
+    with study_lock(path):
         assert json.loads(path.read_bytes()[: lock.SIZE])["pid"] == os.getpid()
 
 
-def test_the_lock_of_a_dead_process_of_this_machine_is_taken_at_once(tmp_path: Path) -> None:
+def test_the_lock_of_a_dead_process_of_this_machine_is_taken_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_times(monkeypatch, STALE_S=30.0)
     path = tmp_path / "sweep.lock"
     left_by(path, platform.node(), NEVER_PID)
     start = time.monotonic()
-    with study_lock(path, times=Times(stale=30.0)):
+    with study_lock(path):
         assert time.monotonic() - start < 15
 
 
-def test_a_holder_on_another_machine_is_dead_if_its_file_does_not_change(tmp_path: Path) -> None:
+def test_a_holder_on_another_machine_is_dead_if_its_file_does_not_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The lock of a dead holder is taken, however new its file looks; a living one keeps it, however old it looks."""
     path = tmp_path / "sweep.lock"
     left_by(path, "elsewhere", 7)
     ahead = time.time() + 10**8
     os.utime(path, (ahead, ahead))
-    with study_lock(path, times=QUICK):
+    with study_lock(path):
         pass
     left_by(path, "elsewhere", 7)
     stop = threading.Event()
@@ -78,18 +92,20 @@ def test_a_holder_on_another_machine_is_dead_if_its_file_does_not_change(tmp_pat
     living = threading.Thread(target=beat)
     living.start()
     try:
-        with pytest.raises(UsageError, match="process 7 on elsewhere"):
-            study_lock(path, times=Times(stale=1.5, wait=0.1)).__enter__()
+        with monkeypatch.context() as patient:
+            set_times(patient, STALE_S=1.5, WAIT_S=0.1)
+            with pytest.raises(UsageError, match="process 7 on elsewhere"):
+                study_lock(path).__enter__()
     finally:
         stop.set()
         living.join()
-    with study_lock(path, times=QUICK):
+    with study_lock(path):
         pass
 
 
 def test_a_holder_that_lost_the_lock_stops_its_heartbeat(tmp_path: Path) -> None:
     path = tmp_path / "sweep.lock"
-    with study_lock(path, times=QUICK):
+    with study_lock(path):
         left_by(path, "elsewhere", 7)
         time.sleep(0.3)
         assert json.loads(path.read_text())["host"] == "elsewhere"
@@ -106,7 +122,7 @@ def test_a_failed_read_does_not_end_the_heartbeat(tmp_path: Path, monkeypatch: p
             raise OSError(116, "Stale file handle")
         return real(self)
 
-    with study_lock(path, times=QUICK) as check_held:
+    with study_lock(path) as check_held:
         monkeypatch.setattr(Path, "read_bytes", unreadable)
         deadline = time.monotonic() + 20
         while len(broken) < 3 or json.loads(real(path)[: lock.SIZE])["beat"] < 4:
@@ -118,7 +134,7 @@ def test_a_failed_read_does_not_end_the_heartbeat(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("left", [False, True])
 def test_a_lost_lock_is_noticed(tmp_path: Path, *, left: bool) -> None:
     path = tmp_path / "sweep.lock"
-    with study_lock(path, times=QUICK) as check_held:
+    with study_lock(path) as check_held:
         check_held()
         if left:  # another process took it and released it
             path.write_bytes(b" " * lock.SIZE)

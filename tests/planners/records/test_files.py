@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from planners.records.errors import UsageError
 from planners.records.files import (
+    append_row,
+    appended_rows,
     last_row,
     read_json,
     read_jsonl,
@@ -81,3 +83,13 @@ def test_the_last_whole_row_of_a_growing_file(tmp_path: Path) -> None:
     assert last_row(tmp_path / "absent") == {}
     path.write_text("")
     assert last_row(path) == {}
+
+
+def test_rows_are_appended_after_a_torn_line(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "log.jsonl"
+    assert appended_rows(path) == []
+    append_row(path, {"a": 1})
+    path.write_bytes(path.read_bytes() + b'{"a": 2')
+    append_row(path, {"a": 3})
+    append_row(path, [4])
+    assert appended_rows(path) == [{"a": 1}, None, {"a": 3}, None]
