@@ -44,9 +44,9 @@ def values(fit: FitResult) -> dict[str, float]:
     return found
 
 
-def fit_note(fit: FitResult) -> str:
-    """Return the formula, what was minimised, and how the intervals were made."""
-    return f"{fit.formula}. Minimised: {fit.objective_name}. Intervals: {fit.interval}."
+def fit_note(fit: FitResult, intervals: str = "") -> str:
+    """Return the formula, what was minimised, and how the intervals were made, of further fits too."""
+    return f"{fit.formula}. Minimised: {fit.objective_name}. Intervals: {fit.interval}{intervals}."
 
 
 def coefficient_table(fits: Mapping[str, FitResult], printed: Mapping[str, Sequence[Printed]], *, note: str) -> Table:

@@ -45,8 +45,10 @@ def errors_by_ratio(trained: Sequence[Trained]) -> str:
 def claims(data: Gadre) -> tuple[Claim, ...]:
     """Return four claims of the paper with their verdicts."""
     ours = {key: abs(data.error(*key)) for key in PUBLISHED_ERRORS}
-    names = {key: f"{key[1].removeprefix('open_lm_').upper()} at {key[2]:g}" for key in ours}
-    said = listed(f"{names[key]}: {error:.4f} % (printed {PUBLISHED_ERRORS[key]:.4f} %)" for key, error in ours.items())
+    said = listed(
+        f"{format_quantity(data.size(name, model))} at {M:g}: {ours[name, model, M]:.4f} % (printed {error:.4f} %)"
+        for (name, model, M), error in PUBLISHED_ERRORS.items()
+    )
     worst = {one.label: float(one.from_usual[np.argmax(np.abs(one.from_usual))]) for one in data.trained}
     worst_text = "; ".join(f"{label} {error_text(error)}" for label, error in worst.items())
     few = few_tokens(data.trained)

@@ -47,8 +47,7 @@ def draw_errors(data: Gadre, axes: "Axes") -> None:
         points(axes, [], [], mark, 7, markerfacecolor="none", label=f"trained on {one.label}")
     for (name, model, M), error in PUBLISHED_ERRORS.items():
         axes.plot([M], [error], marker="x", color=INK, linestyle="none", zorder=4, label="the paper's two predictions")
-        found = data.on(name)
-        text_at_end(axes, format_quantity(float(found.N[found.model == model][0])), (M, error))
+        text_at_end(axes, format_quantity(data.size(name, model)), (M, error))
     log_scale(axes.xaxis, general(4), (5, 10, 20, 40, 80, 160, 320, 640))
     axes.margins(x=0.12)
     label_axes(axes, "tokens per parameter  D / N", "predicted over measured loss − 1  (%)")

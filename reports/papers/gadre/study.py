@@ -17,8 +17,8 @@ from reports.papers.coefficients import rows_of, surface_law
 
 DATASETS = {"c4_original": "C4", "rpj": "RedPajama"}
 """Training set in the table -> its name."""
-SMALLEST = "d=96_l=8_h=4"
-"""The smallest model, as the table names it."""
+LARGE = 1e9
+"""Parameters from which a model is large: the law is fitted to smaller ones."""
 USUAL, MORE = 20.0, 320.0
 """Tokens per parameter of the fitted runs: USUAL for all small models, MORE for the smallest model in addition."""
 DRAWS = 400
@@ -59,7 +59,7 @@ class Trained:
     @property
     def fitted(self) -> NDArray[np.bool_]:
         """Which runs are the five, shape (n,)."""
-        return five(self.model, self.M)
+        return five(self.N, self.M)
 
     @property
     def predicted(self) -> Floats:
@@ -74,7 +74,7 @@ class Trained:
     @property
     def smallest(self) -> NDArray[np.bool_]:
         """Which runs are of the smallest model, shape (n,)."""
-        return np.asarray(self.model == SMALLEST)
+        return np.equal(self.N, self.N.min())
 
     @property
     def from_usual(self) -> Floats:
@@ -108,11 +108,15 @@ class Gadre:
         one = self.on(name)
         return float(one.errors[(one.model == model) & (one.M == M)][0])
 
+    def size(self, name: str, model: str) -> float:
+        """Return the parameters of a model."""
+        one = self.on(name)
+        return float(one.N[one.model == model][0])
 
-def five(model: NDArray[np.str_], M: Floats) -> NDArray[np.bool_]:
+
+def five(N: Floats, M: Floats) -> NDArray[np.bool_]:
     """Return which runs the paper fits, shape (n,): small models at 20 tokens per parameter, the smallest at 320."""
-    small = np.char.startswith(model, "d=")
-    return np.asarray((small & (M == USUAL)) | ((model == SMALLEST) & (M == MORE)))
+    return np.asarray(((N < LARGE) & (M == USUAL)) | (np.equal(N, N.min()) & (M == MORE)))
 
 
 def read() -> RunTable:
@@ -128,7 +132,7 @@ def build(table: RunTable, draws: int = DRAWS) -> Gadre:
 def _trained(table: RunTable, name: str, draws: int) -> Trained:
     N, D, M, loss = (table.numbers(column) for column in ("N", "D", "tok_mult", "loss"))
     model = table.frame["model"].astype(str).to_numpy(str)
-    few, many = (_problem(N[rows], D[rows], loss[rows]) for rows in (five(model, M), M >= USUAL))
+    few, many = (_problem(N[rows], D[rows], loss[rows]) for rows in (five(N, M), M >= USUAL))
     whole = solve(many)
     drawn = resample(many, whole, draws, seed=0)
     ends = {key: percentile(drawn.values[:, at]) for at, key in enumerate(drawn.parameters)}

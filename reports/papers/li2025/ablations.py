@@ -15,6 +15,8 @@ from reports.papers.estimate_text import loss_difference, p_value
 from reports.papers.li2025.headings import ABLATIONS
 from reports.papers.li2025.study import Li2025
 
+FIRST, OTHER = "first layer dense, shared expert", "every other layer MoE"
+"""Two settings of table 5; both were trained in two groups, at S 16,384."""
 UNKNOWN = "nothing: one run each"
 """Rule of a verdict where the noise is not known."""
 
@@ -23,9 +25,10 @@ def arrangement(paper: Li2025) -> Claim:
     """Which layers are MoE."""
     groups = _groups(paper, "arrangement")
     spreads = listed(f"{_spread(rows):.4f}" for rows in groups.values())
-    long = [rows for group, rows in groups.items() if "16384" in group]
-    first = [rows[1].loss - rows[0].loss for rows in long]
-    heads = [one.loss - other.loss for one, other in zip(*long, strict=True)]
+    by_setting = [{row.setting: row.loss for row in rows} for rows in groups.values()]
+    pairs = [(losses[FIRST], losses[OTHER]) for losses in by_setting if {FIRST, OTHER} <= losses.keys()]
+    first = [other - one for one, other in pairs]
+    heads = [one - other for one, other in zip(*pairs, strict=True)]
     return Claim(
         says="A dense first layer followed by MoE layers with a shared expert is the best arrangement.",
         where="table 5",

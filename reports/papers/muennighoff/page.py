@@ -57,7 +57,7 @@ def reproduction() -> Reproduction:
         f"The published R_D of {PUBLISHED['R_D']:.1f} is a local minimum: with the same coefficients held the lowest "
         f"is at {data.params['R_D']:.1f}, and {ends}. Four epochs cost little at all of these values."
     )
-    note = fit_note(data.fit).removesuffix(".") + f"; all free: {len(data.loss)} runs, {FREE_DRAWS} draws."
+    note = fit_note(data.fit, f"; all free: {len(data.loss)} runs, {FREE_DRAWS} draws")
     fits = {"R_D and R_N fitted": data.fit, "all fitted": data.free}
     page = partial(
         paper_page,
