@@ -74,7 +74,7 @@ class Trained:
     @property
     def smallest(self) -> NDArray[np.bool_]:
         """Which runs are of the smallest model, shape (n,)."""
-        return np.equal(self.N, self.N.min())
+        return np.asarray(np.equal(self.N, self.N.min()))
 
     @property
     def from_usual(self) -> Floats:
