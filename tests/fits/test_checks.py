@@ -50,7 +50,7 @@ def only_dense(**changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return lambda row: row | (changes if row["n_experts"] == 0 else {})
 
 
-def test_the_clean_tables_trigger_nothing():
+def test_clean_tables_pass_every_check():
     for table, need in ((surface(), SURFACE), (arms(), CURVE)):
         found = verdicts(table, need)
         assert [check for check in found.values() if check.verdict != "ok"] == []
@@ -97,7 +97,7 @@ TRIGGERS: dict[str, tuple[str, RunTable, Need, str]] = {
 
 
 @pytest.mark.parametrize(("name", "table", "need", "evidence"), TRIGGERS.values(), ids=TRIGGERS)
-def test_each_fires_on_a_table_made_for_it(name: str, table: RunTable, need: Need, evidence: str) -> None:
+def test_each_check_warns_on_a_table_made_for_it(name: str, table: RunTable, need: Need, evidence: str) -> None:
     found = verdicts(table, need)[name]
     assert found.verdict == "warn"
     assert evidence in found.evidence
@@ -115,13 +115,13 @@ def test_a_better_dense_arm_of_another_size_is_named():
     assert "N = 30M is" in found.evidence
 
 
-def test_rows_left_out_by_another_column_are_no_danger():
+def test_rows_left_out_by_another_column_than_the_loss_pass():
     table = replace(surface(), dropped=(Dropped(row=3, reason="left out by C>1e17", by="C"),))
     assert verdicts(table, SURFACE)["rows left out"].verdict == "ok"
 
 
-def test_the_tables_of_2506_12119_fire_where_its_text_is_silent():
-    """Its 2B MoE runs have twice the learning rate of its dense ones by the rule, and E = 8 rows are coarse."""
+def test_the_tables_of_2506_12119_warn_of_what_its_text_does_not_mention():
+    """Relative to the rule, its 2B MoE runs have twice the learning rate of the dense runs; its E = 8 rows are coarse."""
     import pandas as pd
 
     frame = pd.read_csv(published("li2025").path)
@@ -135,7 +135,7 @@ def test_the_tables_of_2506_12119_fire_where_its_text_is_silent():
     assert "MoE 2.0" in found["learning rate and batch"].evidence
 
 
-def test_a_curve_over_experts_per_token_is_judged_by_these():
+def test_a_curve_over_top_k_is_checked_on_top_k():
     ks = [{"r_a": 0.2, "top_k": k, "n_experts": 64, "loss": 3 + np.log(k / 4) ** 2} for k in (1, 2, 3, 4, 8, 16)]
     found = verdicts(from_records(ks), Need(columns=("top_k",), parameters=3))
     assert {check.verdict for check in found.values()} == {"ok"}
@@ -144,7 +144,7 @@ def test_a_curve_over_experts_per_token_is_judged_by_these():
     assert "high end of the sampled top_k" in found["grid brackets the minimum"].evidence
 
 
-def test_a_column_that_only_a_check_reads_stops_no_fit():
+def test_a_bad_cell_that_only_a_check_reads_does_not_stop_the_fit():
     table = surface(lr=lambda row: 0.0 if row["run_id"] == "r3" else 1e-3)
     check = verdicts(table, SURFACE)["learning rate and batch"]
     assert check.verdict == "warn"

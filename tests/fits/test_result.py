@@ -111,7 +111,7 @@ def test_every_field_of_a_record_has_a_sentence():
                 assert after.value.value.endswith("."), ast.unparse(field)
 
 
-def test_json_has_the_fields_that_commands_promise(sweep):
+def test_json_has_the_promised_fields(sweep):
     data = to_json(fit_law(sweep(noise=0.001), "quadratic", margin=0.01))
     assert {"law", "n", "objective", "status", "params", "optimum"} <= set(data)
     assert set(data["params"]["c"]) == {"name", "value", "lo", "hi", "status"}

@@ -35,6 +35,6 @@ def test_a_cause_makes_its_sentence_from_the_facts() -> None:
 
 
 @pytest.mark.parametrize("why", Why)
-def test_sentences_are_clauses_that_a_report_can_go_on_with(why: Why) -> None:
+def test_sentences_can_be_embedded_in_a_longer_one(why: Why) -> None:
     assert not why.template.endswith(".")
     assert not why.template[0].isupper()

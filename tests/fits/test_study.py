@@ -1,4 +1,4 @@
-"""All fits of a study in one call and one file, with the draws beside it."""
+"""All fits of a study in one call and one file, with the bootstrap draws."""
 
 import csv
 from pathlib import Path

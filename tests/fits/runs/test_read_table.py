@@ -71,14 +71,14 @@ def test_other_files_hold_the_same_runs(tmp_path, name, write):
     assert [(one.row, one.reason) for one in table.dropped] == [(2, "loss is empty")]
 
 
-def test_torn_last_line_of_a_journal_is_reported(tmp_path):
+def test_a_torn_last_line_of_jsonl_is_reported(tmp_path):
     path = written(tmp_path, json.dumps({"loss": 3.0}) + '\n{"loss": 2.', "runs.jsonl")
     table = read_table(path)
     assert len(table) == 1
     assert [(one.row, one.reason) for one in table.dropped] == [(2, "torn last line")]
 
 
-def test_runs_without_a_result_are_set_aside_with_the_reason(tmp_path):
+def test_runs_without_a_result_are_left_out_with_the_reason(tmp_path):
     path = written(tmp_path, "state,C,loss\ndone,1,3.0\nfailed,2,\ndiverged,3,nan\n,4,2.9\ndone,5,\nrunning,x,4\n")
     table = read_table(path)
     assert table.numbers("loss").tolist() == [3.0, 2.9]
@@ -151,12 +151,12 @@ def test_a_column_can_be_converted_from_billions_and_per_cent(tmp_path):
     assert_refused(lambda: read_table(path, {"D": "tokens_m*1e6"}), "'tokens_m'")
 
 
-def test_a_column_whose_name_has_a_star_is_itself(tmp_path):
+def test_a_column_whose_name_contains_a_star_is_found(tmp_path):
     assert read_table(written(tmp_path, "N,a*2,loss\n1e8,5e9,3\n"), {"D": "a*2"}).numbers("D")[0] == 5e9
 
 
 @pytest.mark.parametrize("column", ["N", "D"])
-def test_billions_that_are_not_said_to_be_are_refused(tmp_path, column):
+def test_numbers_in_undeclared_billions_are_refused(tmp_path, column):
     header, values = {"N": ("N,D", ".07,2e9"), "D": ("N,D", "1e8,300")}[column]
     path = written(tmp_path, f"{header},loss\n{values},3.1\n")
     assert_refused(lambda: read_table(path), f"--columns {column}=NAME*1e9")

@@ -28,7 +28,7 @@ def test_the_only_series_has_an_empty_key():
     assert (ONE.slug, ONE.heading) == ("", "")
 
 
-def test_budgets_and_totals_are_apart():
+def test_budgets_and_sizes_are_different_series():
     table = from_records([row for C in (1e18, 4e18) for N in (1e8, 3e8) for row in rows(C, N)])
     assert slugs(table) == ["C1e18-N1e08", "C1e18-N3e08", "C4e18-N1e08", "C4e18-N3e08"]
     found = series(table)
@@ -43,7 +43,7 @@ def test_a_key_stays_equal_when_a_run_is_added():
     assert list(series(more)) == list(series(table))
 
 
-def test_arms_of_equal_tokens_are_split_by_tokens_and_not_by_the_compute_that_follows():
+def test_arms_of_equal_tokens_are_split_by_tokens_and_not_by_compute():
     table = from_records([row | {"D": D, "U": D, "C": D * row["r_a"]} for D in (1e9, 4e9) for row in rows()])
     assert slugs(table) == ["D1e09", "D4e09"]
     assert [key.heading for key in series(table)] == ["D = 1B tokens", "D = 4B tokens"]
@@ -61,7 +61,7 @@ def test_labels_of_the_plan_come_first():
 
 
 @pytest.mark.parametrize(("repeat", "name"), [(lambda row: 5e8, "strict"), (lambda row: row["D"] / 2, "loose")])
-def test_fresh_and_repeated_data_are_apart_and_the_fresh_dense_arm_is_in_both(repeat, name):
+def test_fresh_and_repeated_data_are_two_series_with_the_fresh_dense_arm_in_both(repeat, name):
     repeated = [row | {"U": repeat(row)} for row in rows() if row["r_a"] < 1]
     found = series(from_records([*rows(), *repeated]))
     assert [(key.reuse, key.slug) for key in found] == [("fresh", ""), (name, name)]

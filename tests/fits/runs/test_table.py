@@ -18,7 +18,7 @@ def assert_refused(action, *words):
     return message
 
 
-def test_a_study_without_a_finished_run_is_a_table_of_none():
+def test_a_study_without_a_finished_run_is_an_empty_table():
     table = from_records([{"state": "failed", "loss": None, "r_a": 0.1}])
     assert len(table) == 0
     assert len(table.dropped) == 1
@@ -30,7 +30,7 @@ def test_zero_is_a_number_where_it_is_allowed():
     assert_refused(lambda: table.numbers("n_experts"), "n_experts is 0")
 
 
-def test_rows_that_are_no_mappings_are_refused():
+def test_rows_that_are_not_mappings_are_refused():
     assert_refused(lambda: from_records([[1, 2]]), "columns and values")
     assert_refused(lambda: from_records([]), "no runs")
 
@@ -50,7 +50,7 @@ def test_budgets_are_split_by_gaps_and_keep_every_row():
 
 
 @pytest.mark.parametrize(("ratio", "parts"), [(1.04, 1), (1.06, 2)])
-def test_a_gap_of_five_percent_parts_two_budgets(ratio, parts):
+def test_a_gap_of_more_than_five_per_cent_separates_two_budgets(ratio, parts):
     table = from_records([{"C": 1e18, "loss": 3.0}, {"C": ratio * 1e18, "loss": 2.9}])
     assert len(table.by_budget()) == parts
     assert len(table.by_budget(tolerance=0.1)) == 1
@@ -80,12 +80,12 @@ def test_rows_left_out_on_request_are_listed_with_the_request():
 @pytest.mark.parametrize(
     ("condition", "words"), [("N", "COLUMN"), ("M>3", "no column M"), ("N>x", "'x'"), ("arm>b", "text"), ("", "COLUMN")]
 )
-def test_a_condition_that_means_nothing_is_refused(condition, words):
+def test_a_condition_that_cannot_be_read_is_refused(condition, words):
     table = from_records([{"N": 1e8, "arm": "a", "loss": 3.0}])
     assert_refused(lambda: table.where(condition), words)
 
 
-def test_a_run_of_a_rate_below_one_is_moe_whose_experts_are_not_stated():
+def test_a_run_without_stated_experts_is_moe_if_its_rate_is_below_one():
     rows = [{"r_a": rate, "n_experts": experts, "loss": 3.0} for rate, experts in ((0.2, None), (1.0, 0), (0.3, 8))]
     assert from_records(rows).routed().tolist() == [True, False, True]
 
@@ -94,7 +94,7 @@ def test_a_condition_that_no_run_meets_is_refused():
     assert_refused(lambda: from_records([{"N": 1e8, "loss": 3.0}]).where("N>1e12"), "'N>1e12'")
 
 
-def test_a_run_that_stopped_early_counts_with_what_it_consumed():
+def test_a_run_that_stopped_early_has_the_tokens_and_compute_that_it_consumed():
     rows = [{"D": 1e9, "D_seen": seen, "C": 6e18, "loss": 3.0} for seen in (1e9, 4e8)]
     table = from_records(rows)
     assert table.numbers("D").tolist() == [1e9, 4e8]
