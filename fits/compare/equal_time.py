@@ -3,8 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from statistics import fmean, variance
 
+from fits.compare.samples import sample_mean
 from fits.intervals import half_width
 
 
@@ -22,12 +22,10 @@ def weighted_loss(parts: Sequence[tuple[float, Mapping[int, float]]]) -> tuple[f
     Arms with the same seeds are paired by seed; otherwise their errors are independent. The half width is None if an
     arm has a single seed.
     """
-    value = sum(weight * fmean(losses.values()) for weight, losses in parts)
-    seeds = [set(losses) for _, losses in parts]
-    if any(len(each) < 2 for each in seeds):
-        return value, None
+    means = [(weight, sample_mean(list(losses.values()))) for weight, losses in parts]
+    value = sum(weight * mean.value for weight, mean in means)
+    seeds = [losses.keys() for _, losses in parts]
     if all(each == seeds[0] for each in seeds):
-        sums = [sum(weight * losses[seed] for weight, losses in parts) for seed in seeds[0]]
-        return value, half_width((variance(sums) / len(sums), len(sums) - 1))
-    errors = [(weight**2 * variance(losses.values()) / len(losses), len(losses) - 1) for weight, losses in parts]
-    return value, half_width(*errors)
+        return value, sample_mean([sum(weight * losses[seed] for weight, losses in parts) for seed in seeds[0]]).half()
+    errors = [(weight**2 * mean.variance, mean.dof) for weight, mean in means if mean.variance is not None]
+    return value, half_width(*errors) if len(errors) == len(means) else None

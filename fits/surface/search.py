@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from fits.laws.starts import some_rows
 from fits.runs.table import Floats
+from fits.surface.huber_objective import local_model
 from fits.surface.newton import Index, LocalModel, minimise
-from fits.surface.objective import local_model
 from fits.surface.problem import NARROWEST, Problem
 
 STATIONARY = 1e-5
