@@ -76,7 +76,7 @@ def _numbers(series: RateSeries) -> dict[str, Any]:
 
 def _page(paper: Li2025, rates: list[Claim], design: list[Claim], pictures: dict[str, Picture]) -> Page:
     rest = dict(pictures)
-    first = rest.pop("li2025-gap", None)
+    first = rest.pop(next(iter(FIGURES)), None)
     specs = {**tables.TABLES, **ablations.TABLES, **run_tables.TABLES}
     every = {**_claim_tables(rates, design), **filled(specs, paper)}
     return Page(
@@ -114,14 +114,12 @@ def _claim_tables(rates: Sequence[Claim], design: Sequence[Claim]) -> dict[str, 
 
 
 def _answer(paper: Li2025) -> str:
-    """Return what the numbers support, in two sentences."""
+    """Return whether MoE beats dense, and where its loss is lowest."""
     lows = [f"{rate_estimate(series.optimum)} at {scale}{_repeated(series)}" for scale, series in paper.main.items()]
     ahead = [scale for scale, series in paper.main.items() if series.beats(0)]
     start = "Yes" if len(ahead) == len(lows) else "In part" if ahead else "Not shown"
-    lead = (
-        f"is below that of the dense model of equal N and C at {joined(ahead)}" if ahead else "shows no lead over dense"
-    )
-    return f"{start}: the loss of MoE is lowest at an activation rate of {joined(lows)}, and there it {lead}."
+    lead = f"is below that of dense at {joined(ahead)}" if ahead else "is not shown to be below that of dense"
+    return f"{start}: at equal N and C the loss of MoE {lead}. It is lowest at an activation rate of {joined(lows)}."
 
 
 def _repeated(series: RateSeries) -> str:
@@ -146,9 +144,9 @@ def _more(paper: Li2025) -> Iterator[str]:
     found = paper.one_optimum["all runs"]
     factor = "no factor" if found.detectable is None else f"a factor of less than {math.exp(found.detectable):.2f}"
     yield (
-        f"Not settled: whether the best rate is the same elsewhere (from 2B to 7B {factor} would not be seen, and no "
-        "size was scanned at two budgets), what the higher learning rate of the 2B MoE is worth, and the noise: one "
-        "seed."
+        "Not settled: whether the best rate is the same elsewhere. From 2B to 7B a movement by "
+        f"{factor} would not be seen, and no size was scanned at two budgets. We also do not know what the higher "
+        "learning rate of the 2B MoE is worth, or the noise: each run has one seed."
     )
 
 

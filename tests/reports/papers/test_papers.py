@@ -17,9 +17,7 @@ from reports import papers
 from reports.gallery import write_gallery as gallery
 from reports.page.figure import drawn
 from reports.papers import PAPERS, Reproduction, reproduce, reproduction
-from reports.papers.chinchilla.study import NEAR, PRINTED, Chinchilla
-from reports.papers.claim import AGREES, Claim, claims_table
-from reports.papers.coefficients import coefficient_table
+from reports.papers.chinchilla.study import NEAR
 from reports.papers.porian.study import SETTING, STEPS
 from scaling import report as command
 
@@ -191,24 +189,6 @@ def _shown(row: Any, name: str) -> bool:
             return bool(abs(row["N"] / 4.25e9 - 1) < 0.01 and abs(row["D"] / 84e9 - 1) < 0.01)
         case _:
             return row["C"] == 2.56e19 and tuple(row[column] for column in SETTING) == STEPS[-1][1]
-
-
-def test_printed_coefficients_have_a_column_next_to_ours(hoffmann: Chinchilla) -> None:
-    table = coefficient_table({"all": hoffmann.fit}, {"all": PRINTED}, note="")
-    rows = {row[0]: dict(zip((column.name for column in table.columns), row, strict=True)) for row in table.rows}
-    assert rows["beta"]["printed_1"] == 0.28
-    assert rows["beta"]["outside"] == "as printed, more digits"
-    assert rows["alpha"]["outside"] == "none"
-    assert "fit" not in [column.name for column in table.heads]  # one fit needs no column of its own
-    two = coefficient_table({"all": hoffmann.fit, "again": hoffmann.fit}, {}, note="")
-    assert "fit" in [column.name for column in two.heads]
-
-
-def test_the_rule_of_a_verdict_has_a_column_where_one_is_given() -> None:
-    claim = Claim(says="It is 4.", where="text", found="It is 4.", verdict=AGREES)
-    assert [column.name for column in claims_table([claim]).columns] == ["says", "verdict", "found", "where"]
-    judged = claims_table([replace(claim, by="count")], says="claim")
-    assert [column.name for column in judged.columns] == ["claim", "verdict", "by", "found", "where"]
 
 
 def test_unknown_papers_are_refused(tmp_path: Path) -> None:
