@@ -1,4 +1,4 @@
-"""All that a study's runs say: each law on each series, how laws compare, whether r_a* moves, what reuse costs.
+"""All fits of a study in one record and one file: each law on each series, with comparison, constancy, reuse, checks.
 
 found = fit_study(read_table("runs.csv"), folder="fits")
 print(found)
@@ -16,6 +16,7 @@ from fits.checks import check_table, need
 from fits.compare.laws import Comparison, comparisons
 from fits.drift.constancy import Constancy, constancy
 from fits.fit import FitOptions, fit_with_draws, known_law, usual_law
+from fits.laws import LAWS
 from fits.laws.curve_basis import Curve
 from fits.repeats.margin import margins
 from fits.repeats.pairs import has_pairs, repeats
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
 FILE = "fits.json"
 """Name of the file in a folder of fits."""
-WORTH = "the margin, {:.2g} nats, is what 5 % of C is worth by these runs themselves: none was fixed before them"
-"""Note on a margin that nobody named."""
+WORTH = "no margin was fixed before the runs; the margin of {:.2g} nats is what 5 % of C is worth, by these runs"
+"""Note on a margin that the user did not give."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,20 +48,20 @@ class StudyFits:
     fits: tuple[FitResult, ...]
     """Each law on each series, or on all runs for a law of several columns; in the order of the laws."""
     comparison: tuple[Comparison, ...] = ()
-    """How the laws that describe the same runs compare; empty for one law."""
+    """Comparison of the laws that describe the same runs; empty for a single law."""
     constancy: Constancy | None = None
-    """Whether the optimum is the same in all series; null for one series, or where the runs are too few."""
+    """Test of whether the optimum is the same in all series; null for one series or for too few runs."""
     reuse: tuple[Reuse, ...] = ()
-    """What repeated data cost, by scheme; empty where no repeated run has a fresh twin."""
+    """Cost of repeated data, by scheme; empty if no run on repeated data has a counterpart on fresh data."""
     checks: dict[str, tuple[Check, ...]] = field(default_factory=dict)
-    """What could make a fit mislead, by name of the fit."""
+    """Checks of the runs behind each fit, by name of the fit."""
     data_hash: str | None = None
-    """Hash of the file that held the runs; null where there was none."""
+    """Hash of the file that held the runs; null if there was none."""
     version: str = "unknown"
-    """Version of the toolkit."""
+    """Version of the toolkit that made the fits."""
 
     def of(self, law: str, key: SeriesKey | None = None) -> FitResult | None:
-        """Return the fit of `law` to the series `key` (null: to all runs); None where there is none."""
+        """Return the fit of `law` to the series `key`, or with None to all runs; None if there is no such fit."""
         return next((fit for fit in self.fits if fit.law == law and fit.series == key), None)
 
     def to_frame(self) -> "DataFrame":
@@ -88,13 +89,13 @@ def fit_study(
     slope: float | None = None,
     **options: Unpack[FitOptions],
 ) -> StudyFits:
-    """Fit `laws` to `table`, look for all that `StudyFits` lists, and return it.
+    """Return the fits of `laws` to `table`, with their comparison, constancy, cost of reuse and checks.
 
-    `laws`: names in `fits.LAWS`; by default the cubic, or the quadratic where a series has few rates. A curve is
-    fitted to each series, any other law to all runs. `folder`: where `fits.json` and the bootstrap draws are written,
-    in place of earlier fits; by default nothing is written. `slope`: nats that one unit of ln D takes off the loss,
-    by which reuse is judged; by default it is not. The options are those of `fit_with_draws`; where no `margin` is
-    given, it is what 5 % of C is worth by the runs themselves. Raises UsageError as `fit_with_draws` does.
+    `laws` are names in `fits.LAWS`; the default is the cubic, or the quadratic if a series has few rates. A curve is
+    fitted to each series, any other law to all runs. If `folder` is given, `fits.json` and the bootstrap draws are
+    written there and replace earlier fits. `slope` is the decrease of the loss per unit of ln D in nats, for the
+    half-life of repeated data. The other options are those of `fit_with_draws`; the default `margin` is what 5 % of C
+    is worth, by the runs themselves. Raises UsageError as `fit_with_draws` does.
     """
     laws = [known_law(law).name for law in laws] or [usual_law(table, options.get("of", "r_a"))]
     of, margin = options.get("of", "r_a"), options.get("margin")
@@ -123,18 +124,29 @@ def fit_study(
 
 
 def write_fits(folder: str | Path, found: StudyFits, draws: Mapping[str, Draws] | None = None) -> Path:
-    """Write `fits.json`, and `<name of the fit>.draws.csv` for the `draws` of a fit, into `folder`; return the JSON.
+    """Write `fits.json`, and `<name of a fit>.draws.csv` with its `draws`, to `folder`; return the path of the former.
 
-    Each file is written atomically, the draws first. Whatever earlier fits left in the folder is removed.
+    Each file is written atomically, the draws first. Files of earlier fits, in any format, are then removed.
     """
     folder = Path(folder)
     tables = {folder / f"{name}.draws.csv": drawn for name, drawn in (draws or {}).items()}
     for path, drawn in tables.items():
         write_text(path, drawn.to_csv())
     write_json(folder / FILE, to_json(found))
-    for old in {*folder.glob("*.json"), *folder.glob("*.draws.csv")} - {folder / FILE, *tables}:
-        old.unlink()
+    for path in {*_old_fits(folder), *_of_laws(folder, ".draws.csv")} - set(tables):
+        path.unlink()
     return folder / FILE
+
+
+def _old_fits(folder: Path) -> list[Path]:
+    """Return the JSON files that earlier versions wrote: one for each fit, and one for each finding."""
+    findings = (folder / f"{name}.json" for name in ("comparison", "constancy", "reuse"))
+    return [*_of_laws(folder, ".json"), *(path for path in findings if path.is_file())]
+
+
+def _of_laws(folder: Path, ending: str) -> list[Path]:
+    """Return the files of fits, named `<law>` or `<law>-<series>`; other files in the folder belong to the user."""
+    return [path for law in LAWS for name in (law, f"{law}-*") for path in folder.glob(f"{name}{ending}")]
 
 
 def read_fits(folder: str | Path) -> StudyFits | None:
@@ -149,7 +161,7 @@ def read_fits(folder: str | Path) -> StudyFits | None:
     folder = folder.parent if folder.name == FILE else folder
     again = f"fit again with: python -m scaling.fit {folder.parent}"
     if not (folder / FILE).is_file():
-        if any(folder.glob("*.json")):
+        if _old_fits(folder):
             raise UsageError(f"the fits in {folder} were written by an earlier version; {again}")
         return None
     try:
@@ -177,7 +189,7 @@ def _fit(part: RunTable, law: str, worth: float | None, options: FitOptions) -> 
 
 
 def _worth(part: RunTable, margins: Mapping[float, float]) -> float | None:
-    """Return the margin of the budget that the runs of a series share, None where that budget has none."""
+    """Return the margin at the budget of a series, or None if it has none."""
     if not margins or not part.has("C"):
         return None
     C = float(np.median(part.numbers("C")))
@@ -186,10 +198,10 @@ def _worth(part: RunTable, margins: Mapping[float, float]) -> float | None:
 
 
 def _constancy(table: RunTable, laws: Sequence[str], of: str) -> Constancy | None:
-    """Return whether the series of `table` have one optimum; None where they are too small: their fits say so.
+    """Return the test of whether the series of `table` have one optimum; None if their runs are too few for it.
 
-    Where some MoE runs are on fresh data, only those count: another optimum on repeated data is not a movement with
-    C or N.
+    If some MoE runs are on fresh data, only these are tested: a different optimum on repeated data is not a movement
+    with C or N.
     """
     if not any(isinstance(known_law(law), Curve) for law in laws):
         return None

@@ -121,7 +121,7 @@ def test_rows_left_out_by_another_column_than_the_loss_pass():
 
 
 def test_the_tables_of_2506_12119_warn_of_what_its_text_does_not_mention():
-    """Relative to the rule, its 2B MoE runs have twice the learning rate of the dense runs; its E = 8 rows are coarse."""
+    """By the rule its 2B MoE runs have twice the learning rate of the dense runs; its E = 8 rows are coarse."""
     import pandas as pd
 
     frame = pd.read_csv(published("li2025").path)

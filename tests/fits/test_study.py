@@ -71,13 +71,13 @@ def test_unreadable_fits_are_named(tmp_path, content):
 
 def test_fits_of_an_earlier_version_are_replaced(tmp_path, sweep):
     folder = tmp_path / "fits"
-    for name in ("cubic-C1e12.json", "constancy.json", "cubic.draws.csv"):
+    for name in ("cubic-C1e12.json", "constancy.json", "cubic.draws.csv", "mine.json"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("{}")
     with pytest.raises(UsageError, match=f"earlier version; fit again with: python -m scaling.fit {tmp_path}"):
         read_fits(folder)
     fit_study(sweep(), ["quadratic"], folder=folder)
-    assert [path.name for path in folder.iterdir()] == ["fits.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["fits.json", "mine.json"]
 
 
 @pytest.mark.parametrize("name", ["laptop", "laptop-grid"])

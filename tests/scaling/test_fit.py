@@ -61,7 +61,7 @@ def test_every_series_is_named_and_the_margin_says_where_it_is_from(
     assert keys == [(1e18, "fresh"), (1e18, "strict"), (1e19, None)]
     assert set(found["checks"]) == {"quadratic-C1e18", "quadratic-C1e18-strict", "quadratic-C1e19"}
     assert found["fits"][0]["optimum"]["margin"] == pytest.approx(0.05 * math.log(1.05), rel=1e-6)
-    assert "none was fixed before them" in found["fits"][0]["notes"][-1]
+    assert "no margin was fixed before the runs" in found["fits"][0]["notes"][-1]
     assert found["reuse"][0]["equivalences"][0]["margin"] == pytest.approx(0.05 * math.log(1.05), rel=1e-6)
 
 
