@@ -141,12 +141,11 @@ def _more(paper: Li2025) -> Iterator[str]:
     also = [f"{words} {loss_estimate(series.less_dense(1))}" for words, series in reused.items() if series.beats(1)]
     others = f" Of the other sets on repeated data, these are below it: {joined(also)}." if also else ""
     yield f"MoE less dense, in bits per character: {joined(leads)}. {twice} below dense of about twice C.{others}"
-    found = paper.one_optimum["all runs"]
-    factor = "no factor" if found.detectable is None else f"a factor of less than {math.exp(found.detectable):.2f}"
+    least = paper.one_optimum["all runs"].detectable
+    unseen = "" if least is None else f"From 2B to 7B a factor of less than {math.exp(least):.2f} would not be seen. "
     yield (
-        "Not settled: whether the best rate is the same elsewhere. From 2B to 7B a movement by "
-        f"{factor} would not be seen, and no size was scanned at two budgets. We also do not know what the higher "
-        "learning rate of the 2B MoE is worth, or the noise: each run has one seed."
+        f"Not settled: whether the best rate is the same elsewhere. {unseen}No size was scanned at two budgets. We "
+        "also do not know what the higher learning rate of the 2B MoE is worth, or the noise: each run has one seed."
     )
 
 
