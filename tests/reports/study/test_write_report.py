@@ -1,4 +1,4 @@
-"""Reports of what is hardly a study: they say what is missing, in one sentence, and never end in a traceback."""
+"""A report of an incomplete study says what is missing in one sentence and never ends in a traceback."""
 
 import json
 from collections.abc import Callable
@@ -6,9 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from said import evidence_of
 
 from jobs.record import RunRecord
-from planners import Question, RunSpec, Study, preset
+from planners import Question, RunSpec, Study, UsageError, preset
+from reports import write_report
+from reports.study.answer import answer
+from reports.study.evidence import read_evidence
 from scaling import cli, report
 
 Make = Callable[..., Study]
@@ -121,3 +125,37 @@ def test_an_unknown_reproduction_lists_the_known(capsys: pytest.CaptureFixture[s
     assert report.main(["--reproduce", "nobody", "-o", str(tmp_path / "x")]) == cli.USAGE
     assert "li2025" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.usefixtures("sketched")
+def test_partial_names_each_run_with_its_reason(broken: Study) -> None:
+    report = write_report(broken)
+    assert not report.complete
+    assert report.answer.startswith("Partial: 1 of 4 planned runs done.")
+    text = (report.folder / "report.html").read_text() + (report.folder / "report.md").read_text()
+    for part in ("K1 seed 0", "it has no record yet", "failed: out of memory", "diverged: loss is NaN at step 7"):
+        assert text.count(part) == 2
+    assert sum("--retry" in (step.command or "") for step in answer(read_evidence(broken)).steps) == 1
+    assert evidence_of(broken, "runs") == "1 of 4 planned runs done, 1 diverged, 1 failed, 1 missing."
+
+
+def test_no_study_and_no_record_are_usage_errors(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no study"):
+        write_report(Study(tmp_path / "nowhere"))
+    empty = make(tmp_path / "empty", preset("smoke"), lambda spec: 3.0, change=lambda spec, made: None)
+    with pytest.raises(UsageError, match=r"nothing to report; train them with: python -m scaling.sweep .* --go"):
+        write_report(empty)
+    assert not empty.report.exists()
+
+
+@pytest.mark.usefixtures("sketched")
+def test_simulated_runs_are_said_to_be(make: Make, tmp_path: Path) -> None:
+    study = make(
+        tmp_path / "sim",
+        preset("smoke"),
+        lambda spec: 3.0,
+        change=lambda spec, made: replace(made, flags=("simulated",)),
+    )
+    report = write_report(study)
+    assert "Simulated" in report.answer
+    assert "measured here" not in (report.folder / "report.html").read_text()

@@ -1,28 +1,20 @@
-"""The figures of a study: drawn from its records, legible, and saying no more than these do."""
+"""All figures of a study: drawn from its records, legible, and each with its source."""
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from jobs.record import RunRecord
 from reports.gallery.simulated_sample import BUDGETS, write_sample
-from reports.page.figure import DENSE, SERIES, drawn, spelled
-from reports.page.labels import place, shortened
-from reports.page.scales import log_ticks
+from reports.page.figure import drawn
 from reports.study.arms import Arm
 from reports.study.equal_time import equal_time
 from reports.study.evidence import Evidence, read_evidence
@@ -170,41 +162,6 @@ def test_no_text_leaves_the_canvas_or_covers_another(name: str, canvases: dict[s
     assert pairs == []
 
 
-def test_signs_that_the_font_lacks_are_spelled(sample: Evidence) -> None:
-    assert spelled("K4 🙂 日") == "K4 [U+1F642] [U+65E5]"
-    assert spelled("א × −\n½") == "א × −\n½"
-    assert spelled("a\u202eb\ud800") == "a[U+202E]b[U+D800]"
-    named = replace(sample, arms=tuple(replace(arm, name=f"🙂{arm.name}") for arm in sample.arms))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        texts = [said for said, _ in legible(drawn(STUDY["equality"], named))]
-    assert any("[U+1F642]" in said for said in texts)
-
-
-def lightness(color: str) -> float:
-    """Return L* of CIELAB, which is what grey print keeps of a colour."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
-    Y = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return 116 * Y ** (1 / 3) - 16 if Y > 0.008856 else 903.3 * Y
-
-
-def test_neighbouring_series_differ_in_grey_and_all_stand_out_from_paper() -> None:
-    order = (DENSE, *SERIES, SERIES[0])
-    steps = [abs(lightness(a.color) - lightness(b.color)) for a, b in pairwise(order)]
-    assert min(steps) > 10
-    assert all(lightness(mark.color) < 62 for mark in SERIES)  # 3:1 against white
-    assert len({mark.marker for mark in (DENSE, *SERIES)}) == len({str(mark.line) for mark in SERIES}) + 1 == 7
-
-
-@given(st.floats(-4, 20), st.floats(0.25, 8))
-def test_log_axes_have_a_few_round_ticks_in_their_limits(exponent: float, decades: float) -> None:
-    low, high = 10**exponent, 10 ** (exponent + decades)
-    ticks = log_ticks(low, high)
-    assert 2 <= len(ticks) <= 16
-    assert all(low <= tick <= high for tick in ticks)
-    assert all(float(f"{tick:.1e}") == pytest.approx(tick, rel=1e-12) for tick in ticks)
-
-
 def test_crossing_pairs_runs_by_seed(sample: Evidence) -> None:
     group = sample.series[0]
     arm, dense = group.moe[0], group.dense[0]
@@ -280,32 +237,3 @@ def test_long_curves_are_thinned_to_their_last_point(sample: Evidence) -> None:
     mean = together([(D, loss), (D[5:], loss[5:] + 1)])
     assert mean[0][0] == D[5]
     assert mean[1][1] - mean[1][0] == pytest.approx(1)
-
-
-def test_names_stand_where_they_cover_nothing() -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = Canvas(figsize=(3, 2), layout="constrained")
-    FigureCanvasAgg(canvas)
-    axes = canvas.add_subplot()
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    crowd = [(0.5 + 0.002 * i, 0.5, f"arm {i}") for i in range(9)]
-    written = place(axes, crowd)
-    boxes = [text.get_window_extent(canvas.canvas.get_renderer()) for text in written]  # type: ignore[attr-defined]
-    assert 2 <= len(written) < 9
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
-    assert shortened(["K1 U=fresh", "K4 U=fresh"]) == ["K1", "K4"]
-    assert shortened(["dense U=fresh"]) == ["dense U=fresh"]
-
-
-@pytest.mark.soak
-def test_gallery_shows_every_figure(tmp_path: Path) -> None:
-    from reports.gallery.write_gallery import write_gallery
-    from reports.papers import PAPERS, reproduction
-    from reports.versus import figures as versus
-
-    report = write_gallery(tmp_path)
-    shown = {Path(name).stem for name in report.files if name.startswith("figures/")}
-    published = [name for paper in PAPERS for name in reproduction(paper).figures]
-    assert shown == {*FIGURES, *versus.FIGURES, *published}
-    assert "simulated" in (tmp_path / "report.html").read_text()
