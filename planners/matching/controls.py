@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from planners.matching.arm import PlannedArm, Refusal
 from planners.matching.equal_params import match_dense
@@ -27,9 +28,17 @@ class LossLaw:
         return {name: getattr(self, name) for name in ("A", "B", "E", "alpha", "beta")}
 
     def optimal_N(self, C: float) -> float:
-        """Return N of the lowest loss at C: (alpha A / beta B)^(1 / (alpha + beta)) (C / 6)^(beta / (alpha + beta))."""
-        total = self.alpha + self.beta
-        return float((self.alpha * self.A / (self.beta * self.B)) ** (1 / total) * (C / 6) ** (self.beta / total))
+        """Return N of the lowest loss at the budget C, FLOPs."""
+        return float(optimal_N(self.A, self.B, self.alpha, self.beta, C))
+
+
+def optimal_N(A: Any, B: Any, alpha: Any, beta: Any, C: Any) -> Any:
+    """Return N of the lowest loss at C = 6 N D, arXiv 2203.15556, equation 4; each argument a number or an array.
+
+    It is (alpha A / beta B)^(1 / (alpha + beta)) (C / 6)^(beta / (alpha + beta)).
+    """
+    total = alpha + beta
+    return (alpha * A / (beta * B)) ** (1 / total) * (C / 6) ** (beta / total)
 
 
 CHINCHILLA = LossLaw(A=482.01, B=2085.43, E=1.8172, alpha=0.3478, beta=0.3658, C_fitted=(1.39e18, 1.30e22))

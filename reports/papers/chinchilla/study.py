@@ -10,6 +10,7 @@ from fits import Draws, FitResult, RunTable, fit_with_draws
 from fits.intervals import percentile
 from fits.runs.table import Floats
 from planners.matching.controls import CHINCHILLA as REFITTED
+from planners.matching.controls import optimal_N
 from reports.papers.coefficients import Printed, rows_of, surface_law, values
 
 BUDGETS = (6e18, 1e19, 3e19, 6e19, 1e20, 3e20, 6e20, 1e21, 3e21)
@@ -108,10 +109,9 @@ def build(table: RunTable, draws: int = DRAWS) -> Chinchilla:
 
 
 def optimal_size(params: Coefficients, C: float | Floats) -> Floats:
-    """Return N_opt = G (C / 6)^a with G = (alpha A / beta B)^(1 / (alpha + beta)), equation 4 of the paper."""
+    """Return the compute-optimal N at each C, for one set of coefficients or for arrays of them."""
     a, b, alpha, beta = (np.asarray(params[name]) for name in ("A", "B", "alpha", "beta"))
-    G = (alpha * a / (beta * b)) ** (1 / (alpha + beta))
-    return np.asarray(G * (np.asarray(C) / 6) ** exponent(params))
+    return np.asarray(optimal_N(a, b, alpha, beta, np.asarray(C)))
 
 
 def exponent(params: Coefficients) -> Floats:
