@@ -10,6 +10,7 @@ from fits.runs.series import SeriesKey
 from fits.runs.table import Dropped, Floats
 from fits.status import Status, Why
 from planners.records.errors import UsageError
+from planners.records.shown import Shown
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -191,7 +192,7 @@ class Search:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class FitResult:
+class FitResult(Shown):
     """A law fitted to a table of runs. `str()` of it is the report that the command prints."""
 
     law: str
@@ -307,11 +308,6 @@ class FitResult:
         from fits.text import summary
 
         return summary(self)
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<pre>{escape(str(self))}</pre>"
 
 
 def _checked(result: "Param | Optimum | Crossing | FitResult") -> None:

@@ -30,6 +30,7 @@ from planners.records.check import Check
 from planners.records.errors import UsageError
 from planners.records.files import read_json, write_json, write_text
 from planners.records.json import from_json, to_json
+from planners.records.shown import Shown
 from planners.records.version import toolkit_version
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ WORTH = "no margin was fixed before the runs; the margin of {:.2g} nats is what 
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyFits:
+class StudyFits(Shown):
     """The fits and findings of one table of runs. `str()` of it is what the command prints."""
 
     fits: tuple[FitResult, ...]
@@ -74,11 +75,6 @@ class StudyFits:
         from fits.text import study_summary
 
         return study_summary(self)
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<pre>{escape(str(self))}</pre>"
 
 
 def fit_study(

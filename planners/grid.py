@@ -14,6 +14,7 @@ from planners.plan_text import plan_summary, refusals
 from planners.question import ALL, Corpus, CorpusDomain, Question
 from planners.records.errors import UsageError
 from planners.records.quantity import format_quantity
+from planners.records.shown import Shown
 from planners.spec import RunSpec, Training
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ OWN_SETTINGS = ("seq_len", "precision", "threads", "eval_windows", "eval_steps",
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Plan:
+class Plan(Shown):
     """The answer of the planner. `str()` of it is what the command prints."""
 
     question: Question

@@ -15,6 +15,7 @@ from jobs.record import Environment, RunRecord, collect, planned, read_records, 
 from jobs.sweep.status import status
 from planners import RunSpec, Study, UsageError
 from planners.records.json import to_json
+from planners.records.shown import Shown
 from planners.records.text_table import percentage, text_table
 from planners.records.version import toolkit_version
 
@@ -27,7 +28,7 @@ SIMULATED = "simulated"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class SimulatedStudy:
+class SimulatedStudy(Shown):
     """Losses drawn for a plan, and what fits find in them. `str()` of it is what the command prints."""
 
     folder: str
