@@ -12,6 +12,7 @@ from fits import LAWS, RunTable, fit_study, read_table
 from fits.curve.resampling import KINDS
 from fits.fit import known_law
 from fits.runs.select_arms import AXES
+from fits.runs.series import ENOUGH_RATES
 from planners import Study, UsageError
 from planners.records.json import to_json
 from planners.records.quantity import parse_count, parse_quantity
@@ -31,7 +32,7 @@ def arguments() -> cli.Parser:
     add("--columns", metavar="OURS=THEIRS,…", help="names and units of its columns: N=n_params,D=tokens_b*1e9")
     add("--embeddings", choices=("included", "excluded"), help="whether N in that table includes the embeddings")
     add("--where", metavar="CONDITION", action="append", help="fit only runs that meet it (C>=1e18); list the others")
-    usual = "the cubic, or the quadratic below 5 rates"
+    usual = f"the cubic, or the quadratic below {ENOUGH_RATES} rates"
     add("--law", metavar="NAME,…", help=f"the laws to fit (default: {usual}): {', '.join(LAWS)}")
     add("--over", choices=AXES, default="r_a", help="the column of a curve (default r_a)")
     ends = "inf: least squares, 0: least absolute deviations"
