@@ -29,9 +29,14 @@ def residual(share: float) -> str:
 
 
 def nats(loss: float) -> str:
-    """Return a difference of losses: four decimals, five below 0.001, an exponent below 0.0001."""
-    digits = 4 if abs(loss) >= 1e-3 or loss == 0 else 5
-    return f"{loss:.{digits}f}" if digits == 4 or abs(loss) >= 1e-4 else f"{loss:.2e}"
+    """Return a difference of losses: four decimals, five below 0.001, an exponent below 0.0001.
+
+    >>> nats(-0.0025), nats(0.00042)
+    ('−0.0025', '0.00042')
+    """
+    size, sign = abs(loss), "−" if loss < 0 else ""
+    digits = 4 if size >= 1e-3 or loss == 0 else 5
+    return sign + (f"{size:.{digits}f}" if digits == 4 or size >= 1e-4 else f"{size:.2e}")
 
 
 def whole(number: float) -> str:

@@ -106,6 +106,13 @@ def equal_time(evidence: Evidence) -> EqualTime | None:
     return best if best is not None and len(best.found) > 1 else None
 
 
+HOW = (
+    "Losses are interpolated between budgets. The 95 % intervals cover noise between seeds, not drift of the machine's "
+    "speed."
+)
+"""How losses at equal time were found."""
+
+
 def equal_time_sentence(evidence: Evidence) -> str | None:
     """Return by how much MoE and dense differ in loss at equal time; None where no two arms can be compared."""
     found = equal_time(evidence)
@@ -115,8 +122,7 @@ def equal_time_sentence(evidence: Evidence) -> str | None:
     left = f" No two budgets of {listed(found.left_out)} enclose that time." if found.left_out else ""
     return (
         f"At equal device-time ({found.hours:.3g} device-hours, what the dense arm takes for C = "
-        f"{flops(found.here.C)} FLOPs), the loss of MoE less that of dense in nats/token is: {differences}. Losses are "
-        "interpolated between budgets. The 95 % intervals cover noise between seeds, not drift of the machine's speed."
+        f"{flops(found.here.C)} FLOPs), the loss of MoE less that of dense in nats/token is: {differences}."
         f"{left}{_disturbed(evidence)}"
     )
 

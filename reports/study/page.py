@@ -10,7 +10,7 @@ from reports.page.picture import Picture
 from reports.page.table import Table
 from reports.study.answer import Answer, question_sentence
 from reports.study.checks import gaps, lacks
-from reports.study.equal_time import equal_time_sentence
+from reports.study.equal_time import HOW, equal_time_sentence
 from reports.study.evidence import Evidence
 from reports.study.movement import movement
 from reports.study.reuse import reuse_sentences
@@ -89,7 +89,7 @@ def _texts(evidence: Evidence, answer: Answer) -> dict[str, tuple[str, ...]]:
         "Optimum": answer.details,
         "r_a* over N and C": movement(evidence),
         "Repeated data": reuse_sentences(evidence),
-        "Equal device-time": (in_time,) if in_time else (),
+        "Equal device-time": (in_time, HOW) if in_time else (),
     }
 
 

@@ -7,7 +7,7 @@ from reports.page.figure import Figure
 from reports.page.number_text import counted, flops, percent
 from reports.study.consumption import actual_C, hours
 from reports.study.evidence import Evidence
-from reports.study.figures.rows import Quantity, arms_of, draw_rows
+from reports.study.figures.dot_plot import Quantity, arms_of, draw_dots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ QUANTITIES = (
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
     """Draw hours, speed and utilisation of each finished run."""
-    draw_rows(arms_of(evidence), QUANTITIES, axes)
+    draw_dots(arms_of(evidence), QUANTITIES, axes)
 
 
 def has_data(evidence: Evidence) -> bool:

@@ -9,7 +9,7 @@ from reports.page.number_text import counted, residual
 from reports.study.checks import C_TOLERANCE
 from reports.study.consumption import actual_C
 from reports.study.evidence import Evidence
-from reports.study.figures.rows import Quantity, arms_of, draw_rows
+from reports.study.figures.dot_plot import Quantity, arms_of, draw_dots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
     """Draw the relative differences of N, C and r_a, and the tolerances."""
-    draw_rows(arms_of(evidence), quantities(evidence), axes)
+    draw_dots(arms_of(evidence), quantities(evidence), axes)
 
 
 def quantities(evidence: Evidence) -> list[Quantity]:

@@ -7,7 +7,7 @@ from reports.page.figure import Figure
 from reports.page.number_text import counted, percent, span
 from reports.study.arms import Arm
 from reports.study.evidence import Evidence
-from reports.study.figures.rows import Quantity, arms_of, draw_rows
+from reports.study.figures.dot_plot import Quantity, arms_of, draw_dots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ QUANTITIES = (
 
 def draw(evidence: Evidence, axes: "Axes") -> None:
     """Draw load, dead experts and gate entropy of each MoE run."""
-    draw_rows(_routed(evidence), QUANTITIES, axes)
+    draw_dots(_routed(evidence), QUANTITIES, axes)
 
 
 def _routed(evidence: Evidence) -> list[Arm]:

@@ -36,7 +36,7 @@ class Quantity:
     """Whether the axis starts at zero."""
 
 
-def draw_rows(arms: Sequence[Arm], quantities: Sequence[Quantity], axes: "Axes") -> None:
+def draw_dots(arms: Sequence[Arm], quantities: Sequence[Quantity], axes: "Axes") -> None:
     """Draw the finished runs of `arms`, the first arm on top; quantities that no run has are left out."""
     shown = [q for q in quantities if any(q.value(record) is not None for arm in arms for record in arm.done)]
     names = list(dict.fromkeys(arm.name for arm in arms))
