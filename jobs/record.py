@@ -131,6 +131,11 @@ class RunRecord:
         if (self.state == "done") != (self.loss is not None):
             raise UsageError(f"a run that is {self.state} has loss {self.loss}")
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether a law gave its loss, so that it has neither weights nor a speed."""
+        return "simulated" in self.flags
+
 
 def write_record(study: Study, record: RunRecord) -> None:
     """Write the `record.json` of the run, atomically."""

@@ -1,6 +1,7 @@
 """The flags that say where jobs run. The user's `cluster.toml` gives defaults; a flag wins."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from jobs.sweep.cluster import CLUSTERS, Cluster
 from jobs.sweep.cluster_file import read_cluster_file
@@ -9,60 +10,81 @@ from planners.records.errors import warn
 from planners.records.quantity import parse_count, parse_quantity
 from scaling import cli
 
-COUNTS = {
-    "parallel": 1,
-    "gpus_per_run": 0,
-    "runs_per_gpu": 1,
-    "nodes": 1,
-    "timeout_min": 1,
-    "attempts": 1,
-    "max_jobs": 1,
+
+class Flag(NamedTuple):
+    """One flag that sets a field of `Cluster`."""
+
+    metavar: str
+    parse: Callable[[Any, str], Any]
+    """From the text (for a list: the texts) and the flag's name to the value."""
+    help: str
+    is_for_slurm: bool = False
+
+
+def _count(least: int) -> Callable[[str, str], int]:
+    return lambda text, flag: parse_count(text, flag, least=least)
+
+
+def _number(text: str, flag: str) -> float:
+    return float(text) if text in ("0", "0.0") else float(parse_quantity(text, flag))
+
+
+def _word(text: str, flag: str) -> str:
+    return text
+
+
+def _list(texts: list[str], flag: str) -> tuple[str, ...]:
+    return tuple(texts)
+
+
+SETTINGS = {
+    "parallel": Flag("W", _count(1), "jobs at once (default: what this machine has devices for; on Slurm all)"),
+    "gpus_per_run": Flag("G", _count(0), "GPUs of a job (default: here one per device, if any; on Slurm none)"),
+    "runs_per_gpu": Flag("R", _count(1), "small runs that share the GPUs of a job (default 1)"),
+    "pack": Flag("MIN", _number, "Slurm: minutes of small runs in one job (default 30; 0: one run per job)", True),
+    "partition": Flag("NAME", _word, "Slurm: partition", True),
+    "account": Flag("NAME", _word, "Slurm: account", True),
+    "qos": Flag("NAME", _word, "Slurm: quality of service", True),
+    "constraint": Flag("NAME", _word, "Slurm: constraint on nodes", True),
+    "nodes": Flag("N", _count(1), "Slurm: nodes of a job (default 1)", True),
+    "timeout_min": Flag("MIN", _count(1), "Slurm: time limit, after which the job is requeued (default 60)", True),
+    "setup": Flag("LINE", _list, "Slurm: shell line at the start of a job; may be repeated", True),
+    "slurm": Flag("NAME=VALUE", _list, "Slurm: any other sbatch option, such as mem=16G", True),
+    "attempts": Flag("N", _count(1), "most attempts per run (default 3)"),
+    "max_jobs": Flag("N", _count(1), "most jobs submitted at once"),
+    "max_device_hours": Flag("H", _number, "most device-hours of the whole study"),
+    "flops_per_s": Flag("F", _number, "FLOP/s of a device, to predict times until runs have finished"),
 }
-"""Flags that take a whole number, each with its least value."""
-NUMBERS = ("pack", "flops_per_s", "max_device_hours")
-WORDS = ("partition", "account", "qos", "constraint")
-LISTS = ("setup", "slurm")
-FLAGS = ("cluster", "profile", *COUNTS, *NUMBERS, *WORDS, *LISTS, *cli.EXECUTION)
+"""Field of `Cluster` to the flag that sets it. None has a default, because the user's file may set the field."""
+FLAGS = ("cluster", "profile", *SETTINGS, *cli.EXECUTION)
 """All flags that say where and how runs are trained; the next command repeats them."""
-SLURM_ONLY = (*WORDS, "setup", "slurm", "nodes", "timeout_min", "pack")
 
 
 def add_flags(made: cli.Parser) -> None:
-    """Add the flags that `cluster` reads; none has a default, because the user's file may set one."""
-    add = made.add_argument
-    add("--cluster", choices=CLUSTERS, help="where: this machine, Slurm, or this process (default local)")
-    add("--profile", metavar="NAME", help="profile of the user's cluster.toml (docs/cluster.md)")
-    add("--parallel", metavar="W", help="jobs at once (default: what this machine has devices for; on Slurm all)")
-    add("--gpus-per-run", metavar="G", help="GPUs of a job (default: here one per device, if any; on Slurm none)")
-    add("--runs-per-gpu", metavar="R", help="small runs that share the GPUs of a job (default 1)")
-    add("--pack", metavar="MIN", help="Slurm: minutes of small runs in one job (default 30; 0: one run per job)")
-    add("--partition", metavar="NAME", help="Slurm: partition")
-    add("--account", metavar="NAME", help="Slurm: account")
-    add("--qos", metavar="NAME", help="Slurm: quality of service")
-    add("--constraint", metavar="NAME", help="Slurm: constraint on nodes")
-    add("--nodes", metavar="N", help="Slurm: nodes of a job (default 1)")
-    add("--timeout-min", metavar="MIN", help="Slurm: time limit, after which the job is requeued (default 60)")
-    add("--setup", metavar="LINE", action="append", help="Slurm: shell line at the start of a job; may be repeated")
-    add("--slurm", metavar="NAME=VALUE", action="append", help="Slurm: any other sbatch option, such as mem=16G")
-    add("--attempts", metavar="N", help="most attempts per run (default 3)")
-    add("--max-jobs", metavar="N", help="most jobs submitted at once")
-    add("--max-device-hours", metavar="H", help="most device-hours of the whole study")
-    add("--flops-per-s", metavar="F", help="FLOP/s of a device, to predict times until runs have finished")
+    """Add the flags that `cluster` reads."""
+    made.add_argument("--cluster", choices=CLUSTERS, help="where: this machine, Slurm, or this process (default local)")
+    made.add_argument("--profile", metavar="NAME", help="profile of the user's cluster.toml (docs/cluster.md)")
+    for name, flag in SETTINGS.items():
+        action = "append" if flag.parse is _list else "store"
+        made.add_argument(flag_name(name), metavar=flag.metavar, action=action, help=flag.help)
     cli.add_execution(made)
+
+
+def flag_name(field: str) -> str:
+    """Return the flag that sets a field: --max-jobs for max_jobs."""
+    return f"--{field.replace('_', '-')}"
 
 
 def cluster(flags: cli.Flags) -> Cluster:
     """Return where jobs run. Raises UsageError for a wrong flag or setting, and for a Slurm flag without Slurm."""
     settings = read_cluster_file(flags.profile)
-    given = _given(flags)
+    texts = {name: getattr(flags, name) for name in SETTINGS}
+    given = {name: SETTINGS[name].parse(text, flag_name(name)) for name, text in texts.items() if text is not None}
     kind = flags.cluster or settings.get("kind", "local")
-    useless = [name for name in SLURM_ONLY if name in given and kind != "slurm"]
+    useless = [flag_name(name) for name in given if SETTINGS[name].is_for_slurm and kind != "slurm"]
     if useless:
-        flag = f"--{useless[0].replace('_', '-')}"
-        raise UsageError(
-            f"{flag} needs --cluster slurm, but the cluster is {kind}; drop the flag or add --cluster slurm"
-        )
-    for name in LISTS:  # lists add up; any other flag replaces the setting of the file
+        raise UsageError(f"{useless[0]} needs --cluster slurm, but the cluster is {kind}; drop one or change the other")
+    for name in ("setup", "slurm"):  # lists add up; any other flag replaces the setting of the file
         given[name] = (*settings.get(name, ()), *given.get(name, ()))
     return Cluster(**{**settings, **given, "kind": kind, "execution": cli.execution(flags)})
 
@@ -74,20 +96,3 @@ def warn_without_gpus(study: Study, cluster: Cluster) -> None:
     )
     if cluster.kind == "slurm" and not requested and any(run.training.precision == "bf16" for run in study.runs()):
         warn("the runs are planned in bf16 but no GPUs are requested; give --gpus-per-run 1, or 0 to train on CPUs")
-
-
-def _given(flags: cli.Flags) -> dict[str, Any]:
-    """Return the flags that were given, by field of `Cluster`."""
-    given: dict[str, Any] = {}
-    for name in (*COUNTS, *NUMBERS, *WORDS, *LISTS):
-        text = getattr(flags, name)
-        if text is None:
-            continue
-        flag = f"--{name.replace('_', '-')}"
-        if name in COUNTS:
-            given[name] = parse_count(text, flag, least=COUNTS[name])
-        elif name in NUMBERS:
-            given[name] = float(text) if text in ("0", "0.0") else float(parse_quantity(text, flag))
-        else:
-            given[name] = tuple(text) if name in LISTS else text
-    return given

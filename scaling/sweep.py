@@ -61,8 +61,7 @@ def act(flags: cli.Flags) -> int:
     if flags.json:
         cli.print_json(sweep_text.summary(plan))
     else:
-        sweep_text.show(study, plan.statuses)
-        (sweep_text.show_status if flags.status else sweep_text.show_plan)(study, plan, cluster, flags)
+        sweep_text.show_sweep(study, plan, cluster, flags)
     open_runs = any(run.state != "done" for run in plan.statuses)
     return cli.GAPS if (flags.status and open_runs) or plan.withheld else cli.DONE
 
@@ -77,8 +76,7 @@ def go(study: Study, cluster: Cluster, flags: cli.Flags) -> int:
     if flags.json:
         cli.print_json(sweep_text.summary(plan, result))
     else:
-        sweep_text.show(study, plan.statuses)
-        sweep_text.show_result(study, plan, result, flags)
+        sweep_text.show_sweep(study, plan, cluster, flags, result)
     # without a wait, submitting was all that was asked
     unfinished = waits(cluster, flags.wait) and any(run.state != "done" for run in plan.statuses)
     return cli.GAPS if result.withheld or unfinished else cli.DONE

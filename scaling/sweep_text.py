@@ -23,6 +23,21 @@ OPTIONAL = HEADER[9:]
 """Columns that are left out if no run has a value."""
 
 
+def show_sweep(
+    study: Study, plan: JobPlan, cluster: Cluster, flags: cli.Flags, result: SweepResult | None = None
+) -> None:
+    """Print the runs, then what was done (`result`), the status (--status), or what --go would do."""
+    show(study, plan.statuses)
+    if not unfinished(plan.statuses):
+        _show_end(study, plan.statuses)
+    elif result:
+        _show_result(study, plan, result, flags)
+    elif flags.status:
+        _show_status(study, plan, flags)
+    else:
+        _show_plan(study, plan, cluster, flags)
+
+
 def show(study: Study, statuses: Sequence[RunStatus]) -> None:
     """Print one line per run, then the reasons of runs that did not end well."""
     rows = [_row(run) for run in statuses]
@@ -44,7 +59,7 @@ def _row(run: RunStatus) -> list[Any]:
         spec.run_id,
         spec.arm,
         spec.training.seed,
-        "simulated" if _is_simulated(run) else run.state,
+        "simulated" if run.record and run.record.is_simulated else run.state,
         format_quantity(run.D_seen),
         format_quantity(spec.training.D),
         loss,
@@ -55,16 +70,8 @@ def _row(run: RunStatus) -> list[Any]:
     ]
 
 
-def _is_simulated(run: RunStatus) -> bool:
-    return run.record is not None and "simulated" in run.record.flags
-
-
-def show_plan(study: Study, plan: JobPlan, cluster: Cluster, flags: cli.Flags) -> None:
+def _show_plan(study: Study, plan: JobPlan, cluster: Cluster, flags: cli.Flags) -> None:
     """Print what --go would do: jobs, runs, predicted time and device-hours; and which runs would be withheld."""
-    left = unfinished(plan.statuses)
-    if not left:
-        _show_end(study, plan.statuses)
-        return
     print()
     if cluster.kind == "slurm" and plan.arrays:
         _show_jobs(plan)
@@ -74,10 +81,7 @@ def show_plan(study: Study, plan: JobPlan, cluster: Cluster, flags: cli.Flags) -
         f" {cost:.3g} FLOPs, {_hours(plan.device_s)} predicted ({plan.times.source}),"
         f" {_hours(plan.device_s_used)} used; nothing was started"
     )
-    _show_submitted(plan)
-    _show_withheld(plan.withheld)
-    failed = any(run.state == "failed" for run in left)
-    show_next(study, flags, "--go", *(["--retry"] if flags.retry or (failed and not plan.run_ids) else []))
+    _show_rest(study, plan, flags)
 
 
 def _show_jobs(plan: JobPlan) -> None:
@@ -90,11 +94,8 @@ def _show_jobs(plan: JobPlan) -> None:
     print(f"… and {len(jobs) - SHOWN} more\n" if len(jobs) > SHOWN else "")
 
 
-def show_status(study: Study, plan: JobPlan, cluster: Cluster, flags: cli.Flags) -> None:
+def _show_status(study: Study, plan: JobPlan, flags: cli.Flags) -> None:
     """Print the totals: runs by state, time used and left, failures with advice, and submitted jobs."""
-    if not unfinished(plan.statuses):
-        _show_end(study, plan.statuses)
-        return
     states = Counter(run.state for run in plan.statuses)
     print("\n" + ", ".join(f"{states[state]} {state}" for state in STATES if states[state]))
     speed = sum(run.tokens_per_s or 0.0 for run in plan.statuses if run.state == "running")
@@ -106,18 +107,26 @@ def show_status(study: Study, plan: JobPlan, cluster: Cluster, flags: cli.Flags)
     )
     for name, count in _failures(plan).items():
         print(f"{count} {name}: {FAILURES[name].advice}")
-    _show_submitted(plan)
+    _show_rest(study, plan, flags)
+
+
+def _show_rest(study: Study, plan: JobPlan, flags: cli.Flags) -> None:
+    """Print the submitted and withheld runs, and the next command, which retries failed runs if no others are due."""
+    runs = [run for run in plan.statuses if run.has_job]
+    if runs:
+        running = sum(run.state == "running" for run in runs)
+        print(f"{len(runs)} runs already submitted in {plan.submitted.n_jobs} jobs, {running} of them training")
+    for line in doubts(plan.submitted.unknown):
+        print(line)
     _show_withheld(plan.withheld)
-    show_next(study, flags, "--go", *(["--retry"] if states["failed"] and not plan.run_ids else []))
+    failed = any(run.state == "failed" for run in plan.statuses)
+    show_next(study, flags, "--go", *(["--retry"] if flags.retry or (failed and not plan.run_ids) else []))
 
 
-def show_result(study: Study, plan: JobPlan, result: SweepResult, flags: cli.Flags) -> None:
+def _show_result(study: Study, plan: JobPlan, result: SweepResult, flags: cli.Flags) -> None:
     """Print what was submitted or is missing, and the next command."""
-    left = unfinished(plan.statuses)
-    if not left:
-        _show_end(study, plan.statuses)
-        return
     print()
+    left = unfinished(plan.statuses)
     failed = [run for run in left if run.state == "failed"]
     if any(map(is_under_way, left)):
         n_runs = len({run_id for one in result.submitted for run_id in one.run_ids})
@@ -143,7 +152,7 @@ def show_next(study: Study, flags: cli.Flags, *words: str) -> None:
 def _show_end(study: Study, statuses: Sequence[RunStatus]) -> None:
     diverged = sum(run.state == "diverged" for run in statuses)
     print(f"\nall {len(statuses)} runs ended" + (f", {diverged} of them diverged" if diverged else ""))
-    if any(map(_is_simulated, statuses)):
+    if any(run.record and run.record.is_simulated for run in statuses):
         clear = cli.command("simulate", study.folder, "--clear")
         print(f"simulated, not trained; to train them, first run: {clear}")
     print(f"next: {cli.command('fit', study.folder)}")
@@ -153,15 +162,6 @@ def _failures(plan: JobPlan) -> dict[str, int]:
     """Return how many runs last failed with each class, without failed runs that a job will try again."""
     tried_again = {run.spec.run_id for run in plan.statuses if run.record and run.has_job}
     return dict(Counter(run.failure for run in plan.statuses if run.failure and run.spec.run_id not in tried_again))
-
-
-def _show_submitted(plan: JobPlan) -> None:
-    runs = [run for run in plan.statuses if run.has_job]
-    if runs:
-        running = sum(run.state == "running" for run in runs)
-        print(f"{len(runs)} runs already submitted in {plan.submitted.n_jobs} jobs, {running} of them training")
-    for line in doubts(plan.submitted.unknown):
-        print(line)
 
 
 def _show_withheld(withheld: Sequence[str]) -> None:

@@ -23,12 +23,8 @@ from planners.study import Study
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One attempt at a run."""
+    """One attempt at a run, without what only a person reads in the file (time, machine, error)."""
 
-    started: str
-    """Start time, UTC."""
-    host: str
-    """Machine."""
     job: str | None
     """Job id, as the executor names it; null outside a sweep."""
     log: str | None
@@ -41,8 +37,6 @@ class Attempt:
     """Whether it wrote its end; False if it is running or was killed."""
     failure: str | None = None
     """Failure class; null if it finished, was asked to stop, or was killed."""
-    error: str | None = None
-    """The reason, in one line."""
     wall_s: float = 0.0
     """Seconds it took; for one that is running or was killed, up to its last metrics line or checkpoint."""
 
@@ -97,21 +91,13 @@ def read_attempts(folder: Path) -> list[Attempt]:
     for row in filter(None, appended_rows(path_of(folder))):
         event = row.get("event")
         if event == "started":
-            found.append(
-                Attempt(
-                    started=str(row.get("time")),
-                    host=str(row.get("host")),
-                    job=row.get("job"),
-                    log=row.get("log"),
-                    D_start=int(row.get("D") or 0),
-                    devices=row.get("devices"),
-                )
-            )
+            where: dict[str, Any] = {name: row.get(name) for name in ("job", "log", "devices")}
+            found.append(Attempt(D_start=int(row.get("D") or 0), **where))
         elif event in ("killed", "ended") and found:
             found[-1] = replace(found[-1], wall_s=float(row.get("wall_s") or 0))
             if event == "ended":
                 failure = row.get("failure") if row.get("failure") in FAILURES else None
-                found[-1] = replace(found[-1], ended=True, failure=failure, error=row.get("error"))
+                found[-1] = replace(found[-1], ended=True, failure=failure)
     if found and not found[-1].ended:
         found[-1] = replace(found[-1], wall_s=max(found[-1].wall_s, _seconds_alive(folder)))
     return found

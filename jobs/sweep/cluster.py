@@ -34,10 +34,10 @@ class Cluster:
     """Slurm quality of service."""
     constraint: str | None = None
     """Slurm constraint on nodes."""
-    timeout_min: int | None = None
-    """Time limit of a Slurm job, in minutes; null: 60. The job is requeued and its run resumes from its checkpoint."""
-    warn_s: int | None = None
-    """Seconds before the time limit at which Slurm signals the job; null: 90."""
+    timeout_min: int = 60
+    """Time limit of a Slurm job, in minutes. The job is requeued and its run resumes from its checkpoint."""
+    warn_s: int = 90
+    """Seconds before the time limit at which Slurm signals the job."""
     setup: tuple[str, ...] = ()
     """Shell lines at the start of a Slurm job, such as module load cuda."""
     slurm: tuple[str, ...] = ()
@@ -116,11 +116,6 @@ class Cluster:
         return replace(self.execution, runs_per_device=-(-self.runs_per_gpu // self.devices_of_job))
 
     @property
-    def limit_min(self) -> int:
-        """Time limit of a Slurm job, in minutes."""
-        return self.timeout_min or 60
-
-    @property
     def warned_after_s(self) -> float:
         """Seconds from the start of a Slurm job until Slurm warns it of its time limit."""
-        return self.limit_min * 60 - (self.warn_s or 90)
+        return self.timeout_min * 60 - self.warn_s

@@ -35,14 +35,8 @@ class SubmissionRefused(Exception):
     """The executor accepted none of the jobs; the argument gives the reason."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StartedJobs:
-    """The jobs that an executor accepted."""
-
-    jobs: tuple[Job, ...]
-    """The jobs, as the ledger keeps them."""
-    work: Callable[[], None] = lambda: None
-    """Does their work; only debug jobs run in this process."""
+Started = tuple[Sequence[str], Callable[[], None]]
+"""The ids of the jobs that an executor accepted, and what does their work; only debug jobs run in this process."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +53,17 @@ class JobNeeds:
     """Process ids of workers that are already running on this machine."""
 
 
-def start_jobs(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: JobNeeds) -> StartedJobs:
-    """Start the jobs of a submission; submitit keeps its own files in `folder`.
+def start_jobs(
+    folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: JobNeeds
+) -> tuple[tuple[Job, ...], Callable[[], None]]:
+    """Start the jobs of a submission; return them, and what does the work of debug jobs.
 
-    Raises SubmissionRefused if no job was accepted, and UsageError if that is unknown.
+    submitit keeps its own files in `folder`. Raises SubmissionRefused if no job was accepted, and UsageError if that
+    is unknown.
     """
     with clean_environment():
-        return STARTERS[cluster.kind](folder, submission, worker, cluster, needs)
+        ids, work = STARTERS[cluster.kind](folder, submission, worker, cluster, needs)
+    return jobs_of(submission, ids), work
 
 
 def local_workers(cluster: Cluster, n_runs: int, threads: int, busy: int = 0) -> int:
@@ -138,7 +136,7 @@ def slurm_parameters(submission: Submission, cluster: Cluster, needs: JobNeeds) 
     }
     return {
         "name": submission.name,
-        "timeout_min": cluster.limit_min,
+        "timeout_min": cluster.timeout_min,
         "cpus_per_task": cores,
         "tasks_per_node": devices // nodes if devices > 1 else cluster.runs_per_gpu,
         "slurm_additional_parameters": own,
@@ -146,7 +144,11 @@ def slurm_parameters(submission: Submission, cluster: Cluster, needs: JobNeeds) 
     }
 
 
-def _start_here(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: JobNeeds) -> StartedJobs:
+def _nothing() -> None:
+    """Do no work here: the jobs have their own processes."""
+
+
+def _start_here(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: JobNeeds) -> Started:
     """Start workers that share the one pack, each with its own GPUs if there are any, the least used ones first."""
     import submitit
 
@@ -162,12 +164,10 @@ def _start_here(folder: Path, submission: Submission, worker: Any, cluster: Clus
             jobs.append(executor.submit(worker, list(pack)))
     finally:
         signal.signal(signal.SIGINT, before)
-    return StartedJobs(jobs=jobs_of(submission, [job.job_id for job in jobs]))
+    return [job.job_id for job in jobs], _nothing
 
 
-def _start_in_process(
-    folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: JobNeeds
-) -> StartedJobs:
+def _start_in_process(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: JobNeeds) -> Started:
     import submitit
 
     executor = submitit.AutoExecutor(folder, cluster="debug")
@@ -177,12 +177,10 @@ def _start_in_process(
         for job in jobs:
             job.result()
 
-    return StartedJobs(jobs=jobs_of(submission, [job.job_id for job in jobs]), work=work)
+    return [job.job_id for job in jobs], work
 
 
-def _start_on_slurm(
-    folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: JobNeeds
-) -> StartedJobs:
+def _start_on_slurm(folder: Path, submission: Submission, worker: Any, cluster: Cluster, needs: JobNeeds) -> Started:
     """Submit one array. After an error of sbatch, ask the queue: on a time-out it may have accepted the jobs."""
     import submitit
     from submitit.core.utils import FailedJobError, FailedSubmissionError
@@ -194,8 +192,8 @@ def _start_on_slurm(
         jobs = executor.map_array(worker, [list(pack) for pack in submission.packs])
     except (FailedJobError, FailedSubmissionError) as error:
         reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no reason given")
-        return StartedJobs(jobs=jobs_of(submission, _accepted_anyway(submission, reason.strip())))
-    return StartedJobs(jobs=jobs_of(submission, [job.job_id for job in jobs]))
+        return _accepted_anyway(submission, reason.strip()), _nothing
+    return [job.job_id for job in jobs], _nothing
 
 
 def _accepted_anyway(submission: Submission, reason: str) -> list[str]:

@@ -62,7 +62,7 @@ def measured_times(
     by_shape: dict[Shape, list[float]] = {}
     flops = []
     for record in records:
-        if record.tokens_per_s and record.D_seen and "simulated" not in record.flags:
+        if record.tokens_per_s and record.D_seen and not record.is_simulated:
             speed = record.tokens_per_s / (record.execution.devices if record.execution else 1)
             by_shape.setdefault(record.spec.shape, []).append(speed)
             flops.append(speed * record.spec.flops_per_token[record.spec.flops_convention])

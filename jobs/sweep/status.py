@@ -56,7 +56,7 @@ class RunStatus:
     @property
     def is_trained(self) -> bool:
         """Whether it has weights that another run can start from."""
-        return self.state == "done" and self.record is not None and "simulated" not in self.record.flags
+        return self.state == "done" and self.record is not None and not self.record.is_simulated
 
     @property
     def C_seen(self) -> float:

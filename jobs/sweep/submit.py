@@ -10,7 +10,7 @@ from jobs.machine import boot_id, check_devices, host, utc_now
 from jobs.run.worker import Worker
 from jobs.sweep import executors, slurm
 from jobs.sweep.cluster import Cluster
-from jobs.sweep.executors import JobNeeds, StartedJobs, SubmissionRefused
+from jobs.sweep.executors import JobNeeds, SubmissionRefused
 from jobs.sweep.job_plan import JobArray, JobPlan, plan_jobs
 from jobs.sweep.ledger import Ledger, Submission, new_id
 from jobs.sweep.slurm import Unreachable, check_slurm
@@ -123,9 +123,9 @@ def _submit(
         with snapshot.used(code):
             entry = _submission(array, cluster, retry)
             check_held()  # as late as possible: taking the snapshot and starting earlier arrays took time
-            submission, started = _submit_one(study, entry, worker, cluster, needs, len(submissions))
+            submission, work = _submit_one(study, entry, worker, cluster, needs, len(submissions))
         submissions.append(submission)
-        works.append(started.work)
+        works.append(work)
     return submissions, works
 
 
@@ -156,22 +156,22 @@ def _submission(array: JobArray, cluster: Cluster, retry: dict[str, int]) -> Sub
 
 def _submit_one(
     study: Study, submission: Submission, worker: Worker, cluster: Cluster, needs: JobNeeds, n_before: int
-) -> tuple[Submission, StartedJobs]:
+) -> tuple[Submission, Callable[[], None]]:
     """Call the executor once, between the two ledger lines. Raises UsageError if it refuses; earlier arrays remain."""
     ledger = Ledger(study)
     ledger.submitting(submission)
     try:
         # each submission has its own folder: job ids repeat, and an old job's files could be taken for the new one's
         folder = study.cluster.absolute() / submission.id
-        started = executors.start_jobs(folder, submission, worker, cluster, needs)
+        jobs, work = executors.start_jobs(folder, submission, worker, cluster, needs)
     except SubmissionRefused as error:
         ledger.refused(submission.id, str(error))
         accepted = f"; {n_before} arrays before it were accepted" if n_before else ""
         raise UsageError(
             f"sbatch refused the jobs ({error}){accepted}; check --partition, --account, --gpus-per-run, --timeout-min"
         ) from None
-    ledger.submitted(submission.id, started.jobs)
-    return replace(submission, jobs=started.jobs), started
+    ledger.submitted(submission.id, jobs)
+    return replace(submission, jobs=jobs), work
 
 
 def _worker(study: Study, cluster: Cluster, retry: dict[str, int], code: str) -> Worker:

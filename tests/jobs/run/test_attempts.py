@@ -7,7 +7,7 @@ from planners import Study
 
 
 def tried(D_start: int, failure: str | None = None, *, ended: bool = True) -> Attempt:
-    return Attempt(started="", host="", job=None, log=None, D_start=D_start, ended=ended, failure=failure)
+    return Attempt(job=None, log=None, D_start=D_start, ended=ended, failure=failure)
 
 
 def test_interruptions_after_a_new_checkpoint_do_not_count() -> None:
