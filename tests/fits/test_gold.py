@@ -105,7 +105,7 @@ def test_the_decay_of_repeated_data_is_poorly_identified(reuse):
     assert result.params["A"].status == "fixed"
     assert result.dof == 180
     assert min(other.objective for other in result.search.others) > result.objective
-    assert "4 up to 1.05 times as high, the lowest at 0.0158073" in summary(result)
+    assert "4 within 1.05 times the objective, the lowest at 0.0158073" in summary(result)
 
 
 def test_expm1_avoids_a_false_optimum():
