@@ -21,8 +21,9 @@ SECTIONS = {
 INTRODUCTION = """# Python API
 
 `from scaling import make_plan, sweep_study, fit_study, write_report`. Names are imported when they are first used, so
-`import scaling` is quick. A mistake of the caller raises `UsageError`, whose text says what to do. Paths may be strings,
-`Path`s or studies. Results print as the commands print them; `to_frame()` of a plan, a fit or a count is a DataFrame.
+`import scaling` is quick. A mistake of the caller raises `UsageError`, whose text says what to do. A path may be a
+string, a `Path` or a `Study`. `print` shows a result as the command does; `to_frame()` of a plan, a fit or a count
+returns a DataFrame.
 
 This page is written from the docstrings by `python -m docs.write_api`; a test runs the examples. They start in a folder
 that holds `results/`, with every name of `scaling` imported, and `replace` of `dataclasses`.

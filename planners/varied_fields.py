@@ -115,7 +115,7 @@ def _parsed(text: str, hint: Any, name: str) -> Any:
         return {"true": True, "false": False}.get(text, text)
     if str in kinds:
         return text
-    number = 0.0 if text in ("0", "0.0") else parse_quantity(text, name)
+    number = parse_quantity(text, name, zero=True)
     if int in kinds and number > LARGEST:
         raise UsageError(f"{name} {text!r} is too large; the largest is {LARGEST:,}")
     return int(number) if int in kinds and number.is_integer() else number

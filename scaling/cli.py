@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, errors as sentences, tables, and the console script `scaling VERB …`."""
+"""Shared by all commands: exit codes, errors as one sentence, common flags, and the console script `scaling VERB …`."""
 
 import argparse
 import errno
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from reports import Report
 
 DONE, FAILED, USAGE, GAPS = 0, 1, 2, 3
-"""Exit codes: done; failed; the caller's mistake; done with gaps, which are marked."""
+"""Exit codes: done; failed; a mistake of the user; done, but some runs or cells are missing and marked."""
 
 VERBS = {
-    "plan": "compute matched runs: equal N, equal C",
-    "sweep": "train the runs of a study, here or on a cluster",
-    "train": "train one run, here",
+    "plan": "compute matched runs, such as equal N and equal C",
+    "sweep": "train the runs of a study, on this machine or on a cluster",
+    "train": "train one run on this machine",
     "simulate": "fill a plan with losses from a known law: will it answer the question?",
     "fit": "fit a curve or a law to a study or to any CSV",
-    "report": "write the report of a study, of two side by side, or of a published one",
+    "report": "write the report of a study, of two studies compared, or of a published study",
     "count": "count the parameters and FLOPs of a model by part",
     "study": "plan, sweep, fit and report a preset",
 }
@@ -38,15 +38,15 @@ Flags = argparse.Namespace
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one sentence, like every other mistake of the caller."""
+    """A parser that reports a mistake in one sentence, as UsageError."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise UsageError with the message and where to look."""
+        """Raise UsageError with the message and the command that shows the help."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
 def parser(verb: str, example: str) -> Parser:
-    """Return the parser of `python -m scaling.VERB` with its one example and --json."""
+    """Return the parser of `python -m scaling.VERB` with its example and --json."""
     made = Parser(
         prog=f"python -m scaling.{verb}",
         description=VERBS[verb][0].upper() + VERBS[verb][1:] + ("" if VERBS[verb].endswith("?") else "."),
@@ -54,32 +54,32 @@ def parser(verb: str, example: str) -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument("--json", action="store_true", help="print one JSON object on standard output and nothing else")
+    made.add_argument("--json", action="store_true", help="print one JSON object and nothing else on standard output")
     return made
 
 
 EXECUTION = ("devices", "micro_batch", "compile", "recompute", "shard", "deterministic")
-"""Flags of how a run is carried out, none of which has a default, so that `spelled` tells those that were given."""
+"""Flags that say how a run is executed. They have no default, so `spelled` can tell which ones were given."""
 
 
 def add_execution(made: Parser) -> None:
-    """Add the flags of how a run is carried out, which `execution` reads."""
+    """Add the flags that `execution` reads."""
     add = made.add_argument
-    add("--devices", metavar="W", help="processes that share each run, a GPU each if any (default 1)")
-    add("--micro-batch", metavar="S", help="sequences in one forward pass (default: what memory holds)")
-    add("--compile", action=argparse.BooleanOptionalAction, help="compile each block (default: on a GPU)")
+    add("--devices", metavar="W", help="processes that share a run, each with a GPU if there is one (default 1)")
+    add("--micro-batch", metavar="S", help="sequences per forward pass (default: as many as fit in memory)")
+    add("--compile", action=argparse.BooleanOptionalAction, help="compile each block (default: only on a GPU)")
     add(
         "--recompute",
         action="store_true",
         default=None,
         help="recompute activations in the backward pass to save memory",
     )
-    add("--shard", action="store_true", default=None, help="divide weights and optimizer among the devices (FSDP2)")
-    add("--deterministic", action="store_true", default=None, help="on a GPU: only operations that repeat bit for bit")
+    add("--shard", action="store_true", default=None, help="shard weights and optimizer state over the devices (FSDP2)")
+    add("--deterministic", action="store_true", default=None, help="on a GPU: use only deterministic operations")
 
 
 def execution(flags: Flags) -> Execution:
-    """Return how runs are to be carried out. Raises UsageError for numbers that are none."""
+    """Return how runs are executed. Raises UsageError for a value that is not a whole number."""
     micro_batch = flags.micro_batch
     return Execution(
         devices=parse_count(flags.devices or "1", "--devices", least=1),
@@ -92,23 +92,23 @@ def execution(flags: Flags) -> Execution:
 
 
 def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | None) -> int:
-    """Parse `argv`, act, and return the exit code; a mistake of the caller is one sentence on standard error."""
+    """Parse `argv`, act, and return the exit code; a mistake of the user is one sentence on standard error."""
     try:
         return act(arguments.parse_args(argv))
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE
-    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+    except BrokenPipeError:  # the reader of the pipe, such as head, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        print(f"error: {error.filename}: {error.strerror}; give another place", file=sys.stderr)
+        print(f"error: {error.filename}: {error.strerror}; give another path", file=sys.stderr)
         return USAGE
     except OSError as error:
         print(f"error: {error.filename or 'file system'}: {error.strerror or error}", file=sys.stderr)
         return USAGE if error.errno == errno.EROFS else FAILED
     except KeyboardInterrupt:
-        print("stopped; what was finished is kept, and the same command continues from there", file=sys.stderr)
+        print("stopped; finished work is kept, and the same command continues from there", file=sys.stderr)
         return 130
 
 
@@ -122,12 +122,12 @@ def find_run(study: Study, start: str) -> RunSpec:
 
 
 def command(verb: str, *words: object) -> str:
-    """Return a command for a person to paste."""
+    """Return a command that a person can paste."""
     return shlex.join(["python", "-m", f"scaling.{verb}", *map(str, words)])
 
 
 def spelled(flags: Flags, names: Iterable[str]) -> list[str]:
-    """Return the words that give these options their present values, those without one left out."""
+    """Return the command-line words that set these options to their values; options without a value are left out."""
     words: list[str] = []
     for name in names:
         value, flag = getattr(flags, name), f"--{name.replace('_', '-')}"
@@ -139,19 +139,31 @@ def spelled(flags: Flags, names: Iterable[str]) -> list[str]:
     return words
 
 
+def numbers(text: str | None, flag: str, example: str) -> dict[str, float]:
+    """Return the numbers of NAME=VALUE pairs, which may be zero or negative; empty for None.
+
+    Raises UsageError, with the `example`, for a pair without a number.
+    """
+    pairs = [pair.partition("=") for pair in text.split(",")] if text else []
+    try:
+        return {name.strip(): float(value) for name, _, value in pairs}
+    except ValueError:
+        raise UsageError(f"{flag} {text!r} is not NAME=VALUE with numbers, such as {example}") from None
+
+
 def say(text: str, flags: Flags) -> None:
-    """Print for a person, unless standard output belongs to --json."""
+    """Print text for a person; nothing with --json."""
     if not flags.json:
         print(text)
 
 
 def print_json(data: Any) -> None:
-    """Print the one object of --json."""
+    """Print the object of --json."""
     print(json.dumps(data, ensure_ascii=False, allow_nan=False))
 
 
 def show_report(report: "Report", flags: Flags) -> int:
-    """Show what a report says and where it is, and return the exit code."""
+    """Print the answer, the checks and the path of a report; return the exit code."""
     if flags.json:
         print_json({name: to_json(getattr(report, name)) for name in ("answer", "checks", "files")})
     say(str(report), flags)
@@ -162,7 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `scaling VERB …`, the same as `python -m scaling.VERB …`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     verbs = "\n".join(f"  {verb:8}{what}" for verb, what in VERBS.items())
-    usage = f"usage: scaling VERB …\n\n{verbs}\n\nscaling VERB --help tells more"
+    usage = f"usage: scaling VERB …\n\n{verbs}\n\nscaling VERB --help shows the options"
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage)
         return DONE if arguments else USAGE

@@ -26,7 +26,7 @@ def _count(least: int) -> Callable[[str, str], int]:
 
 
 def _number(text: str, flag: str) -> float:
-    return float(text) if text in ("0", "0.0") else float(parse_quantity(text, flag))
+    return parse_quantity(text, flag, zero=True)
 
 
 def _word(text: str, flag: str) -> str:

@@ -67,8 +67,8 @@ def act(flags: cli.Flags) -> int:
         margin=margin_of(study, margin) if study else margin,
         of=flags.over,
         resampling=flags.resampling,
-        delta=_delta(flags.delta),
-        fixed=_fixed(flags.fixed),
+        delta=math.inf if flags.delta == "inf" else parse_quantity(flags.delta, "--delta", zero=True),
+        fixed=cli.numbers(flags.fixed, "--fixed", "drift_N=0"),
         bootstrap=parse_count(flags.bootstrap, "--bootstrap", least=0),
         seed=parse_count(flags.seed, "--seed", least=0),
     )
@@ -97,20 +97,6 @@ def _table(study: Study | None, flags: cli.Flags) -> RunTable:
     for condition in flags.where or ():
         table = table.where(condition)
     return table
-
-
-def _delta(text: str) -> float:
-    named = {"inf": math.inf, "0": 0.0}
-    return named[text] if text in named else parse_quantity(text, "--delta")
-
-
-def _fixed(text: str | None) -> dict[str, float]:
-    """Return the parameters of NAME=VALUE pairs; a value may be zero or negative."""
-    pairs = [pair.partition("=") for pair in text.split(",")] if text else []
-    try:
-        return {name: float(value) for name, _, value in pairs}
-    except ValueError:
-        raise UsageError(f"--fixed {text!r} is not NAME=VALUE with numbers, such as drift_N=0") from None
 
 
 def _columns(text: str | None) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""python -m scaling.plan --budget 1e18,3e18,1e19 --total-params 100M --activation 1,.5,.3,.2,.1 -o studies/x
+"""python -m scaling.plan --budget 1e18,3e18,1e19 --total-params 100M --activation 1,0.5,0.3,0.2,0.1 -o studies/x
 
-Compute runs that are equal in what `--match` names across activation rates, and show the residual of every equality.
+Compute runs whose arms have equal N, C or D (`--match`) at several activation rates, and show the error of each match.
 """
 
 import sys
@@ -14,7 +14,7 @@ from planners.records.json import to_json
 from scaling import cli, forecasts, plan_flags
 from scaling.api import make_plan
 
-EXAMPLE = "python -m scaling.plan --budget 1e18,3e18 --total-params 100M --activation 1,.5,.3,.2,.1 --seq-len 2048"
+EXAMPLE = "python -m scaling.plan --budget 1e18,3e18 --total-params 100M --activation 1,0.5,0.3,0.2,0.1 --seq-len 2048"
 
 
 def arguments() -> cli.Parser:

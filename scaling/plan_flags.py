@@ -1,8 +1,9 @@
-"""The flags of `scaling.plan` that ask the question, and the question that they ask."""
+"""The flags of `scaling.plan` that describe the question, and the Question that they make."""
 
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,8 @@ def _words(text: str, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item.strip() for item in text.split(",")))
 
 
-def _zero_or_more(text: str, name: str) -> float:
-    return 0.0 if text == "0" else parse_quantity(text, name)
-
-
 def _tokens(text: str, name: str) -> int:
-    """Return a number of tokens; 50M is one too."""
+    """Return a whole number of tokens, which may be written 50M."""
     number = parse_quantity(text, name)
     if number < 1:
         raise UsageError(f"{name} {text!r} is less than one token")
@@ -52,88 +49,89 @@ class Flag:
     """A flag that sets one field of the question."""
 
     name: str
-    """As it is written, without the dashes."""
+    """Name without the dashes."""
     help: str
-    """What it means."""
+    """Text of the help."""
     sets: str
-    """The field."""
+    """Field of the question."""
     read: Callable[[str, str], Any] = _word
     """(text, flag) -> value."""
     metavar: str | None = None
-    """What stands for the value in the help."""
+    """Placeholder of the value in the help."""
     extra: dict[str, Any] = field(default_factory=dict)
-    """Other arguments of the parser."""
+    """Other arguments of `add_argument`."""
 
 
 FLAGS = (
-    Flag(name="match", sets="match", extra={"choices": MATCHES}, help="what all arms are equal in (default N=C)"),
+    Flag(name="match", sets="match", extra={"choices": MATCHES}, help="what is equal in all arms (default N=C)"),
     Flag(name="hold", sets="hold", extra={"choices": HOLDS},
-         help="what MoE arms keep as the rate falls: the backbone (default), or only its aspect ratios"),
+         help="what MoE arms keep at lower rates: the backbone (default), or only its aspect ratios"),
     Flag(name="budget", sets="budgets", read=parse_quantities, metavar="C,…",
-         help="training compute in FLOPs, 1e18,3e18"),
+         help="training compute in FLOPs: 1e18,3e18"),
     Flag(name="tokens", sets="tokens", read=parse_quantities, metavar="D,…",
-         help="tokens consumed, under N=D and C=D, or by the arms that a preset gives"),
+         help="tokens consumed, with --match N=D or C=D, or for the arms of a preset"),
     Flag(name="total-params", sets="total_params", read=parse_quantities, metavar="N,…",
          help="parameters without the vocabulary: 100M"),
     Flag(name="activation", sets="activations", read=parse_quantities, metavar="R,…",
-         help="activation rates, 1 is the dense arm: 1,.5,.2; K follows"),
+         help="activation rates, 1 is the dense arm: 1,0.5,0.2; K follows"),
     Flag(name="top-k", sets="top_ks", read=parse_counts, metavar="K,…",
-         help="routed experts per token, 0 is the dense arm: 0,1,4; with --activation d_expert follows"),
+         help="routed experts per token, 0 is the dense arm: 0,1,4; with --activation, d_expert follows"),
     Flag(name="seeds", sets="seeds", read=parse_counts, metavar="S,…",
-         help="each arm is trained once per seed (default 0)"),
+         help="seeds; each arm is trained once per seed (default 0)"),
     Flag(name="own-seeds", sets="own_seeds", read=lambda given, _: given,
          extra={"action": "store_true", "default": None},
-         help="give each further budget seeds of its own, counted on from those, so that budgets are independent"),
+         help="use other seeds at each budget, so that budgets are independent"),
     Flag(name="controls", sets="controls", read=_words, metavar="X,…",
-         help="dense arms of another N: optimal (compute-optimal at C), active:ARM (its N_a: active:K4, active:.2)"),
+         help="extra dense arms of another N: optimal (compute-optimal at C), active:ARM (as many as are active in ARM:"
+              " active:K4, active:0.2)"),
     Flag(name="lr-check", sets="lr_check", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
-         help="plan these arms (alone: all) at sqrt(2) and 1/sqrt(2) of their learning rate too"),
+         help="also plan these arms (alone: all) at sqrt(2) and 1/sqrt(2) times their learning rate"),
     Flag(name="repeat", sets="repeat", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
-         help="plan these arms (alone: all) on the unique tokens of the dense arm too (strict reuse)"),
+         help="also plan these arms (alone: all) on the unique tokens of the dense arm (strict reuse)"),
     Flag(name="tune", sets="tune", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
          help="plan these arms (alone: all) at 1/2 and 2 times their learning rate and 1/4 to 4 times their batch"),
     Flag(name="data", sets="data", read=lambda text, _: None if text == "none" else text, metavar="NAME",
          help="corpus: stdlib, tinystories, synthetic, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=], or several"
               " as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a tokenizer.json;"
-              " none: plan without"),
+              " none: plan without a corpus"),
     Flag(name="unique-tokens", sets="unique_tokens", read=_unique_tokens, metavar="U,…",
-         help="fresh (default), strict (what the dense arm consumes), loose (D/2), or numbers"),
+         help="unique tokens: fresh (default, U = D), strict (U of the dense arm), loose (D/2), or numbers"),
     Flag(name="seq-len", sets="seq_len", read=parse_count, metavar="T", help="context length in tokens (default 128)"),
     Flag(name="vocab-size", sets="vocab_size", read=parse_count, metavar="V",
-         help="vocabulary of a plan without a corpus (default 256)"),
+         help="vocabulary size of a plan without a corpus (default 256)"),
     Flag(name="flops", sets="flops_convention", extra={"choices": CONVENTIONS},
-         help="convention that C is matched under (default exact)"),
-    Flag(name="align", sets="align", read=parse_count, metavar="W", help="widths are multiples of this (default 8)"),
+         help="convention in which C is counted and matched (default exact)"),
+    Flag(name="align", sets="align", read=parse_count, metavar="W", help="make widths multiples of this (default 8)"),
     Flag(name="recipe", sets="recipe", extra={"choices": tuple(RECIPES)},
-         help="rule for learning rate and batch (default: the one tuned nearest to N)"),
+         help="rule for learning rate and batch (default: the rule tuned nearest to N)"),
     Flag(name="lr", sets="lr", read=parse_quantity, metavar="ETA", help="peak learning rate instead of the rule's"),
     Flag(name="batch-tokens", sets="batch_tokens", read=_tokens, metavar="B",
-         help="batch in tokens instead of the rule's"),
+         help="batch size in tokens instead of the rule's"),
     Flag(name="schedule", sets="schedule", extra={"choices": SCHEDULES},
          help="learning rate after warm-up instead of the recipe's"),
-    Flag(name="weight-decay", sets="weight_decay", read=_zero_or_more, metavar="W",
+    Flag(name="weight-decay", sets="weight_decay", read=partial(parse_quantity, zero=True), metavar="W",
          help="weight decay instead of the recipe's; 0: none"),
     Flag(name="precision", sets="precision", extra={"choices": PRECISIONS}, help="of matrix products (default fp32)"),
     Flag(name="threads", sets="threads", read=parse_count, metavar="T",
-         help="CPU threads per run; part of a run's identity (default 1)"),
+         help="CPU threads per run; part of the run id (default 1)"),
     Flag(name="eval-windows", sets="eval_windows", read=parse_count, metavar="W",
-         help="validation windows that the loss is measured on (default 1024)"),
+         help="validation windows for the loss (default 1024)"),
     Flag(name="eval-steps", sets="eval_steps", read=parse_count, metavar="S",
-         help="steps between evaluations (default: one, at the end)"),
+         help="steps between evaluations (default: one evaluation, at the end)"),
     Flag(name="patience", sets="patience", read=parse_count, metavar="E",
-         help="evaluations without a lower loss after which a run stops early"),
+         help="stop a run early after this many evaluations without a lower loss"),
     Flag(name="margin", sets="margin", read=parse_quantity, metavar="NATS",
-         help="difference of loss that does not matter, fixed before the runs"),
+         help="difference of loss that does not matter; it is fixed before the runs"),
     Flag(name="loss-slope", sets="loss_slope", read=_slope, metavar="S",
-         help="nats that the loss falls per unit of ln C, or FIT.json of a law in N and D: tells dC in nats"),
+         help="decrease of the loss per unit of ln C, or the fits.json of a law of N and D; shows dC in nats"),
 )  # fmt: skip
-"""The flags in the order of the help, each with the field of the question that it sets."""
+"""The flags in the order of the help."""
 
 
 def add_flags(parser: cli.Parser) -> None:
     """Add the flags that `question` reads."""
     add = parser.add_argument
-    add("--preset", help=f"start from a named question: {', '.join(PRESETS)}; flags override it")
+    add("--preset", help=f"start from a named question, which other flags override: {', '.join(PRESETS)}")
     for flag in FLAGS:
         shown: dict[str, Any] = {} if flag.metavar is None else {"metavar": flag.metavar}
         add(f"--{flag.name}", help=flag.help, **shown, **flag.extra)
@@ -152,14 +150,15 @@ def add_flags(parser: cli.Parser) -> None:
         "--vary",
         metavar="FIELD=V,…",
         action="append",
-        help="cross the values of a field of shape, router.NAME, training or recipe; one value sets it: norm=layernorm",
+        help="cross these values of a field of the shape, router (router.NAME), training or recipe; a single value sets"
+        " the field: norm=layernorm",
     )
 
 
 def question(flags: cli.Flags) -> Question:
-    """Return what the flags ask, on top of the preset if one is named.
+    """Return the question that the flags describe; a preset gives what the flags leave open.
 
-    Raises UsageError where a value cannot be read, something is missing, or flags contradict each other.
+    Raises UsageError if a value cannot be read, something is missing, or flags contradict each other.
     """
     asked = {flag.sets: flag.read(text, f"--{flag.name}") for flag, text in _given(flags)}
     if flags.out is not None:
@@ -167,7 +166,7 @@ def question(flags: cli.Flags) -> Question:
     start = None if flags.preset is None else preset(flags.preset)
     slope = asked.pop("loss_slope", None)
     if "vocab_size" in asked and asked.get("data", start and start.data):
-        raise UsageError("--vocab-size is for a plan without a corpus; the corpus brings its own")
+        raise UsageError("--vocab-size is for a plan without a corpus; a corpus brings its own")
     asked["router"] = _router(flags.router or [], start.router if start else Router())
     own = {varied.field: varied for varied in map(parse_varied, flags.vary or [])}
     if len(own) < len(flags.vary or []):
@@ -178,33 +177,33 @@ def question(flags: cli.Flags) -> Question:
         made = Question(**{"study": "plan", **asked, "vary": tuple(own.values())})
     else:
         kept = {varied.field: varied for varied in start.vary}
-        made = replace(start, **_instead(asked, start), **asked, vary=tuple({**kept, **own}.values()))
+        made = replace(start, **_reset(asked, start), **asked, vary=tuple({**kept, **own}.values()))
     if slope is None:
         return made
     return replace(made, loss_slope=fitted_slope(slope, made) if isinstance(slope, Path) else slope)
 
 
 def _given(flags: cli.Flags) -> list[tuple[Flag, str]]:
-    """Return the flags that were given, with their text."""
+    """Return the flags that were given, each with its text."""
     texts = [(flag, getattr(flags, flag.name.replace("-", "_"))) for flag in FLAGS]
     return [(flag, text) for flag, text in texts if text is not None]
 
 
-def _instead(asked: dict[str, Any], start: Question) -> dict[str, Any]:
-    """Return which fields of a preset what was asked takes the place of, beside those of the same name."""
+def _reset(asked: dict[str, Any], start: Question) -> dict[str, Any]:
+    """Return the preset fields that the given flags implicitly reset (for example --match N=D clears the budget)."""
     emptied: dict[str, Any] = {}
-    if ("activations" in asked) != ("top_ks" in asked):  # one of the two replaces both of the preset
+    if ("activations" in asked) != ("top_ks" in asked):  # either of them replaces both
         emptied |= {"activations": (), "top_ks": ()}
-    if "match" in asked:  # what follows now is no longer given
+    if "match" in asked:  # a quantity that follows is not given
         amounts = {"N": ("total_params", None), "C": ("budgets", ()), "D": ("tokens", ())}
         emptied |= dict(amounts[letter] for letter in amounts if letter not in asked["match"])
-    if "budgets" in asked or "tokens" in asked:  # what is asked for now, and not what each given arm has
+    if "budgets" in asked or "tokens" in asked:  # the new amounts replace those of given arms
         emptied["arms"] = tuple(replace(arm, C=None, D=None) for arm in start.arms)
     return {name: value for name, value in emptied.items() if name not in asked}
 
 
 def _router(settings: list[str], start: Router) -> Router:
-    """Return the router of NAME=VALUE settings."""
+    """Return the router `start` with the NAME=VALUE settings."""
     for setting in settings:
         varied = parse_varied(f"router.{setting}", flag="--router")
         if len(varied.values) > 1:
@@ -214,7 +213,7 @@ def _router(settings: list[str], start: Router) -> Router:
 
 
 def _geometry(flags: cli.Flags, prefix: str, start: Geometry, varied: dict[str, Varied]) -> Geometry:
-    """Return the sizes that flags fix, on top of those of a preset that are not varied."""
+    """Return the sizes that flags fix, and otherwise those of the preset `start` that are not varied."""
     written = prefix.replace("_", ".")
     start = replace(start, **{name: None for name in vars(start) if written + name in varied})
     texts = {size: getattr(flags, prefix + size, None) for size in ("d_model", "n_layers", "n_heads", "d_expert")}
@@ -227,10 +226,10 @@ def _geometry(flags: cli.Flags, prefix: str, start: Geometry, varied: dict[str, 
 
 
 def fitted_slope(path: Path, question: Question) -> float:
-    """Return the decrease of the loss in nats per unit of ln C, beta B / D^beta, by the law fitted in `path`.
+    """Return the decrease of the loss in nats per unit of ln C, beta B / D^beta, from the law fitted in `path`.
 
-    D is what a dense arm consumes, C / 6 N, at the middle of the question's budgets and N. Raises UsageError for a fit
-    without B and beta, and for a question without C and N.
+    D = C / 6 N are the tokens of a dense arm at the geometric mean of the question's budgets and N. Raises UsageError
+    for a fit without B and beta, and for a question without C and N.
     """
     from fits.study import read_fits
 

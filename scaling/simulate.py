@@ -66,13 +66,13 @@ def act(flags: cli.Flags) -> int:
         raise UsageError("give the noise of a run with --noise SD, in nats per token, such as 0.015")
     from fits.simulate.coverage import Noise
 
-    sd = _nats(flags.noise, "--noise")
-    seed_sd = sd if flags.seed_sd is None else _nats(flags.seed_sd, "--seed-sd")
+    sd = parse_quantity(flags.noise, "--noise", zero=True)
+    seed_sd = sd if flags.seed_sd is None else parse_quantity(flags.seed_sd, "--seed-sd", zero=True)
     made = simulate_study(
         study,
         noise=Noise(sd=sd, seed_sd=seed_sd, family=flags.noise_family),
         law=flags.law,
-        params=_params(flags.params),
+        params=cli.numbers(flags.params, "--params", "best=0.15"),
         fit=flags.fit,
         repeats=parse_count(flags.repeats, "--repeats", least=0),
         seed=parse_count(flags.seed, "--seed", least=0),
@@ -81,25 +81,6 @@ def act(flags: cli.Flags) -> int:
         cli.print_json(made.as_json())
     cli.say(f"{made}\n\nnext: {cli.command('fit', study.folder, '--law', flags.fit)}", flags)
     return cli.DONE
-
-
-def _nats(text: str, flag: str) -> float:
-    try:
-        zero = float(text) == 0
-    except ValueError:
-        zero = False
-    return 0.0 if zero else parse_quantity(text, flag)
-
-
-def _params(text: str | None) -> dict[str, float]:
-    params = {}
-    for pair in text.split(",") if text else []:
-        name, _, value = pair.partition("=")
-        try:
-            params[name.strip()] = float(value)
-        except ValueError:
-            raise UsageError(f"--params {pair!r} is not NAME=VALUE, such as best=0.15") from None
-    return params
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The table of runs of a study, with losses that were trained elsewhere, and the margin that the study fixed."""
+"""The runs of a study as a table for the fits, with losses measured elsewhere, and the margin that the study fixed."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from scaling import cli
 
 
 def runs_of(study: Study) -> RunTable:
-    """Return the ended runs of a study. Raises UsageError where there are none."""
+    """Return the runs of a study that have ended. Raises UsageError if none has."""
     if not collect(study):
         raise UsageError(
             f"no run of {study.folder} has ended; train them with: {cli.command('sweep', study.folder, '--go')}"
@@ -21,7 +21,7 @@ def runs_of(study: Study) -> RunTable:
 
 
 def joined(study: Study, path: str | Path, columns: dict[str, str]) -> RunTable:
-    """Return the runs of a study, and those that were trained elsewhere with their losses in `path`, by run_id.
+    """Return the runs of a study, and planned runs that were trained elsewhere: the rows of `path`, by run_id.
 
     Raises UsageError for a run that the study did not plan, and for a run that was trained in both places.
     """
@@ -42,9 +42,9 @@ def joined(study: Study, path: str | Path, columns: dict[str, str]) -> RunTable:
 
 
 def margin_of(study: Study, wanted: float | None = None) -> float | None:
-    """Return the margin of a study in nats: the one it fixed before its runs, or `wanted` where it fixed none.
+    """Return the margin of a study in nats per token: the one fixed before its runs, or else `wanted`.
 
-    Raises UsageError where `wanted` differs from the fixed one.
+    Raises UsageError if `wanted` differs from the fixed margin.
     """
     fixed = study.asked().question.margin
     if None not in (wanted, fixed) and wanted != fixed:

@@ -291,7 +291,7 @@ def _meets(table: RunTable, condition: str) -> tuple[str, NDArray[np.bool_]]:
     number = values.dtype.kind in "iufb"
     value: float | str = text
     if number:
-        value = 0.0 if text == "0" else parse_quantity(text, f"the value of {column}")
+        value = parse_quantity(text, f"the value of {column}", zero=True)
     elif sign not in ("=", "!="):
         raise UsageError(f"condition {condition!r}: {column} is text, so only = and != can be used")
     return column, np.asarray(_SIGNS[sign](values, value), bool)

@@ -20,7 +20,8 @@ def need_packages(what: str, *names: str) -> None:
     missing = [name for name in names if find_spec(name) is None]
     if missing:
         raise UsageError(
-            f"{what} needs {' and '.join(missing)}, which the base install leaves out; run: pip install 'scaling[train]'"
+            f"{what} needs {' and '.join(missing)}, which the base install leaves out;"
+            " install with: pip install 'scaling[train]'"
         )
 
 

@@ -11,18 +11,19 @@ _MOST = 10**9
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([A-Za-z]*)")
 
 
-def parse_quantity(text: str, name: str = "value") -> float:
+def parse_quantity(text: str, name: str = "value", *, zero: bool = False) -> float:
     """Return the positive finite number that `text` writes, e.g. `100M` -> 1e8.
 
-    Suffixes: k, M, B (or G), T. Raises UsageError for anything else, for zero, negative and infinite numbers.
+    Suffixes: k, M, B (or G), T. Raises UsageError for anything else, for negative and infinite numbers, and for zero
+    unless `zero` allows it.
     """
     match = _NUMBER.fullmatch(text.strip())
     if match is None or match[2] not in _SUFFIXES:
         raise UsageError(f"{name} {text!r} is not a number such as 3e18, 100M or 2.9B")
     number = float(match[1]) * _SUFFIXES[match[2]]
-    if not (math.isfinite(number) and number > 0):
-        raise UsageError(f"{name} {text!r} must be a positive, finite number")
-    return number
+    if not (math.isfinite(number) and (number > 0 or (zero and number == 0))):
+        raise UsageError(f"{name} {text!r} must be a positive, finite number{' or 0' * zero}")
+    return abs(number)
 
 
 def parse_quantities(text: str, name: str = "value") -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""The base install has no torch, submitit, datasets or tokenizers: what works without, and what says how to add them."""
+"""The base install lacks the packages for training: what works without them, and what says how to add them."""
 
 import subprocess
 import sys

@@ -233,4 +233,4 @@ def test_commands_of_the_readme_parse(line: str) -> None:
 def test_the_readme_shows_every_verb_and_is_short() -> None:
     shown = {line.removeprefix("python -m scaling.").split()[0] for line in readme_commands()}
     assert shown == set(cli.VERBS)
-    assert (ROOT / "README.md").read_text().count("\n") < 200
+    assert (ROOT / "README.md").read_text().count("\n") < 220

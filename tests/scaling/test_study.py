@@ -6,13 +6,16 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from planners import Study
+from jobs.sweep.cluster import Cluster
+from planners import Study, make_plan, preset
+from planners.presets.laptop import LADDER, TUNED_AT
 from planners.records.files import read_json
-from scaling import cli
+from scaling import cli, study
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +92,36 @@ def test_verbs_work_alone_on_it(smoke: Study, capsys: pytest.CaptureFixture, tmp
     html = (tmp_path / "report" / "report.html").read_text()
     assert not re.search(r"""(src|href)=["']?https?://(?!arxiv\.org)""", html)
     assert "<script" not in html
+
+
+def test_a_study_continues_with_its_own_budget(tmp_path: Path) -> None:
+    """A folder of another rung, or of `--budget`, keeps its runs and their ids."""
+    flags = study.arguments().parse_args(["laptop"])
+    asked = replace(preset("laptop"), data=None)
+    assert study.question(asked, Study(tmp_path / "new"), flags).budgets == (TUNED_AT,)
+    held = replace(asked, budgets=(5e11,))
+    Study(tmp_path / "held").write(make_plan(held))
+    again = study.question(asked, Study(tmp_path / "held"), flags)
+    assert again.budgets == (5e11,)
+    assert Study(tmp_path / "held").holds(again)
+
+
+def test_rungs_are_one_preset_with_different_runs() -> None:
+    ids = [{run.run_id for run in make_plan(replace(preset("laptop"), budgets=(C,), data=None)).runs} for C in LADDER]
+    assert len(set.union(*ids)) == sum(map(len, ids)) == 3 * 27
+
+
+def test_a_wrong_budget_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["study", "laptop", "--budget", "x", "-o", str(tmp_path / "s")]) == cli.USAGE
+    assert "--budget" in capsys.readouterr().err
+
+
+def test_the_expected_time_is_an_estimate_of_the_runs_to_come(tiny_study: Study) -> None:
+    said = study.expected_time(tiny_study, Cluster(parallel=1, flops_per_s=1e9))
+    assert f"training {len(tiny_study.runs())} runs" in said
+    assert "an estimate" in said
+    assert "as given" in said
+    assert "--budget changes it" in said
 
 
 def test_an_interrupt_stops_at_a_checkpoint_and_the_next_call_continues(tmp_path: Path) -> None:
