@@ -192,7 +192,7 @@ def _identified(law: Curve, fit: _Fit) -> dict[str, Any]:
         for name, value, h in zip(law.names(fitted.basis), fitted.coefficients, half, strict=True)
     }
     basis = fit.optimum.basis
-    optimum = f"t test of the minimum of the {basis} inverted, 95 %" if basis else "none"
+    optimum = f"rates that a t test accepts as the minimum of the {basis}, 95 %" if basis else "none"
     interval = f"optimum: {optimum}; coefficients: t with {fitted.dof:.3g} dof, 95 %"
     return {"status": Status.CONVERGED, "params": params, "interval": interval, "optimum": fit.optimum}
 
