@@ -120,7 +120,7 @@ def measure(shape: Shape, tokens: int, rounds: int) -> tuple[dict[str, list[floa
             nn.init.normal_(weight, std=0.05)
     ratios: dict[str, list[float]] = {name: [] for name in networks if name != "dense"}
     for turn in range(WARM_UP + rounds):
-        x, g = torch.randn(2, 8, tokens // 8, shape.d_model)
+        x, g = torch.randn(2, tokens, shape.d_model)
         order = random.Random(turn).sample(sorted(networks), len(networks))
         elapsed = {name: seconds(networks[name], x, g) for name in order}
         elapsed["dense"] = (elapsed["dense"] + seconds(networks["dense"], x, g)) / 2

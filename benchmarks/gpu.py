@@ -220,7 +220,7 @@ def layers(shape: Shape, sizes: Sizes, device: torch.device, target: float | Non
     compiling.start_afresh()
     networks = dict(our_variants(shape, MATMULS))
     peers = dict(their_variants(shape, sizes.tokens) if device.type == "cuda" and find_spec("transformers") else ())
-    x, g = torch.randn(2, 8, sizes.tokens // 8, shape.d_model, device=device)
+    x, g = torch.randn(2, sizes.tokens, shape.d_model, device=device)
     calls = {}
     for name, network in (networks | peers).items():
         peer = name in peers  # in bf16 throughout, because autocast does not reach all operations of transformers

@@ -35,13 +35,13 @@ class Attention(nn.Module):
                 norm_of(shape, shape.head_dim if per_head else width) for width in self.widths[:2]
             )
 
-    def forward(self, x: Tensor, table: Table | None) -> Tensor:
-        """Return the attended values, shape of x (batch, T, d_model); `table` comes from `position_table`."""
+    def forward(self, x: Tensor, table: Table | None, batch: int) -> Tensor:
+        """Return the attended values, shape of x (batch * T, d_model); `table` comes from `position_table`."""
         projected = self.query_key_value(x)
         if self.query_norm is not None and self.key_norm is not None:
             query, key, value = projected.split(self.widths, dim=-1)
             projected = torch.cat((over_last(self.query_norm, query), over_last(self.key_norm, key), value), dim=-1)
-        heads = projected.view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)  # (batch, heads, T, head_dim)
+        heads = projected.view(batch, len(x) // batch, -1, self.head_dim).transpose(1, 2)  # (batch, heads, T, head_dim)
         both, value = heads.split([self.n_heads + self.n_kv_heads, self.n_kv_heads], dim=1)
         if table is not None and self.positions == "rope":
             both = rotate(both, table)
@@ -52,7 +52,7 @@ class Attention(nn.Module):
             query, key, value, is_causal=self.causal, enable_gqa=self.n_heads != self.n_kv_heads,
             scale=1 / math.sqrt(self.head_dim),
         )  # fmt: skip
-        attended: Tensor = self.o_proj(y[..., : self.head_dim].transpose(1, 2).flatten(2))
+        attended: Tensor = self.o_proj(y[..., : self.head_dim].transpose(1, 2).reshape(len(x), -1))
         return attended
 
 
@@ -62,9 +62,9 @@ def norm_of(shape: Shape, width: int) -> nn.RMSNorm | nn.LayerNorm:
 
 
 def over_last(norm: nn.RMSNorm | nn.LayerNorm, x: Tensor) -> Tensor:
-    """Return x (batch, T, width), normed in pieces as wide as the norm's weight: the whole width or head by head."""
-    normed: Tensor = norm(x.to(norm.weight.dtype).view(*x.shape[:2], -1, norm.weight.shape[0]))
-    return normed.flatten(2)
+    """Return x (tokens, width), normed in pieces as wide as the norm's weight: the whole width or head by head."""
+    normed: Tensor = norm(x.to(norm.weight.dtype).view(len(x), -1, norm.weight.shape[0]))
+    return normed.flatten(1)
 
 
 def position_table(shape: Shape, T: int, device: torch.device, dtype: torch.dtype) -> Table | None:

@@ -205,14 +205,13 @@ class Experts(nn.Module):
         self.shared_gate = nn.Linear(d_model, 1, bias=False) if shape.shared_gate else None
 
     def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
-        """Return the layer's output, shape of x (batch, T, d_model), and where the tokens went."""
-        tokens = x.reshape(-1, x.shape[-1])
-        routing = self.router(tokens)
-        y = self.routed(tokens, routing)
+        """Return the layer's output, shape of x (tokens, d_model), and where the tokens went."""
+        routing = self.router(x)
+        y = self.routed(x, routing)
         if self.shared is not None:
-            shared = self.shared(tokens)
-            y = y + (shared if self.shared_gate is None else self.shared_gate(tokens).sigmoid() * shared)
-        return y.view_as(x), routing
+            shared = self.shared(x)
+            y = y + (shared if self.shared_gate is None else self.shared_gate(x).sigmoid() * shared)
+        return y, routing
 
     def routed(self, tokens: Tensor, routing: Routing) -> Tensor:
         """Return the gated sum of the routed experts, shape (tokens, d_model)."""

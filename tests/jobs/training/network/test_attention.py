@@ -64,7 +64,7 @@ def written_out(shape: Shape, module: Attention, x: Tensor, bias: Tensor | None 
 def test_attention_follows_its_formula(fields: dict[str, Any], norm: str) -> None:
     shape = replace(SHAPE, norm=norm, **fields)
     module, x = attention_of(shape), torch.randn(2, 9, 24, dtype=torch.float64)
-    y = module(x, position_table(shape, 9, x.device, x.dtype))
+    y = module(x.flatten(0, 1), position_table(shape, 9, x.device, x.dtype), 2).view_as(x)
     for row, out in zip(x, y, strict=True):
         torch.testing.assert_close(out, written_out(shape, module, row))
 
@@ -72,24 +72,24 @@ def test_attention_follows_its_formula(fields: dict[str, Any], norm: str) -> Non
 @pytest.mark.parametrize(("heads", "kv_heads"), [(1, 1), (4, 2), (6, 2), (11, 11), (16, 4)])
 def test_alibi_is_a_penalty_on_distance(heads: int, kv_heads: int) -> None:
     shape = replace(SHAPE, positions="alibi", n_heads=heads, n_kv_heads=kv_heads)
-    module, x = attention_of(shape), torch.randn(1, 300, 24, dtype=torch.float64)
+    module, x = attention_of(shape), torch.randn(300, 24, dtype=torch.float64)
     slopes = torch.tensor(alibi_slopes(heads), dtype=torch.float64)
     outside = build_alibi_tensor(torch.ones(1, 300), heads, torch.float32)  # (heads, 1, T): slope * j
     torch.testing.assert_close(slopes, outside[:, 0, 1].double(), rtol=1e-5, atol=0)
     place = torch.arange(300)
     bias = -slopes[:, None, None] * (place[:, None] - place)
-    y = module(x, position_table(shape, 300, x.device, x.dtype))
-    torch.testing.assert_close(y[0], written_out(shape, module, x[0], bias), rtol=1e-9, atol=1e-9)
+    y = module(x, position_table(shape, 300, x.device, x.dtype), 1)
+    torch.testing.assert_close(y, written_out(shape, module, x, bias), rtol=1e-9, atol=1e-9)
 
 
 def test_alibi_keeps_its_precision_in_bf16() -> None:
     """bf16 cannot represent odd integers above 256; without two digits the error would be large."""
     shape = replace(SHAPE, positions="alibi", n_heads=8, n_kv_heads=8, head_dim=16)
-    module, x = attention_of(shape, torch.float32), torch.randn(1, 2000, 24) / 10
+    module, x = attention_of(shape, torch.float32), torch.randn(2000, 24) / 10
     table = position_table(shape, 2000, x.device, x.dtype)
-    exact = module(x, table)
+    exact = module(x, table, 1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        rounded = module(x, table)
+        rounded = module(x, table, 1)
     assert (rounded - exact).norm() < 0.02 * exact.norm()
 
 

@@ -32,7 +32,7 @@ def layer_of(shape: Shape, path: str | None, dtype: torch.dtype = torch.float32)
 def results(shape: Shape, path: str, tokens: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
     """Return output and all gradients of a layer with one implementation."""
     layer = layer_of(shape, path, dtype)
-    x = torch.empty(1, tokens, 32).normal_(generator=torch.Generator().manual_seed(2)).to(dtype).requires_grad_()
+    x = torch.empty(tokens, 32).normal_(generator=torch.Generator().manual_seed(2)).to(dtype).requires_grad_()
     y, routing = layer(x)
     (y.square().sum() + routing.balance).backward()
     gradients = [x.grad, *(weight.grad for weight in layer.parameters())]
@@ -79,7 +79,7 @@ def test_the_fastest_matmul_follows_from_the_sizes() -> None:
 def test_gradients_agree_with_finite_differences(path: str) -> None:
     shape = replace(ALL, d_model=4, n_heads=1, n_kv_heads=1, head_dim=4, n_experts=3, top_k=2, d_expert=2, d_shared=2)
     layer = layer_of(shape, path, torch.float64)
-    x = torch.randn(1, 5, 4, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
     names, weights = zip(*layer.named_parameters(), strict=True)
 
     def output(x: Tensor, *weights: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ def test_a_rerun_gives_the_same_bits(dtype: torch.dtype, tokens: int) -> None:
         layer = Experts(ALL, Router(jitter=0.1, capacity_factor=1.2))
         for weight in layer.parameters():
             torch.nn.init.normal_(weight, std=0.2)
-        x = torch.randn(1, tokens, 32, requires_grad=True)
+        x = torch.randn(tokens, 32, requires_grad=True)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
             y, routing = layer(x)
         (y.float().square().sum() + routing.balance + routing.z_loss).backward()
