@@ -129,11 +129,7 @@ def _show_result(study: Study, plan: JobPlan, result: SweepResult, flags: cli.Fl
     left = unfinished(plan.statuses)
     failed = [run for run in left if run.state == "failed"]
     if any(map(is_under_way, left)):
-        n_runs = len({run_id for one in result.submitted for run_id in one.run_ids})
-        n_jobs = sum(len(one.jobs or ()) for one in result.submitted)
-        before = f"; {result.joined} runs had been submitted before" if result.joined else ""
-        print(f"submitted {n_runs} runs in {n_jobs} jobs{before}")
-        _show_withheld(result.withheld)
+        print(result)
         show_next(study, flags, "--status")
         return
     print(f"{len(failed)} of {len(plan.statuses)} runs failed, {len(left) - len(failed)} have not ended")

@@ -39,6 +39,11 @@ def test_imports_follow_the_data(path: Path) -> None:
     assert imports(path) & set(PACKAGES) <= MAY_IMPORT[package]
 
 
+def test_one_run_does_not_depend_on_the_sweep_of_many() -> None:
+    jobs = [path for path in SOURCES if path.is_relative_to(ROOT / "jobs") and path.parent.name != "sweep"]
+    assert [path for path in jobs if "from jobs.sweep" in path.read_text()] == []
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_training_imports_torch(path: Path) -> None:
     inside = path.is_relative_to(ROOT / "jobs" / "training")

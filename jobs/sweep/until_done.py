@@ -14,7 +14,7 @@ from jobs.sweep.wait import SweepProgress, wait_for_runs
 from planners.study import Study
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SweepResult:
     """What a sweep did."""
 
@@ -24,6 +24,17 @@ class SweepResult:
     """Why some runs were not submitted, one sentence per cap."""
     joined: int
     """Number of runs whose jobs were already submitted when it began."""
+
+    def __str__(self) -> str:
+        n_runs = len({run_id for one in self.submitted for run_id in one.run_ids})
+        n_jobs = sum(len(one.jobs or ()) for one in self.submitted)
+        before = f"; {self.joined} runs had been submitted before" if self.joined else ""
+        return "\n".join(
+            [f"submitted {n_runs} runs in {n_jobs} jobs{before}", *map("withheld: {}".format, self.withheld)]
+        )
+
+    def __repr__(self) -> str:
+        return f"<SweepResult: {'; '.join(str(self).splitlines())}>"
 
 
 def train_until_done(

@@ -1,8 +1,8 @@
-"""What the processes of a job do otherwise in a test; with this folder in PYTHONPATH every Python reads it first.
+"""Changes the processes of a job for a test: with this folder in PYTHONPATH, every Python loads this module first.
 
 TRACE=FILE      append a line for each step, checkpoint and record of a run
-STEP_S=SECONDS  sleep so long in each step, until the job is requeued
-NO_STEP=1       and take no real step at all: training in milliseconds, for tests of thousands of runs
+STEP_S=SECONDS  sleep this long in each step, until the job is requeued
+NO_STEP=1       take no real step: a run trains in milliseconds, for tests of thousands of runs
 """
 
 import os
@@ -15,14 +15,14 @@ from typing import Any
 
 
 def trace(event: str, run_id: str, step: int = 0) -> None:
-    """Append a line; one short write to a file opened for appending is not torn by that of another process."""
+    """Append a line in one short write, which no write of another process can tear."""
     if os.environ.get("TRACE"):
         with open(os.environ["TRACE"], "a") as file:
             file.write(f"{event} {run_id} {step}\n")
 
 
 def change_loop(loop: ModuleType) -> None:
-    """Trace what a run does, and slow its steps."""
+    """Trace what a run does, and slow down its steps."""
     take, save, write_record = loop.Stepper.take, loop.checkpoint.save, loop.write_record
 
     def slow_take(self: Any, step: int, batch: Any, window: Any, *, detailed: bool) -> None:
@@ -55,10 +55,10 @@ def change_loop(loop: ModuleType) -> None:
 
 
 class Changes(MetaPathFinder, Loader):
-    """Lets a module be loaded as ever, and changed right after."""
+    """Loads a module as usual and changes it right after."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        """Find the module of the loop only."""
+        """Find only the module of the training loop."""
         if name != "jobs.training.loop":
             return None
         spec = PathFinder.find_spec(name, path)
@@ -67,11 +67,11 @@ class Changes(MetaPathFinder, Loader):
         return spec
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """Create it as ever."""
+        """Create it as usual."""
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run it, then change it."""
+        """Execute it, then change it."""
         self.loader.exec_module(module)
         change_loop(module)
 
