@@ -137,6 +137,13 @@ def columns_of(count: int) -> int:
     return 1 if count <= 3 else 2 if count <= 12 else 3
 
 
+def canvas_of(axes: "Axes") -> "Canvas":
+    """Return the matplotlib figure to which the axes belong."""
+    canvas = axes.get_figure(root=True)
+    assert canvas is not None
+    return canvas
+
+
 def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, **shared: Any) -> "list[Axes]":
     """Divide `axes` into `count` panels of `height` inches, in rows of `columns`; the canvas grows to hold them.
 
@@ -144,8 +151,7 @@ def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, *
     """
     if count == 1:
         return [axes]
-    canvas, place, rows = axes.get_figure(root=True), axes.get_subplotspec(), -(-count // columns)
-    assert canvas is not None
+    canvas, place, rows = canvas_of(axes), axes.get_subplotspec(), -(-count // columns)
     assert place is not None
     wide, high = canvas.get_size_inches()
     canvas.set_size_inches(wide, max(high, rows * height + 0.9))
@@ -167,11 +173,11 @@ def points(
 
 def key(cut: "Sequence[Axes]", columns: int = 2) -> None:
     """Draw one legend above all panels, with each label once."""
-    canvas = cut[0].get_figure(root=True)
-    assert canvas is not None
     found = {label: handle for axes in cut for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     if found:
-        canvas.legend(list(found.values()), list(found), loc="outside upper center", ncols=columns, handlelength=2.6)
+        canvas_of(cut[0]).legend(
+            list(found.values()), list(found), loc="outside upper center", ncols=columns, handlelength=2.6
+        )
 
 
 def render(figure: Figure[Data_contra], data: Data_contra, formats: Sequence[str] = tuple(FORMATS)) -> dict[str, bytes]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.page.figure import settle, spelled
+from reports.page.figure import canvas_of, settle, spelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +35,7 @@ def place(
     No label covers a point, nor the data in `avoid`. Call this last: it fixes the layout.
     """
     named = list(points)
-    canvas = axes.get_figure(root=True)
-    assert canvas is not None
+    canvas = canvas_of(axes)
     settle(canvas)
     renderer = canvas.canvas.get_renderer()  # type: ignore[attr-defined]
     taken = [_around(axes, x, y) for x, y in [*((x, y) for x, y, _ in named), *avoid]]

@@ -42,6 +42,13 @@ class Series:
         return [arm for arm in self.arms if arm.is_dense]
 
     @property
+    def curve(self) -> "FitResult":
+        """The curve fitted to the MoE arms. Raises ValueError where nothing has been fitted."""
+        if self.fit is None:
+            raise ValueError(f"no curve has been fitted to {self.heading}")
+        return self.fit
+
+    @property
     def C(self) -> float:
         """The budget, FLOPs."""
         return self.arms[0].budget

@@ -91,34 +91,36 @@ def _complete(evidence: Evidence) -> Result:
     return not rest, f"{done} of {counted(planned, 'planned run')} done{rest}."
 
 
-def _equal_N(evidence: Evidence) -> Result:
-    residuals = {arm.label: arm.spec.N / arm.spec.target["N"] - 1 for arm in evidence.arms if "N" in arm.spec.target}
-    if not residuals:
+def tolerances(evidence: Evidence) -> dict[str, float]:
+    """Return the relative difference from the target that counts as equal, for N, C and r_a."""
+    N = max((n_tolerance(arm.spec.target["N"]) for arm in evidence.arms if "N" in arm.spec.target), default=0.0)
+    half_batch = max(arm.spec.training.batch_tokens / 2 / arm.spec.training.D for arm in evidence.arms)
+    return {"N": N, "C": max(C_TOLERANCE, half_batch), "r_a": R_A_TOLERANCE}
+
+
+def _equal(name: str, among: str, off: dict[str, float], evidence: Evidence) -> Result:
+    """Compare the relative differences `off`, by arm, with the tolerance of the quantity `name`."""
+    if not off:
         return None
-    worst = max(residuals, key=lambda label: abs(residuals[label]))
-    tolerance = max(n_tolerance(arm.spec.target["N"]) for arm in evidence.arms if "N" in arm.spec.target)
-    text = f"In every arm N is within {percent(abs(residuals[worst]))} of its target (largest in {worst}"
-    return abs(residuals[worst]) <= tolerance, f"{text}: {residual(residuals[worst])}; tolerance {percent(tolerance)})."
+    worst, tolerance = max(off, key=lambda label: abs(off[label])), tolerances(evidence)[name]
+    within = f"In every {among} {name} is within {percent(abs(off[worst]))} of its target"
+    limits = f"(largest in {worst}: {residual(off[worst])}; tolerance {percent(tolerance)})"
+    return abs(off[worst]) <= tolerance, f"{within} {limits}."
+
+
+def _equal_N(evidence: Evidence) -> Result:
+    off = {arm.label: arm.spec.N / arm.spec.target["N"] - 1 for arm in evidence.arms if "N" in arm.spec.target}
+    return _equal("N", "arm", off, evidence)
 
 
 def _equal_C(evidence: Evidence) -> Result:
-    off = [(actual_C(r) / r.spec.budget - 1, arm.label) for arm in evidence.arms for r in arm.done]
-    if not off:
-        return None
-    most, worst = max(off, key=lambda pair: abs(pair[0]))
-    half = max(arm.spec.training.batch_tokens / 2 / arm.spec.training.D for arm in evidence.arms)
-    tolerance = max(C_TOLERANCE, half)
-    text = f"In every finished run C is within {percent(abs(most))} of its budget (largest in {worst}"
-    return abs(most) <= tolerance, f"{text}: {residual(most)}; tolerance {percent(tolerance)})."
+    off = {a.label: max((actual_C(r) / r.spec.budget - 1 for r in a.done), key=abs) for a in evidence.arms if a.done}
+    return _equal("C", "finished run", off, evidence)
 
 
 def _rates(evidence: Evidence) -> Result:
-    asked = {arm.label: arm.spec.r_a / arm.spec.target["r_a"] - 1 for arm in evidence.moe if "r_a" in arm.spec.target}
-    if not asked:
-        return None
-    worst = max(asked, key=lambda label: abs(asked[label]))
-    text = f"In every MoE arm r_a is within {percent(abs(asked[worst]))} of its target (largest in {worst}); "
-    return abs(asked[worst]) <= R_A_TOLERANCE, f"{text}fits and figures use the actual r_a."
+    off = {arm.label: arm.spec.r_a / arm.spec.target["r_a"] - 1 for arm in evidence.moe if "r_a" in arm.spec.target}
+    return _equal("r_a", "MoE arm", off, evidence)
 
 
 def _seeds(evidence: Evidence) -> Result:

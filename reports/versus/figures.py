@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fits.compare.by_seed import SAME
 from fits.runs.budgets import same_budget
-from reports.page.figure import INK, SERIES, Figure, points, spelled
+from reports.page.figure import INK, SERIES, Figure, canvas_of, points, spelled
 from reports.page.labels import shortened
 from reports.page.number_text import counted, percent
 from reports.page.scales import log_axis
@@ -24,9 +24,7 @@ MOST = 30
 def draw_arms(found: Versus, axes: "Axes") -> None:
     """Draw B less A of each matched arm, with its 95 % interval, and a line at zero."""
     pairs = found.compared[:MOST]
-    canvas = axes.get_figure(root=True)
-    assert canvas is not None
-    canvas.set_size_inches(5.0, 1.5 + ROW * max(len(pairs), 3))
+    canvas_of(axes).set_size_inches(5.0, 1.5 + ROW * max(len(pairs), 3))
     axes.axvline(0, color=INK, linewidth=1, zorder=1)
     for at, pair in enumerate(pairs):
         assert pair.difference is not None

@@ -4,7 +4,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import BAND, EDGE, FAINT, INK, MOE, QUIET, REGION, Figure, columns_of, key, panels
+from reports.page.figure import BAND, EDGE, FAINT, INK, MOE, QUIET, REGION, Figure, canvas_of, columns_of, key, panels
 from reports.page.labels import place
 from reports.page.number_text import counted, flops, listed, nats, percent
 from reports.page.scales import log_axis
@@ -185,8 +185,6 @@ def _names(group: Series, axes: "Axes") -> None:
 def _axes(groups: list[Series], cut: "list[Axes]", columns: int) -> None:
     rates = [arm.spec.r_a for group in groups for arm in group.arms]
     controls = max(len(group.controls) for group in groups)
-    canvas = cut[0].get_figure(root=True)
-    assert canvas is not None
     for panel in cut:
         log_axis(panel, "x", [*rates, CONTROL**controls], percent, last=1.0)
         panel.tick_params(labelbottom=panel in cut[-columns:], labelsize=9 if columns == 1 else 8)
@@ -197,7 +195,7 @@ def _axes(groups: list[Series], cut: "list[Axes]", columns: int) -> None:
     if columns == 1 and len(cut) == 1:
         cut[0].set_ylabel("validation loss  (nats/token)")
     else:
-        canvas.supylabel("validation loss  (nats/token)", fontsize=9.5)
+        canvas_of(cut[0]).supylabel("validation loss  (nats/token)", fontsize=9.5)
 
 
 def _second_axis(evidence: Evidence, cut: "list[Axes]") -> None:

@@ -2,15 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from reports.page.figure import BAND, FAINT, INK, MOE, Figure, Mark, columns_of, key, panels, points
+from reports.page.figure import BAND, FAINT, INK, MOE, Figure, Mark, key, points
 from reports.page.labels import place
-from reports.page.number_text import counted, percent
-from reports.page.scales import log_axis
-from reports.study.arm_series import Series, heading
+from reports.page.number_text import counted
+from reports.study.arm_series import Series
 from reports.study.arms import Arm
 from reports.study.evidence import Evidence
 from reports.study.figures.activation import POINTS, drawable
-from reports.study.figures.marks import names_of
+from reports.study.figures.marks import names_of, rate_panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,21 +23,10 @@ CROSSING = Mark(color=INK, marker="D", line="-")
 def draw(evidence: Evidence, axes: "Axes") -> None:
     """Draw each MoE run less the dense run of its seed, and the fitted curve less the dense mean."""
     groups = compared(evidence)
-    columns = columns_of(len(groups))
-    cut = panels(axes, len(groups), columns=columns, sharex=True, sharey=True)
+    cut = rate_panels(groups, axes, "loss of MoE less dense  (nats/token)")
     for group, panel in zip(groups, cut, strict=True):
         _panel(group, panel)
-        if len(groups) > 1:
-            panel.set_title(heading(group, groups))
-    for panel in cut:
-        log_axis(panel, "x", [arm.spec.r_a for group in groups for arm in group.moe], percent)
-        panel.tick_params(labelbottom=panel in cut[-columns:])
-    for panel in cut[-columns:]:
-        panel.set_xlabel("activation rate  r_a = N_a / N")
     cut[0].margins(y=0.2)
-    canvas = cut[0].get_figure(root=True)
-    assert canvas is not None
-    canvas.supylabel("loss of MoE less dense  (nats/token)", fontsize=9.5)
     key(cut)
     for group, panel in zip(groups, cut, strict=True):
         names, dense = names_of(group.moe), group.dense[0]
@@ -118,7 +106,7 @@ def caption(evidence: Evidence) -> str:
 
 def _said(evidence: Evidence) -> str:
     groups = [group for group in compared(evidence) if group.fit]
-    found = [each for one in groups if one.fit for each in one.fit.crossings if each.dense == one.dense[0].spec.arm]
+    found = [each for one in groups for each in one.curve.crossings if each.dense == one.dense[0].spec.arm]
     met = sum(each.value is not None for each in found)
     return f"Crossings within the sampled rates: {met}. " if found else ""
 

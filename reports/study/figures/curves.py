@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from reports.page.figure import INK, SERIES, Figure, key
+from reports.page.figure import INK, SERIES, Figure, canvas_of, key
 from reports.page.number_text import counted, percent
 from reports.page.scales import log_axis
 from reports.study.arm_series import Series, heading
@@ -20,13 +20,11 @@ ROW = 0.55
 def draw(evidence: Evidence, axes: "Axes") -> None:
     """Draw one row for each series: the interval of the answer, and below it that of each curve."""
     groups = several_curves(evidence)
-    canvas = axes.get_figure(root=True)
-    assert canvas is not None
+    canvas = canvas_of(axes)
     canvas.set_size_inches(canvas.get_size_inches()[0], 1.6 + ROW * len(groups))
     ends = []
     for row, group in enumerate(groups):
-        assert group.fit is not None
-        result = group.fit
+        result = group.curve
         sampled = result.domain["r_a"]
         ends += list(sampled)
         if result.optimum is not None:
@@ -69,7 +67,7 @@ def has_data(evidence: Evidence) -> bool:
 
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
-    n = sum(group.fit.n for group in several_curves(evidence) if group.fit)
+    n = sum(group.curve.n for group in several_curves(evidence))
     whose = f"; the answer's interval is that of {evidence.interval_of}" if evidence.interval_of else ""
     return (
         "Rate of the lowest fitted loss with its 95 % interval, by curve, on the same runs (log axis). The interval "
@@ -82,8 +80,7 @@ def alt(evidence: Evidence) -> str:
     """Return the figure in words."""
     said = []
     for group in several_curves(evidence):
-        assert group.fit is not None
-        found = [f"{each.law} {percent(each.value)}" for each in group.fit.sensitivity if each.value]
+        found = [f"{each.law} {percent(each.value)}" for each in group.curve.sensitivity if each.value]
         said.append(f"{group.heading}: {', '.join(found)}")
     return f"Activation rate of the lowest loss by curve. {'; '.join(said)}."
 

@@ -1,12 +1,13 @@
 """Equality of the arms: the relative difference of each run from its targets, against the tolerances."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from jobs.record import RunRecord
-from planners.matching.tolerance import R_A_TOLERANCE, n_tolerance
 from reports.page.figure import Figure
 from reports.page.number_text import counted, residual
-from reports.study.checks import C_TOLERANCE
+from reports.study.checks import tolerances
 from reports.study.consumption import actual_C
 from reports.study.evidence import Evidence
 from reports.study.figures.dot_plot import Quantity, arms_of, draw_dots
@@ -22,19 +23,21 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 def quantities(evidence: Evidence) -> list[Quantity]:
     """Return the relative differences with their tolerances, which are those of the checks."""
-    N = max((n_tolerance(arm.spec.target["N"]) for arm in evidence.arms if "N" in arm.spec.target), default=0.0)
-    half = max(arm.spec.training.batch_tokens / 2 / arm.spec.training.D for arm in evidence.arms)
-    C, rate = max(C_TOLERANCE, half), R_A_TOLERANCE
+    actual: dict[str, Callable[[RunRecord], float]] = {
+        "N": lambda record: record.spec.N,
+        "C": actual_C,
+        "r_a": lambda record: record.spec.r_a,
+    }
+    within = tolerances(evidence)
     return [
-        Quantity(head="N", value=lambda r: _off(r, "N", r.spec.N), write=_short, within=(-N, N)),
-        Quantity(head="C", value=lambda r: _off(r, "C", actual_C(r)), write=_short, within=(-C, C)),
-        Quantity(head="r_a", value=lambda r: _off(r, "r_a", r.spec.r_a), write=_short, within=(-rate, rate)),
+        Quantity(head=name, value=partial(_off, name, of), write=_short, within=(-within[name], within[name]))
+        for name, of in actual.items()
     ]
 
 
-def _off(record: RunRecord, name: str, actual: float) -> float | None:
+def _off(name: str, actual: Callable[[RunRecord], float], record: RunRecord) -> float | None:
     target = record.spec.target.get(name)
-    return None if target is None else actual / target - 1
+    return None if target is None else actual(record) / target - 1
 
 
 def _short(share: float) -> str:

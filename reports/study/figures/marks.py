@@ -1,12 +1,18 @@
 """How the arms of a study are marked, named and grouped in all of its figures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from reports.page.figure import DENSE, SERIES, Mark
+from reports.page.figure import DENSE, SERIES, Mark, canvas_of, columns_of, panels
 from reports.page.labels import shortened
-from reports.study.arm_series import Series
+from reports.page.number_text import percent
+from reports.page.scales import log_axis
+from reports.study.arm_series import Series, heading
 from reports.study.arms import Arm
 from reports.study.evidence import Evidence
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def marks(arms: Iterable[Arm]) -> dict[str, Mark]:
@@ -39,3 +45,19 @@ def groups_of(evidence: Evidence) -> list[Series]:
         return evidence.series
     done = {C: tuple(arm for arm in evidence.at(C) if arm.done) for C in evidence.budgets}
     return [Series(arms=a) for a in done.values() if a]
+
+
+def rate_panels(groups: Sequence[Series], axes: "Axes", ylabel: str, *, height: float = 1.9) -> "list[Axes]":
+    """Divide `axes` into a panel of `height` inches for each series, with shared axes; x is the activation rate."""
+    columns = columns_of(len(groups))
+    cut = panels(axes, len(groups), columns=columns, height=height, sharex=True, sharey=True)
+    rates = [arm.spec.r_a for group in groups for arm in group.moe]
+    for group, panel in zip(groups, cut, strict=True):
+        log_axis(panel, "x", rates, percent)
+        panel.tick_params(labelbottom=panel in cut[-columns:])
+        if len(groups) > 1:
+            panel.set_title(heading(group, groups))
+    for panel in cut[-columns:]:
+        panel.set_xlabel("activation rate  r_a = N_a / N")
+    canvas_of(cut[0]).supylabel(ylabel, fontsize=9.5)
+    return cut

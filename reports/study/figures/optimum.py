@@ -46,15 +46,13 @@ def placed(evidence: Evidence) -> list[Series]:
 
 def best_of(one: Series) -> "Optimum":
     """Return the optimum of a series that has a fit with one."""
-    assert one.fit is not None
-    assert one.fit.optimum is not None
-    return one.fit.optimum
+    assert one.curve.optimum is not None
+    return one.curve.optimum
 
 
 def _ends(one: Series) -> tuple[float, float]:
     """Return the ends of the interval; an open end is replaced by the end of the sampled rates."""
-    assert one.fit is not None
-    first, last = one.fit.domain["r_a"]
+    first, last = one.curve.domain["r_a"]
     return best_of(one).lo or first, best_of(one).hi or last
 
 
@@ -101,7 +99,7 @@ def has_data(evidence: Evidence) -> bool:
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     series = placed(evidence)
-    n = sum(one.fit.n for one in series if one.fit)
+    n = sum(one.curve.n for one in series)
     law = evidence.answering[0].law
     return (
         f"Rate at which the fitted loss ({law} in ln r_a) is lowest, with its 95 % interval, against compute (log "

@@ -70,7 +70,7 @@ def has_data(evidence: Evidence) -> bool:
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     cells = [one for one in placed(evidence) if not one.repeats]
-    n = sum(one.fit.n for one in cells if one.fit)
+    n = sum(one.curve.n for one in cells)
     return (
         "Rate of the lowest fitted loss with its 95 % interval (in %) at each size and budget on fresh data (log "
         "axes). Dashed: lines of equal rate on the surface ln r_a* = a + b ln C + c ln N, with b and c fitted to the "

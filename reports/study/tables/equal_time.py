@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reports.page.columns import ARM, DEVICE_HOURS, FLOPS, LOSS, RATE, interval, number
+from reports.page.columns import ARM, FLOPS, LOSS, RATE, THREE, interval, number
 from reports.page.number_text import fixed
 from reports.page.table import Cell, Row, TableSpec
 from reports.study.consumption import hours_of
@@ -36,7 +36,14 @@ EQUAL_TIME = TableSpec(
     title="Equal device-time",
     section="Equal device-time",
     columns=(
-        *(ARM, RATE, FLOPS, DEVICE_HOURS, number("times_dense", "over dense", fixed(2)), LOSS),
+        *(
+            ARM,
+            RATE,
+            FLOPS,
+            number("device_hours", "device-hours", THREE),
+            number("times_dense", "over dense", fixed(2)),
+            LOSS,
+        ),
         LOSS.named("loss_at_time", "at equal time"),
         LOSS.named("less_dense", "less dense", "at equal C"),
         LOSS.named("less_dense_at_time", "less dense", "at equal time"),

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reports.page.columns import (
-    CELL,
     COUNT,
     CURVE,
     DOF,
     FIT,
     FLOPS,
     LAW,
-    NOTE,
     RESIDUAL_SD,
     RUNS,
     STATUS,
@@ -92,7 +90,12 @@ CURVES = TableSpec(
     section="Optimum",
     columns=(
         *(FIT.named("fit", "runs of"), CURVE, *estimate(number("value", "lowest at", THREE))),
-        *(number("loss", "loss there", general(5)), RESIDUAL_SD, number("misfit", "lack-of-fit p", general(2)), NOTE),
+        *(
+            number("loss", "loss there", general(5)),
+            RESIDUAL_SD,
+            number("misfit", "lack-of-fit p", general(2)),
+            text("note"),
+        ),
     ),
     rows=_curves,
     note=_about_curves,
@@ -148,7 +151,7 @@ CONSTANCY = TableSpec(
     title="r_a* over budgets and sizes",
     section="r_a* over N and C",
     columns=(
-        *(CELL, FLOPS, N, *estimate(number("value", show=THREE)), RUNS.named("n", "MoE runs")),
+        *(text("cell"), FLOPS, N, *estimate(number("value", show=THREE)), RUNS.named("n", "MoE runs")),
         *(number("sd", "residual SD", general(2), "nats/token"), P),
     ),
     rows=_constancy,
