@@ -36,7 +36,8 @@ def read_cluster_file(profile: str | None = None) -> dict[str, Any]:
     path = cluster_file()
     if path is None or (not path.is_file() and "SCALING_CLUSTER" not in os.environ):
         if profile is not None:
-            raise UsageError(f"no file has a profile {profile!r}: {path or '$SCALING_CLUSTER'} does not exist")
+            why = f"{path} does not exist" if path else "SCALING_CLUSTER is empty, so no file is read"
+            raise UsageError(f"profile {profile!r} cannot be used: {why}")
         return {}
     content = _read(path)
     profiles = {key: value for key, value in content.items() if isinstance(value, dict)}

@@ -63,12 +63,15 @@ def test_a_mistake_in_the_file_is_refused_in_one_sentence(user_file: Path, text:
     assert "\n" not in str(refused.value)
 
 
-def test_a_missing_profile_or_file_is_named(user_file: Path) -> None:
+def test_a_missing_profile_or_file_is_named(user_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="no profile 'long'; it has short"):
         cluster("--profile", "long")
     user_file.unlink()
     with pytest.raises(UsageError, match="cannot be read"):
         cluster()
+    monkeypatch.setenv("SCALING_CLUSTER", "")
+    with pytest.raises(UsageError, match="profile 'long' cannot be used: SCALING_CLUSTER is empty"):
+        cluster("--profile", "long")
 
 
 def test_the_guide_lists_every_key_and_its_example_is_valid(user_file: Path) -> None:
