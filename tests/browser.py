@@ -1,4 +1,4 @@
-"""A headless Chromium that the tests read pages with, over its debugging pipe (Chrome DevTools Protocol)."""
+"""A headless Chromium with which tests read pages, over its debugging pipe (Chrome DevTools Protocol)."""
 
 import base64
 import json
@@ -52,7 +52,7 @@ AUDIT = r"""
   };
 })()
 """
-"""What can be wrong with how a page looks, asked of it as it is laid out; contrast as in WCAG 2.2, 1.4.3."""
+"""Finds faults in the layout of a page; contrast as in WCAG 2.2, 1.4.3."""
 
 GLYPHS = r"""
 (text => {
@@ -67,11 +67,11 @@ GLYPHS = r"""
   return [...new Set(text)].filter(character => character.trim() && drawn(character) === box);
 })
 """
-"""The characters of a text that are drawn as the box of a character that no font has."""
+"""Finds the characters of a text that are drawn as the box of a missing glyph."""
 
 
 def program() -> str | None:
-    """Return the browser, or None where there is none."""
+    """Return the path of the browser; None where it is not installed."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
@@ -84,14 +84,14 @@ class Browser:
         self.count = 0
         self.rest = b""
         self.requests: list[str] = []
-        """Addresses that were asked for, without what stands in the page itself."""
+        """Addresses that the page requested, without data that the page contains."""
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Runtime"):
             self.ask(f"{domain}.enable")
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
-        """Send a command and return its result. Raises RuntimeError where the browser refuses."""
+        """Send a command and return its result. Raises RuntimeError where the browser refuses it."""
         self.count += 1
         message = {"id": self.count, "method": method, "params": params}
         os.write(
@@ -104,7 +104,7 @@ class Browser:
         return dict(answer["result"])
 
     def open(self, page: Path, width: int, *, media: str = "screen", scale: float = 1) -> None:
-        """Lay a file out at a width in CSS pixels, and wait until it is there."""
+        """Open a file at a width in CSS pixels, and wait until it is loaded."""
         self.requests.clear()
         phone = width < 600
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=scale, mobile=phone)
@@ -114,11 +114,11 @@ class Browser:
             pass
 
     def value(self, expression: str) -> Any:
-        """Return what an expression is in the page."""
+        """Return the value of an expression in the page."""
         return self.ask("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
     def audit(self) -> dict[str, Any]:
-        """Return what is wrong with the page as it is laid out now."""
+        """Return the faults of the present layout."""
         return dict(self.value(AUDIT))
 
     def missing_glyphs(self, text: str) -> list[str]:
@@ -131,7 +131,7 @@ class Browser:
         return base64.b64decode(picture["data"])
 
     def pdf(self) -> bytes:
-        """Return the page as it is printed on A4."""
+        """Return the page printed on A4 as PDF."""
         return base64.b64decode(self.ask("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)["data"])
 
     def _next(self) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class Browser:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """Start a browser, and end it."""
+    """Start a browser, and stop it at the end."""
     to_read, send = os.pipe()
     receive, to_write = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:

@@ -76,7 +76,7 @@ class Page:
     gaps: tuple[str, ...] = ()
     """What is missing, by name, with the reason."""
     first: Picture | None = None
-    """The figure beside the answer."""
+    """The figure next to the answer."""
     verdict: str | None = None
     """Result of the checks in one sentence, below the answer."""
     sections: tuple[Section, ...] = ()

@@ -45,7 +45,7 @@ def log_axis(
 ) -> None:
     """Make axis `which` logarithmic, from the lowest of `values` over `room` to the highest times `room`.
 
-    `write` writes its ticks; no tick lies beyond `last`.
+    `write` writes its ticks; no tick is beyond `last`.
     """
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 

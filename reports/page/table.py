@@ -54,7 +54,7 @@ class Table:
     columns: tuple[Column, ...]
     """The columns."""
     rows: tuple[Row, ...]
-    """The values in full precision; null where there is none."""
+    """The values in full precision; null for a missing value."""
     section: str = ""
     """Heading of the page under which it is shown, where the page arranges its tables itself."""
 

@@ -20,7 +20,7 @@ class Run:
     spec: RunSpec
     """The run as planned."""
     record: RunRecord | None
-    """Its outcome; null where there is none yet."""
+    """Its outcome; null until it has one."""
     tokens: tuple[float, ...] = ()
     """Tokens consumed at each point of its loss curve."""
     losses: tuple[float, ...] = ()
@@ -54,7 +54,7 @@ class Arm:
     runs: tuple[Run, ...]
     """One run for each seed, in the order of the plan."""
     budget: float
-    """C that stands for the budget of this arm, FLOPs; arms within 5 % share one."""
+    """Budget of the arm, FLOPs; arms within 5 % share one."""
 
     @property
     def spec(self) -> RunSpec:

@@ -125,7 +125,7 @@ def _rates(evidence: Evidence) -> Result:
 
 def _seeds(evidence: Evidence) -> Result:
     if len(evidence.seeds) < 2:
-        return False, "One seed per arm: the effect of r_a cannot be told from noise between seeds."
+        return False, "One seed per arm: the effect of r_a cannot be separated from noise between seeds."
     counts = {arm.label: len(arm.done) for arm in evidence.arms}
     sds = [sd for arm in evidence.arms if (sd := arm.sd("loss")) is not None]
     noise = f"; SD of the loss over seeds {span(sds, general(2))} nats/token" if sds else ""
@@ -136,8 +136,8 @@ def _budgets(evidence: Evidence) -> Result:
     per_parameter = span((arm.spec.training.D / arm.spec.N for arm in evidence.arms), general(3))
     if len(evidence.budgets) > 1:
         text = f"{len(evidence.budgets)} budgets, each fitted alone: within a budget, D/N changes with r_a"
-        return False, f"{text}, so their effects cannot be told apart (D/N {per_parameter} over all budgets)."
-    text = "One budget: D/N changes with r_a, so their effects cannot be told apart"
+        return False, f"{text}, so their effects cannot be separated (D/N {per_parameter} over all budgets)."
+    text = "One budget: D/N changes with r_a, so their effects cannot be separated"
     return False, f"{text} (D/N {per_parameter})."
 
 

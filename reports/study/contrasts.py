@@ -31,7 +31,7 @@ class Lowest:
 
     @property
     def end(self) -> str | None:
-        """low or high where it is the arm at that end of the rates; null where it lies between."""
+        """low or high where it is the arm at that end of the rates; null where it is between them."""
         rate = self.arm.spec.r_a
         return "low" if rate == self.rates[0] else "high" if rate == self.rates[-1] else None
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """A study as it stands now."""
+    """A study in its present state."""
 
     folder: str
     """Name of the study's folder."""
@@ -41,7 +41,7 @@ class Evidence:
     fits: "tuple[FitResult, ...]"
     """The fits, those that the answer rests on first."""
     runs_hash: str
-    """Hash of runs.csv as it stands now."""
+    """Hash of runs.csv in its present state."""
     command: str | None
     """The command that planned the study, without its folder; null where it was planned from Python."""
     verb: str = "plan"
@@ -65,7 +65,7 @@ class Evidence:
 
     @cached_property
     def table(self) -> "RunTable":
-        """The finished runs as the input of a fit. Raises UsageError where there is no record."""
+        """The finished runs as the input of a fit. Raises UsageError without a record."""
         from fits.runs.table import from_records
 
         return from_records([flatten(record) for record in self.records], source="runs.csv")
@@ -136,7 +136,7 @@ class Evidence:
 def read_evidence(study: Study) -> Evidence:
     """Read a study for its report.
 
-    Raises UsageError where there is no study or no run of it has a record, and for a corrupt file.
+    Raises UsageError if the study does not exist or none of its runs has a record, and for a corrupt file.
     """
     pairs = read_records(study)
     asked = study.asked()

@@ -36,11 +36,12 @@ def movement(evidence: Evidence) -> tuple[str, ...]:
 
 def _test(found: "Constancy") -> str:
     ps = ", ".join(f"{name} p = {p:.2g}" for name, p in found.sensitivity.items())
-    slopes = f" Fitted: {'; '.join(map(_slope, found.slopes))}." if found.slopes else ""
+    slopes = f" Fitted: {'; '.join(map(gradient_text, found.slopes))}." if found.slopes else ""
     return f"The test of a constant rate gives, by the curve of each cell: {ps}.{slopes} {_power(found)}"
 
 
-def _slope(slope: "DriftSlope") -> str:
+def gradient_text(slope: "DriftSlope") -> str:
+    """Return the fitted gradient of the optimal rate, with its interval."""
     ends = [general(2)(end) if end is not None else "open" for end in (slope.lo, slope.hi)]
     return f"ln r_a* changes by {general(2)(slope.value)} for one unit of ln {slope.by} (95 %: {ends[0]} to {ends[1]})"
 

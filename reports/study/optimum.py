@@ -34,7 +34,7 @@ def _placed(series: Series) -> float | None:
 
 
 def series_sentence(series: Series, evidence: Evidence) -> str:
-    """Return the answer for one series: a minimum with its interval, an end of the rates, or why there is no claim."""
+    """Return the answer for one series: a minimum with its interval, an end of the rates, or why nothing is claimed."""
     fit = series.fit
     optimum = fit.optimum if fit else None
     if fit is None or optimum is None:
@@ -122,7 +122,7 @@ def in_brief(series: Series) -> str:
 
 
 def ends(low: float | None, high: float | None, sampled: tuple[float, ...], of_low: str = "", of_high: str = "") -> str:
-    """Return an interval of rates, each end followed by its own text; an open end lies beyond the `sampled` rates."""
+    """Return an interval of rates, each end followed by its own text; an open end is beyond the `sampled` rates."""
     left = percent(low) if low is not None else f"below the lowest sampled rate ({percent(min(sampled))})"
     right = percent(high) if high is not None else f"beyond the highest sampled rate ({percent(max(sampled))})"
     return f"{left}{of_low} to {right}{of_high}"

@@ -71,7 +71,7 @@ def certainty(grid: RouterGrid) -> str:
     """Return a sentence on the noise that differences between settings must exceed."""
     noise = grid.noise
     if noise is None:
-        return "One seed for each setting: differences between settings cannot be told from noise between seeds."
+        return "One seed for each setting: differences between settings cannot be separated from noise between seeds."
     gap = sorted(cell.mean for cell in grid.cells)[:2]
     text = f"Noise between seeds: {100 * noise:.2f} % of the perplexity (SD, pooled over settings)"
     if len(gap) < 2:

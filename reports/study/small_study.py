@@ -14,7 +14,7 @@ MEGABYTE = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """One run of a small study. Null is what it does not have yet."""
+    """One run of a small study. Numbers that it does not have yet are null."""
 
     run: str
     """Its name."""

@@ -25,7 +25,7 @@ def write_report(study: Study, out: Path | None = None) -> Report:
     """Write the report of `study` to `out` (default: its report folder), and `runs.csv` again.
 
     A study with missing, failed or diverged runs, or with one arm, is reported with `complete` False. Raises UsageError
-    where there is no study, where no run has a record, and for a corrupt file.
+    if the study does not exist, if none of its runs has a record, and for a corrupt file.
     """
     from reports.study.figures import FIGURES
 

@@ -66,7 +66,7 @@ def optimum_sentence(found: Versus) -> str:
         return "No series of the two studies has equal C and N, so the optima are not compared."
     placed = [pair for pair in pairs if pair.ratio]
     if not placed:
-        return "No series has an optimum in both studies, so it cannot be told whether r_a* moved."
+        return "No series has an optimum in both studies, so whether r_a* moved is unknown."
     return " ".join(_moved(pair, several=len(placed) > 1) for pair in placed)
 
 
@@ -75,5 +75,5 @@ def _moved(pair: MatchedSeries, *, several: bool) -> str:
     value, low, high = pair.ratio
     where = f"At {pair.a.heading}: " if several else ""
     ends = f"{RATIO(low) if low > 0 else 'no lower end'} to {RATIO(high) if high < math.inf else 'no upper end'}"
-    verdict = "so the two differ" if pair.verdict == "differ" else "so the two are not told apart"
+    verdict = "so the two differ" if pair.verdict == "differ" else "so the two do not differ significantly"
     return f"{where}r_a* of B is {RATIO(value)} times r_a* of A (95 % interval {ends}), {verdict}."

@@ -144,7 +144,7 @@ def caption(evidence: Evidence) -> str:
 def alt(evidence: Evidence) -> str:
     """Return the figure in words, arm by arm."""
     ends = [
-        f"{arm.label} ends at {nats(loss)} after {format_quantity(arm.spec.training.D)} tokens"
+        f"{arm.label} has {nats(loss)} after {format_quantity(arm.spec.training.D)} tokens"
         for arm in drawn_arms(evidence)
         if (loss := arm.mean("loss")) is not None
     ]

@@ -9,6 +9,7 @@ from reports.page.number_text import counted, flops, percent
 from reports.page.scales import log_axis
 from reports.study.arm_series import Series
 from reports.study.evidence import Evidence
+from reports.study.movement import gradient_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,10 +114,7 @@ def _moved(evidence: Evidence) -> str:
     if evidence.constancy is None:
         return ""
     said = "Dashed: the one rate that fits all budgets on fresh data best; shaded: its 95 % interval. "
-    for slope in evidence.constancy.slopes:
-        ends = " to ".join("open" if end is None else f"{end:.2g}" for end in (slope.lo, slope.hi))
-        said += f"ln r_a* changes by {slope.value:.2g} for one unit of ln {slope.by} (95 %: {ends}). "
-    return said
+    return said + "".join(f"{gradient_text(slope)}. " for slope in evidence.constancy.slopes)
 
 
 def alt(evidence: Evidence) -> str:

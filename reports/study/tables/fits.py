@@ -143,7 +143,7 @@ def _about_constancy(evidence: Evidence) -> str:
     return (
         f"Each cell has a {found.basis} of its own. p is the probability of a movement at least as large if the rate "
         f"is constant, F({found.shape_dof}, {found.error_dof}) = {found.F:.3g}; by curve: {by_curve}. A dash: the "
-        "lowest loss is at an end of the sampled rates, or there is no separate interval."
+        "lowest loss is at an end of the sampled rates, or the cell has no interval of its own."
     )
 
 

@@ -1,4 +1,4 @@
-"""The tables of repeated data: what it costs compared with fresh data, and how the cost grows with the epochs."""
+"""The tables of repeated data: its cost compared with fresh data, and how the cost grows with the epochs."""
 
 from collections.abc import Iterator
 
@@ -31,8 +31,8 @@ REUSE = TableSpec(
     rows=_reuse,
     note="Excess: loss on repeated data less the loss of the fresh run of the same arm, tokens and seed; n counts "
     "independent differences. Seen in 80 %: the true excess that 80 % of such studies would tell from zero. Shown "
-    "equal in 80 %: the margin within which 80 % of such studies would show equality if there is no excess. Both use "
-    "the SD found here. Each group is tested at its own 5 % level.",
+    "equal in 80 %: the margin within which 80 % of such studies would show equality if the true excess is zero. "
+    "Both use the SD found here. Each group is tested at its own 5 % level.",
 )
 
 
