@@ -73,6 +73,10 @@ def theirs(model: str, implementation: str, shape: Shape) -> nn.Module:
         norm_topk_prob=False, experts_implementation=implementation,
     )  # fmt: skip
     block: nn.Module = getattr(blocks, f"{model}SparseMoeBlock")(config)
+    block.register_forward_pre_hook(
+        lambda module, inputs: (inputs[0].unsqueeze(0),)
+    )  # theirs takes (batch, T, d_model)
+    block.register_forward_hook(lambda module, inputs, y: y.squeeze(0))
     return block
 
 
