@@ -1,9 +1,9 @@
-"""How long planning 10,000 arms takes from a cold start, imports included, and how much memory.
+"""Time and memory that planning 10,000 arms takes from a cold start, imports included.
 
 python benchmarks/plan.py [--repeat 3]
 
-Each case is a process of its own: the command as a user types it. Budgets: shapes are few and runs many. N: a match for
-every tenth arm. Vary: settings that share their shapes.
+Each case runs the command in its own process, as a user types it. The first has many runs of few shapes; the second
+matches a new shape for every tenth arm; the third varies settings that share their shapes.
 """
 
 import argparse
@@ -34,7 +34,7 @@ CASES = {
 
 
 def once(flags: list[str]) -> tuple[float, float, float]:
-    """Return seconds on the clock, seconds of the processor, and peak memory in MB of one call."""
+    """Return wall seconds, CPU seconds, and peak memory in MB of one call."""
     command = [sys.executable, "-m", "scaling.plan", "--activation", RATES, *flags]
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -46,7 +46,7 @@ def once(flags: list[str]) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    """Print a line for each case and way of output: the least of the repeats, and the median on the clock."""
+    """Print one line for each case and output: the least wall time of the repeats, the median, CPU time and memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=3)
     repeat = parser.parse_args().repeat

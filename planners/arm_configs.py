@@ -50,5 +50,5 @@ def arm_configs(runs: Iterable[RunSpec]) -> ArmConfigs:
         name = re.sub(r"[^A-Za-z0-9.=_-]+", "-", run.arm)
         found[name if name not in found else f"{name}-{run.run_id}"] = config
     if not found:
-        raise UsageError(f"nothing can be exported: {lacking[0] if lacking else 'there is no arm'}")
+        raise UsageError(f"nothing can be exported: {lacking[0] if lacking else 'the plan has no arm'}")
     return ArmConfigs(configs=found, lacking=tuple(lacking))

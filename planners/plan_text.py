@@ -75,7 +75,7 @@ Column = tuple[str, Callable[[RunSpec, Question], Any]]
 
 
 def _missed(name: str, digits: int = 2) -> Column:
-    """Return the column of the relative error in `name`; its cell is None for a run without that target."""
+    """Return the column of the relative error in `name`; a run without that target has an empty cell."""
 
     def cell(run: RunSpec, question: Question) -> str | None:
         found = residuals(run).get(name)

@@ -71,8 +71,8 @@ def sweep_study(
 
     `cluster` says where (default: processes of this machine). `wait` says whether to stay until the jobs end (default:
     on this machine yes, on Slurm no). `retry` also trains failed runs again. `watch` is called with the progress every
-    half second or more, `say` with single sentences. Raises UsageError if there is no study or a package for
-    training is not installed. An interrupt stops local workers at a checkpoint; the next call continues from there.
+    half second or more, `say` with single sentences. Raises UsageError if the study does not exist or a package
+    for training is not installed. An interrupt stops local workers at a checkpoint; the next call continues from there.
 
     >>> Study("studies/smoke").write(make_plan("smoke"))  # doctest: +SKIP
     >>> sweep_study("studies/smoke", say=print)  # doctest: +SKIP
@@ -200,7 +200,7 @@ def write_report(study: "Place", out: "Place | None" = None) -> "Report":
     """Write the report of `study` as HTML, Markdown, figures and tables, and return its answer and checks.
 
     `out` is the folder (default: `report` in the study). A study with missing or failed runs is reported with
-    `complete` False. Raises UsageError if there is no study or no run has a record.
+    `complete` False. Raises UsageError if the study does not exist or no run has a record.
 
     >>> write_report("results/laptop", "page")  # doctest: +SKIP
     <Report page: complete>

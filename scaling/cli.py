@@ -113,7 +113,7 @@ def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | No
 
 
 def find_run(study: Study, start: str) -> RunSpec:
-    """Return the only run whose id starts with `start`. Raises UsageError if there is none, or more than one."""
+    """Return the only run whose id starts with `start`. Raises UsageError unless there is exactly one."""
     found = [spec for spec in study.runs() if spec.run_id.startswith(start)]
     if len(found) != 1:
         listed = command("sweep", study.folder, "--status")

@@ -47,7 +47,7 @@ def _speeds(flags: cli.Flags, arms: set[str]) -> dict[str, Speed]:
     for item in [] if text is None else text.split(","):
         arm, _, value = item.rpartition("=")
         if arm and arm not in arms:
-            raise UsageError(f"there is no arm {arm!r} in this plan; it has {', '.join(sorted(arms))}")
+            raise UsageError(f"this plan has no arm {arm!r}; it has {', '.join(sorted(arms))}")
         speeds[arm] = Speed(**{name: parse_quantity(value, "--" + name.replace("_", "-"))})
     missing = sorted(arms - set(speeds))
     if speeds and "" not in speeds and missing:
@@ -56,7 +56,7 @@ def _speeds(flags: cli.Flags, arms: set[str]) -> dict[str, Speed]:
 
 
 def as_json(made: list[Forecast]) -> dict[str, Any]:
-    """Return what --json adds for the forecasts; nothing if there are none."""
+    """Return what --json adds for the forecasts; an empty object without forecasts."""
     return {"forecast": {"runs": to_json(made), "total": to_json(total(made))}} if made else {}
 
 

@@ -77,7 +77,7 @@ def question(asked: Question, study: Study, flags: cli.Flags) -> Question:
 
 
 def expected_time(study: Study, cluster: Cluster) -> str:
-    """Return a sentence with the time that the runs to train are expected to take; empty if there are none."""
+    """Return a sentence with the time that the runs to train are expected to take; empty without such runs."""
     jobs = plan_jobs(study, cluster)
     if not jobs.run_ids:
         return ""

@@ -177,7 +177,7 @@ def test_a_plan_with_gaps_shows_both(capsys: pytest.CaptureFixture) -> None:
     assert "dense" in shown.out
 
 
-def test_a_closed_pipe_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     code = "import sys; from scaling.cli import main; sys.exit(main(['plan', '--preset', 'smoke']))"
     done = subprocess.run(f'{sys.executable} -c "{code}" | true; exit ${{PIPESTATUS[0]}}', shell=True, cwd=ROOT,
                           executable="/bin/bash", capture_output=True, text=True)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The plan command: what it writes, what it refuses, and that ten thousand arms are no burden."""
+"""The plan command: what it writes, what it refuses, and how it handles ten thousand arms."""
 
 import json
 import os
