@@ -96,8 +96,8 @@ def curve(
     """Return the fitted loss at `r_a` (or top_k, or granularity), shape (m,), and the ends of its 95 % band.
 
     The band is for the mean loss (t). It is pointwise, or `simultaneous`: then it holds the whole curve over the
-    sampled range in 95 % of studies. Without a covariance both ends are missing (None). Raises UsageError for a fit that is not a
-    curve or has no coefficients.
+    sampled range in 95 % of studies. Without a covariance both ends are missing (None). Raises UsageError for a fit
+    that is not a curve or has no coefficients.
 
     >>> fit = fit_law(read_runs("results/laptop").where("epochs<=1"), "cubic")
     >>> loss, low, high = curve(fit, [0.15, 0.2])
