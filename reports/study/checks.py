@@ -12,10 +12,10 @@ from jobs.record import IMBALANCED
 from planners.matching.tolerance import R_A_TOLERANCE, n_tolerance
 from planners.records.check import Check
 from reports.page.number_text import counted, general, listed, percent, residual, span
-from reports.study.arm_series import heading
-from reports.study.arms import Arm, Run
-from reports.study.consumption import UNSTEADY, actual_C, least_steady, unsteadiness
 from reports.study.evidence import Evidence
+from reports.study.evidence.arm_series import heading
+from reports.study.evidence.arms import Arm, Run
+from reports.study.evidence.consumption import UNSTEADY, actual_C, least_steady, unsteadiness
 from reports.study.next_steps import stale
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from planners.records.quantity import format_quantity
 from reports.page.number_text import counted, nats, percent
-from reports.study.arm_series import Series
-from reports.study.contrasts import Lead
 from reports.study.evidence import Evidence
+from reports.study.evidence.arm_series import Series
+from reports.study.evidence.contrasts import Lead
 
 
 def no_lead(evidence: Evidence) -> str:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from planners.presets import PRESETS, preset
 from reports.page.number_text import counted, percent, span
 from reports.page.page import Step
-from reports.study.contrasts import Lowest, lowest_of
 from reports.study.evidence import Evidence
+from reports.study.evidence.contrasts import Lowest, lowest_of
 
 
 def steps(evidence: Evidence) -> tuple[Step, ...]:

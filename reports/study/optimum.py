@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from reports.page.number_text import counted, listed, nats, percent, sentence, span
-from reports.study.arm_series import Series, heading
-from reports.study.contrasts import CLEAR, SUGGESTIVE, UNSAMPLED, Side, sides
 from reports.study.evidence import Evidence
+from reports.study.evidence.arm_series import Series, heading
+from reports.study.evidence.contrasts import CLEAR, SUGGESTIVE, UNSAMPLED, Side, sides
 
 if TYPE_CHECKING:
     from fits.result import Ends, FitResult, Optimum

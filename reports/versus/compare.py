@@ -12,8 +12,8 @@ from statistics import fmean
 
 from fits.compare.by_seed import NONE, SAME, SeedDifference, mean_seed_difference, seed_difference
 from fits.runs.budgets import same_budget
-from reports.study.arms import Arm
 from reports.study.evidence import Evidence
+from reports.study.evidence.arms import Arm
 from reports.versus.settings import DifferingField, differing_fields
 
 RATE = 0.02

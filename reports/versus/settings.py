@@ -6,8 +6,8 @@ from typing import Any
 
 from planners.records.json import to_json
 from reports.page.number_text import listed
-from reports.study.arms import Arm
 from reports.study.evidence import Evidence
+from reports.study.evidence.arms import Arm
 
 LABELS = frozenset({"run_id", "study", "arm", "seed", "target", "series"})
 """Fields of a run that name it and do not change it."""

@@ -7,7 +7,7 @@ from planners.records.quantity import format_quantity
 from reports.page.columns import ARM, COUNT, RATE, VERDICT, estimate, interval, number, text
 from reports.page.number_text import fixed, percent, signed
 from reports.page.table import Cell, Column, Row, TableSpec
-from reports.study.arms import mean_of
+from reports.study.evidence.arms import mean_of
 from reports.versus.compare import UNITS, MatchedArms, Versus
 from reports.versus.optimum import RATIO, finite, matched_series, optimum_of
 

@@ -8,6 +8,7 @@ from planners.records.registry import look_up
 from planners.study import Study
 from reports.page.figure import Figure, drawn
 from reports.study.evidence import Evidence, read_evidence
+from reports.study.evidence.router_grid import largest_grid
 from reports.study.figures import (
     activation,
     comparison,
@@ -24,7 +25,6 @@ from reports.study.figures import (
     routing,
     surface,
 )
-from reports.study.router_grid import largest_grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

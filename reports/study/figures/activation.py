@@ -8,9 +8,9 @@ from reports.page.figure import BAND, EDGE, FAINT, INK, MOE, QUIET, REGION, Figu
 from reports.page.labels import place
 from reports.page.number_text import counted, flops, listed, nats, percent
 from reports.page.scales import log_axis
-from reports.study.arm_series import Series, heading
-from reports.study.arms import Arm
 from reports.study.evidence import Evidence
+from reports.study.evidence.arm_series import Series, heading
+from reports.study.evidence.arms import Arm
 from reports.study.figures.marks import groups_of, names_of
 from reports.study.optimum import optimum_sentence
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from jobs.record import RunRecord
 from reports.page.figure import Figure
 from reports.page.number_text import counted, flops, percent
-from reports.study.consumption import actual_C, hours
 from reports.study.evidence import Evidence
+from reports.study.evidence.consumption import actual_C, hours
 from reports.study.figures.dot_plot import Quantity, arms_of, draw_dots
 
 if TYPE_CHECKING:

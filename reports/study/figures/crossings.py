@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 from reports.page.figure import BAND, FAINT, INK, MOE, Figure, Mark, key, points
 from reports.page.labels import place
 from reports.page.number_text import counted
-from reports.study.arm_series import Series
-from reports.study.arms import Arm
 from reports.study.evidence import Evidence
+from reports.study.evidence.arm_series import Series
+from reports.study.evidence.arms import Arm
 from reports.study.figures.activation import POINTS, drawable
 from reports.study.figures.marks import names_of, rate_panels
 

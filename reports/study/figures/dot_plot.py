@@ -8,8 +8,8 @@ from jobs.record import RunRecord
 from reports.page.figure import EDGE, INK, REGION, SERIES, key, panels, points
 from reports.page.labels import shortened
 from reports.page.number_text import flops
-from reports.study.arms import Arm
 from reports.study.evidence import Evidence
+from reports.study.evidence.arms import Arm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,9 @@ from reports.page.figure import INK, MOE, Figure, key, panels
 from reports.page.labels import place, shortened
 from reports.page.number_text import counted, flops, listed, nats, percent
 from reports.page.scales import log_axis
-from reports.study.arms import Arm
-from reports.study.equal_time import Sum, equal_time
 from reports.study.evidence import Evidence
+from reports.study.evidence.arms import Arm
+from reports.study.evidence.equal_time import Sum, equal_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

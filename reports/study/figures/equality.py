@@ -8,8 +8,8 @@ from jobs.record import RunRecord
 from reports.page.figure import Figure
 from reports.page.number_text import counted, residual
 from reports.study.checks import tolerances
-from reports.study.consumption import actual_C
 from reports.study.evidence import Evidence
+from reports.study.evidence.consumption import actual_C
 from reports.study.figures.dot_plot import Quantity, arms_of, draw_dots
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from reports.page.figure import DENSE, SERIES, Mark, canvas_of, columns_of, pane
 from reports.page.labels import shortened
 from reports.page.number_text import percent
 from reports.page.scales import log_axis
-from reports.study.arm_series import Series, heading
-from reports.study.arms import Arm
 from reports.study.evidence import Evidence
+from reports.study.evidence.arm_series import Series, heading
+from reports.study.evidence.arms import Arm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,8 @@ from planners.records.quantity import format_quantity
 from reports.page.figure import BAND, INK, SERIES, Figure, Mark, key
 from reports.page.number_text import counted, flops, percent
 from reports.page.scales import log_axis
-from reports.study.arm_series import Series
 from reports.study.evidence import Evidence
+from reports.study.evidence.arm_series import Series
 from reports.study.movement import gradient_text
 
 if TYPE_CHECKING:

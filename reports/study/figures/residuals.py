@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from reports.page.figure import INK, REGION, SERIES, Figure, key
 from reports.page.number_text import counted
-from reports.study.arm_series import Series
 from reports.study.evidence import Evidence
+from reports.study.evidence.arm_series import Series
 from reports.study.figures.activation import drawable
 from reports.study.figures.marks import rate_panels
 

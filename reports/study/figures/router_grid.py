@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from reports.page.figure import FAINT, INK, Figure
 from reports.page.number_text import counted, general
-from reports.study.router_grid import RouterGrid, RouterSetting, certainty
+from reports.study.evidence.router_grid import RouterGrid, RouterSetting, certainty
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from jobs.record import IMBALANCED
 from reports.page.figure import Figure
 from reports.page.number_text import counted, percent, span
-from reports.study.arms import Arm
 from reports.study.evidence import Evidence
+from reports.study.evidence.arms import Arm
 from reports.study.figures.dot_plot import Quantity, arms_of, draw_dots
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from reports.page.columns import DOF, SERIES, VERDICT, interval, number, text
 from reports.page.number_text import fixed
 from reports.page.table import Row, TableSpec
-from reports.study.arm_series import Series, heading
-from reports.study.contrasts import OPEN, leads, sides
 from reports.study.evidence import Evidence
+from reports.study.evidence.arm_series import Series, heading
+from reports.study.evidence.contrasts import OPEN, leads, sides
 
 if TYPE_CHECKING:
     from fits.compare.means import ArmDifference

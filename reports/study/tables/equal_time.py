@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from reports.page.columns import ARM, FLOPS, LOSS, RATE, THREE, interval, number
 from reports.page.number_text import fixed
 from reports.page.table import Cell, Row, TableSpec
-from reports.study.consumption import hours_of
-from reports.study.equal_time import EqualTime, at_each
 from reports.study.evidence import Evidence
+from reports.study.evidence.consumption import hours_of
+from reports.study.evidence.equal_time import EqualTime, at_each
 
 
 def _equal_time(evidence: Evidence) -> Iterator[Row]:

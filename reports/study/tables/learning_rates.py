@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from reports.page.columns import ARM, BATCH, LOSS, LR, SEEDS, number, text
 from reports.page.table import Row, TableSpec
 from reports.study.evidence import Evidence
-from reports.study.learning_rates import batch_of, loss_of, lr_of, tuned_arms
+from reports.study.evidence.learning_rates import batch_of, loss_of, lr_of, tuned_arms
 
 
 def _pairs(evidence: Evidence) -> Iterator[Row]:

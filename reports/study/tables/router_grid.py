@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from reports.page.columns import SEEDS, THREE, number, text
 from reports.page.number_text import fixed
 from reports.page.table import Row, TableSpec
-from reports.study.router_grid import RouterGrid, certainty
-from reports.study.small_study import RunSummary
+from reports.study.evidence.router_grid import RouterGrid, certainty
+from reports.study.evidence.small_study import RunSummary
 
 
 def _settings(found: Iterable[RouterGrid]) -> Iterator[Row]:

@@ -29,8 +29,8 @@ from reports.page.columns import (
 )
 from reports.page.number_text import fixed, flops, percent
 from reports.page.table import Row, TableSpec
-from reports.study.consumption import actual_C
 from reports.study.evidence import Evidence
+from reports.study.evidence.consumption import actual_C
 
 
 def _results(evidence: Evidence) -> Iterator[Row]:

@@ -16,8 +16,8 @@ from fits.compare.by_seed import BLOCKED, NONE, PAIRED, SAME, WELCH
 from jobs.record import DomainLoss, RunRecord
 from planners import Question, RunSpec, Study, UsageError
 from reports.page.page import to_html
-from reports.study.arms import Arm
 from reports.study.evidence import read_evidence
+from reports.study.evidence.arms import Arm
 from reports.versus.compare import Versus, against, match
 from reports.versus.figures import draw_losses
 from reports.versus.page import answer, names, page_of, write_versus

@@ -15,9 +15,9 @@ from matplotlib.textpath import text_to_path
 from jobs.record import RunRecord
 from reports.gallery.simulated_sample import BUDGETS, write_sample
 from reports.page.figure import drawn
-from reports.study.arms import Arm
-from reports.study.equal_time import equal_time
 from reports.study.evidence import Evidence, read_evidence
+from reports.study.evidence.arms import Arm
+from reports.study.evidence.equal_time import equal_time
 from reports.study.figures import FIGURES
 from reports.study.figures.crossings import differences
 from reports.study.figures.loss_curves import POINTS, thinned, together

@@ -11,8 +11,8 @@ from said import evidence_of
 
 from planners import Question, RunSpec, Study, preset
 from reports.study.answer import answer, question_sentence
-from reports.study.contrasts import all_leads, leads, sides
 from reports.study.evidence import read_evidence
+from reports.study.evidence.contrasts import all_leads, leads, sides
 
 Make = Callable[..., Study]
 

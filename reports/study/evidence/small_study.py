@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from planners.spec import RunSpec
-from reports.study.arms import Arm, Run
 from reports.study.evidence import Evidence
-from reports.study.router_grid import comparable, perplexities_of, varies_router
+from reports.study.evidence.arms import Arm, Run
+from reports.study.evidence.router_grid import comparable, perplexities_of, varies_router
 
 MEGABYTE = 1e6
 

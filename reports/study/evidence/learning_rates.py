@@ -8,8 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from reports.study.arms import Arm
 from reports.study.evidence import Evidence
+from reports.study.evidence.arms import Arm
 
 TUNING_ROLES = ("tuning", "lr_check")
 """Roles of arms that try another learning rate or batch."""

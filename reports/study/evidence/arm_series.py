@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planners.spec import RunSpec
-from reports.study.arms import Arm
+from reports.study.evidence.arms import Arm
 
 if TYPE_CHECKING:
     from fits.result import FitResult

@@ -13,8 +13,8 @@ from jobs.record import RunRecord
 from planners import RunSpec, Study, preset
 from reports.page.number_text import signed
 from reports.study.answer import answer
-from reports.study.equal_time import equal_time
 from reports.study.evidence import read_evidence
+from reports.study.evidence.equal_time import equal_time
 from reports.study.tables import make_tables
 
 Make = Callable[..., Study]

@@ -4,8 +4,8 @@ from collections import defaultdict
 from statistics import fmean
 
 from jobs.record import RunRecord
-from reports.study.arms import Arm
 from reports.study.evidence import Evidence
+from reports.study.evidence.arms import Arm
 
 UNSTEADY = 1.25
 """Runs whose steps are alike and whose speeds differ by a larger factor were disturbed, so their times say little."""

@@ -13,9 +13,9 @@ from planners import RunSpec, Study, preset
 from planners.varied_fields import Varied
 from reports.page.figure import drawn
 from reports.study.evidence import Evidence, read_evidence
+from reports.study.evidence.router_grid import RouterGrid, RouterSetting, certainty, grids
+from reports.study.evidence.small_study import improvement
 from reports.study.figures import FIGURES
-from reports.study.router_grid import RouterGrid, RouterSetting, certainty, grids
-from reports.study.small_study import improvement
 from reports.study.tables import make_tables
 
 JITTERS, FACTORS = (0.0, 0.05), (1.0, 1.5, None)

@@ -10,8 +10,8 @@ from said import evidence_of, verdicts
 from jobs.execution import Execution
 from jobs.record import RunRecord
 from planners import RunSpec, Study, preset
-from reports.study.consumption import hours
 from reports.study.evidence import read_evidence
+from reports.study.evidence.consumption import hours
 
 Make = Callable[..., Study]
 

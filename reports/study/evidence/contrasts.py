@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.study.arm_series import Series
-from reports.study.arms import Arm, mean_of
 from reports.study.evidence import Evidence
+from reports.study.evidence.arm_series import Series
+from reports.study.evidence.arms import Arm, mean_of
 
 if TYPE_CHECKING:
     from fits.compare.means import ArmDifference, ArmMeans

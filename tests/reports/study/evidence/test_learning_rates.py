@@ -9,7 +9,7 @@ import pytest
 
 from planners import RunSpec, Study, preset
 from reports.study.evidence import read_evidence
-from reports.study.learning_rates import tuned_arms
+from reports.study.evidence.learning_rates import tuned_arms
 from reports.study.tables import make_tables
 
 ASKED = replace(preset("laptop-tuning"), study="tuning", eval_windows=64)

@@ -6,8 +6,8 @@ from statistics import fmean
 
 from planners.spec import RunSpec
 from reports.page.number_text import counted, flops
-from reports.study.arms import Arm
 from reports.study.evidence import Evidence
+from reports.study.evidence.arms import Arm
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from planners.question import Question
 from planners.records.errors import UsageError
 from planners.records.json import bytes_hash
 from planners.study import Study
-from reports.study.arm_series import Series, at_budget, read_series
-from reports.study.arms import Arm, Run, read_arms
+from reports.study.evidence.arm_series import Series, at_budget, read_series
+from reports.study.evidence.arms import Arm, Run, read_arms
 
 if TYPE_CHECKING:
     from fits.compare.laws import Comparison
