@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 USUAL_LENGTH = 2048
 """Context length of the FLOPs where the model names none, tokens."""
+FOREIGN = {"model_type", "architectures", "hidden_size", "text_config"}
+"""Keys of which a Hugging Face configuration has at least one."""
 NUMBERS = {
     "N": "all parameters except the vocabulary",
     "N_a": "parameters of N active per token",
@@ -50,6 +52,11 @@ class ModelCount(Shown):
     """Context length T of the FLOPs, tokens."""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that a reader of the counts should know."""
+        return self.shape.notes if isinstance(self.shape, Foreign) else ()
+
+    @property
     def flops_by_part(self) -> dict[str, dict[str, int]]:
         """Training FLOPs per token: convention -> part -> FLOPs."""
         return {name: flops_by_part(self.shape, self.seq_len, name) for name in STORED}
@@ -58,6 +65,8 @@ class ModelCount(Shown):
         """Return parameters and training FLOPs, in total and by part, and the ratios of the shape."""
         shape, by_part = self.shape, self.flops_by_part
         return {
+            "model_type": shape.model_type if isinstance(shape, Foreign) else None,
+            "notes": list(self.notes),
             **{name: getattr(shape, name) for name in ("N", "N_a", "N_vocab", "total", "active", "r_a")},
             "parts": shape.parts,
             "active_parts": shape.active_parts,
@@ -86,7 +95,7 @@ class ModelCount(Shown):
             text_table(("", "value", "meaning"), _number_rows(self.shape)),
             f"FLOPs per token of training, T = {self.seq_len}",
             flops,
-            *(f"note: {note}" for note in (self.shape.notes if isinstance(self.shape, Foreign) else ())),
+            *(f"note: {note}" for note in self.notes),
         ]
         return "\n\n".join(parts)
 
@@ -128,10 +137,11 @@ def count_model(
 
 def _read(data: Mapping[str, Any]) -> tuple[Shape, int | None]:
     """Return the shape that `data` describes, and the context length of a run."""
-    if "model_type" in data:
+    if "shape" not in data and FOREIGN & data.keys():
         return from_hf(data), None
-    if "shape" not in data and "d_model" not in data:
-        raise UsageError("it has no model_type (Hugging Face), no shape (a run) and no d_model (a shape)")
+    if "shape" not in data and not data.keys() >= {"d_model", "n_layers", "d_ff"}:
+        found = f"its keys are {', '.join(list(data)[:6])[:80]}" if data else "it is empty"
+        raise UsageError(f"{found}: no model_type of a Hugging Face config.json, no shape and no run of this toolkit")
     length = data.get("seq_len") if "shape" in data else None
     shape = from_json(Shape, data.get("shape", data), "shape")
     return shape, length if type(length) is int and length > 0 else None

@@ -169,7 +169,7 @@ class Shape:
         moe = self.n_moe_layers
         shared = self._ffn_parameters(self.d_shared, self.expert_bias) if self.d_shared else 0
         return {
-            "attention": self.products["attention"] + self.n_layers * self._attention_biases,
+            "attention": self._attention_products + self.n_layers * self._attention_biases,
             "dense_ffn": (self.n_layers - moe) * self._ffn_parameters(self.d_ff, self.ffn_bias),
             "routed_experts": moe * self.n_experts * self.expert_parameters,
             "shared_expert": moe * (shared + self.shared_gate * self.d_model),
@@ -179,6 +179,11 @@ class Shape:
             "head": 0 if self.tied_embeddings else self.vocab_size * self.d_model,
             "positions": self.max_positions * self.d_model,
         }
+
+    @property
+    def _attention_products(self) -> int:
+        """Weights of all query, key, value and output projections."""
+        return 2 * self.n_layers * self.d_model * self.head_dim * (self.n_heads + self.n_kv_heads)
 
     @property
     def _attention_biases(self) -> int:
@@ -206,7 +211,7 @@ class Shape:
         """
         moe, ffn = self.n_moe_layers, FFN_MATRICES[self.ffn] * self.d_model
         return {
-            "attention": 2 * self.n_layers * self.d_model * self.head_dim * (self.n_heads + self.n_kv_heads),
+            "attention": self._attention_products,
             "dense_ffn": (self.n_layers - moe) * ffn * self.d_ff,
             "routed_experts": moe * self.top_k * ffn * self.d_expert,
             "shared_expert": moe * (ffn * self.d_shared + self.shared_gate * self.d_model),

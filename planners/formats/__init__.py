@@ -3,25 +3,65 @@
 A family is one file of data and one line of `FAMILIES`.
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from planners.architecture.shape import Shape
 from planners.formats import (
     bert,
+    bloom,
+    cohere,
+    cohere2,
     deepseek_v2,
     deepseek_v3,
+    deepseek_v32,
+    ernie4_5,
+    exaone4,
+    falcon,
+    gemma,
+    gemma2,
+    gemma3,
+    glm,
+    glm4,
     glm4_moe,
     gpt2,
+    gpt_bigcode,
+    gpt_neo,
+    gpt_neox,
     gpt_oss,
+    gptj,
+    granite,
+    granitemoe,
+    granitemoeshared,
     llama,
+    llama4,
+    minimax_m2,
     mistral,
     mixtral,
+    nemotron,
+    nemotron_h,
+    olmo,
     olmo2,
+    olmo3,
     olmoe,
+    opt,
+    phi,
+    phi3,
+    phimoe,
+    qwen2,
     qwen2_moe,
     qwen3,
+    qwen3_5,
+    qwen3_5_moe,
     qwen3_moe,
+    qwen3_next,
+    roberta,
+    smollm3,
+    stablelm,
+    starcoder2,
+    t5,
 )
 from planners.formats.family import Family
 from planners.formats.foreign import Foreign
@@ -45,6 +85,44 @@ FAMILIES: Mapping[str, Family] = {
     "gpt_oss": gpt_oss.FAMILY,
     "gpt2": gpt2.FAMILY,
     "bert": bert.FAMILY,
+    "bloom": bloom.FAMILY,
+    "cohere": cohere.FAMILY,
+    "cohere2": cohere2.FAMILY,
+    "deepseek_v32": deepseek_v32.FAMILY,
+    "ernie4_5": ernie4_5.FAMILY,
+    "exaone4": exaone4.FAMILY,
+    "falcon": falcon.FAMILY,
+    "gemma": gemma.FAMILY,
+    "gemma2": gemma2.FAMILY,
+    "gemma3_text": gemma3.FAMILY,
+    "glm": glm.FAMILY,
+    "glm4": glm4.FAMILY,
+    "gpt_bigcode": gpt_bigcode.FAMILY,
+    "gpt_neo": gpt_neo.FAMILY,
+    "gpt_neox": gpt_neox.FAMILY,
+    "gptj": gptj.FAMILY,
+    "granite": granite.FAMILY,
+    "granitemoe": granitemoe.FAMILY,
+    "granitemoeshared": granitemoeshared.FAMILY,
+    "llama4_text": llama4.FAMILY,
+    "minimax_m2": minimax_m2.FAMILY,
+    "nemotron": nemotron.FAMILY,
+    "nemotron_h": nemotron_h.FAMILY,
+    "olmo": olmo.FAMILY,
+    "olmo3": olmo3.FAMILY,
+    "opt": opt.FAMILY,
+    "phi": phi.FAMILY,
+    "phi3": phi3.FAMILY,
+    "phimoe": phimoe.FAMILY,
+    "qwen2": qwen2.FAMILY,
+    "qwen3_5_text": qwen3_5.FAMILY,
+    "qwen3_5_moe_text": qwen3_5_moe.FAMILY,
+    "qwen3_next": qwen3_next.FAMILY,
+    "roberta": roberta.FAMILY,
+    "smollm3": smollm3.FAMILY,
+    "stablelm": stablelm.FAMILY,
+    "starcoder2": starcoder2.FAMILY,
+    "t5": t5.FAMILY,
 }
 """Families by `model_type`; a shape is written in the first that expresses it."""
 
@@ -55,19 +133,59 @@ def from_hf(config: Mapping[str, Any]) -> Foreign:
     """Return the model that `config`, the content of a config.json, describes.
 
     Its `total` is the parameter count of the model that transformers 5.23 builds from it; tied weights count once.
-    Absent keys have that library's defaults. Raises UsageError for an unknown `model_type` and for a key that no model
-    can have.
+    Absent keys have that library's defaults. Of a model with a `text_config` the language model is read. A family of
+    another name is found by the class in `architectures`. Raises UsageError for an unknown family, for a key that no
+    model can have, and for a size under a name that the family does not read.
 
     >>> model = from_hf({"model_type": "mixtral"})
     >>> model.total, round(model.r_a, 3)
     (46702792704, 0.272)
     """
+    wrapper = _text_model(config)
+    if wrapper:
+        return _of_wrapper(config, wrapper)
     model_type = config.get("model_type")
-    family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
-    if family is None:
-        known = ", ".join(sorted(FAMILIES))
-        raise UsageError(f"model_type {str(model_type)[:40]!r} cannot be counted; the known ones are {known}")
-    return read(str(model_type), family, config)
+    if isinstance(model_type, str) and model_type in FAMILIES:
+        return read(model_type, FAMILIES[model_type], config)
+    known = _by_class(config)
+    if known:
+        found = read(known, FAMILIES[known], config)
+        stated = "without a model_type" if model_type is None else f"model_type {str(model_type)[:40]!r}"
+        return replace(found, notes=(f"{stated}, counted as {known} after its architectures", *found.notes))
+    reason = NO_TYPE if model_type is None else f"model_type {str(model_type)[:40]!r} cannot be counted"
+    raise UsageError(f"{reason}; the known ones are {', '.join(sorted(FAMILIES))}")
+
+
+NO_TYPE = "no model_type is in it"
+TEXT_MODELS = ("text_config", "llm_config", "language_config")
+"""Keys under which a model of several media keeps its language model."""
+
+
+def _text_model(config: Mapping[str, Any]) -> str | None:
+    """Return the key under which the language model of a larger model is described."""
+    return next((key for key in TEXT_MODELS if isinstance(config.get(key), dict)), None)
+
+
+def _of_wrapper(config: Mapping[str, Any], key: str) -> Foreign:
+    """Return the language model of a larger model, with a note that says what is left out."""
+    inner = config[key]
+    if any(isinstance(inner.get(name), dict) for name in TEXT_MODELS):
+        raise UsageError(f"{key} holds another model of several media; give the innermost text_config as a file")
+    outer = {name: config[name] for name in ("tie_word_embeddings",) if name in config and name not in inner}
+    try:
+        found = from_hf({**outer, **inner})
+    except UsageError as error:
+        raise UsageError(f"{key} of this {str(config.get('model_type'))[:40]}: {error}") from error
+    note = f"counted is {key}, the language model of this {str(config.get('model_type'))[:40]}, without its other parts"
+    return replace(found, notes=(note, *found.notes))
+
+
+def _by_class(config: Mapping[str, Any]) -> str | None:
+    """Return the family of the first of `architectures`, the classes that a configuration names."""
+    classes = config.get("architectures")
+    name = classes[0] if isinstance(classes, list) and classes and isinstance(classes[0], str) else ""
+    stem = re.split(r"For[A-Z]|Model$|LMHead", name)[0].lower()
+    return next((family for family in FAMILIES if family.replace("_", "").removesuffix("text") == stem), None)
 
 
 def to_hf(shape: Shape, router: Router | None = None) -> dict[str, Any]:
@@ -82,7 +200,7 @@ def to_hf(shape: Shape, router: Router | None = None) -> dict[str, Any]:
     >>> from_hf(config).total == shape.total
     True
     """
-    if isinstance(shape, Foreign) and shape.replaced:
+    if isinstance(shape, Foreign) and shape.extras:
         raise UsageError(f"this {shape.model_type} has parts that no shape describes, so it cannot be written")
     lacking: dict[str, list[str]] = {}
     for model_type, family in FAMILIES.items():

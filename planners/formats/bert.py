@@ -32,6 +32,6 @@ FAMILY = Family(
     },
     fixed=LEARNED,
     heads="divide",
-    parts=masked_word_head,
+    parts=(masked_word_head,),
     refused=("add_cross_attention",),
 )

@@ -13,6 +13,8 @@ KEYS = {
     "tied_embeddings": "tie_word_embeddings",
 }
 """Field of a dense shape -> key."""
+ONE_HEAD_KEYS = {name: key for name, key in KEYS.items() if name not in ("n_kv_heads", "head_dim")}
+"""The same for a family whose heads have their own keys and values and share d_model."""
 EXPERT_KEYS = {"n_experts": "num_experts", "top_k": "num_experts_per_tok", "d_expert": "moe_intermediate_size"}
 """Field of a shape with experts -> key."""
 ALL_EXPERT_KEYS = {

@@ -21,7 +21,7 @@ FAMILY = Family(
     heads="divide",
     layers=LEADING_DENSE,
     shared_experts="n_shared_experts",
-    parts=latent_attention,
+    parts=(latent_attention,),
     aliases={"n_routed_experts": "num_experts"},
     not_built={"moe_layer_freq": 1},
 )

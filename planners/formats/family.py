@@ -25,16 +25,18 @@ class Family:
     """The same of models with experts."""
     heads: str = "free"
     """Condition on the heads: free, divide (n_heads divides d_model), or exact (n_heads * head_dim = d_model)."""
+    n_layers: Callable[[ConfigKeys], int] | None = None
+    """Number of layers, where no key states it."""
     layers: LayerRule = ALL_DENSE
     """Which layers have experts."""
     shared_experts: str | None = None
     """Key that states the width of the shared expert in routed experts."""
-    parts: Callable[[ConfigKeys, Shape], dict[str, Any]] | None = None
-    """Rule for the parts that a shape cannot describe."""
+    parts: tuple[Callable[[ConfigKeys, Shape], dict[str, Any]], ...] = ()
+    """Rules for the parts that a shape cannot describe; see `parts`."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Second names of keys."""
     refused: tuple[str, ...] = ()
-    """Keys that must be false: with them the library builds what is not counted here."""
+    """Keys that must be false or null: with them the library builds what is not counted here."""
     sliding_window: int | None = None
     """Window of attention where the configuration names none."""
     uses_window: bool = True

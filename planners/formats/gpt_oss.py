@@ -18,7 +18,7 @@ FAMILY = Family(
     switches={"attention_bias": ("attention_bias", "all")},
     fixed_experts={"expert_bias": True},
     layers=ALL_EXPERTS,
-    parts=sinks_and_router_bias,
+    parts=(sinks_and_router_bias,),
     aliases={"num_local_experts": "num_experts"},
     sliding_window=128,
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from planners.architecture.shape import Shape
+from planners.formats.blocks import block_kinds
 from planners.formats.config_keys import ConfigKeys
 
 
@@ -14,7 +15,7 @@ class LayerRule:
 
     read: Callable[[ConfigKeys, int], dict[str, Any]]
     """(keys, number of layers) -> fields of the model that arrange its layers; none where all layers are dense."""
-    write: Callable[[Shape], dict[str, Any]]
+    write: Callable[[Shape], dict[str, Any]] = lambda shape: {}
     """Keys that arrange the layers of a shape."""
     free: tuple[str, ...] = ()
     """Fields of a shape that may have any value under this rule."""
@@ -26,20 +27,49 @@ def _read_leading(keys: ConfigKeys, n_layers: int) -> dict[str, Any]:
 
 
 def _read_listed(keys: ConfigKeys, n_layers: int) -> dict[str, Any]:
-    """Return the layers: every `decoder_sparse_step`-th has experts unless it is among `mlp_only_layers`.
+    """Return the layers: every `decoder_sparse_step`-th has experts unless it is among `mlp_only_layers`."""
+    step, dense = keys.size("decoder_sparse_step"), keys.layers("mlp_only_layers") or ()
+    if not keys.size("num_experts", least=0):
+        return {}
+    return arranged([index for index in range(step - 1, n_layers, step) if index not in dense], n_layers)
+
+
+def _read_interleaved(keys: ConfigKeys, n_layers: int) -> dict[str, Any]:
+    """Return the layers: those of `moe_layers` have experts, or every `interleave_moe_layer_step`-th."""
+    step, listed = keys.size("interleave_moe_layer_step"), keys.layers("moe_layers")
+    return arranged([i for i in range(n_layers) if ((i + 1) % step == 0 if listed is None else i in listed)], n_layers)
+
+
+def _read_typed(keys: ConfigKeys, n_layers: int) -> dict[str, Any]:
+    """Return the layers: those that `mlp_layer_types` calls sparse have experts; else all after the leading ones."""
+    kinds = keys.words("mlp_layer_types", ("dense", "sparse"))
+    if kinds is None:
+        return _read_leading(keys, n_layers)
+    if len(kinds) != n_layers:
+        keys.refuse("mlp_layer_types", f"a list of {n_layers} layers")
+    return arranged([index for index, kind in enumerate(kinds) if kind == "sparse"], n_layers)
+
+
+def _read_blocks(keys: ConfigKeys, n_layers: int) -> dict[str, Any]:
+    """Return the layers of a model that has one block a layer; the order of its blocks changes no count."""
+    n_moe = block_kinds(keys).count("moe")
+    return {"n_dense_layers": n_layers - n_moe} if n_moe else {}
+
+
+def arranged(moe: list[int], n_layers: int) -> dict[str, Any]:
+    """Return the fields that put experts into the layers of the sorted list `moe`.
 
     A shape cannot arrange all such lists. Where it cannot, as many dense layers lead, which gives the same counts.
     """
-    step = keys.size("decoder_sparse_step")
-    dense = {index for index in keys.layers("mlp_only_layers") if 0 <= index < n_layers and (index + 1) % step == 0}
-    n_moe = n_layers // step - len(dense) if keys.size("num_experts", least=0) else 0
-    if not n_moe:
+    if not moe:
         return {}
-    leading = len(dense) * step
-    if dense == set(range(step - 1, leading, step)):
-        return {"n_dense_layers": leading, "moe_every": step}
-    note = f"{n_layers - n_moe} dense layers stand between others; they are counted as leading ones"
-    return {"n_dense_layers": n_layers - n_moe, "notes": (note,)}
+    for step in (moe[1] - moe[0],) if len(moe) > 1 else (1, moe[0] + 1):
+        leading = moe[0] - step + 1
+        if leading >= 0 and moe == list(range(moe[0], n_layers, step)):
+            return {"n_dense_layers": leading, "moe_every": step}
+    leading = n_layers - len(moe)
+    note = f"{leading} dense layers stand between others; they are counted as leading ones"
+    return {"n_dense_layers": leading, "notes": (note,)}
 
 
 def _write_listed(shape: Shape) -> dict[str, Any]:
@@ -47,10 +77,9 @@ def _write_listed(shape: Shape) -> dict[str, Any]:
     return {"decoder_sparse_step": 1, "mlp_only_layers": dense}
 
 
-ALL_DENSE = LayerRule(read=lambda keys, n_layers: {}, write=lambda shape: {}, free=("n_dense_layers",))
+ALL_DENSE = LayerRule(read=lambda keys, n_layers: {}, free=("n_dense_layers",))
 ALL_EXPERTS = LayerRule(
     read=lambda keys, n_layers: {"n_dense_layers": 0},
-    write=lambda shape: {},
     free=("ffn_bias",),  # such a model has no dense FFN
 )
 LEADING_DENSE = LayerRule(
@@ -59,3 +88,6 @@ LEADING_DENSE = LayerRule(
     free=("n_dense_layers",),
 )
 LISTED_DENSE = LayerRule(read=_read_listed, write=_write_listed, free=("n_dense_layers", "moe_every"))
+INTERLEAVED = LayerRule(read=_read_interleaved)
+TYPED = LayerRule(read=_read_typed)
+BLOCKS = LayerRule(read=_read_blocks)

@@ -7,6 +7,7 @@ from planners.architecture.shape import Shape
 from planners.formats.config_keys import ConfigKeys
 from planners.formats.family import Family
 from planners.formats.foreign import Foreign
+from planners.formats.heads import other_head
 from planners.records.errors import UsageError
 
 EXPERT_FIELDS = ("n_experts", "top_k", "d_expert", "d_shared")
@@ -17,8 +18,9 @@ def read(model_type: str, family: Family, config: Mapping[str, Any]) -> Foreign:
     """Return the model that `config` describes. Raises UsageError for a value that no model can have."""
     keys = ConfigKeys(config, family.defaults, family.aliases)
     for key in family.refused:
-        if keys.flag(key):
-            raise UsageError(f"{key} is true, and such a model cannot be counted")
+        if keys.is_set(key):
+            keys.refuse(key, "false or null: with it the library builds parts that cannot be counted here")
+    _check_experts(family, config)
     fields = _sizes(family, keys)
     layers = family.layers.read(keys, fields["n_layers"])
     notes = layers.pop("notes", ())
@@ -27,9 +29,21 @@ def read(model_type: str, family: Family, config: Mapping[str, Any]) -> Foreign:
         if "d_ff" not in family.keys:  # no dense FFN: d_ff is the width of what one token uses
             fields["d_ff"] = fields["top_k"] * fields["d_expert"]
     shape = Shape(**fields)
-    extra = family.parts(keys, shape) if family.parts else {}
-    notes = (*notes, *extra.pop("notes", ()), *_notes(family, config, keys))
-    return Foreign(model_type=model_type, **fields, **extra, notes=notes)
+    found = [rule(keys, shape) for rule in family.parts]
+    plain = all(extra.name != "head" for rule in found for extra in rule.get("extras", ()))
+    found.append(other_head(config, shape, plain=plain))
+    extras = tuple(extra for rule in found for extra in rule.pop("extras", ()))
+    notes = (*notes, *(note for rule in found for note in rule.pop("notes", ())), *_notes(family, config, keys))
+    others = {name: value for rule in found for name, value in rule.items()}
+    return Foreign(model_type=model_type, **fields, **others, extras=extras, notes=notes)
+
+
+def _check_experts(family: Family, config: Mapping[str, Any]) -> None:
+    """Raise UsageError for experts in a family that has none: the library would ignore them."""
+    for key in ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"):
+        count = config.get(key)
+        if not family.has_experts and type(count) is int and count > 1:
+            raise UsageError(f"{key} is {count}, but this family has no experts; correct model_type or remove {key}")
 
 
 def _sizes(family: Family, keys: ConfigKeys) -> dict[str, Any]:
@@ -39,6 +53,8 @@ def _sizes(family: Family, keys: ConfigKeys) -> dict[str, Any]:
     for name, key in family.keys.items():
         if name not in EXPERT_FIELDS:
             fields[name] = _field(family, name, key, keys)
+    if family.n_layers:
+        fields["n_layers"] = family.n_layers(keys)
     d_model, n_heads = fields["d_model"], fields["n_heads"]
     if family.heads != "free" and d_model % n_heads:
         keys.refuse(family.keys["d_model"], f"a multiple of {family.keys['n_heads']} {n_heads}")
@@ -72,8 +88,9 @@ def _experts(family: Family, keys: ConfigKeys) -> dict[str, Any]:
 
 def _notes(family: Family, config: Mapping[str, Any], keys: ConfigKeys) -> Iterator[str]:
     """Yield what the counts assume and what they leave out."""
-    if keys.assumed:
-        assumed = ", ".join(f"{key} {value}" for key, value in keys.assumed.items())
+    sizes = {key: value for key, value in keys.absent.items() if type(value) is int}
+    if sizes:
+        assumed = ", ".join(f"{key} {value}" for key, value in sizes.items())
         yield f"not in the file, so the library's default: {assumed}"
     window = config.get("sliding_window", family.sliding_window)
     if type(window) is int and window > 0 and config.get("use_sliding_window", family.uses_window) is True:

@@ -47,7 +47,7 @@ def write_json(path: Path, data: Any) -> None:
 def read_json(path: Path) -> Any:
     """Return the JSON of `path`. Raises UsageError where the file is missing, unreadable or not JSON."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:  # RecursionError: nested thousands deep
         raise UsageError(f"{path} cannot be read as JSON ({_reason(error)})") from error
 

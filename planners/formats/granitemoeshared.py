@@ -1,0 +1,13 @@
+"""granitemoeshared: granitemoe with a shared expert (IBM Granite 4)."""
+
+from planners.formats import granitemoe
+from planners.formats.family import Family
+from planners.formats.layers import ALL_EXPERTS
+
+FAMILY = Family(
+    defaults={**granitemoe.FAMILY.defaults, "shared_intermediate_size": 0},
+    keys={**granitemoe.FAMILY.keys, "d_shared": "shared_intermediate_size"},
+    switches={"attention_bias": ("attention_bias", "all")},
+    heads="divide",
+    layers=ALL_EXPERTS,
+)
