@@ -28,7 +28,7 @@ FAMILY = Family(
         "moe_latent_size": None,
     },
     keys={
-        **{name: key for name, key in decoder.KEYS.items() if name != "n_layers"},
+        **{name: key for name, key in decoder.KEYS.items() if name not in ("n_layers", "tied_embeddings")},
         **decoder.EXPERT_KEYS,
         "n_experts": "n_routed_experts",
         "d_shared": "moe_shared_expert_intermediate_size",
@@ -40,5 +40,5 @@ FAMILY = Family(
     parts=(one_block_layers,),
     aliases={"layers_block_type": "layer_types", "n_routed_experts": "num_local_experts"},
     refused=("moe_latent_size",),
-    not_built={"num_nextn_predict_layers": 0},
+    not_built={"tie_word_embeddings": False, "num_nextn_predict_layers": 0},
 )
