@@ -68,7 +68,7 @@ DAMAGES: dict[str, Callable[[dict], dict]] = {
     "a step beyond the end": lambda state: {**state, "progress": {**state["progress"], "step": 10**9}},
     "weights that are none": lambda state: {**state, "model": "weights"},
     "an empty optimizer": lambda state: {**state, "optimizer": {"state": {}, "param_groups": []}},
-    "a length that is none": lambda state: {**state, "metrics_bytes": "all"},
+    "an invalid length": lambda state: {**state, "metrics_bytes": "all"},
 }
 
 
