@@ -1,4 +1,7 @@
-"""Numbers as text: one way to write each quantity, in sentences, tables and figures."""
+"""Numbers as text: one way to write each quantity, in sentences, tables and figures.
+
+A minus is a minus sign and not a hyphen.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,7 +22,7 @@ def percent(share: float) -> str:
 
 
 def residual(share: float) -> str:
-    """Return a relative difference with its sign; a minus is a minus sign and not a hyphen.
+    """Return a relative difference with its sign.
 
     >>> residual(0.00145)
     '+0.14 %'
@@ -50,16 +53,16 @@ def whole(number: float) -> str:
 
 def general(digits: int) -> Callable[[Any], str]:
     """Return a function that writes a number with `digits` significant digits and no suffix."""
-    return lambda number: f"{number:.{digits}g}"
+    return lambda number: f"{number:.{digits}g}".replace("-", "−", int(number < 0))
 
 
 def fixed(digits: int) -> Callable[[Any], str]:
     """Return a function that writes a number with `digits` decimals."""
-    return lambda number: f"{number:.{digits}f}"
+    return lambda number: f"{number:.{digits}f}".replace("-", "−")
 
 
 def signed(digits: int) -> Callable[[Any], str]:
-    """Return a function that writes a number with its sign and `digits` decimals; a minus is a minus sign.
+    """Return a function that writes a number with its sign and `digits` decimals.
 
     >>> signed(2)(-0.5)
     '−0.50'
