@@ -10,10 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fits.compare.variances import equal_variances
 from fits.laws.curve_basis import Curve
 from fits.laws.law import Law
 from fits.runs.budgets import BUDGET_TOLERANCE, groups_of
-from fits.runs.select_arms import AXES, positions
+from fits.runs.diverged import diverged_runs
+from fits.runs.select_arms import AXES, SAME_X, by_position, no_question, positions
+from fits.runs.series import series
 from fits.runs.table import Floats, RunTable
 from planners.recipes import STEP_LAW
 from planners.records.check import Check
@@ -225,16 +228,20 @@ def _bracketed(table: RunTable, need: Need) -> Verdict:
     of = need.columns[0] if need.columns[0] in AXES else "r_a"
     if of not in need.columns or not table.has(of):
         return None
-    arms = table.only(table.routed())
-    budgets = arms.by_budget() if arms.has("C") and len(arms) else {0.0: arms}
-    ends = [(C, _end(part, of)) for C, part in budgets.items() if len(part)]
-    bad = [f"at C = {format_flops(C)} at the {end} end" if C else f"at the {end} end" for C, end in ends if end]
+    parts = {key: part.only(part.routed()) for key, part in series(table).items()}
+    ends = [(key, _end(arms, of)) for key, arms in parts.items() if _asks(arms, of)]
+    bad = [f"{f'({key.heading}) ' if key.heading else ''}at the {end} end" for key, end in ends if end]
     if not ends:
         return None
     if bad:
         return False, f"The lowest mean loss is {', '.join(bad)} of the sampled {of}; add some there."
-    at = f" at each of {len(ends)} budgets" if len(ends) > 1 else ""
+    at = f" in each of {len(ends)} series" if len(ends) > 1 else ""
     return True, f"The lowest mean loss lies between sampled {of}{at}."
+
+
+def _asks(arms: RunTable, of: str) -> bool:
+    """Return whether the arms of a series have several values of `of` and share a budget."""
+    return len(arms) > 0 and bool(np.ptp(positions(arms, of)) > SAME_X) and not no_question(arms, of)
 
 
 def _end(arms: RunTable, of: str) -> str | None:
@@ -242,6 +249,38 @@ def _end(arms: RunTable, of: str) -> str | None:
     means = np.bincount(codes, weights=arms.numbers("loss")) / np.bincount(codes)
     lowest = int(np.argmin(means))
     return "low" if lowest == 0 else "high" if lowest == len(rates) - 1 else None
+
+
+def _diverged(table: RunTable, need: Need) -> Verdict:
+    if need.columns[0] not in AXES or not any(one.state for one in table.dropped):
+        return None
+    lost = diverged_runs(table.only(table.routed()))
+    if not lost:
+        return True, "No MoE run diverged."
+    return False, f"{'; '.join(map(str, lost))}: the mean losses there are those of the surviving runs."
+
+
+def _variances(table: RunTable, need: Need) -> Verdict:
+    """Test whether the noise is equal at all rates: Bartlett's test, with Levene's (medians) next to it."""
+    of = need.columns[0]
+    if of not in AXES or not table.has(of):
+        return None
+    groups = [part for key in series(table).values() for part in by_position(key.only(key.routed()), of)]
+    found = equal_variances([part.numbers("loss").tolist() for part in groups])
+    if found is None:
+        return None
+    sds = [(float(part.numbers("loss").std(ddof=1)), part) for part in groups if len(part) > 1]
+    (low, _), (high, noisy) = min(sds, key=lambda one: one[0]), max(sds, key=lambda one: one[0])
+    at = float(np.exp(np.median(positions(noisy, of))))
+    text = f"SD over seeds from {low:.2g} to {high:.2g} nats (at {of} {at:.3g})"
+    tests = f"Bartlett p = {found.bartlett:.2g}"
+    tests += "" if found.levene is None else f", Levene p = {found.levene:.2g}"
+    if found.equal:
+        return True, f"Equal noise at all {of} is not rejected: {text}; {tests}."
+    return (
+        False,
+        f"The noise differs between values of {of}: {text}; {tests}. One pooled SD is wrong for each of them.",
+    )
 
 
 def _dropped_by_loss(table: RunTable, need: Need) -> Verdict:
@@ -282,6 +321,8 @@ CHECKS: dict[str, Callable[[RunTable, Need], Verdict]] = {
     "checkpoints as runs": _checkpoints,
     "dense baseline": _dense_baseline,
     "grid brackets the minimum": _bracketed,
+    "equal noise": _variances,
+    "diverged runs": _diverged,
     "rows left out": _dropped_by_loss,
     "embedding convention": _embeddings,
 }

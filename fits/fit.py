@@ -12,6 +12,7 @@ from fits.laws import LAWS
 from fits.laws.curve_basis import Curve
 from fits.laws.law import Law
 from fits.result import FitResult
+from fits.runs.diverged import diverged_runs
 from fits.runs.select_arms import positions
 from fits.runs.series import ENOUGH_RATES, series
 from fits.runs.table import RunTable
@@ -60,6 +61,7 @@ def fit_with_draws(table: RunTable, law: str, **options: Unpack[FitOptions]) -> 
         drawn = Resampling(kind=kind, count=count, seed=seed) if kind and count else None
         of, margin = options.get("of", "r_a"), options.get("margin")
         result, draws = fit_curve(table, form, margin=margin, of=of, resampling=drawn)
+        result = _of_survivors(result, table)
     else:
         delta, fixed = options.get("delta", 1e-3), options.get("fixed")
         result, draws = fit_surface(table, form, delta=delta, bootstrap=count, seed=seed, fixed=fixed)
@@ -88,6 +90,16 @@ def usual_law(table: RunTable, of: str = "r_a") -> str:
         )
     rates = [np.unique(np.round(positions(part.only(part.routed()), of), 6)).size for part in series(table).values()]
     return "cubic" if rates and min(rates) >= ENOUGH_RATES else "quadratic"
+
+
+def _of_survivors(result: FitResult, table: RunTable) -> FitResult:
+    """Return the result of a curve with its diverged runs; its reason says that a minimum there is conditional."""
+    lost = diverged_runs(table.only(table.routed()))
+    if not lost or result.optimum is None:
+        return result
+    named = f"{'; '.join(map(str, lost))}: a minimum near there is that of the surviving runs"
+    optimum = replace(result.optimum, reason=f"{result.optimum.reason}; {named}")
+    return replace(result, diverged=lost, optimum=optimum)
 
 
 def _marked(result: FitResult, table: RunTable) -> FitResult:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fits.runs.diverged import Diverged
 from fits.runs.series import SeriesKey
 from fits.runs.table import Dropped, Floats
 from fits.status import Status, Why
@@ -241,6 +242,8 @@ class FitResult(Shown):
     """The fit without seeds as blocks; null if seeds are not blocks."""
     dropped: tuple[Dropped, ...] = ()
     """Rows of the input that were left out, with reasons."""
+    diverged: tuple[Diverged, ...] = ()
+    """Diverged runs of a curve by activation rate; a minimum near them is that of the surviving runs."""
     notes: tuple[str, ...] = ()
     """What else a reader must know, one sentence each."""
     knots: tuple[float, ...] | None = None

@@ -115,6 +115,12 @@ class Why(StrEnum):
         "few_runs",
         "{n} runs determine {k} coefficients but leave no estimate of the noise; add seeds or rates",
     )
+    EQUAL_D = (
+        "equal_d",
+        "these runs share D = {D:.3g} tokens and not C ({low:.3g} to {high:.3g} FLOPs), so there is no optimum of {of}"
+        " to find: more active parameters cost more compute; compare runs of equal C, or fit a law of several columns,"
+        " such as --law activation",
+    )
     FEW_POINTS = "few_points", "{points} distinct points do not determine {k} parameters; add runs"
     ONE_VALUE = (
         "one_value",

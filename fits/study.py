@@ -23,6 +23,8 @@ from fits.repeats.pairs import has_pairs, repeats
 from fits.repeats.reuse import Reuse, reuse
 from fits.result import FitResult
 from fits.runs.budgets import same_budget
+from fits.runs.learning_rates import choose_learning_rates
+from fits.runs.select_arms import no_question
 from fits.runs.series import SeriesKey, series
 from fits.runs.table import RunTable
 from fits.surface.bootstrap import Draws
@@ -83,6 +85,7 @@ def fit_study(
     *,
     folder: str | Path | None = None,
     slope: float | None = None,
+    learning_rates: str = "best",
     **options: Unpack[FitOptions],
 ) -> StudyFits:
     """Return the fits of `laws` to `table`, with their comparison, constancy, cost of reuse and checks.
@@ -90,9 +93,11 @@ def fit_study(
     `laws` are names in `fits.LAWS`; the default is the cubic, or the quadratic if a series has few rates. A curve is
     fitted to each series, any other law to all runs. If `folder` is given, `fits.json` and the bootstrap draws are
     written there and replace earlier fits. `slope` is the decrease of the loss per unit of ln D in nats, for the
-    half-life of repeated data. The other options are those of `fit_with_draws`; the default `margin` is what 5 % of C
-    is worth, by the runs themselves. Raises UsageError as `fit_with_draws` does.
+    half-life of repeated data. `learning_rates` says what becomes of cells that were run at several: `best` keeps the
+    best of each cell, `all` makes each learning rate a series. The other options are those of `fit_with_draws`; the
+    default `margin` is what 5 % of C is worth, by the runs themselves. Raises UsageError as `fit_with_draws` does.
     """
+    table = choose_learning_rates(table, learning_rates)
     laws = [known_law(law).name for law in laws] or [usual_law(table, options.get("of", "r_a"))]
     of, margin = options.get("of", "r_a"), options.get("margin")
     worth = {} if margin is not None else margins(table)
@@ -203,6 +208,7 @@ def _constancy(table: RunTable, laws: Sequence[str], of: str) -> Constancy | Non
         return None
     fresh = ~repeats(table)
     parts = series(table.only(fresh) if (fresh & table.routed()).any() else table)
+    parts = {key: part for key, part in parts.items() if not no_question(part.only(part.routed()), of)}
     try:
         return constancy(parts, of=of) if len(parts) > 1 else None
     except UsageError:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from fits import LAWS, RunTable, fit_study, read_table
 from fits.curve.resampling import KINDS
 from fits.fit import known_law
+from fits.runs.learning_rates import CHOICES
 from fits.runs.select_arms import AXES
 from fits.runs.series import ENOUGH_RATES
 from planners import Study, UsageError
@@ -42,6 +43,8 @@ def arguments() -> cli.Parser:
     usual = "the study's, else what 5 %% of C is worth"
     add("--margin", metavar="NATS", help=f"difference of loss that does not matter (default: {usual})")
     add("--resampling", choices=KINDS, help="for curves: also report this bootstrap, of --bootstrap draws")
+    usual = "best of each cell (default), or all: a series for each"
+    add("--learning-rates", choices=CHOICES, default="best", help=f"where cells were run at several: {usual}")
     add("--slope", metavar="NATS", help="decrease of the loss per unit of ln D, for the half-life of repeated data")
     add("--seed", default="0", help="seed of the bootstrap (default 0)")
     add("-o", "--out", metavar="DIR", help="folder of fits.json (default: fits/ of the study; none for a table)")
@@ -67,6 +70,7 @@ def act(flags: cli.Flags) -> int:
         margin=margin_of(study, margin) if study else margin,
         of=flags.over,
         resampling=flags.resampling,
+        learning_rates=flags.learning_rates,
         delta=math.inf if flags.delta == "inf" else parse_quantity(flags.delta, "--delta", zero=True),
         fixed=cli.numbers(flags.fixed, "--fixed", "drift_N=0"),
         bootstrap=parse_count(flags.bootstrap, "--bootstrap", least=0),

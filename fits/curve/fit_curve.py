@@ -21,7 +21,7 @@ from fits.intervals import simultaneous_quantile, t_quantile
 from fits.laws import curves
 from fits.laws.curve_basis import Basis, Curve
 from fits.result import Blocks, FitResult, LackOfFit, Optimum, Param, Sensitivity
-from fits.runs.select_arms import about, one_budget, positions, seed_blocks
+from fits.runs.select_arms import about, no_question, one_budget, positions, seed_blocks
 from fits.runs.table import Floats, RunTable
 from fits.status import Cause, Status, Why
 from fits.surface.bootstrap import Draws
@@ -65,6 +65,7 @@ def fit_curve(
         notes.append("no margin was given, so the region of indifference is unknown")
     plain = CurveData(x=x, loss=loss, blocks=np.empty((len(x), 0)))
     cause, unjudged = _undetermined(law, plain)
+    cause = no_question(arms, of) or cause
     if cause:
         return _result(law, arms, of, unjudged, notes, **_not_identified(law, cause, unjudged, margin, of)), None
     if plain.rates == len(law.parameters):

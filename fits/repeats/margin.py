@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from fits.repeats.pairs import repeats
+from fits.runs.select_arms import equal_D
 from fits.runs.table import RunTable
 
 SHARE = 0.05
@@ -19,13 +20,15 @@ def margins(table: RunTable) -> dict[float, float]:
     """Return, for each budget C of `table`, what SHARE of C is worth there, nats per token.
 
     The local gradient is that of the lowest mean loss of an MoE arm with respect to ln C, between neighbouring budgets,
-    on fresh data if there is any. A budget where the loss does not fall has no margin; nor has a single budget.
+    on fresh data if there is any. Only budgets with several rates count, since the lowest of one rate is not an
+    optimum. A budget where the loss does not fall has no margin; nor has a single budget, nor runs of equal D.
     """
-    if not table.has("C"):
+    if not table.has("C") or equal_D(table):
         return {}
     routed, fresh = table.routed(), ~repeats(table)
     arms = table.only(routed & fresh if (routed & fresh).any() else routed)
     budgets = arms.by_budget() if len(arms) else {}
+    budgets = {C: part for C, part in budgets.items() if len(np.unique(np.round(np.log(part.rates()), 2))) > 1}
     if len(budgets) < 2:
         return {}
     lowest = [_lowest_mean(part) for part in budgets.values()]

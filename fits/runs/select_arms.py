@@ -1,12 +1,14 @@
 """Select the runs that a curve is fitted to: MoE arms of one budget, equal in what they must share, seeds as blocks."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.runs.budgets import BUDGET_TOLERANCE
+from fits.runs.budgets import BUDGET_TOLERANCE, groups_of
 from fits.runs.table import Floats, RunTable
+from fits.status import Cause, Why
 from planners.records.errors import UsageError
 
 AXES = ("r_a", "top_k", "granularity")
@@ -17,6 +19,10 @@ DRIFT = 0.02
 """Relative spread of a quantity between arms above which a note says that it is not equal."""
 SHARED = {"r_a": ("C", "N", "top_k"), "top_k": ("C", "N"), "granularity": ("C", "N", "top_k")}
 """Quantities that must be equal in all runs at one x, by the column of the curve."""
+SAME_X = 0.01
+"""Difference of ln r_a (or ln K) up to which two runs have one position."""
+COMPUTE = "C was computed as 6 N_a D, because the table has no column C"
+"""Remark on a table without a column C."""
 STEADY = {"r_a": ("N", "C"), "top_k": ("N", "C", "r_a"), "granularity": ("N", "C", "r_a")}
 """Quantities that should be equal in all arms; a note says where they are not."""
 
@@ -28,10 +34,44 @@ def positions(arms: RunTable, of: str) -> Floats:
     return np.log(arms.rates() if of == "r_a" else arms.numbers(of))
 
 
+def by_position(arms: RunTable, of: str) -> list[RunTable]:
+    """Return the runs at each value of the column `of`, lowest first."""
+    x = positions(arms, of) if len(arms) else np.empty(0)
+    order = np.sort(x)
+    starts = [*order[:1], *order[1:][np.diff(order) > SAME_X]]
+    codes = np.searchsorted(starts, x, side="right")
+    return [arms.only(codes == code) for code in np.unique(codes)]
+
+
+def with_compute(table: RunTable) -> RunTable:
+    """Return the table with C = 6 N_a D and a remark, where it has no column C but N (or N_a), r_a and D."""
+    if table.has("C") or not table.has("D") or not (table.has("N_a") or (table.has("N") and table.has("r_a"))):
+        return table
+    N_a = table.numbers("N_a") if table.has("N_a") else table.numbers("N") * table.rates()
+    frame = table.frame.assign(C=6 * N_a * table.numbers("D"))
+    return replace(table, frame=frame, remarks=(*table.remarks, COMPUTE))
+
+
+def equal_D(table: RunTable) -> bool:
+    """Return whether D, and not C, is what the runs share: they fall into fewer groups of it."""
+    if not (table.has("C") and table.has("D")):
+        return False
+    return bool(groups_of(table.numbers("D")).max() < groups_of(table.numbers("C")).max())
+
+
+def no_question(arms: RunTable, of: str) -> Cause | None:
+    """Return why the runs do not ask for an optimum: at equal D more active parameters also cost more C."""
+    arms = with_compute(arms)
+    if of == "granularity" or not len(arms) or not equal_D(arms):
+        return None
+    C, D = arms.numbers("C"), arms.numbers("D")
+    return Why.EQUAL_D.because(of=of, D=float(np.median(D)), low=float(C.min()), high=float(C.max()))
+
+
 def one_budget(arms: RunTable, x: Floats, of: str) -> None:
-    """Raise UsageError if runs at one x differ in C, N or K: they belong to several curves."""
+    """Raise UsageError if runs at one x differ in C, N or K, or without a C in D: they belong to several curves."""
     by_budget, one = "fit them one by one with table.by_budget()", "fit the rows of each on their own"
-    for column in SHARED[of]:
+    for column in SHARED[of] if arms.has("C") else ("D", *SHARED[of]):
         values = arms.numbers(column) if arms.has(column) else np.ones_like(x)
         for place in np.unique(np.round(x, 2)):
             same = values[np.round(x, 2) == place]
@@ -43,7 +83,7 @@ def one_budget(arms: RunTable, x: Floats, of: str) -> None:
 
 def about(table: RunTable, arms: RunTable, of: str) -> list[str]:
     """Return notes on the dense runs that were left out and on quantities that differ between the arms."""
-    notes = []
+    notes = list(table.remarks)
     dense = len(table) - len(arms)
     if dense:
         runs = "1 dense run" if dense == 1 else f"{dense} dense runs"

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fits.runs.budgets import BUDGET_TOLERANCE, groups_of
+from fits.runs.learning_rates import best_learning_rates
+from fits.runs.select_arms import equal_D, with_compute
 from fits.runs.table import Floats, RunTable
 from planners.records.errors import UsageError
 from planners.records.quantity import format_flops, format_quantity
@@ -88,12 +90,14 @@ def series(table: RunTable) -> dict[SeriesKey, RunTable]:
     The table is split by its column `series`, which the plan wrote, by C (or by D, where that is what the runs
     share), by N, and by whether data is fresh, repeated to one U (strict) or for one number of epochs (loose). The
     fresh dense arm belongs to every reuse of its budget, since each is compared with it. A series of fewer than three
-    MoE rates is too short for a curve and is left out, unless all are. Runs that only check or tune a learning rate or
-    a batch are in no series.
+    MoE rates is too short for a curve and is left out, unless all are. Without a column C it is computed as 6 N_a D.
+    Of a cell that was run at several learning rates, only the best is kept. Runs that only check or tune a learning
+    rate or a batch are in no series.
     """
-    parts: list[Part] = [(ONE, _without_tuning(table))]
+    parts: list[Part] = [(ONE, with_compute(_without_tuning(table)))]
     for split in (_by_label, _by_amount, _by_total, _by_reuse):
         parts = [joined for part in parts for joined in _split(*part, split)]
+    parts = [(key, best_learning_rates(part)) for key, part in parts]
     rates = {key: _rates(part) for key, part in parts}
     for least in (CURVE, 1):
         found = {key: part for key, part in parts if rates[key] >= least}
@@ -139,19 +143,17 @@ def _by_label(table: RunTable) -> Iterator[Part]:
 
 
 def _by_amount(table: RunTable) -> Iterator[Part]:
-    """Split by C, or by D where the runs fall into fewer groups of it."""
+    """Split by C, or by D where the runs fall into fewer groups of it or C is unknown."""
+    if table.has("D") and (equal_D(table) or not table.has("C")):
+        D = table.numbers("D")
+        groups = groups_of(D)
+        for group in np.unique(groups):
+            yield SeriesKey(D=_middle(D[groups == group])), table.only(groups == group)
+        return
     if not table.has("C"):
         yield ONE, table
         return
-    budgets = table.by_budget()
-    if table.has("D"):
-        D = table.numbers("D")
-        groups = groups_of(D)
-        if max(groups) + 1 < len(budgets):
-            for group in range(max(groups) + 1):
-                yield SeriesKey(D=_middle(D[groups == group])), table.only(groups == group)
-            return
-    for C, part in budgets.items():
+    for C, part in table.by_budget().items():
         yield SeriesKey(C=_middle(np.array([C]))), part
 
 

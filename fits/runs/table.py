@@ -49,6 +49,10 @@ class Dropped:
     """Its budget in FLOPs, where the row states it."""
     by: str | None = None
     """The column that a condition of the user left it out by; null for a row that cannot be used."""
+    state: str | None = None
+    """State of its run, such as diverged, where the row states it."""
+    r_a: float | None = None
+    """Its activation rate, where the row states it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,6 +67,8 @@ class RunTable:
     """What the rows were read from; named in messages and results."""
     data_hash: str | None = None
     """Hash of the file that was read; null for rows that came from none."""
+    remarks: tuple[str, ...] = ()
+    """What was computed or chosen that the rows do not state, one sentence each; a fit repeats them as notes."""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -236,11 +242,19 @@ def _unusable(run: Mapping[str, Any]) -> str:
 
 
 def _dropped(run: Mapping[str, Any], row: int, reason: str) -> Dropped:
+    N, N_a, state = _stated(run, "N"), _stated(run, "N_a"), run.get("state")
+    rate = _stated(run, "r_a") or (N_a / N if N and N_a else None)
+    state = None if state is None else str(state).strip().lower()
+    return Dropped(row=row, reason=reason, C=_stated(run, "C"), state=state, r_a=rate)
+
+
+def _stated(run: Mapping[str, Any], column: str) -> float | None:
+    """Return the positive number in `column`; None where there is none."""
     try:
-        budget = float(run.get("C") or "nan")
+        value = float(run.get(column) or "nan")
     except (TypeError, ValueError):
-        budget = float("nan")
-    return Dropped(row=row, reason=reason, C=budget if np.isfinite(budget) and budget > 0 else None)
+        return None
+    return value if np.isfinite(value) and value > 0 else None
 
 
 def _typed(name: str, cells: list[Any], index: Any) -> Any:

@@ -42,6 +42,19 @@ def arms(change: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row) -
     return from_records([change(row) for row in rows])
 
 
+def seeds(sds: dict[float, float], lost: int = 0) -> RunTable:
+    """Return six seeds of each rate, with the SD of its noise; `lost` runs of the lowest rate diverged."""
+    random = np.random.default_rng(3)
+    rows = [
+        {"r_a": rate, "seed": seed, "state": "done", "loss": 3 + abs(np.log(rate / 0.2)) + random.normal(0, sd)}
+        for rate, sd in sds.items()
+        for seed in range(6)
+    ]
+    return from_records(
+        [row | ({"state": "diverged", "loss": None} if at < lost else {}) for at, row in enumerate(rows)]
+    )
+
+
 def verdicts(table: RunTable, need: Need) -> dict[str, Check]:
     return {check.name: check for check in check_table(table, need)}
 
@@ -55,7 +68,7 @@ def test_clean_tables_pass_every_check():
         found = verdicts(table, need)
         assert [check for check in found.values() if check.verdict != "ok"] == []
     on_surface, on_curve = verdicts(surface(), SURFACE), verdicts(arms(), CURVE)
-    assert set(on_surface) | set(on_curve) >= set(CHECKS) - {"rows left out"}
+    assert set(on_surface) | set(on_curve) >= set(CHECKS) - {"rows left out", "equal noise", "diverged runs"}
 
 
 TRIGGERS: dict[str, tuple[str, RunTable, Need, str]] = {
@@ -87,6 +100,8 @@ TRIGGERS: dict[str, tuple[str, RunTable, Need, str]] = {
     "oversized dense": ("dense baseline", arms(only_dense(D=5e8)), CURVE, "5 tokens per parameter"),
     "unmatched dense": ("dense baseline", arms(only_dense(N=3e8)), CURVE, "No dense arm has the N"),
     "edge": ("grid brackets the minimum", arms(lambda row: row | {"loss": 3 + row["r_a"]}), CURVE, "low end"),
+    "noise": ("equal noise", seeds({0.1: 0.001, 0.2: 0.03, 0.4: 0.001}), CURVE, "Bartlett p = "),
+    "diverged": ("diverged runs", seeds({0.1: 0.01, 0.2: 0.01, 0.4: 0.01}, lost=2), CURVE, "2 of 6 runs at r_a 0.1"),
     "outliers": (
         "rows left out",
         replace(surface(), dropped=(Dropped(row=3, reason="left out by loss<4", by="loss"),)),
@@ -149,3 +164,17 @@ def test_a_bad_cell_that_only_a_check_reads_does_not_stop_the_fit():
     check = verdicts(table, SURFACE)["learning rate and batch"]
     assert check.verdict == "warn"
     assert "Not checked: row 4 of table: lr is 0.0" in check.evidence
+
+
+def test_equal_noise_and_no_divergence_pass():
+    found = verdicts(seeds({0.1: 0.01, 0.2: 0.01, 0.4: 0.01}), CURVE)
+    assert found["equal noise"].verdict == "ok"
+    assert "diverged runs" not in found
+
+
+def test_brackets_are_judged_by_series_and_only_at_equal_C():
+    equal_D = arms(lambda row: row | {"D": 2e9, "C": 1.2e19 * row["r_a"], "loss": 4 - row["r_a"]})
+    assert "grid brackets the minimum" not in verdicts(equal_D, CURVE)
+    high = arms(lambda row: row | {"C": 1.2e19, "loss": 4 - row["r_a"]})
+    both = from_records([*arms().frame.to_dict("records"), *high.frame.to_dict("records")])
+    assert "C = 1.2e19 FLOPs) at the high end" in verdicts(both, CURVE)["grid brackets the minimum"].evidence

@@ -35,7 +35,15 @@ def test_noise_common_to_all_arms_does_not_widen_the_margin():
 
 
 def test_repeated_data_and_other_sizes_do_not_change_the_margin():
-    rows = [row | {"N": 1e8, "D": 1e9, "U": 1e9} for row in table(-0.05).frame.to_dict("records")]
-    repeated = [row | {"U": 1e8, "loss": row["loss"] + 3e18 / row["C"]} for row in rows]
+    same = {"N": 1e8, "U": 1e12}
+    rows = [row | same | {"D": row["C"] / row["r_a"] / 6e8} for row in table(-0.05).frame.to_dict("records")]
+    repeated = [row | {"U": 1e7, "loss": row["loss"] + 3e18 / row["C"]} for row in rows]
     worse = [row | {"N": 4e8, "loss": row["loss"] + 0.3} for row in rows if row["C"] == BUDGETS[0]]
     assert margins(from_records([*rows, *repeated, *worse])) == pytest.approx(margins(table(-0.05)))
+
+
+def test_runs_of_equal_D_and_budgets_of_one_rate_have_no_margin():
+    equal = [{"C": 6 * 1e8 * rate * D, "D": D, "N": 1e8, "r_a": rate, "loss": 3 - 0.1 * math.log(rate * D / 1e9)}
+             for D in (1e9, 2e9, 9e9) for rate in (0.1, 0.15, 0.3)]  # fmt: skip
+    assert margins(from_records(equal)) == {}
+    assert margins(table(-0.05).where("r_a=0.2")) == {}
