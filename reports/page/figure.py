@@ -14,9 +14,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.axes import Axes as Axes
+    from matplotlib.axis import Axis as Axis
     from matplotlib.figure import Figure as Canvas
     from numpy.typing import ArrayLike
+else:
+    Axes = Axis = Canvas = ArrayLike = Any  # figures only name these types, and matplotlib takes a second to import
 
 WIDTH = 5.0
 """Inches. It is narrow, because the text must be readable when the figure is as wide as a phone."""
@@ -92,7 +95,7 @@ class Figure(Generic[Data_contra]):
     """Heading."""
     section: str = ""
     """Heading of the page under which it is shown, where the page arranges its figures itself."""
-    draw: Callable[[Data_contra, "Axes"], None]
+    draw: Callable[[Data_contra, Axes], None]
     """Draws the data on axes."""
     caption: Callable[[Data_contra], str]
     """What it shows, with n and source."""
@@ -137,14 +140,14 @@ def columns_of(count: int) -> int:
     return 1 if count <= 3 else 2 if count <= 12 else 3
 
 
-def canvas_of(axes: "Axes") -> "Canvas":
+def canvas_of(axes: Axes) -> Canvas:
     """Return the matplotlib figure to which the axes belong."""
     canvas = axes.get_figure(root=True)
     assert canvas is not None
     return canvas
 
 
-def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, **shared: Any) -> "list[Axes]":
+def panels(axes: Axes, count: int, *, columns: int = 1, height: float = 1.9, **shared: Any) -> list[Axes]:
     """Divide `axes` into `count` panels of `height` inches, in rows of `columns`; the canvas grows to hold them.
 
     `shared` is passed on: sharex, sharey. A single panel is the axes themselves.
@@ -164,14 +167,14 @@ def panels(axes: "Axes", count: int, *, columns: int = 1, height: float = 1.9, *
 
 
 def points(
-    axes: "Axes", x: "ArrayLike", y: "ArrayLike", mark: Mark, size: float, *, hollow: bool = False, **style: Any
+    axes: Axes, x: ArrayLike, y: ArrayLike, mark: Mark, size: float, *, hollow: bool = False, **style: Any
 ) -> None:
     """Draw markers of `size` points without a line. `style` is passed on to matplotlib."""
     look: dict[str, Any] = {"marker": mark.marker, "color": mark.color, "markersize": size, **style}
     axes.plot(x, y, linestyle="none", **(look | {"markerfacecolor": "white"} if hollow else look))
 
 
-def key(cut: "Sequence[Axes]", columns: int = 2) -> None:
+def key(cut: Sequence[Axes], columns: int = 2) -> None:
     """Draw one legend above all panels, with each label once."""
     found = {label: handle for axes in cut for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     if found:
@@ -192,7 +195,7 @@ def render(figure: Figure[Data_contra], data: Data_contra, formats: Sequence[str
     return files
 
 
-def drawn(figure: Figure[Data_contra], data: Data_contra) -> "Canvas":
+def drawn(figure: Figure[Data_contra], data: Data_contra) -> Canvas:
     """Return `figure` drawn from `data` as a matplotlib figure, with its source in the footer."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
@@ -213,7 +216,7 @@ def _style() -> AbstractContextManager[None]:
     return matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC})
 
 
-def settle(canvas: "Canvas") -> None:
+def settle(canvas: Canvas) -> None:
     """Fix the layout of the canvas, so that positions measured from now on hold in every format."""
     from matplotlib.text import Text
 

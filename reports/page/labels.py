@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.page.figure import canvas_of, settle, spelled
+from reports.page.figure import Axes, canvas_of, settle, spelled
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.text import Annotation
     from matplotlib.transforms import Bbox
 
@@ -24,7 +23,7 @@ Named = tuple[float, float, str]
 
 
 def place(
-    axes: "Axes",
+    axes: Axes,
     points: Iterable[Named],
     *,
     avoid: Sequence[tuple[float, float]] = (),
@@ -57,7 +56,7 @@ def place(
     return found
 
 
-def _around(axes: "Axes", x: float, y: float) -> "Bbox":
+def _around(axes: Axes, x: float, y: float) -> "Bbox":
     """Return the box of a marker, in pixels."""
     from matplotlib.transforms import Bbox
 

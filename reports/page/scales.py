@@ -2,11 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
+from reports.page.figure import Axes, Axis
 
 STEPS = (
     (1.0,),
@@ -35,7 +33,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def log_axis(
-    axes: "Axes",
+    axes: Axes,
     which: Literal["x", "y"],
     values: Iterable[float],
     write: Callable[[float], str],
@@ -58,7 +56,7 @@ def log_axis(
     axis.set_minor_locator(NullLocator())
 
 
-def log_scale(axis: "Axis", write: Callable[[float], str], ticks: Sequence[float] | None = None) -> None:
+def log_scale(axis: Axis, write: Callable[[float], str], ticks: Sequence[float] | None = None) -> None:
     """Make `axis` logarithmic within its present limits; `ticks` replace those of the decades."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 

@@ -1,11 +1,8 @@
 """What the figures of papers share: lines of our fit and of printed coefficients, colours by order, legends."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from reports.page.figure import FAINT, INK, SERIES
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from reports.page.figure import FAINT, INK, SERIES, Axes
 
 COMPUTE, LOSS = "training compute  C  (FLOPs)", "loss  (nats/token)"
 """Names of axes."""
@@ -32,7 +29,7 @@ def shades(count: int) -> list[str]:
     return [to_hex(scale(0.12 + 0.86 * i / max(count - 1, 1))) for i in range(count)]
 
 
-def text_at_end(axes: "Axes", text: str, end: tuple[float, float]) -> None:
+def text_at_end(axes: Axes, text: str, end: tuple[float, float]) -> None:
     """Write `text` to the right of the end of a line, outlined in white to stay readable over other lines."""
     from matplotlib.patheffects import withStroke
 
@@ -41,7 +38,7 @@ def text_at_end(axes: "Axes", text: str, end: tuple[float, float]) -> None:
     axes.annotate(text, end, fontsize=8, zorder=6, path_effects=halo, **offset)
 
 
-def label_axes(axes: "Axes", x: str, y: str = "", columns: int = 2, **style: Any) -> None:
+def label_axes(axes: Axes, x: str, y: str = "", columns: int = 2, **style: Any) -> None:
     """Name both axes and put the legend above them, one entry for each label. `style` is that of the legend."""
     axes.set_xlabel(x)
     axes.set_ylabel(y)
@@ -50,7 +47,7 @@ def label_axes(axes: "Axes", x: str, y: str = "", columns: int = 2, **style: Any
     axes.legend(handles.values(), handles, ncols=columns, **{**place, "handlelength": 2.8, **style})
 
 
-def legend_of_fit(axes: "Axes", by: str) -> None:
+def legend_of_fit(axes: Axes, by: str) -> None:
     """Add the legend entries of runs and our fit, whose colours differ `by` a quantity, and of printed coefficients."""
     axes.plot([], [], **{**POINTS, "linestyle": "-"}, color=INK, linewidth=1.3, label=f"runs and our fit, by {by}")
     axes.plot([], [], **AS_PRINTED, label="coefficients as printed")

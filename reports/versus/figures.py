@@ -1,19 +1,16 @@
 """The figures of two studies side by side: the difference of each matched arm, and both losses against r_a."""
 
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fits.compare.by_seed import SAME
 from fits.runs.budgets import same_budget
-from reports.page.figure import INK, SERIES, Figure, canvas_of, points, spelled
+from reports.page.figure import INK, SERIES, Axes, Figure, canvas_of, points, spelled
 from reports.page.labels import shortened
 from reports.page.number_text import counted, percent
 from reports.page.scales import log_axis
 from reports.study.evidence import Evidence
 from reports.versus.compare import UNITS, Versus
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 ROW = 0.34
 """Inches per arm."""
@@ -21,7 +18,7 @@ MOST = 30
 """At most so many arms are drawn; the table has all of them."""
 
 
-def draw_arms(found: Versus, axes: "Axes") -> None:
+def draw_arms(found: Versus, axes: Axes) -> None:
     """Draw B less A of each matched arm, with its 95 % interval, and a line at zero."""
     pairs = found.compared[:MOST]
     canvas_of(axes).set_size_inches(5.0, 1.5 + ROW * max(len(pairs), 3))
@@ -40,7 +37,7 @@ def draw_arms(found: Versus, axes: "Axes") -> None:
     axes.set_xlabel(f"B − A  ({UNITS[found.unit or 'loss']}); left of zero B is lower")
 
 
-def draw_losses(found: Versus, axes: "Axes") -> None:
+def draw_losses(found: Versus, axes: Axes) -> None:
     """Draw the finished runs of both studies against r_a: MoE arms of a budget joined, dense arms as lines."""
     unit = found.unit or "loss"
     rates: list[float] = []

@@ -1,11 +1,9 @@
 """arXiv 2203.15556, figures 3 and 4 redrawn: IsoFLOP curves, the loss surface, and tokens per parameter by budget."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import BAND, FAINT, INK, Figure
+from reports.page.figure import BAND, FAINT, INK, Axes, Figure
 from reports.page.number_text import flops, general, percent
 from reports.page.scales import log_scale
 from reports.papers.chinchilla.study import (
@@ -33,16 +31,13 @@ from reports.papers.figure_parts import (
     text_at_end,
 )
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 LEVELS = (2.0, 2.1, 2.2, 2.3, 2.5, 2.7, 3.0, 3.5, 4.0)
 """Losses of the contours, nats per token."""
 SIZES_AT = 1e21
 """Compute at which the surface is put into words, FLOPs."""
 
 
-def draw_isoflop(data: Chinchilla, axes: "Axes") -> None:
+def draw_isoflop(data: Chinchilla, axes: Axes) -> None:
     """Draw loss against N at the nine budgets: runs, our curve, and the curve of the printed coefficients."""
     for C, color in zip(BUDGETS, shades(len(BUDGETS)), strict=True):
         near = data.near(C)
@@ -61,7 +56,7 @@ def draw_isoflop(data: Chinchilla, axes: "Axes") -> None:
     label_axes(axes, "parameters  N", LOSS)
 
 
-def draw_surface(data: Chinchilla, axes: "Axes") -> None:
+def draw_surface(data: Chinchilla, axes: Axes) -> None:
     """Draw the runs on C and N with contours of our loss, and the lines of lowest loss."""
     C = np.geomspace(data.C.min() / 2, data.C.max() * 3, 90)
     N = np.geomspace(data.N.min() / 2, data.N.max() * 3, 90)
@@ -78,7 +73,7 @@ def draw_surface(data: Chinchilla, axes: "Axes") -> None:
     label_axes(axes, COMPUTE, "parameters  N")
 
 
-def draw_allocation(data: Chinchilla, axes: "Axes") -> None:
+def draw_allocation(data: Chinchilla, axes: Axes) -> None:
     """Draw the tokens per parameter of lowest loss against C: our fit with its band, and the printed coefficients."""
     C = np.geomspace(data.C.min(), 3 * CHINCHILLA, 40)
     low, high = np.array([data.ratio_ends(float(each)) for each in C]).T

@@ -1,22 +1,18 @@
 """arXiv 2202.01169 redrawn: loss against experts for each router, and where its law says that routing stops helping."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import INK, SERIES, Figure
+from reports.page.figure import INK, SERIES, Axes, Figure
 from reports.page.number_text import counted, listed
 from reports.page.scales import log_scale
 from reports.papers.clark.study import CUTOFFS, LAW, PRINTED, TOKENS, Clark, cutoff
 from reports.papers.figure_parts import AS_PRINTED, LOSS, POINTS, label_axes, legend_of_fit, shades, text_at_end
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
-
-def draw_router(data: Clark, axes: "Axes", name: str) -> None:
+def draw_router(data: Clark, axes: Axes, name: str) -> None:
     """Draw loss against experts, one colour for each dense size: runs, our law, and the law of table 3."""
     one, experts = data.router(name), np.geomspace(1, 512, 60)
     for size, color in zip(one.sizes, shades(len(one.sizes)), strict=True):
@@ -32,7 +28,7 @@ def draw_router(data: Clark, axes: "Axes", name: str) -> None:
     label_axes(axes, "experts per layer (1: dense)", LOSS)
 
 
-def draw_cutoffs(data: Clark, axes: "Axes") -> None:
+def draw_cutoffs(data: Clark, axes: Axes) -> None:
     """Draw, for each router, the dense size at which routing stops helping: ours, from table 3, and as stated."""
     for at, one in enumerate(data.routers):
         axes.plot(one.cutoff_ends, [at, at], color=INK, linewidth=2, label="our fit, 95 % interval", zorder=2)

@@ -1,26 +1,23 @@
 """arXiv 2403.08540 redrawn: loss against compute by tokens per parameter, and errors of what five runs predict."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import FAINT, INK, SERIES, Figure, points
+from reports.page.figure import FAINT, INK, SERIES, Axes, Figure, points
 from reports.page.number_text import flops, general, listed
 from reports.page.scales import log_scale
 from reports.papers.figure_parts import POINTS, label_axes, shades, text_at_end
 from reports.papers.gadre.claims import error_range, errors_by_ratio
 from reports.papers.gadre.study import DATASETS, LAW, PUBLISHED_ERRORS, USUAL, Gadre
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 RING: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 10, "markerfacecolor": "none", "color": INK}
 """Around a run that the law was fitted to."""
 
 
-def draw_compute(data: Gadre, axes: "Axes", name: str) -> None:
+def draw_compute(data: Gadre, axes: Axes, name: str) -> None:
     """Draw loss against C, one line for each number of tokens per parameter; the five fitted runs are ringed."""
     one = data.on(name)
     C, ratios = 6 * one.N * one.D, np.unique(one.M)
@@ -36,7 +33,7 @@ def draw_compute(data: Gadre, axes: "Axes", name: str) -> None:
     label_axes(axes, "training compute  C = 6 N D  (FLOPs)", "loss on C4  (nats/token)", columns=5, title=legend)
 
 
-def draw_errors(data: Gadre, axes: "Axes") -> None:
+def draw_errors(data: Gadre, axes: Axes) -> None:
     """Draw the relative error of what the five runs predict, against tokens per parameter."""
     axes.axhline(0, color=FAINT, linewidth=1, zorder=1)
     for one, mark in zip(data.trained, SERIES, strict=False):

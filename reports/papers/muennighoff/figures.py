@@ -1,21 +1,18 @@
 """arXiv 2305.16264 redrawn: loss against epochs, what repeated tokens are worth, and how well the data determine it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fits.laws.muennighoff import PUBLISHED
 from planners.records.quantity import format_quantity
-from reports.page.figure import BAND, FAINT, INK, SERIES, Figure, points
+from reports.page.figure import BAND, FAINT, INK, SERIES, Axes, Figure, points
 from reports.page.number_text import general, listed, percent
 from reports.page.scales import log_scale
 from reports.papers.figure_parts import LOSS, OURS, label_axes, printed_line
 from reports.papers.muennighoff.study import LAW, PLACES, Muennighoff, half_worth, worth
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 EQUAL_COMPUTE = ((2.81e9, 55e9), (4.25e9, 84e9), (8.67e9, 178e9))
 """(N, D) of the runs that differ only in unique tokens: the paper's comparison at fixed compute."""
@@ -38,7 +35,7 @@ def at_equal_compute(data: Muennighoff, N: float, D: float) -> NDArray[np.bool_]
     return np.asarray((np.abs(data.N / N - 1) < 0.01) & (np.abs(data.D / D - 1) < 0.01))
 
 
-def draw_epochs(data: Muennighoff, axes: "Axes") -> None:
+def draw_epochs(data: Muennighoff, axes: Axes) -> None:
     """Draw loss against epochs at fixed N and D: runs, our two fits, and the published law."""
     epochs, sets = np.geomspace(1, 16, 60), coefficient_sets(data)
     for mark, (N, D) in zip(SERIES, EQUAL_COMPUTE, strict=False):
@@ -54,7 +51,7 @@ def draw_epochs(data: Muennighoff, axes: "Axes") -> None:
     label_axes(axes, "epochs  D / U", LOSS)
 
 
-def draw_worth(data: Muennighoff, axes: "Axes") -> None:
+def draw_worth(data: Muennighoff, axes: Axes) -> None:
     """Draw what passes over the data are worth: for all R_D that fit equally well, our two fits, the published one."""
     epochs = np.geomspace(1, 100, 120)
     low, high = data.flat
@@ -74,7 +71,7 @@ def draw_worth(data: Muennighoff, axes: "Axes") -> None:
     label_axes(axes, "epochs  D / U", "worth in unique tokens  D' / U", columns=1)
 
 
-def draw_profile(data: Muennighoff, axes: "Axes") -> None:
+def draw_profile(data: Muennighoff, axes: Axes) -> None:
     """Draw the lowest objective at each R_D relative to the best of all, with the published point."""
     axes.axhspan(0, 0.1, color=BAND, alpha=0.6, linewidth=0, label="within 0.1 % of the best")
     rise = 100 * (data.profile / data.objective - 1)

@@ -1,25 +1,22 @@
 """arXiv 2406.19146 redrawn: optimal size against compute, its exponent step by step, and IsoFLOP curves."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import FAINT, INK, QUIET, SERIES, Figure, points
+from reports.page.figure import FAINT, INK, QUIET, SERIES, Axes, Figure, points
 from reports.page.number_text import counted, flops, general
 from reports.page.scales import log_scale
 from reports.papers.figure_parts import COMPUTE, LOSS, label_axes, shades, text_at_end
 from reports.papers.porian.claims import HOFFMANN, KAPLAN
 from reports.papers.porian.study import NEAR, TUNED, Porian
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 ADDED = f"Each step adds a correction to the one before, except for the last ({TUNED}), which starts from the warm-up."
 """How the steps build on each other."""
 
 
-def draw_sizes(data: Porian, axes: "Axes") -> None:
+def draw_sizes(data: Porian, axes: Axes) -> None:
     """Draw the published optima against C with our line for each step."""
     for (label, step), mark in zip(data.steps.items(), SERIES, strict=False):
         dots: dict[str, Any] = {"marker": mark.marker, "markersize": 5, "color": mark.color}
@@ -33,7 +30,7 @@ def draw_sizes(data: Porian, axes: "Axes") -> None:
     label_axes(axes, COMPUTE, "parameters of lowest loss  N", columns=1)
 
 
-def draw_exponents(data: Porian, axes: "Axes") -> None:
+def draw_exponents(data: Porian, axes: Axes) -> None:
     """Draw the exponent at each step: from the published optima, from our own, and as printed."""
     steps = data.steps
     for at, step in enumerate(steps.values()):
@@ -59,7 +56,7 @@ def _folded(text: str) -> str:
     return " ".join(words[:middle]) + "\n" + " ".join(words[middle:])
 
 
-def draw_isoflop(data: Porian, axes: "Axes") -> None:
+def draw_isoflop(data: Porian, axes: Axes) -> None:
     """Draw the IsoFLOP points of the last step, our minima and the published optima."""
     step = data.steps[TUNED]
     (C, N, loss), (own_C, own_N, own_loss) = step.points, step.minima

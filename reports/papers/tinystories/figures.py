@@ -1,16 +1,13 @@
 """A small TinyStories study redrawn: its router grid, and perplexity against speed."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import DENSE, SERIES, Figure, Mark, points
+from reports.page.figure import DENSE, SERIES, Axes, Figure, Mark, points
 from reports.page.scales import log_scale
 from reports.papers.figure_parts import label_axes
 from reports.papers.tinystories.study import BASELINE, Row, TinyStories
 from reports.study.figures import router_grid
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def kind(row: Row) -> tuple[str, Mark]:
@@ -20,7 +17,7 @@ def kind(row: Row) -> tuple[str, Mark]:
     return ("no capacity factor named", SERIES[0]) if row.capacity is None else ("with a capacity factor", SERIES[1])
 
 
-def draw_speed(data: TinyStories, axes: "Axes") -> None:
+def draw_speed(data: TinyStories, axes: Axes) -> None:
     """Draw final perplexity against speed, one point per run."""
     beside: dict[str, Any] = {"xytext": (-7, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
     for row in data.rows:

@@ -1,13 +1,13 @@
 """arXiv 2506.12119, loss against compute: its Figs 1a (2B) and 2a (7B), with refitted lines."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fits import Optimum, curve
 from planners.published.li2025.rows import Li2025Run
-from reports.page.figure import DENSE, SERIES, Figure, points
+from reports.page.figure import DENSE, SERIES, Axes, Figure, points
 from reports.page.number_text import flops, percent
 from reports.page.scales import log_axis
 from reports.papers.estimate_text import loss_estimate, rate_estimate, rate_range
@@ -15,9 +15,6 @@ from reports.papers.figure_parts import COMPUTE, label_axes
 from reports.papers.li2025.confounders import TOKENS, runs_by_rate, token_curve, token_gradients
 from reports.papers.li2025.headings import REDRAWN
 from reports.papers.li2025.study import Li2025, counted_C
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 FEW = 1.14e11
 """Tokens of the 2B runs at fixed D."""
@@ -40,7 +37,7 @@ def places(runs: Sequence[Li2025Run]) -> tuple[list[float], list[float]]:
     return [compute(run) for run in runs], [run.bpc for run in runs]
 
 
-def draw_2b(paper: Li2025, axes: "Axes") -> None:
+def draw_2b(paper: Li2025, axes: Axes) -> None:
     """Draw loss against C: the rates at 114B tokens joined, and each rate with more tokens as a fitted line."""
     few, rates = at_few_tokens(paper), runs_by_rate(paper)
     line: dict[str, Any] = {"color": DENSE.color, "marker": "o", "markersize": 5}
@@ -51,7 +48,7 @@ def draw_2b(paper: Li2025, axes: "Axes") -> None:
     _frame([*few, *(run for runs in rates.values() for run in runs)], axes)
 
 
-def _line(runs: list[Li2025Run], color: str, axes: "Axes") -> None:
+def _line(runs: list[Li2025Run], color: str, axes: Axes) -> None:
     """Draw the straight line in ln C through the runs of one rate, with its band where a degree of freedom is left."""
     style: dict[str, Any] = {"color": color, "linestyle": (0, (4, 2))}
     line = token_curve(runs)
@@ -65,7 +62,7 @@ def _line(runs: list[Li2025Run], color: str, axes: "Axes") -> None:
     axes.fill_between(C, mean - line.t * error, mean + line.t * error, color=color, alpha=0.13, linewidth=0)
 
 
-def draw_7b(paper: Li2025, axes: "Axes") -> None:
+def draw_7b(paper: Li2025, axes: Axes) -> None:
     """Draw loss against C at 130B tokens, with the cubic in ln r_a over the C of each rate."""
     runs, dense, mark = paper.of(11), paper.dense("7B")[1], SERIES[0]
     points(axes, *places(runs), mark, 7, label="MoE, 130B tokens", zorder=5, gid="fixed D")
@@ -82,7 +79,7 @@ def draw_7b(paper: Li2025, axes: "Axes") -> None:
     _frame([*runs, dense], axes)
 
 
-def _frame(runs: Sequence[Li2025Run], axes: "Axes") -> None:
+def _frame(runs: Sequence[Li2025Run], axes: Axes) -> None:
     log_axis(axes, "x", [compute(run) for run in runs], flops, room=1.2)
     label_axes(axes, COMPUTE, "bits per character", columns=3, handlelength=2.2)
 

@@ -5,22 +5,19 @@ Markers are the published numbers, open where the experts are coarse; curve, ban
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fits import curve
 from fits.runs.table import Floats
-from reports.page.figure import DENSE, INK, SERIES, Figure, Mark, points
+from reports.page.figure import DENSE, INK, SERIES, Axes, Figure, Mark, points
 from reports.page.number_text import counted, flops, percent
 from reports.page.scales import log_axis
 from reports.papers.estimate_text import loss_estimate, rate_estimate
 from reports.papers.figure_parts import label_axes
 from reports.papers.li2025.headings import REDRAWN
 from reports.papers.li2025.study import Li2025, RateSeries, is_coarse
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 POINTS = 200
 FOOT, STEP = 0.045, 0.055
@@ -45,7 +42,7 @@ class Panel:
         return [paper.series[name] for name in self.series]
 
 
-def draw_rates(paper: Li2025, axes: "Axes", panel: Panel) -> None:
+def draw_rates(paper: Li2025, axes: Axes, panel: Panel) -> None:
     """Draw series over their rates with the dense models of their size."""
     chosen = panel.chosen(paper)
     for row, (series, mark) in enumerate(zip(chosen, SERIES, strict=False)):
@@ -62,7 +59,7 @@ def draw_rates(paper: Li2025, axes: "Axes", panel: Panel) -> None:
     _frame(chosen, axes, "bits per character")
 
 
-def draw_gap(paper: Li2025, axes: "Axes") -> None:
+def draw_gap(paper: Li2025, axes: Axes) -> None:
     """Draw the three sizes less the dense model of equal C."""
     for row, ((scale, series), mark) in enumerate(zip(paper.main.items(), SERIES, strict=False)):
         zero, fresh = series.dense[0].bpc, "" if series.fresh else f", {series.repeated_tokens} tokens repeated"
@@ -77,7 +74,7 @@ def draw_gap(paper: Li2025, axes: "Axes") -> None:
     _frame(list(paper.main.values()), axes, "bits per character less dense at equal C", room=1.45)
 
 
-def _runs(series: RateSeries, mark: Mark, axes: "Axes", *, label: str, zero: float = 0.0) -> None:
+def _runs(series: RateSeries, mark: Mark, axes: Axes, *, label: str, zero: float = 0.0) -> None:
     for coarse, name, shown in ((False, "fine", label), (True, "coarse", None)):
         runs = [run for run in series.runs if is_coarse(run) == coarse]
         x, y = [run.r_a for run in runs], [run.bpc - zero for run in runs]
@@ -85,13 +82,13 @@ def _runs(series: RateSeries, mark: Mark, axes: "Axes", *, label: str, zero: flo
         points(axes, x, y, mark, 6, hollow=coarse, zorder=5, **style)
 
 
-def _curve(series: RateSeries, mark: Mark, axes: "Axes", zero: float = 0.0) -> None:
+def _curve(series: RateSeries, mark: Mark, axes: Axes, zero: float = 0.0) -> None:
     r_a, mean, low, high = fitted(series)
     axes.fill_between(r_a, low - zero, high - zero, color=mark.color, alpha=0.14, linewidth=0, zorder=1)
     axes.plot(r_a, mean - zero, color=mark.color, linewidth=1.5, linestyle=mark.line, gid=f"curve {series.name}")
 
 
-def _fine(series: RateSeries, axes: "Axes") -> None:
+def _fine(series: RateSeries, axes: Axes) -> None:
     r_a, mean, _, _ = fitted(series)
     style: dict[str, Any] = {"color": INK, "linewidth": 1, "linestyle": (0, (1, 1.6))}
     axes.plot(r_a, mean, label="small experts alone", gid=f"curve {series.name}", **style)
@@ -105,7 +102,7 @@ def fitted(series: RateSeries) -> tuple[Floats, Floats, Floats, Floats]:
     return r_a, mean, mean if bottom is None else bottom, mean if top is None else top
 
 
-def _minimum(series: RateSeries, mark: Mark, height: float, axes: "Axes") -> None:
+def _minimum(series: RateSeries, mark: Mark, height: float, axes: Axes) -> None:
     """Draw the minimum with its interval at `height`, a share of the axes; an open end is an arrow."""
     value, lo, hi = series.optimum.value, series.optimum.lo, series.optimum.hi
     if value is None:
@@ -118,7 +115,7 @@ def _minimum(series: RateSeries, mark: Mark, height: float, axes: "Axes") -> Non
     axes.plot([value], [height], linestyle="none", marker="*", markersize=11, gid=f"minimum {series.name}", **foot)
 
 
-def _crossings(series: RateSeries, mark: Mark, axes: "Axes") -> None:
+def _crossings(series: RateSeries, mark: Mark, axes: Axes) -> None:
     """Draw where the curve meets the dense model of equal C, with the interval; an open end reaches the last rate."""
     height = series.dense[0].bpc
     for side, edge in zip(("low", "high"), series.fit.domain["r_a"], strict=True):
@@ -129,7 +126,7 @@ def _crossings(series: RateSeries, mark: Mark, axes: "Axes") -> None:
             axes.plot([found.value], [height], marker="x", color=mark.color, markeredgewidth=2, zorder=6)
 
 
-def _frame(chosen: Sequence[RateSeries], axes: "Axes", unit: str, room: float = 1.12) -> None:
+def _frame(chosen: Sequence[RateSeries], axes: Axes, unit: str, room: float = 1.12) -> None:
     log_axis(axes, "x", [run.r_a for series in chosen for run in series.runs], percent, room=room)
     low, high = axes.get_ylim()
     axes.set_ylim(low - (high - low) * (0.06 + STEP * len(chosen)), high)

@@ -1,11 +1,11 @@
 """arXiv 2506.12119: what repeated data cost at 7B, and its learning rates relative to the rule that it states."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from planners.recipes import STEP_LAW
-from reports.page.figure import INK, QUIET, SERIES, Figure, points
+from reports.page.figure import INK, QUIET, SERIES, Axes, Figure, points
 from reports.page.number_text import listed, percent
 from reports.page.scales import log_axis
 from reports.papers.estimate_text import loss_difference
@@ -14,15 +14,12 @@ from reports.papers.li2025 import headings
 from reports.papers.li2025.confounders import batches, learning_rates, median_learning_rates
 from reports.papers.li2025.study import Li2025
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 SCHEMES = {"strict": "68B tokens, repeated", "loose": "two epochs"}
 """Way of using data -> its legend."""
 POINTS = 100
 
 
-def draw_reuse(paper: Li2025, axes: "Axes") -> None:
+def draw_reuse(paper: Li2025, axes: Axes) -> None:
     """Draw repeated less fresh against epochs, with the fitted cost of the strict runs and the margin."""
     strict = paper.reuse["strict"]
     cost, most, color = strict.costs[0], max(pair.epochs for pair in strict.pairs), SERIES[1].color
@@ -68,7 +65,7 @@ def alt_reuse(paper: Li2025) -> str:
     return f"Loss on repeated data less loss on fresh data, bits per character, against epochs. {'; '.join(parts)}."
 
 
-def draw_learning_rates(paper: Li2025, axes: "Axes") -> None:
+def draw_learning_rates(paper: Li2025, axes: Axes) -> None:
     """Draw learning rate and batch over those of Step Law, one row for each arm."""
     rates, sizes = learning_rates(paper), batches(paper)
     axes.axvline(1, color=INK, linewidth=1)

@@ -1,19 +1,16 @@
 """arXiv 2506.12119: where the loss is lowest, by set of runs and by the curve that is fitted to it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fits.intervals import TEST_LEVEL
 from fits.result import Sensitivity
-from reports.page.figure import INK, REGION, SERIES, Figure
+from reports.page.figure import INK, REGION, SERIES, Axes, Figure
 from reports.page.scales import log_axis
 from reports.papers.estimate_text import p_value, rate_estimate
 from reports.papers.figure_parts import label_axes
 from reports.papers.li2025.claims import SAID
 from reports.papers.li2025.headings import MINIMA
 from reports.papers.li2025.study import Li2025
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 CURVES = ("cubic", "spline", "quadratic")
 GAP = 0.22
@@ -22,7 +19,7 @@ SHOWN = (0.12, 0.36)
 """Rates that the axis spans."""
 
 
-def draw(paper: Li2025, axes: "Axes") -> None:
+def draw(paper: Li2025, axes: Axes) -> None:
     """Draw one row for each set and one interval for each curve; a curve that the runs reject is open and thin."""
     common = paper.one_optimum["all runs"]
     axes.axvspan(common.lo or SHOWN[0], common.hi or SHOWN[1], color=REGION, alpha=0.6, linewidth=0, zorder=0)
@@ -39,7 +36,7 @@ def draw(paper: Li2025, axes: "Axes") -> None:
     label_axes(axes, "activation rate of the minimum", columns=3, handlelength=1.6, **corner)
 
 
-def _interval(found: Sensitivity, at: int, height: float, axes: "Axes") -> None:
+def _interval(found: Sensitivity, at: int, height: float, axes: Axes) -> None:
     if found.value is None:
         return
     mark, rejected = SERIES[at], found.misfit is not None and found.misfit < TEST_LEVEL
