@@ -102,7 +102,7 @@ def tokens_per_s(run: RunSpec, device: Device | None, speed: Speed) -> float:
     if run.training.precision != "bf16":
         raise UsageError(
             f"a utilisation is a fraction of the bf16 peak, but {run.arm} is planned in {run.training.precision};"
-            " plan in bf16, or give measured tokens per second"
+            " add --precision bf16, or give --tokens-per-s as measured"
         )
     return speed.mfu * device.peak_bf16 / run.flops_per_token[run.flops_convention]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from planners.cells import GridCell
-from planners.matching.controls import CHINCHILLA
+from planners.matching.controls import CHINCHILLA, USUAL_RATIO
 from planners.matching.frame import ALPHA
 from planners.question import Question
 from planners.recipes import RECIPES, SMALL, STEP_LAW
@@ -12,6 +12,10 @@ from planners.spec import RunSpec
 
 PlannedCell = tuple[GridCell, RunSpec]
 """A run and the cell that it was planned for."""
+TOO_FEW, TOO_MANY = 2.0, 400.0
+"""Tokens per parameter of a dense arm outside of which a plan says what would change them."""
+MANY_SEEDS = 20
+"""Largest single seed that a reader may have meant as a number of seeds."""
 DISAGREEMENT = 2.0
 """Ratio of the results of two recipes above which a plan says that they disagree."""
 
@@ -26,6 +30,11 @@ def notes(question: Question, planned: Sequence[PlannedCell]) -> Iterator[str]:
         yield from _moving(question, moe)
         yield from _bent(moe)
     yield from _controls(planned)
+    yield from _tokens_per_parameter(matched)
+    if len(question.seeds) == 1 and 2 <= question.seeds[0] <= MANY_SEEDS:
+        number = question.seeds[0]
+        several = ",".join(map(str, range(number)))
+        yield f"--seeds {number} is one seed, numbered {number}; {number} seeds are --seeds {several}."
     if len(question.seeds) == 1:
         yield "One seed per arm: the plan cannot separate seed noise from the effect of r_a."
     yield from _extrapolated(planned)
@@ -62,6 +71,22 @@ def _axes(question: Question, matched: Sequence[RunSpec], moe: Sequence[RunSpec]
             " move together; along one arm only tokens per parameter move. A law of both can separate the two; one"
             f" curve of r_a per budget cannot. {span}."
         )
+
+
+def _tokens_per_parameter(matched: Sequence[RunSpec]) -> Iterator[str]:
+    """Say where the dense arm has absurdly few or many tokens, with the C or the N that would change it."""
+    dense = {(run.N, run.training.D): run for run in matched if run.shape.is_dense}
+    ratios = {run.training.D / run.N: run for run in dense.values()}
+    for ratio, run in sorted(ratios.items()):
+        if ratio in (min(ratios), max(ratios)) and not TOO_FEW <= ratio <= TOO_MANY:
+            C = run.flops_per_token[run.flops_convention] * USUAL_RATIO * run.N
+            N = run.N * (ratio / USUAL_RATIO) ** 0.5  # C is about proportional to D / N * N^2
+            what = "too large for" if ratio < TOO_FEW else "small for"
+            yield (
+                f"The dense arm of N {format_quantity(run.N)} has {ratio:.3g} tokens per parameter, so it is {what} its"
+                f" compute; {USUAL_RATIO:g} (arXiv 2203.15556) needs --budget {C:.2g} at this N, or about"
+                f" --total-params {format_quantity(N, 2)} at C = {format_flops(run.C)}."
+            )
 
 
 def _moving(question: Question, moe: Sequence[RunSpec]) -> Iterator[str]:

@@ -226,7 +226,10 @@ class Question:
         )
         for letter, flag, given in amounts if self.is_matched else ():
             if letter in self.match and not given:
-                raise UsageError(f"under {self.match} arms are equal in {letter}, which is missing; give {flag}")
+                example = ", such as 1e20, or 20N: 20 tokens per parameter of the dense arm" if letter == "C" else ""
+                raise UsageError(
+                    f"under {self.match} arms are equal in {letter}, which is missing; give {flag}{example}"
+                )
         for letter, flag, given in amounts if self.is_matched else ():
             if letter not in self.match and given:
                 raise UsageError(f"{letter} follows under {self.match}, so {flag} cannot be given; leave it out")

@@ -37,14 +37,17 @@ def act(flags: cli.Flags) -> int:
     """Plan, show, and write if a folder is given."""
     if flags.export and flags.out is None:
         raise UsageError("--export writes into the study; name it with -o studies/NAME")
-    plan = make_plan(plan_flags.question(flags))
+    question, defaults = plan_flags.question(flags)
+    plan = make_plan(question)
     made = forecasts.forecasts(flags, plan.runs)
     configs = arm_configs(plan.runs) if flags.export else None
     study = Study(flags.out) if flags.out is not None else None
     words = cli.spelled(flags, (name for name in vars(flags) if name not in ("out", "json", "export")))
     written = study.write(plan, cli.command("plan", *words)) if study else False
     if flags.json:
-        cli.print_json({**as_json(plan), **forecasts.as_json(made)})
+        cli.print_json({**as_json(plan), "defaults": to_json(defaults), **forecasts.as_json(made)})
+    for default in defaults:
+        cli.say(f"default: {default}", flags)
     cli.say(plan_summary(plan), flags)
     for line in () if flags.json else refusals(plan):
         print(line, file=sys.stderr)

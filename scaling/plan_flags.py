@@ -9,12 +9,13 @@ from typing import Any
 
 from planners import Question, Router, UsageError, preset
 from planners.architecture.flops import CONVENTIONS
+from planners.defaults import Default, PerParameter, completed
 from planners.matching.equal_params import HOLDS
 from planners.matching.frame import Geometry
 from planners.presets import PRESETS
 from planners.question import ALL, MATCHES
 from planners.recipes import RECIPES
-from planners.records.quantity import parse_count, parse_counts, parse_quantities, parse_quantity
+from planners.records.quantity import format_quantity, parse_count, parse_counts, parse_quantities, parse_quantity
 from planners.spec import PRECISIONS, SCHEDULES
 from planners.varied_fields import Varied, parse_varied
 from scaling import cli
@@ -38,6 +39,14 @@ def _tokens(text: str, name: str) -> int:
 
 def _unique_tokens(text: str, name: str) -> tuple[str | int, ...]:
     return tuple(item if item.isalpha() else _tokens(item, name) for item in _words(text, name))
+
+
+def _budgets(text: str, name: str) -> tuple[float | PerParameter, ...]:
+    """Return budgets in FLOPs; `20N` is 20 tokens per parameter of the dense arm."""
+    return tuple(
+        PerParameter(ratio=parse_quantity(item[:-1], name)) if item.endswith("N") else parse_quantity(item, name)
+        for item in _words(text, name)
+    )
 
 
 def _slope(text: str, name: str) -> float | Path:
@@ -66,8 +75,9 @@ FLAGS = (
     Flag(name="match", sets="match", extra={"choices": MATCHES}, help="what is equal in all arms (default N=C)"),
     Flag(name="hold", sets="hold", extra={"choices": HOLDS},
          help="what MoE arms keep at lower rates: the backbone (default), or only its aspect ratios"),
-    Flag(name="budget", sets="budgets", read=parse_quantities, metavar="C,…",
-         help="training compute in FLOPs: 1e18,3e18"),
+    Flag(name="budget", sets="budgets", read=_budgets, metavar="C,…",
+         help="training compute in FLOPs: 1e18,3e18; or tokens per parameter of the dense arm: 20N. Alone it is enough:"
+              " what else is needed has defaults, which the plan prints"),
     Flag(name="tokens", sets="tokens", read=parse_quantities, metavar="D,…",
          help="tokens consumed, with --match N=D or C=D, or for the arms of a preset"),
     Flag(name="total-params", sets="total_params", read=parse_quantities, metavar="N,…",
@@ -155,8 +165,8 @@ def add_flags(parser: cli.Parser) -> None:
     )
 
 
-def question(flags: cli.Flags) -> Question:
-    """Return the question that the flags describe; a preset gives what the flags leave open.
+def question(flags: cli.Flags) -> tuple[Question, tuple[Default, ...]]:
+    """Return the question that the flags describe, and the defaults in it; a preset gives what the flags leave open.
 
     Raises UsageError if a value cannot be read, something is missing, or flags contradict each other.
     """
@@ -173,14 +183,38 @@ def question(flags: cli.Flags) -> Question:
         raise UsageError("a field is varied twice; give all its values in one --vary")
     asked["moe"] = _geometry(flags, "", start.moe if start else Geometry(), own)
     asked["dense"] = _geometry(flags, "dense_", start.dense if start else Geometry(), own)
+    freed: list[Default] = []
     if start is None:
-        made = Question(**{"study": "plan", **asked, "vary": tuple(own.values())})
+        given = {**asked, "vary": tuple(own.values())}
     else:
         kept = {varied.field: varied for varied in start.vary}
-        made = replace(start, **_reset(asked, start), **asked, vary=tuple({**kept, **own}.values()))
-    if slope is None:
-        return made
-    return replace(made, loss_slope=fitted_slope(slope, made) if isinstance(slope, Path) else slope)
+        freed = _free_sizes(flags, asked, start)
+        given = {**vars(start), **_reset(asked, start), **asked, "vary": tuple({**kept, **own}.values())}
+    if given.get("data") and any(isinstance(budget, PerParameter) for budget in given.get("budgets", ())):
+        from jobs.corpora import describe
+
+        given["vocab_size"] = describe(given["data"]).vocab_size
+    made, defaults = completed(given, gpu=flags.device is not None)
+    if slope is not None:
+        made = replace(made, loss_slope=fitted_slope(slope, made) if isinstance(slope, Path) else slope)
+    return made, (*freed, *defaults)
+
+
+def _free_sizes(flags: cli.Flags, asked: dict[str, Any], start: Question) -> list[Default]:
+    """Drop from `asked` the widths that a preset fixes for its N if another N is asked for; return what was dropped."""
+    N = asked.get("total_params", start.total_params)
+    if (N if isinstance(N, tuple) else (N,)) == start.totals or not start.totals:
+        return []
+    sizes = " and ".join(map(format_quantity, start.totals))
+    freed = []
+    for arm, prefix in (("moe", ""), ("dense", "dense_")):
+        for name, value in vars(getattr(start, arm)).items():
+            if value is None or getattr(flags, prefix + name, None) is not None:
+                continue
+            asked[arm] = replace(asked[arm], **{name: None})
+            flag = "--" + (prefix + name).replace("_", "-")
+            freed.append(Default(flag=flag, value="matched", reason=f"the preset's {value:g} is for N {sizes}"))
+    return freed
 
 
 def _given(flags: cli.Flags) -> list[tuple[Flag, str]]:

@@ -9,6 +9,9 @@ from planners.matching.equal_params import match_dense
 from planners.matching.frame import Frame, Geometry
 from planners.records.errors import UsageError
 
+USUAL_RATIO = 20.0
+"""Tokens per parameter near the compute optimum of a dense model (arXiv 2203.15556)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LossLaw:

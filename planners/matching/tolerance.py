@@ -28,7 +28,7 @@ def check_size(arm: PlannedArm, size: float, target: float, what: str = "N") -> 
     limit = f"its widths allow {what} {size:g} and not {target:g}: {100 * residual:+.2f} % is more than the accepted"
     return Refusal(
         cell=arm.label,
-        reason=f"{limit} {100 * tolerance:.2f} %; change total parameters, align or the backbone",
+        reason=f"{limit} {100 * tolerance:.2f} %; change --total-params, --align, or --d-model and --n-layers",
     )
 
 
@@ -38,7 +38,8 @@ def check_rate(arm: PlannedArm, floor: Callable[[], float]) -> Refusal | None:
         return None
     lowest = floor()
     if arm.r_a_target < lowest * (1 + R_A_TOLERANCE):
-        limit = f"attention and the dense layer are always active, so the floor of this backbone is {lowest:.3g}"
+        limit = f"attention and the dense layer are always active, so the floor of this backbone is {lowest:.3g};"
+        limit += " a smaller --align (narrower experts), a narrower --d-model or fewer --n-layers lower it"
     else:
         accepted = f"experts are whole and {100 * R_A_TOLERANCE:.0f} % is accepted"
         limit = f"{accepted}, so this rate needs another d_expert or backbone"

@@ -74,7 +74,7 @@ MISTAKES = {
     "r_a zero": (["plan", "--budget", "1e15", "--total-params", "1M", "--activation", "0"], "0"),
     "r_a below the floor": (["plan", "--budget", "1e15", "--total-params", "1M", "--activation", ".01"], "floor"),
     "no budget": (["plan", "--total-params", "1M", "--activation", "1"], "--budget"),
-    "no rates": (["plan", "--budget", "1e15", "--total-params", "1M"], "activation"),
+    "no amount": (["plan", "--activation", "1,.2"], "--budget 1e20 is enough"),
     "heads that do not divide": (["plan", "--preset", "smoke", "--n-heads", "7"], "n_heads 7"),
     "unreadable corpus": (["plan", "--preset", "smoke", "--data", "text:/no/such/file"], "/no/such/file"),
     "unknown corpus": (["plan", "--preset", "smoke", "--data", "wiki"], "wiki"),

@@ -75,8 +75,11 @@ def test_mistakes_are_one_sentence(flags: str, said: str, capsys: pytest.Capture
 
 
 def test_share_of_the_bf16_peak_is_refused_in_fp32(capsys: pytest.CaptureFixture) -> None:
-    assert cli.main([*PLAN, "--device", "h100", "--mfu", ".4"]) == cli.USAGE
-    assert "planned in fp32" in capsys.readouterr().err
+    flags = ["--device", "h100", "--mfu", ".4"]
+    assert cli.main([*PLAN, *flags, "--precision", "fp32"]) == cli.USAGE
+    assert "planned in fp32; add --precision bf16" in capsys.readouterr().err
+    assert cli.main([*PLAN, *flags]) == cli.DONE  # where a GPU is named, bf16 is the default
+    assert "default: --precision bf16" in capsys.readouterr().out
 
 
 def test_a_preset_plans_without_its_corpus(capsys: pytest.CaptureFixture) -> None:
