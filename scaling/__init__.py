@@ -7,48 +7,53 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against _HOMES
-    from fits import FitResult as FitResult
-    from fits import RunTable as RunTable
-    from fits import StudyFits as StudyFits
-    from fits import constancy as constancy
-    from fits import curve as curve
-    from fits import read_fits as read_fits
+    from fits import (
+        FitResult as FitResult,
+        RunTable as RunTable,
+        StudyFits as StudyFits,
+        constancy as constancy,
+        curve as curve,
+        read_fits as read_fits,
+    )
     from fits.checks import check_table as check_table
     from fits.repeats.reuse import reuse as reuse
     from fits.simulate.coverage import Noise as Noise
     from jobs.corpora import prepare as prepare
     from jobs.record import read_records as read_records
     from jobs.sweep.cluster import Cluster as Cluster
-    from planners import Corpus as Corpus
-    from planners import GivenArm as GivenArm
-    from planners import Plan as Plan
-    from planners import Question as Question
-    from planners import Shape as Shape
-    from planners import Study as Study
-    from planners import UsageError as UsageError
-    from planners import Varied as Varied
-    from planners import flops_by_part as flops_by_part
-    from planners import flops_per_token as flops_per_token
-    from planners import from_hf as from_hf
-    from planners import preset as preset
-    from planners import to_hf as to_hf
+    from planners import (
+        Corpus as Corpus,
+        GivenArm as GivenArm,
+        Plan as Plan,
+        Question as Question,
+        Shape as Shape,
+        Study as Study,
+        UsageError as UsageError,
+        Varied as Varied,
+        flops_by_part as flops_by_part,
+        flops_per_token as flops_per_token,
+        from_hf as from_hf,
+        preset as preset,
+        to_hf as to_hf,
+    )
     from planners.arm_configs import arm_configs as arm_configs
     from planners.model_count import count_model as count_model
     from reports import Report as Report
     from reports.study.figures import draw as draw
-    from scaling.api import compare_laws as compare_laws
-    from scaling.api import compare_studies as compare_studies
-    from scaling.api import fit_law as fit_law
-    from scaling.api import fit_study as fit_study
-    from scaling.api import make_plan as make_plan
-    from scaling.api import predict as predict
-    from scaling.api import read_runs as read_runs
-    from scaling.api import reproduce as reproduce
-    from scaling.api import sweep_study as sweep_study
-    from scaling.api import write_gallery as write_gallery
-    from scaling.api import write_report as write_report
-    from scaling.simulated_study import clear_simulated as clear_simulated
-    from scaling.simulated_study import simulate_study as simulate_study
+    from scaling.api import (
+        compare_laws as compare_laws,
+        compare_studies as compare_studies,
+        fit_law as fit_law,
+        fit_study as fit_study,
+        make_plan as make_plan,
+        predict as predict,
+        read_runs as read_runs,
+        reproduce as reproduce,
+        sweep_study as sweep_study,
+        write_gallery as write_gallery,
+        write_report as write_report,
+    )
+    from scaling.simulated_study import clear_simulated as clear_simulated, simulate_study as simulate_study
 
 _HOMES = {
     "fits": "FitResult RunTable StudyFits constancy curve read_fits",

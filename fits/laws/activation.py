@@ -12,7 +12,7 @@ needs several N at one C. E, A and alpha need three sizes. If N determines C, th
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,12 +40,6 @@ def starts(law: Law, x: Columns, log_loss: Floats) -> Floats:
     reuse = {"R_D": (2.5,)} if "R_D" in law.parameters else {}
     points = grid(law, {"alpha": (0.2, 0.5), "beta": (0.2, 0.5), "kappa": (0.05,), "r_star": rates, **reuse})
     return with_sizes(law, points, ("A", "B", "E"), x, log_loss)
-
-
-def optimum(params: Mapping[str, float], N: Floats | float, C: Floats | float) -> Floats:
-    """Return r*(N, C) of a fitted law; extrapolated far outside the runs it may exceed 1."""
-    drift = params["drift_N"] * np.log(np.asarray(N) / N_0) + params["drift_C"] * np.log(np.asarray(C) / C_0)
-    return np.asarray(params["r_star"] * np.exp(drift))
 
 
 LAW = Law(

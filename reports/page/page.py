@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from planners.records.check import Check
-from reports.page.escape import closed
-from reports.page.escape import markdown as plain
+from reports.page.escape import closed, markdown as plain
 from reports.page.picture import Picture
 from reports.page.table import Table
 

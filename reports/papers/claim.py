@@ -7,7 +7,6 @@ from reports.page.columns import VERDICT, text
 from reports.page.table import Table
 
 AGREES, DIFFERS, CANNOT = "agrees", "differs", "cannot be told"
-VERDICTS = (AGREES, DIFFERS, CANNOT)
 
 
 @dataclass(frozen=True, kw_only=True)

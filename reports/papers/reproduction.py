@@ -25,8 +25,9 @@ class Reproduction:
     """The key numbers for `summary.json`."""
 
 
-def paper_page(
-    pictures: Mapping[str, Picture],
+def with_usual_page(
+    data: Sourced,
+    figures: Mapping[str, Figure[Any]],
     *,
     title: str,
     question: str,
@@ -35,20 +36,25 @@ def paper_page(
     reasons: Sequence[str],
     tables: Sequence[Table],
     footer: str,
-) -> Page:
-    """Return a page: answer and first figure, claims, why numbers differ, the other figures, tables."""
-    first, *others = pictures.values() or [None]
-    return Page(
-        kind="Published study, reproduced",
-        title=title,
-        question=question,
-        answer=answer,
-        first=first,
-        sections=(
-            Section(title="Paper and numbers", tables=(claims_table(claims),)),
-            Section(title="What differs, and why", items=tuple(reasons)),
-            *(Section(title=picture.title, pictures=(picture,)) for picture in others if picture),
-            *(Section(title=table.title, tables=(table,)) for table in tables),
-        ),
-        footer=footer,
-    )
+    summary: dict[str, Any],
+) -> Reproduction:
+    """Return a study with this page: answer and first figure, claims, why numbers differ, other figures, tables."""
+
+    def page(pictures: Mapping[str, Picture]) -> Page:
+        first, *others = pictures.values() or [None]
+        return Page(
+            kind="Published study, reproduced",
+            title=title,
+            question=question,
+            answer=answer,
+            first=first,
+            sections=(
+                Section(title="Paper and numbers", tables=(claims_table(claims),)),
+                Section(title="What differs, and why", items=tuple(reasons)),
+                *(Section(title=picture.title, pictures=(picture,)) for picture in others if picture),
+                *(Section(title=table.title, tables=(table,)) for table in tables),
+            ),
+            footer=footer,
+        )
+
+    return Reproduction(data=data, figures=figures, page=page, summary=summary)

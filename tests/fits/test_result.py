@@ -5,8 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fits import FitResult, Optimum, Param, fit_law, summary
 from fits.result import Blocks, LackOfFit, Search

@@ -19,8 +19,7 @@ from jobs.training.network.transformer import Transformer
 from jobs.training.optimizer import AdamW
 from jobs.training.step import TrainingLoss
 from planners import Question, RunSpec, Study, UsageError
-from planners.architecture.memory import USABLE
-from planners.architecture.memory import memory as planned_memory
+from planners.architecture.memory import USABLE, memory as planned_memory
 from planners.records.files import read_jsonl
 
 DENSE, MOE = 0, 2

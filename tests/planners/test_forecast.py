@@ -1,8 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from planners import Question, RunSpec, UsageError, make_plan
 from planners.architecture.devices import Device, device

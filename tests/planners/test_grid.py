@@ -4,8 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from shapes import LI2025_2B
 
 from planners import Corpus, Data, GivenArm, Question, Router, Study, UsageError, make_plan, preset

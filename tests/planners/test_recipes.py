@@ -1,8 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from shapes import LI2025_2B, shapes
 
 from planners import Question, UsageError, make_plan

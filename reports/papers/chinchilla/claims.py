@@ -1,9 +1,16 @@
 """What arXiv 2203.15556 and its replication claim, what the runs say, and why they differ."""
 
 from reports.page.number_text import flops
-from reports.papers.chinchilla.study import CHINCHILLA, LONGER, PRINTED, REPLICATED, ROUNDED, Chinchilla
-from reports.papers.chinchilla.study import exponent as exponent_of
-from reports.papers.chinchilla.study import tokens_per_parameter as ratio_of
+from reports.papers.chinchilla.study import (
+    CHINCHILLA,
+    LONGER,
+    PRINTED,
+    REPLICATED,
+    ROUNDED,
+    Chinchilla,
+    exponent as exponent_of,
+    tokens_per_parameter as ratio_of,
+)
 from reports.papers.claim import Claim, either
 from reports.papers.coefficients import outside
 

@@ -1,7 +1,5 @@
 """The page of arXiv 2203.15556: its answer, its tables and the key numbers."""
 
-from functools import partial
-
 import numpy as np
 
 from reports.page.columns import TOKENS_PER_PARAMETER, estimate, number, text
@@ -20,7 +18,7 @@ from reports.papers.chinchilla.study import (
     tokens_per_parameter,
 )
 from reports.papers.coefficients import coefficient_table, fit_note
-from reports.papers.reproduction import Reproduction, paper_page
+from reports.papers.reproduction import Reproduction, with_usual_page
 
 COLUMNS = (
     text("coefficients"),
@@ -53,8 +51,9 @@ def reproduction() -> Reproduction:
         f"tokens per parameter (95 % interval {low:.1f} to {high:.1f}) for the compute of the 70B model; the "
         f"coefficients as printed say {rounded:.0f}."
     )
-    page = partial(
-        paper_page,
+    return with_usual_page(
+        data,
+        FIGURES,
         title="Chinchilla: arXiv 2203.15556",
         question="How does the loss of a dense model depend on parameters and tokens, and how to split a budget?",
         answer=answer,
@@ -65,11 +64,10 @@ def reproduction() -> Reproduction:
             optimum_table(data),
         ),
         footer=f"n = {len(data.loss)} runs; {data.source}.",
+        summary={
+            "n": len(data.loss),
+            "coefficients": data.params,
+            "objective": data.fit.objective,
+            "tokens_per_parameter": {"C": CHINCHILLA, "value": ours, "lo": low, "hi": high},
+        },
     )
-    summary = {
-        "n": len(data.loss),
-        "coefficients": data.params,
-        "objective": data.fit.objective,
-        "tokens_per_parameter": {"C": CHINCHILLA, "value": ours, "lo": low, "hi": high},
-    }
-    return Reproduction(data=data, figures=FIGURES, page=page, summary=summary)

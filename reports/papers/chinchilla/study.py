@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from fits import Draws, FitResult, RunTable, fit_with_draws
 from fits.intervals import percentile
 from fits.runs.table import Floats
-from planners.matching.controls import CHINCHILLA as REFITTED
-from planners.matching.controls import optimal_N
+from planners.matching.controls import CHINCHILLA as REFITTED, optimal_N
 from reports.papers.coefficients import Printed, rows_of, surface_law, values
 
 BUDGETS = (6e18, 1e19, 3e19, 6e19, 1e20, 3e20, 6e20, 1e21, 3e21)

@@ -1,7 +1,6 @@
 """The page of arXiv 2202.01169: its answer, its tables and the key numbers."""
 
 import math
-from functools import partial
 
 from planners.records.quantity import format_quantity
 from reports.page.columns import RUNS, estimate, number, text
@@ -11,7 +10,7 @@ from reports.papers.clark.claims import claims, reasons
 from reports.papers.clark.figures import FIGURES
 from reports.papers.clark.study import CUTOFFS, DENSE, PRINTED, Clark, build, cutoff, read
 from reports.papers.coefficients import coefficient_table, values
-from reports.papers.reproduction import Reproduction, paper_page
+from reports.papers.reproduction import Reproduction, with_usual_page
 
 
 def cutoff_table(data: Clark) -> Table:
@@ -56,8 +55,9 @@ def reproduction() -> Reproduction:
     )
     fits = {**{one.name: one.fit for one in data.routers}, "dense": data.dense}
     printed = {**{name: (one,) for name, one in PRINTED.items()}, "dense": (DENSE,)}
-    page = partial(
-        paper_page,
+    return with_usual_page(
+        data,
+        FIGURES,
         title="Routed language models: arXiv 2202.01169",
         question="How does the loss fall with the number of experts, and up to which dense size do they help?",
         answer=answer,
@@ -65,9 +65,8 @@ def reproduction() -> Reproduction:
         reasons=reasons(data),
         tables=(coefficient_table(fits, printed, note=note(data)), cutoff_table(data)),
         footer=f"n = {sum(one.fit.n for one in data.routers)} runs in three fits; {data.source}.",
+        summary={
+            "coefficients": {name: values(fit) for name, fit in fits.items()},
+            "rmse": {one.name: one.rmse for one in data.routers},
+        },
     )
-    summary = {
-        "coefficients": {name: values(fit) for name, fit in fits.items()},
-        "rmse": {one.name: one.rmse for one in data.routers},
-    }
-    return Reproduction(data=data, figures=FIGURES, page=page, summary=summary)

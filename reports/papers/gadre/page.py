@@ -1,7 +1,5 @@
 """The page of arXiv 2403.08540: its answer, its tables and the key numbers."""
 
-from functools import partial
-
 import numpy as np
 
 from reports.page.columns import COUNT, TOKENS_PER_PARAMETER, N, interval, number, text
@@ -10,7 +8,7 @@ from reports.page.table import Table
 from reports.papers.gadre.claims import c4_7b_error, claims, error_text, reasons
 from reports.papers.gadre.figures import FIGURES
 from reports.papers.gadre.study import DRAWS, LAW, PUBLISHED_ERRORS, USUAL, Gadre, build, read
-from reports.papers.reproduction import Reproduction, paper_page
+from reports.papers.reproduction import Reproduction, with_usual_page
 
 TRAINED = text("trained", "trained on")
 
@@ -72,8 +70,10 @@ def reproduction() -> Reproduction:
         f"The two published predictions are reproduced: {ours[0]:.4f} % and {ours[1]:.4f} % on RedPajama. The same "
         f"five runs on C4 miss the 6.9B model by {error_text(c4_7b_error(data))}, so do not count on errors below 1 %."
     )
-    page = partial(
-        paper_page,
+    errors = {f"{model} at {M:g}": data.error(name, model, M) for name, model, M in PUBLISHED_ERRORS}
+    return with_usual_page(
+        data,
+        FIGURES,
         title="Over-training: arXiv 2403.08540",
         question="Do a few small runs predict the loss of large models, and of models trained far past 20 tokens per "
         "parameter?",
@@ -82,7 +82,5 @@ def reproduction() -> Reproduction:
         reasons=reasons(data),
         tables=(coefficient_table(data), prediction_table(data)),
         footer=f"n = {sum(len(one.loss) for one in data.trained)} runs on two training sets; {data.source}.",
+        summary={"coefficients": {one.name: one.params for one in data.trained}, "errors_per_cent": errors},
     )
-    errors = {f"{model} at {M:g}": data.error(name, model, M) for name, model, M in PUBLISHED_ERRORS}
-    summary = {"coefficients": {one.name: one.params for one in data.trained}, "errors_per_cent": errors}
-    return Reproduction(data=data, figures=FIGURES, page=page, summary=summary)

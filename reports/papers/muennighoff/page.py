@@ -1,7 +1,6 @@
 """The page of arXiv 2305.16264: its answer, its tables and the key numbers."""
 
 from collections.abc import Mapping
-from functools import partial
 
 from fits.laws.muennighoff import PUBLISHED
 from reports.page.columns import number, text
@@ -11,7 +10,7 @@ from reports.papers.coefficients import coefficient_table, fit_note
 from reports.papers.muennighoff.claims import claims, reasons
 from reports.papers.muennighoff.figures import FIGURES
 from reports.papers.muennighoff.study import DELTA, FREE_DRAWS, PRINTED, Muennighoff, build, read, worth
-from reports.papers.reproduction import Reproduction, paper_page
+from reports.papers.reproduction import Reproduction, with_usual_page
 
 MINIMA = (
     text("point"),
@@ -59,8 +58,9 @@ def reproduction() -> Reproduction:
     )
     note = fit_note(data.fit, f"; all free: {len(data.loss)} runs, {FREE_DRAWS} draws")
     fits = {"R_D and R_N fitted": data.fit, "all fitted": data.free}
-    page = partial(
-        paper_page,
+    return with_usual_page(
+        data,
+        FIGURES,
         title="Repeated data: arXiv 2305.16264",
         question="What are tokens worth that a model has seen before?",
         answer=answer,
@@ -68,13 +68,12 @@ def reproduction() -> Reproduction:
         reasons=reasons(data),
         tables=(coefficient_table(fits, dict.fromkeys(fits, (PRINTED,)), note=note), minima_table(data)),
         footer=f"n = {len(data.loss)} runs; {data.source}.",
+        summary={
+            "n": len(data.loss),
+            "fitted": data.params,
+            "objective": data.fit.objective,
+            "published_objective": data.published_objective,
+            "R_D_within_a_thousandth": list(data.flat),
+            "all_free": data.free_params,
+        },
     )
-    summary = {
-        "n": len(data.loss),
-        "fitted": data.params,
-        "objective": data.fit.objective,
-        "published_objective": data.published_objective,
-        "R_D_within_a_thousandth": list(data.flat),
-        "all_free": data.free_params,
-    }
-    return Reproduction(data=data, figures=FIGURES, page=page, summary=summary)

@@ -1,14 +1,12 @@
 """The page of arXiv 2406.19146: its answer, its table and the key numbers."""
 
-from functools import partial
-
 from reports.page.columns import estimate, number, text
 from reports.page.number_text import general
 from reports.page.table import Row, Table
 from reports.papers.porian.claims import claims, reasons
 from reports.papers.porian.figures import FIGURES
 from reports.papers.porian.study import DECAYED, SAME, SETTING, TUNED, WARMED, Porian, build, read
-from reports.papers.reproduction import Reproduction, paper_page
+from reports.papers.reproduction import Reproduction, with_usual_page
 
 EXPONENT = number("ours", show=general(4))
 
@@ -51,8 +49,13 @@ def answer(data: Porian) -> str:
 def reproduction() -> Reproduction:
     """Return the study refitted from the shipped rows."""
     data = build(read())
-    page = partial(
-        paper_page,
+    exponents = {}
+    for label, one in data.steps.items():
+        ours, own = (dict(zip(("value", "lo", "hi"), slope.estimate, strict=True)) for slope in (one.plain, one.own))
+        exponents[label] = {"printed": one.printed[0], "ours": ours, "our_parabolas": own}
+    return with_usual_page(
+        data,
+        FIGURES,
         title="Kaplan against Chinchilla: arXiv 2406.19146",
         question="Why do two laws disagree on how the optimal size grows with compute?",
         answer=answer(data),
@@ -60,9 +63,5 @@ def reproduction() -> Reproduction:
         reasons=reasons(data),
         tables=(exponent_table(data),),
         footer=f"n = {sum(len(one.points[2]) for one in data.settings.values())} IsoFLOP points; {data.source}.",
+        summary={"exponents": exponents},
     )
-    exponents = {}
-    for label, one in data.steps.items():
-        ours, own = (dict(zip(("value", "lo", "hi"), slope.estimate, strict=True)) for slope in (one.plain, one.own))
-        exponents[label] = {"printed": one.printed[0], "ours": ours, "our_parabolas": own}
-    return Reproduction(data=data, figures=FIGURES, page=page, summary={"exponents": exponents})

@@ -1,12 +1,11 @@
 """The page of the small TinyStories study: its answer, its tables and the key numbers."""
 
 import math
-from functools import partial
 
 from reports.page.columns import number, text
 from reports.page.number_text import fixed, percent
 from reports.page.table import Table, filled
-from reports.papers.reproduction import Reproduction, paper_page
+from reports.papers.reproduction import Reproduction, with_usual_page
 from reports.papers.tinystories.claims import claims, reasons
 from reports.papers.tinystories.figures import FIGURES
 from reports.papers.tinystories.study import BASELINE, NO_CAPACITY, TinyStories, build, read
@@ -49,8 +48,9 @@ def reproduction() -> Reproduction:
     )
     lines = filled({"small_study": SMALL_STUDY}, [row.line for row in data.rows])
     grid = filled({"router_grid": ROUTER_GRID}, [data.grid])
-    page = partial(
-        paper_page,
+    return with_usual_page(
+        data,
+        FIGURES,
         title="A small TinyStories study",
         question="What do 4, 8 and 16 experts in every layer gain over a dense model of equal active size, and which "
         "jitter and capacity factor should the router have?",
@@ -60,10 +60,9 @@ def reproduction() -> Reproduction:
         tables=(*lines.values(), *grid.values(), cost_table(data)),
         footer=f"n = {len(data.rows)} runs; d_model 512, 6 layers, 8 heads, d_ff 2048, sequences of 256 tokens, "
         f"batch 16, 10,000 steps, AdamW at 3e-4, bf16, top-1, every FFN a mixture; {data.source}.",
+        summary={
+            "improvement_per_cent": found.line.improvement,
+            "best_cell": {"jitter": best.jitter, "capacity_factor": best.capacity, "perplexity": best.mean},
+            "runs": len(data.rows),
+        },
     )
-    summary = {
-        "improvement_per_cent": found.line.improvement,
-        "best_cell": {"jitter": best.jitter, "capacity_factor": best.capacity, "perplexity": best.mean},
-        "runs": len(data.rows),
-    }
-    return Reproduction(data=data, figures=FIGURES, page=page, summary=summary)

@@ -1,7 +1,6 @@
 """Diverged runs are named with their rate and their number."""
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fits import fit_study, from_records
 from fits.runs.diverged import diverged_runs

@@ -3,8 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fits import fit_study, from_records
 from fits.runs.learning_rates import best_learning_rates, choose_learning_rates

@@ -4,8 +4,7 @@ from fractions import Fraction
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from jobs.corpora.names import Source, parse
 from planners import UsageError

@@ -18,8 +18,7 @@ from jobs.corpora.mixture import Mixture
 from jobs.corpora.synthetic import LANGUAGES, Code, Facts, Language, Topics, make_windows
 from jobs.record import flatten, read_record
 from jobs.training import loop
-from jobs.training.evaluate import FLOOR_TOLERANCE, Evaluation
-from jobs.training.evaluate import evaluate as evaluate_objective
+from jobs.training.evaluate import FLOOR_TOLERANCE, Evaluation, evaluate as evaluate_objective
 from jobs.training.objectives.next_token import NextToken
 from planners import Question, Study, UsageError, make_plan
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from jobs.corpora.tokens import TokenStore, batches, is_whole, read_windows, store_folder
 from jobs.corpora.write_store import HashSet, write_store

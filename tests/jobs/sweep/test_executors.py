@@ -10,8 +10,7 @@ import pytest
 
 from jobs.execution import Execution
 from jobs.processes import command_line, processes_with
-from jobs.sweep import submit as submitting
-from jobs.sweep import until_done, wait
+from jobs.sweep import submit as submitting, until_done, wait
 from jobs.sweep.cluster import Cluster
 from jobs.sweep.executors import CORES_OF_GPU, JobNeeds, least_used, slurm_parameters, stop_workers
 from jobs.sweep.job_plan import plan_jobs

@@ -12,8 +12,7 @@ import pytest
 from slurm_stand_in import ONE_EACH, StandIn
 
 from jobs.run.worker import Worker
-from jobs.sweep import study_lock as lock
-from jobs.sweep import submit as submitting
+from jobs.sweep import study_lock as lock, submit as submitting
 from jobs.sweep.ledger import Ledger
 from jobs.sweep.study_lock import study_lock
 from planners import Study, UsageError

@@ -5,8 +5,7 @@ import math
 import re
 from itertools import groupby
 
-from hypothesis import assume, event, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, event, given, settings, strategies as st
 
 from planners import Question, RunSpec, UsageError, make_plan
 from planners.matching.tolerance import n_tolerance

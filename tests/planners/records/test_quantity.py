@@ -1,8 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from planners.records.errors import UsageError
 from planners.records.quantity import format_quantity, parse_counts, parse_quantities, parse_quantity

@@ -1,8 +1,7 @@
 """Logarithmic axes have a few round ticks."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from reports.page.scales import log_ticks
 

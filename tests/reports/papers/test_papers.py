@@ -27,11 +27,10 @@ THROWAWAY = '''
 """A study of one number."""
 
 from dataclasses import dataclass
-from functools import partial
 
 from reports.page.figure import Figure
 from reports.papers.claim import Claim
-from reports.papers.reproduction import Reproduction, paper_page
+from reports.papers.reproduction import with_usual_page
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,8 @@ FIGURES = {
 def reproduction():
     claim = Claim(says="It is 4.", where="text", found="It is 4.", verdict="agrees")
     words = {"title": "A study of one number", "question": "What is it?", "answer": "It is 4.", "footer": "n = 1."}
-    page = partial(paper_page, claims=(claim,), reasons=(), tables=(), **words)
-    return Reproduction(data=Data(), figures=FIGURES, page=page, summary={"number": 4})
+    summary = {"number": 4}
+    return with_usual_page(Data(), FIGURES, claims=(claim,), reasons=(), tables=(), summary=summary, **words)
 '''
 
 

@@ -17,8 +17,7 @@ from jobs.training.network.cross_entropy import linear_cross_entropy, token_loss
 from jobs.training.objectives import OBJECTIVES, objective_of
 from jobs.training.objectives.next_token import NextToken
 from jobs.training.objectives.objective import Objective, WindowLosses
-from planners import RunSpec, Study, UsageError
-from planners import spec as planned
+from planners import RunSpec, Study, UsageError, spec as planned
 
 
 class EveryOther(Objective):
