@@ -1,15 +1,26 @@
 """The forecast part of a plan: its flags, its table and its JSON."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from planners import RunSpec, UsageError
 from planners.architecture.devices import DEVICES, device
 from planners.architecture.memory import USABLE
-from planners.forecast import Forecast, Speed, forecast, total
+from planners.forecast import (
+    ASSUMED_MFU,
+    Fleet,
+    Forecast,
+    Speed,
+    assumed_speed,
+    fewest_shards,
+    fleet,
+    forecast,
+    total,
+)
 from planners.records.json import to_json
-from planners.records.quantity import format_quantity, parse_quantity
+from planners.records.quantity import format_quantity, parse_count, parse_quantity
 from planners.records.text_table import text_table
 from scaling import cli
 
@@ -22,7 +33,10 @@ def add_flags(parser: cli.Parser) -> None:
     add("--device", metavar="NAME", help=f"forecast memory and time on one of: {', '.join(DEVICES)}")
     add("--mfu", metavar="M", help="share of the device's bf16 peak that is reached: 0.4, or by arm: 0.4,K1=0.3")
     add("--tokens-per-s", metavar="S", help="measured training tokens per second instead: 45k, or by arm: K1=52k,20k")
-    add("--price", metavar="P", help="price of a device-hour, in any currency")
+    add("--price", metavar="P", help="price of a device-hour: 2.5, or with a currency: 2.5USD")
+    add("--count", metavar="G", help="devices for the whole study: forecasts its wall-clock")
+    add("--devices", metavar="W", help="devices that share each run (default 1)")
+    add("--shard", action="store_true", default=None, help="shard weights and optimizer state over them (FSDP2)")
 
 
 def forecasts(flags: cli.Flags, runs: Sequence[RunSpec]) -> list[Forecast]:
@@ -30,14 +44,40 @@ def forecasts(flags: cli.Flags, runs: Sequence[RunSpec]) -> list[Forecast]:
 
     Raises UsageError for flags that contradict each other.
     """
-    if flags.device is flags.mfu is flags.tokens_per_s is flags.price is None:
+    if flags.device is flags.mfu is flags.tokens_per_s is flags.price is flags.count is None:
         return []
     if flags.mfu is not None and flags.tokens_per_s is not None:
         raise UsageError("--mfu and --tokens-per-s both give the speed; drop one of the two")
+    if flags.count is not None and flags.device is flags.tokens_per_s is None:
+        raise UsageError("--count needs the time of the runs; add --device NAME or --tokens-per-s")
     where = None if flags.device is None else device(flags.device)
-    price = None if flags.price is None else parse_quantity(flags.price, "--price")
+    price = None if flags.price is None else parse_quantity(_price(flags)[0], "--price")
     speeds = _speeds(flags, {run.arm for run in runs})
-    return [forecast(run, where, speeds.get(run.arm, speeds.get("")), price_per_hour=price) for run in runs]
+    devices = _devices(flags)
+    shard = bool(flags.shard)
+    return [
+        forecast(run, where, _speed(run, flags, speeds), price_per_hour=price, devices=devices, shard=shard)
+        for run in runs
+    ]
+
+
+def _devices(flags: cli.Flags) -> int:
+    return 1 if flags.devices is None else parse_count(flags.devices, "--devices")
+
+
+def _price(flags: cli.Flags) -> tuple[str, str]:
+    """Return the number of --price and its currency, which may be empty."""
+    found = re.fullmatch(r"([$€£]?)(.*?)\s*((?<=[\d\s.])[A-Za-z]{3})?", flags.price.strip())
+    return (found[2], found[1] or found[3] or "") if found else (flags.price, "")
+
+
+def _is_assumed(flags: cli.Flags, run: RunSpec) -> bool:
+    """Return whether the speed of a run is neither given nor unknown: a device is named, and the run is in bf16."""
+    return flags.mfu is flags.tokens_per_s is None and flags.device is not None and run.training.precision == "bf16"
+
+
+def _speed(run: RunSpec, flags: cli.Flags, speeds: dict[str, Speed]) -> Speed | None:
+    return assumed_speed(run) if _is_assumed(flags, run) else speeds.get(run.arm, speeds.get(""))
 
 
 def _speeds(flags: cli.Flags, arms: set[str]) -> dict[str, Speed]:
@@ -55,9 +95,16 @@ def _speeds(flags: cli.Flags, arms: set[str]) -> dict[str, Speed]:
     return speeds
 
 
-def as_json(made: list[Forecast]) -> dict[str, Any]:
-    """Return what --json adds for the forecasts; an empty object without forecasts."""
-    return {"forecast": {"runs": to_json(made), "total": to_json(total(made))}} if made else {}
+def as_json(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> dict[str, Any]:
+    """Return what --json adds for the forecasts; nothing if there are none."""
+    if not made:
+        return {}
+    found = {"runs": to_json(made), "total": to_json(total(made)), "notes": list(_notes(flags, runs, made))}
+    return {"forecast": {**found, "fleet": to_json(_fleet(flags, made))}}
+
+
+def _fleet(flags: cli.Flags, made: list[Forecast]) -> Fleet | None:
+    return None if flags.count is None else fleet(made, parse_count(flags.count, "--count"))
 
 
 def text(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> str:
@@ -66,21 +113,62 @@ def text(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> str
     for run, one in zip(runs, made, strict=True):
         alike.setdefault((run.arm, run.shape, replace(run.training, seed=0)), []).append((run, one))
     parts = [
-        f"\nforecast{'' if flags.device is None else f' on one {flags.device}'}, computed and not measured:",
+        f"\nforecast{_where(flags)}, computed and not measured:",
         text_table(HEADER, [_row(*group[0], len(group)) for group in alike.values()]),
     ]
-    sums = total(made)
+    sums, whole = total(made), _fleet(flags, made)
     if sums.device_hours is not None:
-        price = "" if sums.price is None else f", price {format_quantity(sums.price)}"
+        price = "" if sums.price is None else f", price {format_quantity(sums.price)} {_price(flags)[1]}".rstrip()
         parts.append(f"total: {format_quantity(sums.device_hours)} device-hours{price}")
-    outside = [one for one in made if one.memory and one.micro_batch is None]
-    if outside and flags.device is not None:
-        room, need = _gigabytes(USABLE * device(flags.device).memory), _gigabytes(sums.memory or 0)
-        parts.append(
-            f"note: {len(outside)} of {len(made)} runs do not fit one {flags.device}, even with one sequence and"
-            f" --recompute: they need up to {need}, and {room} can be used."
-        )
+    if whole:
+        on = f"on {whole.count} {flags.device or 'devices'}"
+        ends = f"{format_quantity(whole.wall_clock_hours)} h of wall-clock, longest run"
+        idle = f"devices idle {100 * whole.idle:.0f} %"
+        parts.append(f"{on}: {ends} {format_quantity(whole.longest_hours)} h, {idle}")
+    parts += [f"note: {note}" for note in _notes(flags, runs, made)]
     return "\n\n".join(parts)
+
+
+def _where(flags: cli.Flags) -> str:
+    devices = _devices(flags)
+    if devices > 1:
+        how = ", ".join(filter(None, (flags.device, "sharded" * bool(flags.shard))))
+        return f" on {devices} devices a run{f' ({how})' if how else ''}"
+    return "" if flags.device is None else f" on one {flags.device}"
+
+
+def _notes(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> Iterator[str]:
+    """Yield what a forecast assumes, and what does not fit or divide, with the flag that changes it."""
+    if any(_is_assumed(flags, run) for run in runs):
+        shares = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in ASSUMED_MFU.items())
+        yield f"assumed: utilisation of the bf16 peak: {shares}; give --mfu or --tokens-per-s as measured."
+    devices = _devices(flags)
+    count = 0 if flags.count is None else parse_count(flags.count, "--count")
+    if len(runs) * devices * 2 <= count:
+        used = len(runs) * devices
+        yield f"{len(runs)} runs occupy {used} of {count} devices; more --devices a run shorten the study."
+    windows = {run.training.batch_tokens // run.training.seq_len: run for run in reversed(runs)}
+    uneven = {count: run for count, run in windows.items() if count % devices}
+    if uneven:
+        count, run = next(iter(uneven.items()))
+        even = max(1, round(count / devices)) * devices * run.training.seq_len
+        yield (
+            f"{devices} devices do not divide the batch of {run.arm}, {count} sequences"
+            f" ({len(uneven)} of {len(windows)} batches); give --batch-tokens {even} or other --devices."
+        )
+    outside = [run for run, one in zip(runs, made, strict=True) if one.memory and one.micro_batch is None]
+    if outside and flags.device is not None:
+        where = device(flags.device)
+        most = max((one for one in made if one.memory), key=lambda one: one.memory.total if one.memory else 0)
+        need = _gigabytes(most.memory.total if most.memory else 0)
+        counts = [fewest_shards(run, where) for run in {run.shape: run for run in outside}.values()]
+        enough = None if None in counts else max(count for count in counts if count)
+        repair = f"--devices {enough} --shard fits" if enough else "no number of devices is enough; plan a smaller N"
+        on = f"one {flags.device}" if devices == 1 else f"{devices} {flags.device}"
+        yield (
+            f"{len(outside)} of {len(made)} runs do not fit {on}, even with one sequence and --recompute: they need up"
+            f" to {need}, and {_gigabytes(USABLE * where.memory)} can be used; {repair}."
+        )
 
 
 def _row(run: RunSpec, made: Forecast, count: int) -> list[Any]:
@@ -92,7 +180,7 @@ def _row(run: RunSpec, made: Forecast, count: int) -> list[Any]:
         count,
         *(None if size is None else _gigabytes(size) for size in sizes),
         None if memory is None else _micro_batch(made),
-        None if made.device_hours is None else format_quantity(made.device_hours),
+        None if made.hours is None else format_quantity(made.hours),
         None if made.price is None else format_quantity(made.price),
     ]
 

@@ -45,7 +45,7 @@ def act(flags: cli.Flags) -> int:
     words = cli.spelled(flags, (name for name in vars(flags) if name not in ("out", "json", "export")))
     written = study.write(plan, cli.command("plan", *words)) if study else False
     if flags.json:
-        cli.print_json({**as_json(plan), "defaults": to_json(defaults), **forecasts.as_json(made)})
+        cli.print_json({**as_json(plan), "defaults": to_json(defaults), **forecasts.as_json(flags, plan.runs, made)})
     for default in defaults:
         cli.say(f"default: {default}", flags)
     cli.say(plan_summary(plan), flags)

@@ -115,7 +115,7 @@ class Frame:
         return math.lcm(self.align, (head_dim or usual_head_dim(d_model)) * (self.get("n_kv_heads") or 1))
 
     def per_square(self, fixed: Geometry, n_layers: int, mu: float | None) -> float:
-        """Return N / d_model^2 of a very wide model of this style; `mu` is None for a dense one."""
+        """Return N / d_model^2 of a very wide model of this style; `mu=None` means a dense one."""
         return _per_square(self.style, fixed.n_heads, n_layers, mu)
 
 

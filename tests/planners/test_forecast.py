@@ -6,7 +6,19 @@ from hypothesis import given, strategies as st
 from planners import Question, RunSpec, UsageError, make_plan
 from planners.architecture.devices import Device, device
 from planners.architecture.memory import USABLE, memory
-from planners.forecast import Speed, evaluations, fitting, forecast, tokens, total
+from planners.forecast import (
+    ASSUMED_MFU,
+    Forecast,
+    Speed,
+    assumed_speed,
+    evaluations,
+    fewest_shards,
+    fitting,
+    fleet,
+    forecast,
+    tokens,
+    total,
+)
 
 QUESTION = Question(
     study="forecast", total_params=1e8, budgets=(1e18,), activations=(1, 0.2), seq_len=2048, vocab_size=50_257,
@@ -116,3 +128,58 @@ def test_a_utilisation_needs_runs_in_bf16() -> None:
     assert forecast(run, device("h100"), Speed(tokens_per_s=1e4)).memory == memory(
         run.shape, "fp32", (fitting(run, device("h100")) or 0) * 2048
     )
+
+
+def lasting(hours: float, devices: int = 1) -> Forecast:
+    return Forecast(
+        run_id="x", memory=None, micro_batch=None, recompute=False, device_hours=hours * devices, price=None,
+        devices=devices,
+    )  # fmt: skip
+
+
+def test_the_longest_runs_of_a_fleet_start_first() -> None:
+    found = fleet([lasting(1), lasting(3), lasting(2), lasting(2)], 2)
+    assert found is not None
+    assert (found.wall_clock_hours, found.longest_hours, found.idle) == (4, 3, 0)
+    assert fleet([], 2) is None
+
+
+@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=12), st.integers(1, 3), st.integers(1, 5))
+def test_a_fleet_ends_between_its_bounds(hours: list[float], devices: int, groups: int) -> None:
+    """No earlier than the longest run and the even share; no later than twice that (Graham's bound)."""
+    found = fleet([lasting(each, devices) for each in hours], devices * groups)
+    assert found is not None
+    least = max(max(hours), sum(hours) / groups)
+    assert least * (1 - 1e-9) <= found.wall_clock_hours <= 2 * least
+    assert -1e-9 <= found.idle < 1
+
+
+def test_a_run_needs_its_devices() -> None:
+    with pytest.raises(UsageError, match="raise --count"):
+        fleet([lasting(1, devices=4)], 2)
+
+
+def test_several_devices_share_time_and_shards_share_state() -> None:
+    run, where = RUNS[0], of_size(80)
+    one = forecast(run, where, Speed(mfu=0.4))
+    eight = forecast(run, where, Speed(mfu=0.4), devices=8, shard=True)
+    assert eight.device_hours == one.device_hours
+    assert eight.hours == pytest.approx((one.hours or 0) / 8)
+    assert one.memory is not None
+    assert eight.memory is not None
+    assert eight.memory.weights == -(-one.memory.weights // 8)
+
+
+def test_the_fewest_shards_fit_and_half_of_them_do_not() -> None:
+    run, where = RUNS[0], of_size(2.5)
+    count = fewest_shards(run, where)
+    assert count is not None
+    assert fitting(run, where, recompute=True, devices=count, shards=count)
+    assert not fitting(run, where, recompute=True, devices=count // 2, shards=count // 2)
+    assert fewest_shards(run, of_size(0.01)) is None
+
+
+def test_moe_is_assumed_to_be_slower_than_dense() -> None:
+    speeds = [assumed_speed(run).mfu for run in RUNS]
+    assert speeds == [ASSUMED_MFU["dense"], ASSUMED_MFU["MoE"]]
+    assert speeds[0] > speeds[1]

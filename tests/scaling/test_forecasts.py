@@ -60,6 +60,10 @@ def test_what_does_not_fit_is_said(capsys: pytest.CaptureFixture) -> None:
         ("--tokens-per-s dense=3k", "'K5' has no speed"),
         ("--price 3", "needs the time"),
         ("--price -3 --tokens-per-s 3k", "--price"),
+        ("--price free --tokens-per-s 3k", "--price"),
+        ("--count 8", "add --device"),
+        ("--count 8 --devices 16 --device h100", "raise --count"),
+        ("--count 0 --device h100", "--count"),
         ("--eval-steps 0", "--eval-steps"),
         ("--patience 3", "eval_steps"),
         ("--weight-decay -1", "--weight-decay"),
@@ -72,6 +76,28 @@ def test_mistakes_are_one_sentence(flags: str, said: str, capsys: pytest.Capture
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert said in err
+
+
+def test_a_fleet_has_a_clock_and_a_currency(capsys: pytest.CaptureFixture) -> None:
+    flags = ["--device", "h100", "--count", "64", "--price", "2.5 EUR"]
+    assert cli.main([*BF16, *flags, "--json"]) == cli.DONE
+    made = json.loads(capsys.readouterr().out)["forecast"]
+    assert made["fleet"]["count"] == 64
+    assert made["fleet"]["wall_clock_hours"] == made["fleet"]["longest_hours"]  # fewer runs than devices
+    assert made["total"]["price"] == pytest.approx(2.5 * made["total"]["device_hours"])
+    assert any("assumed" in note for note in made["notes"])
+    assert any("2 of 64 devices" in note for note in made["notes"])
+    assert cli.main([*BF16, *flags]) == cli.DONE
+    assert " EUR\n" in capsys.readouterr().out
+
+
+def test_a_batch_that_devices_do_not_divide_is_said(capsys: pytest.CaptureFixture) -> None:
+    flags = ["--device", "h100", "--devices", "7", "--shard", "--batch-tokens", "100k"]
+    assert cli.main([*BF16, *flags]) == cli.DONE
+    said = capsys.readouterr().out
+    assert "7 devices do not divide the batch of dense, 49 sequences" not in said
+    assert cli.main([*BF16, *flags, "--batch-tokens", "98304"]) == cli.DONE
+    assert "7 devices do not divide the batch of dense, 48 sequences" in capsys.readouterr().out
 
 
 def test_share_of_the_bf16_peak_is_refused_in_fp32(capsys: pytest.CaptureFixture) -> None:
