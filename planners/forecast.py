@@ -55,6 +55,18 @@ class Forecast:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoredForecast:
+    """The forecast that a study keeps (`forecast.json`), from which a sweep predicts before any run has finished."""
+
+    device: str | None
+    """Name of the device; null: the speeds were given as tokens per second of whatever device trains."""
+    devices: int
+    """Devices that share a run."""
+    device_hours: dict[str, float]
+    """Run id -> hours on one device."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fleet:
     """The forecast of all runs on a number of devices."""
 

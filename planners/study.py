@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from planners.forecast import StoredForecast
 from planners.grid import Plan
 from planners.matching.arm import Refusal
 from planners.question import Question
@@ -39,6 +40,7 @@ class Study:
         self.folder = Path(folder)
         self.question_path = self.folder / "study.json"
         self.plan_path = self.folder / "plan.jsonl"
+        self.forecast_path = self.folder / "forecast.json"
         self.runs_csv = self.folder / "runs.csv"
         self.fits = self.folder / "fits"
         self.report = self.folder / "report"
@@ -82,6 +84,16 @@ class Study:
         write_json(self.question_path, to_json(asked))
         write_jsonl(self.plan_path, (run.to_line() for run in plan.runs))
         return True
+
+    def write_forecast(self, forecast: StoredForecast) -> None:
+        """Keep a forecast; it replaces an earlier one and changes no run."""
+        write_json(self.forecast_path, to_json(forecast))
+
+    def forecast(self) -> StoredForecast | None:
+        """Return the forecast that the study keeps, or None."""
+        if not self.forecast_path.is_file():
+            return None
+        return from_json(StoredForecast, read_json(self.forecast_path), str(self.forecast_path))
 
     def asked(self) -> Asked:
         """Return the question, and the planner's answer apart from the runs."""

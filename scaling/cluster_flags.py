@@ -1,6 +1,7 @@
 """The flags that say where jobs run. The user's `cluster.toml` gives defaults; a flag wins."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from jobs.sweep.cluster import CLUSTERS, Cluster
@@ -89,10 +90,23 @@ def cluster(flags: cli.Flags) -> Cluster:
     return Cluster(**{**settings, **given, "kind": kind, "execution": cli.execution(flags)})
 
 
-def warn_without_gpus(study: Study, cluster: Cluster) -> None:
-    """Warn if runs in bf16, which is slow without a GPU, would go to Slurm without a request for GPUs."""
-    requested = cluster.gpus_per_run is not None or any(
+def with_planned_gpus(study: Study, cluster: Cluster) -> Cluster:
+    """Return the cluster with one GPU for each device of a run, where nothing else is said and the plan names a GPU."""
+    planned = study.forecast() if cluster.kind == "slurm" and not _requests_gpus(cluster) else None
+    return replace(cluster, gpus_per_run=cluster.execution.devices) if planned and planned.device else cluster
+
+
+def _requests_gpus(cluster: Cluster) -> bool:
+    return cluster.gpus_per_run is not None or any(
         option.startswith(("gpu", "gres", "tres")) for option in cluster.slurm
     )
-    if cluster.kind == "slurm" and not requested and any(run.training.precision == "bf16" for run in study.runs()):
+
+
+def warn_without_gpus(study: Study, cluster: Cluster) -> None:
+    """Warn if runs in bf16, which is slow without a GPU, would go to Slurm without a request for GPUs."""
+    if (
+        cluster.kind == "slurm"
+        and not _requests_gpus(cluster)
+        and any(run.training.precision == "bf16" for run in study.runs())
+    ):
         warn("the runs are planned in bf16 but no GPUs are requested; give --gpus-per-run 1, or 0 to train on CPUs")

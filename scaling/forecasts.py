@@ -13,6 +13,7 @@ from planners.forecast import (
     Fleet,
     Forecast,
     Speed,
+    StoredForecast,
     assumed_speed,
     fewest_shards,
     fleet,
@@ -101,6 +102,15 @@ def as_json(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> 
         return {}
     found = {"runs": to_json(made), "total": to_json(total(made)), "notes": list(_notes(flags, runs, made))}
     return {"forecast": {**found, "fleet": to_json(_fleet(flags, made))}}
+
+
+def stored(flags: cli.Flags, made: list[Forecast]) -> StoredForecast | None:
+    """Return the forecast that a study keeps, or None where it has no times."""
+    hours = {one.run_id: one.device_hours for one in made if one.device_hours is not None}
+    if not hours:
+        return None
+    name = None if flags.device is None else flags.device.lower()
+    return StoredForecast(device=name, devices=_devices(flags), device_hours=hours)
 
 
 def _fleet(flags: cli.Flags, made: list[Forecast]) -> Fleet | None:

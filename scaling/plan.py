@@ -44,6 +44,9 @@ def act(flags: cli.Flags) -> int:
     study = Study(flags.out) if flags.out is not None else None
     words = cli.spelled(flags, (name for name in vars(flags) if name not in ("out", "json", "export")))
     written = study.write(plan, cli.command("plan", *words)) if study else False
+    kept = forecasts.stored(flags, made)
+    if study and kept:
+        study.write_forecast(kept)
     if flags.json:
         cli.print_json({**as_json(plan), "defaults": to_json(defaults), **forecasts.as_json(flags, plan.runs, made)})
     for default in defaults:

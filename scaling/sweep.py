@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def act(flags: cli.Flags) -> int:
     """Do what the flags say; without --go only show it."""
-    study, cluster = Study(flags.study), cluster_flags.cluster(flags)
+    study = Study(flags.study)
+    cluster = cluster_flags.with_planned_gpus(study, cluster_flags.cluster(flags))
     if flags.log is not None:
         return show_log(study, flags)
     if flags.cancel:

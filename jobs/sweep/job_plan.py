@@ -108,6 +108,7 @@ def plan_jobs(study: Study, cluster: Cluster, *, retry: bool | Set[str] = False)
         gpu=bool(visible_gpus() if cluster.kind == "local" else cluster.gpus_per_run),
         flops_per_s=cluster.flops_per_s,
         devices=cluster.execution.devices,
+        planned=study.forecast(),
     )
     withheld: list[str] = []
     runs = _with_attempts_left(wanted(statuses, retry=retry), cluster, withheld)

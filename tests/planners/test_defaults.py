@@ -1,8 +1,7 @@
 """The defaults of a plan from one number: what they are, that each names its flag, and what they leave alone."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from planners import UsageError, make_plan
 from planners.defaults import RATES, PerParameter, completed

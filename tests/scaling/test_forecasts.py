@@ -1,10 +1,15 @@
 """Forecasts as a person asks for them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from jobs.sweep.cluster import Cluster
+from jobs.sweep.run_times import measured_times
+from planners import Study
 from scaling import cli
+from scaling.cluster_flags import with_planned_gpus
 
 PLAN = ["plan", "--budget", "1e18", "--total-params", "100M", "--activation", "1,.2", "--seq-len", "2048"]
 BF16 = [*PLAN, "--precision", "bf16", "--vocab-size", "50257"]
@@ -113,3 +118,35 @@ def test_a_preset_plans_without_its_corpus(capsys: pytest.CaptureFixture) -> Non
     runs = json.loads(capsys.readouterr().out)["runs"]
     assert {run["shape"]["vocab_size"] for run in runs} == {50_257}
     assert {run["data"] for run in runs} == {None}
+
+
+def test_a_sweep_predicts_from_the_forecast_of_its_plan(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = str(tmp_path / "x")
+    assert cli.main([*BF16, "--device", "h100", "-o", folder]) == cli.DONE
+    kept = Study(folder).forecast()
+    assert kept is not None
+    assert kept.device == "h100"
+    ids = {run.run_id: run for run in Study(folder).runs()}
+    assert kept.device_hours.keys() == ids.keys()
+    planned = measured_times([], gpu=True, planned=kept)
+    for run_id, hours in kept.device_hours.items():
+        assert planned.seconds(ids[run_id]) == pytest.approx(3600 * hours)
+        assert measured_times([], gpu=True, planned=kept, devices=4).seconds(ids[run_id]) == 900 * hours
+    assert planned.source == "as the plan forecasts for h100"
+    on_cpus = measured_times([], planned=kept)  # a forecast for a GPU says nothing of runs on CPUs
+    assert on_cpus.source != planned.source
+    given = measured_times([], gpu=True, planned=kept, flops_per_s=1e14)
+    assert "as given" in given.source
+    capsys.readouterr()
+
+
+def test_a_slurm_job_asks_for_the_gpu_that_the_plan_names(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    study = Study(tmp_path / "x")
+    assert cli.main([*BF16, "--device", "h100", "-o", str(study.folder)]) == cli.DONE
+    assert with_planned_gpus(study, Cluster(kind="slurm")).gpus_per_run == 1
+    assert with_planned_gpus(study, Cluster(kind="slurm", gpus_per_run=0)).gpus_per_run == 0
+    assert with_planned_gpus(study, Cluster(kind="slurm", slurm=("gres=gpu:1",))).gpus_per_run is None
+    assert with_planned_gpus(study, Cluster()).gpus_per_run is None
+    study.forecast_path.unlink()
+    assert with_planned_gpus(study, Cluster(kind="slurm")).gpus_per_run is None
+    capsys.readouterr()
