@@ -130,6 +130,7 @@ def write_fits(folder: str | Path, found: StudyFits, draws: Mapping[str, Draws] 
     Each file is written atomically, the draws first. Files of earlier fits, in any format, are then removed.
     """
     folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     tables = {folder / f"{name}.draws.csv": drawn for name, drawn in (draws or {}).items()}
     for path, drawn in tables.items():
         write_text(path, drawn.to_csv())

@@ -139,7 +139,9 @@ class RunRecord:
 
 def write_record(study: Study, record: RunRecord) -> None:
     """Write the `record.json` of the run, atomically."""
-    write_json(study.run_folder(record.spec.run_id) / "record.json", {**record.spec.to_line(), **_outcome(record)})
+    folder = study.run_folder(record.spec.run_id)
+    folder.parent.mkdir(exist_ok=True)
+    write_json(folder / "record.json", {**record.spec.to_line(), **_outcome(record)})
 
 
 def read_record(study: Study, spec: RunSpec) -> RunRecord | None:
@@ -219,8 +221,13 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
     columns = dict.fromkeys(name for row in rows for name in row)
     writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def flatten(record: RunRecord) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def fix() -> None:
 def take(folder: Path) -> Path:
     """Copy the sources into `folder`/<hash> and return that path; an intact copy from before is used again.
 
+    A copy that came with a study of somebody else is code that Python would run, so it must hold our files only.
     Raises UsageError if the sources have changed since this process started.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ def take(folder: Path) -> Path:
         if (name := _hash(copy)) != code():
             raise UsageError(f"the sources in {ROOT} changed since this command was started; start it again")
         place = folder / name
-        if place.is_dir() and _hash(place) != name:
+        if place.exists() and not _is_same(place, copy):
             place.rename(Path(temporary) / "damaged")
         # the rename is atomic, so a job never sees half a copy
         if not place.is_dir():
@@ -86,11 +87,12 @@ def take(folder: Path) -> Path:
 def used(place: Path) -> Iterator[None]:
     """Let Python processes that are started inside, and jobs that inherit this environment, import the copy.
 
-    PYTHONSAFEPATH keeps Python from searching the current folder for modules: it may be the checkout.
+    PYTHONSAFEPATH keeps Python from searching the current folder for modules: it may be the checkout. No bytecode is
+    written, because nobody could check it: the copy keeps exactly the files that were copied.
     """
-    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")}
+    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE")}
     path = f"{place}{os.pathsep}{before['PYTHONPATH']}" if before["PYTHONPATH"] else str(place)
-    os.environ.update(PYTHONPATH=path, PYTHONSAFEPATH="1")
+    os.environ.update(PYTHONPATH=path, PYTHONSAFEPATH="1", PYTHONDONTWRITEBYTECODE="1")
     try:
         yield
     finally:
@@ -108,6 +110,17 @@ def check(expected: str | None) -> None:
             f"this job was submitted with the code {expected}, but {ROOT} holds {code()}; nothing was trained:"
             " submit the remaining runs with scaling.sweep --go"
         )
+
+
+def _is_same(place: Path, copy: Path) -> bool:
+    """Whether a folder holds the same files as a fresh copy, and neither further files nor links."""
+    found = [{path.relative_to(root) for path in root.rglob("*")} for root in (place, copy)]
+    if found[0] != found[1] or any(path.is_symlink() for path in (place, *place.rglob("*"))):
+        return False
+    return all(
+        not path.is_file() or path.read_bytes() == (place / path.relative_to(copy)).read_bytes()
+        for path in copy.rglob("*")
+    )
 
 
 def _sources(root: Path) -> list[Path]:

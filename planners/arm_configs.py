@@ -24,6 +24,7 @@ class ArmConfigs:
     def write(self, folder: str | Path) -> tuple[Path, ...]:
         """Write `folder`/ARM/config.json for each arm and return the paths."""
         paths = {Path(folder) / name / "config.json": config for name, config in self.configs.items()}
+        Path(folder).mkdir(parents=True, exist_ok=True)
         for path, config in paths.items():
             write_json(path, config)
         return tuple(paths)

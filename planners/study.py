@@ -9,9 +9,19 @@ from planners.grid import Plan
 from planners.matching.arm import Refusal
 from planners.question import Question
 from planners.records.errors import UsageError
-from planners.records.files import read_json, read_jsonl, write_json, write_jsonl
-from planners.records.json import from_json, to_json
+from planners.records.files import jsonl_text, read_json, read_jsonl, write_json, write_text
+from planners.records.json import bytes_hash, from_json, to_json
 from planners.spec import RunSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanSum:
+    """What `plan.jsonl` must hold: a plan that was cut, doubled or edited is refused."""
+
+    runs: int
+    """Number of planned runs."""
+    sha256: str
+    """First 16 hexadecimal digits of the sha256 of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +38,8 @@ class Asked:
     """The command that planned it, without its folder; null where Python planned it."""
     verb: str = "plan"
     """Which command that was: `plan`, or `study`, which also trains, fits and reports."""
+    plan: PlanSum | None = None
+    """Length and hash of the plan; null in studies of older versions, until the next sweep adds them."""
 
 
 class Study:
@@ -37,6 +49,8 @@ class Study:
     """
 
     def __init__(self, folder: "str | os.PathLike[str]"):
+        if not os.fspath(folder):
+            raise UsageError("the folder of the study is an empty text; name a folder, such as studies/x")
         self.folder = Path(folder)
         self.question_path = self.folder / "study.json"
         self.plan_path = self.folder / "plan.jsonl"
@@ -57,11 +71,24 @@ class Study:
         """runs/<run_id>"""
         return self.folder / "runs" / run_id
 
+    def check_links(self) -> None:
+        """Raise UsageError for a symbolic link that leaves the study: whatever is written would go through it."""
+        folders = [self.folder, self.fits, self.report, self.cluster, self.folder / "runs"]
+        folders += [self.folder / "runs" / entry.name for entry in _entries(self.folder / "runs")]
+        inside = f"{self.folder.resolve()}{os.sep}"
+        for entry in (entry for folder in folders for entry in _entries(folder) if entry.is_symlink()):
+            if not os.path.realpath(entry.path).startswith(inside):
+                raise UsageError(f"{entry.path} is a symbolic link that leaves the study; remove it or copy its target")
+
     def holds(self, question: Question) -> bool:
         """Return whether the folder holds the plan for `question`. Raises UsageError where it holds another one."""
         if self.folder.exists() and not self.folder.is_dir():
             raise UsageError(f"{self.folder} is a file; choose another folder for the study")
         if not self.question_path.is_file():
+            if self.plan_path.exists() or (self.folder / "runs").exists():
+                raise UsageError(
+                    f"{self.folder} holds a plan or runs but no study.json; restore that file or choose another folder"
+                )
             return False
         if _unlabelled(self.asked().question) != _unlabelled(question):
             raise UsageError(f"{self.folder} holds another question; choose another folder or remove it")
@@ -80,9 +107,18 @@ class Study:
                     " now gives other runs; plan them in another folder"
                 )
             return False
-        asked = Asked(question=plan.question, refused=plan.refused, notes=plan.notes, command=command, verb=verb)
-        write_json(self.question_path, to_json(asked))
-        write_jsonl(self.plan_path, (run.to_line() for run in plan.runs))
+        text = jsonl_text(run.to_line() for run in plan.runs)
+        asked = Asked(
+            question=plan.question,
+            refused=plan.refused,
+            notes=plan.notes,
+            command=command,
+            verb=verb,
+            plan=PlanSum(runs=len(plan.runs), sha256=bytes_hash(text.encode())),
+        )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.question_path, to_json(asked))  # first: a plan without it is refused
+        write_text(self.plan_path, text)
         return True
 
     def write_forecast(self, forecast: StoredForecast) -> None:
@@ -106,7 +142,34 @@ class Study:
         lines, torn = read_jsonl(self.plan_path)
         if torn or not lines:
             raise UsageError(f"{self.plan_path} is {'torn' if torn else 'empty'}; remove it and plan the study again")
+        self._check_plan(len(lines))
         return [RunSpec.read(line, f"{self.plan_path} line {number}") for number, line in enumerate(lines, 1)]
+
+    def seal(self) -> bool:
+        """Add length and hash of the plan to a study of an older version; return whether that was needed."""
+        asked = self.asked()
+        if asked.plan is not None:
+            return False
+        found = PlanSum(runs=len(self.runs()), sha256=bytes_hash(self.plan_path.read_bytes()))
+        write_json(self.question_path, to_json(replace(asked, plan=found)))
+        return True
+
+    def _check_plan(self, count: int) -> None:
+        """Raise UsageError where `plan.jsonl`, of `count` lines, is not the plan that `study.json` speaks of."""
+        expected = self.asked().plan if self.question_path.exists() else None
+        if expected and bytes_hash(self.plan_path.read_bytes()) != expected.sha256:
+            found = f"has {count} runs, but {expected.runs} were planned" if count != expected.runs else "was edited"
+            again = f"restore it, or move it away and plan again with the same command and -o {self.folder}"
+            raise UsageError(f"{self.plan_path} {found}; {again}")
+
+
+def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+    """Return the entries of a folder, none for one that is missing or not a folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _unlabelled(question: Question) -> Question:

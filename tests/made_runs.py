@@ -1,6 +1,7 @@
 """Records, attempts, child runs and submissions that are made up, without any training."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,8 @@ from jobs.run import worker
 from jobs.run.attempts import path_of
 from jobs.sweep.ledger import Submission, new_id
 from planners import RunSpec, Study
+from planners.records.files import write_json, write_jsonl
+from planners.records.json import to_json
 
 
 def record_of(spec: RunSpec, state: str = "done", **fields: object) -> RunRecord:
@@ -18,6 +21,13 @@ def record_of(spec: RunSpec, state: str = "done", **fields: object) -> RunRecord
     outcome = {"loss": 2.0, "bpb": 3.0} if state == "done" else {"error": "it broke", "failure": "exception"}
     fields = {"D_seen": spec.training.D, "wall_s": 1.0, "environment": where, **outcome, **fields}
     return RunRecord(spec=spec, state=state, **fields)  # type: ignore[arg-type]
+
+
+def replan(study: Study, runs: Iterable[RunSpec]) -> None:
+    """Give a study another plan."""
+    write_jsonl(study.plan_path, (run.to_line() for run in runs))
+    write_json(study.question_path, to_json(replace(study.asked(), plan=None)))
+    study.seal()
 
 
 def begun(study: Study, spec: RunSpec, times: int = 1, job: str | None = None, *, failed: bool = False) -> None:

@@ -21,7 +21,7 @@ from jobs.machine import check_devices
 from jobs.record import RunRecord, read_record
 from jobs.run.error_text import read_error, remove_error
 from jobs.run.task_group import Rendezvous, TaskGroup, free_port, task_group
-from planners.records.files import last_row
+from planners.records.files import last_numbers
 from planners.records.json import to_json
 from planners.spec import RunSpec, Training
 from planners.study import Study
@@ -72,7 +72,7 @@ def launch(
     processes = [start(study, rendezvous, execution, place) for place in places]
     stopped = watch(
         processes,
-        stop=lambda: stop(last_row(folder / "metrics.jsonl").get("step", 0)),
+        stop=lambda: stop(last_numbers(folder / "metrics.jsonl").get("step", 0)),
         broken=lambda: group is not None and group.is_broken(rendezvous),
     )
     if group and processes[0].returncode != 0:

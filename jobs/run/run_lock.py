@@ -15,6 +15,7 @@ from pathlib import Path
 
 from jobs.machine import host
 from planners.records.errors import UsageError
+from planners.records.files import open_own
 
 NO_FLOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 """Errors of flock on a file system that does not support it (some NFS and Lustre mounts)."""
@@ -43,10 +44,11 @@ def try_flock(file: int) -> bool:
 def run_lock(folder: Path) -> Iterator[bool]:
     """Hold the lock of a run folder; yield False if another process holds it.
 
-    Raises UsageError if the file system does not support flock.
+    Raises UsageError if the file system does not support flock or the lock is a link, and OSError if the study is gone.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "a+") as file:
+    folder.parent.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    with os.fdopen(open_own(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_APPEND), "a+") as file:
         held = False
         for wait in (0.02, 0.05, 0.0):  # `is_running` holds the lock for a moment, so only a third refusal counts
             if held := try_flock(file.fileno()):

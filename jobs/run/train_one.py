@@ -21,7 +21,7 @@ from jobs.record import RunRecord, write_record
 from jobs.run.error_text import first_line, read_error, write_error
 from jobs.run.ranks import GRACE_S, is_first, is_rank, launch
 from planners.records.errors import UsageError
-from planners.records.files import last_row
+from planners.records.files import last_numbers
 from planners.records.json import from_json
 from planners.spec import RunSpec
 from planners.study import Study
@@ -102,7 +102,7 @@ def _record_failure(
     from jobs.training.device.environment import device, environment
 
     folder = study.run_folder(spec.run_id)
-    last = last_row(folder / "metrics.jsonl")
+    last = last_numbers(folder / "metrics.jsonl")
     record = RunRecord(
         spec=spec,
         state="failed",

@@ -8,7 +8,7 @@ from jobs.record import RunRecord, readable_record
 from jobs.run.attempts import Attempt, D_saved, counted, read_attempts
 from jobs.run.run_lock import is_running
 from jobs.sweep.submitted import SubmittedJobs
-from planners.records.files import last_row
+from planners.records.files import last_numbers
 from planners.spec import RunSpec
 from planners.study import Study
 
@@ -94,7 +94,7 @@ def _open_status(study: Study, spec: RunSpec, record: RunRecord | None, jobs: Su
     """Return the status of a run that may still be trained: without a record, or failed."""
     folder = study.run_folder(spec.run_id)
     attempts = read_attempts(folder)
-    line = last_row(folder / "metrics.jsonl")
+    line = last_numbers(folder / "metrics.jsonl")
     has_started = bool(attempts) and not attempts[-1].ended
     # on another machine the lock may look free; there a run is running if its last attempt is by a running job
     job = jobs.running_job.get(spec.run_id)

@@ -17,6 +17,7 @@ from pathlib import Path
 from jobs.machine import host
 from jobs.run.run_lock import try_flock
 from planners.records.errors import UsageError
+from planners.records.files import open_own
 
 BEAT_S = 5.0
 """Seconds between heartbeats."""
@@ -36,11 +37,10 @@ def study_lock(path: Path, say: Callable[[str], None] = lambda text: None) -> It
 
     The lock is lost if this process is suspended for so long that another machine takes it over; call the function
     just before each submission. `say` gets a sentence if another process holds the lock.
-    Raises UsageError if that process still holds it after `WAIT_S` seconds or the file system does not support
-    flock, and OSError if the folder cannot be written.
+    Raises UsageError if that process still holds it after `WAIT_S` seconds, the file is a link or the file system does
+    not support flock, and OSError if the folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    file = open_own(path, os.O_RDWR | os.O_CREAT)
     token = uuid.uuid4().hex
     try:
         _acquire(path, file, token, say)

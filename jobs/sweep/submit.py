@@ -35,6 +35,9 @@ def submit(
     sweep keeps the lock.
     """
     with study_lock(study.folder / LOCK, say=say) as check_held:
+        study.check_links()
+        if study.question_path.exists() and study.seal():
+            say(f"{study.question_path} now holds the length and the hash of the plan")
         # planned under the lock: two sweeps at once must not both find a run missing
         plan = plan_jobs(study, cluster, retry=retry)
         write_finished(study, plan.submitted)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from jobs.training.network.routing import Routing
+from planners.records.files import open_own
 
 METRIC_LINES = 100
 """Most lines of `metrics.jsonl` per run; lines for evaluations come on top."""
@@ -153,8 +155,7 @@ class MetricsFile:
     def open(self, size: int) -> None:
         """Open for appending, and cut the file to the `size` in bytes that the checkpoint knows."""
         if self.writes:  # lines after the checkpoint would be written a second time
-            self.path.touch()
-            self.file = self.path.open("r+b")
+            self.file = os.fdopen(open_own(self.path, os.O_RDWR | os.O_CREAT), "r+b")
             self.file.truncate(min(size, self.path.stat().st_size))
             self.file.seek(0, 2)
 

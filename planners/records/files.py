@@ -1,8 +1,10 @@
 """Files that are either whole or absent: atomic writes, and JSONL whose last line may be torn."""
 
+import errno
 import json
+import math
 import os
-import tempfile
+import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
@@ -10,14 +12,29 @@ from typing import IO, Any
 from planners.records.errors import UsageError
 
 
+def open_own(path: Path, flags: int) -> int:
+    """Open a file for writing, with the mode that the umask asks for, and return its descriptor.
+
+    Raises UsageError for a symbolic link: writing would change the file that it points at, perhaps somebody else's.
+    """
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UsageError(f"{path} is a symbolic link, and writing would change its target; remove it") from None
+        raise
+
+
 def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Let `write` fill a temporary file in the same folder, then fsync and rename it: readers never see half a file.
 
-    If anything fails (a full disk, an interrupt), the old file stays and the temporary one is removed.
+    If anything fails (a full disk, an interrupt), the old file stays and the temporary one is removed. A link at `path`
+    is replaced. Of missing folders only the last one is made: a worker must not make a study again that was moved.
     """
+    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        path.parent.mkdir(exist_ok=True)
+        handle = open_own(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     except OSError as error:  # name the file that was asked for, not the temporary one
         raise OSError(error.errno, error.strerror, str(path)) from None
     try:
@@ -25,16 +42,15 @@ def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, atomically; a file that already holds this text is not touched."""
-    content = text.encode()
+    content = text.encode(errors="backslashreplace")  # file names may hold bytes that are not UTF-8
     if not (path.is_file() and path.read_bytes() == content):
         write_with(path, lambda file: file.write(content))
 
@@ -47,14 +63,19 @@ def write_json(path: Path, data: Any) -> None:
 def read_json(path: Path) -> Any:
     """Return the JSON of `path`. Raises UsageError where the file is missing, unreadable or not JSON."""
     try:
-        return json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:  # RecursionError: nested thousands deep
+        return parsed(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as JSON ({_reason(error)})") from error
 
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     """Write one JSON object a line, atomically."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+    write_text(path, jsonl_text(rows))
+
+
+def jsonl_text(rows: Iterable[Any]) -> str:
+    """Return one JSON object a line."""
+    return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
 
 
 def read_jsonl(path: Path) -> tuple[list[Any], bool]:
@@ -62,29 +83,26 @@ def read_jsonl(path: Path) -> tuple[list[Any], bool]:
 
     Raises UsageError for a missing file and for a bad line that is not the last one.
     """
-    import jsonlines
-
-    rows: list[Any] = []
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            reader = jsonlines.Reader(file)
-            while True:
-                try:
-                    rows.append(reader.read(skip_empty=True))
-                except jsonlines.InvalidLineError as error:
-                    if next(file, None) is None:  # a writer was interrupted in its last line
-                        return rows, True
-                    raise UsageError(f"{path} line {error.lineno} is not JSON; restore or remove that line") from error
-                except EOFError:
-                    return rows, False
+        lines = path.read_text("utf-8", errors="replace").split("\n")
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({_reason(error)})") from error
+    rows: list[Any] = []
+    last = max((number for number, line in enumerate(lines, 1) if line.strip()), default=0)
+    for number, line in enumerate(lines[:last], 1):
+        try:
+            if line.strip():
+                rows.append(_loads(line))
+        except ValueError as error:
+            if number == last:  # a writer was interrupted in its last line
+                return rows, True
+            raise UsageError(f"{path} line {number} is not JSON; restore or remove that line") from error
+    return rows, False
 
 
 def append_row(path: Path, row: Any) -> None:
     """Append one JSON object as a line; it is on disk when this returns. A torn last line is closed first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with os.fdopen(open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), "ab+") as file:
         torn = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
         file.write(b"\n" * torn + json.dumps(row, allow_nan=False).encode() + b"\n")
         file.flush()
@@ -101,26 +119,46 @@ def appended_rows(path: Path) -> list[dict[str, Any] | None]:
 
 def _object(line: bytes) -> dict[str, Any] | None:
     try:
-        row = json.loads(line)
+        row = parsed(line)
     except ValueError:
         return None
     return row if isinstance(row, dict) else None
 
 
-def last_row(path: Path) -> dict[str, Any]:
-    """Return the last whole row of a JSONL file that may still grow; {} without one."""
+def parsed(text: str | bytes) -> Any:
+    """Return the JSON of a text. Raises ValueError for bad JSON and for numbers that are not finite floats."""
+    return _loads(text, parse_float=_finite, parse_constant=_finite, parse_int=_whole)
+
+
+def _loads(text: str | bytes, **parsers: Any) -> Any:
+    try:
+        return json.loads(text, **parsers)
+    except RecursionError:  # nested thousands deep
+        raise ValueError("it is nested too deeply") from None
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return number
+
+
+def _whole(text: str) -> int:
+    if len(text) > 300:
+        raise ValueError(f"{text[:20]}… has {len(text)} digits")
+    return int(text)
+
+
+def last_numbers(path: Path) -> dict[str, Any]:
+    """Return the numbers of the last whole row of a JSONL file that may still grow; {} without one."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - 4096))
             lines = file.read().split(b"\n")[:-1]
     except OSError:
         return {}
-    for line in reversed(lines):
-        try:
-            return dict(json.loads(line))
-        except ValueError:
-            continue
-    return {}
+    row = next((row for line in reversed(lines) if (row := _object(line)) is not None), {})
+    return {name: value for name, value in row.items() if type(value) in (int, float)}
 
 
 def _reason(error: Exception) -> str:

@@ -8,6 +8,7 @@ import enum
 import hashlib
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -20,7 +21,18 @@ from planners.records.errors import UsageError
 Record = TypeVar("Record")
 
 
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters but tab and newline, which a terminal may obey and XML forbids, and halves of surrogate pairs."""
 _PLAIN = (str, int, bool, type(None))
+
+
+def inert(text: str) -> str:
+    """Return a text of somebody else with each control character spelled out, so that no terminal obeys it.
+
+    >>> inert("a\x1b[31mb")
+    'a\\\\x1b[31mb'
+    """
+    return text if text.isprintable() else CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 @cache
@@ -74,6 +86,8 @@ def from_json(cls: type[Record], data: Any, where: str = "record") -> Record:
 
 def _value(hint: Any, data: Any, where: str) -> Any:
     """Return `data` as the type `hint`. Containers and unions are followed; all else must match exactly."""
+    if type(data) is str and hint in (str, Any):
+        return inert(data)
     if type(data) is hint or hint is Any:
         return data
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
@@ -82,12 +96,12 @@ def _value(hint: Any, data: Any, where: str) -> Any:
     if origin is tuple and isinstance(data, list):
         return tuple(_value(arguments[0], item, where) for item in data)
     if origin is dict and isinstance(data, dict):
-        return {key: _value(arguments[1], item, where) for key, item in data.items()}
+        return {inert(key): _value(arguments[1], item, where) for key, item in data.items()}
     if dataclasses.is_dataclass(hint):
         return from_json(hint, data, where)  # type: ignore[arg-type]
     if hint is float and type(data) in (int, float):
         return float(data)
-    if isinstance(hint, enum.EnumType) and data in hint._value2member_map_:
+    if isinstance(hint, enum.EnumType) and type(data) in (int, str) and data in hint._value2member_map_:
         return hint(data)
     raise UsageError(f"{where} is {json.dumps(data)[:40]}, expected {getattr(hint, '__name__', hint)}")
 

@@ -57,6 +57,7 @@ def write_page(folder: Path, page: Page, summary: dict[str, Any]) -> tuple[str, 
     names = (*files, SUMMARY)
     numbers = json.dumps({**summary, "files": names}, indent=1, ensure_ascii=False, allow_nan=False)
     files[SUMMARY] = _bytes(f"{numbers}\n")  # last, so that it never lists a file that is not there yet
+    folder.mkdir(parents=True, exist_ok=True)
     for name in _earlier(folder) - set(names):
         (folder / name).unlink(missing_ok=True)
     for name, content in files.items():

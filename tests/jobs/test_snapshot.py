@@ -55,6 +55,21 @@ def test_a_damaged_copy_is_replaced(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [place.name]
 
 
+@pytest.mark.parametrize("extra", ["sitecustomize.py", "jobs/run/__pycache__/worker.cpython-311.pyc", "jobs/extra.so"])
+def test_a_copy_with_further_files_is_replaced(tmp_path: Path, extra: str) -> None:
+    place = snapshot.take(tmp_path)
+    (place / extra).parent.mkdir(exist_ok=True)
+    (place / extra).write_text("raise SystemExit('code of somebody else')\n")
+    assert not (snapshot.take(tmp_path) / extra).exists()
+
+
+def test_a_copy_that_is_a_link_is_replaced(tmp_path: Path) -> None:
+    place = snapshot.take(tmp_path / "code")
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    assert not snapshot.take(tmp_path / "code").is_symlink()
+
+
 def test_the_environment_is_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     monkeypatch.setenv("PYTHONPATH", "elsewhere")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_runs import replan
 
 from jobs.sweep.cluster import Cluster
 from planners import RunSpec, Study, UsageError
@@ -81,7 +82,7 @@ def test_a_missing_request_for_gpus_is_warned_of(
     rows = [json.loads(line) for line in tiny_study.plan_path.read_text().splitlines()]
     plan = [RunSpec.read(row, "test") for row in rows]
     changed = [replaced(spec, precision) for spec in plan]
-    tiny_study.plan_path.write_text("".join(json.dumps(spec.to_line()) + "\n" for spec in changed))
+    replan(tiny_study, changed)
     warn_without_gpus(tiny_study, Cluster(**{"kind": "slurm", **settings}))
     assert ("no GPUs are requested" in capsys.readouterr().err) == (warned and precision == "bf16")
 

@@ -1,12 +1,11 @@
 """What a sweep prints: the jobs it would submit, their cost, and a next command that can be pasted."""
 
-import json
 import re
 import shlex
 from dataclasses import replace
 
 import pytest
-from made_runs import begun, child_of, record_of
+from made_runs import begun, child_of, record_of, replan
 from slurm_stand_in import ONE_EACH, StandIn
 
 from jobs.record import write_record
@@ -102,10 +101,9 @@ def test_a_long_list_of_jobs_is_cut_and_jobs_of_children_are_marked(
 ) -> None:
     specs = twelve.runs()
     children = [child_of(specs[0], specs[1], seed=20), child_of(specs[0], specs[1], seed=21)]
-    lines = [json.dumps(spec.to_line()) + "\n" for spec in (*specs[:10], *children)]
-    twelve.plan_path.write_text("".join(lines))
+    replan(twelve, [*specs[:10], *children])
     cli.main(["sweep", str(twelve.folder), "--cluster", "slurm", "--pack", "0"])
     assert capsys.readouterr().out.count("after its parents") == 2
-    twelve.plan_path.write_text("".join([*lines, *(json.dumps(spec.to_line()) + "\n" for spec in specs[10:])]))
+    replan(twelve, [*specs[:10], *children, *specs[10:]])
     cli.main(["sweep", str(twelve.folder), "--cluster", "slurm", "--pack", "0"])
     assert "… and 2 more" in capsys.readouterr().out

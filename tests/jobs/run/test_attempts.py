@@ -23,6 +23,7 @@ def test_interruptions_after_a_new_checkpoint_do_not_count() -> None:
 def test_an_attempt_is_written_whatever_happens(tiny_study: Study) -> None:
     spec = tiny_study.runs()[0]
     folder = tiny_study.run_folder(spec.run_id)
+    folder.mkdir(parents=True)
 
     def requeued() -> None:
         with attempt(tiny_study, spec) as end:

@@ -1,11 +1,10 @@
 """The plan of jobs: places, caps, packs, and runs that wait for a parent."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from made_runs import child_of, local_submission, record_of
+from made_runs import child_of, local_submission, record_of, replan
 from slurm_stand_in import StandIn
 
 from jobs import snapshot
@@ -76,7 +75,7 @@ def test_small_runs_share_a_job_unless_parallel_asks_for_more_jobs(twelve: Study
 def test_children_of_a_parent_without_weights_are_withheld(twelve: Study, state: str, flags: tuple[str, ...]) -> None:
     parent, other = twelve.runs()[:2]
     child = child_of(parent, other)
-    twelve.plan_path.write_text("".join(json.dumps(spec.to_line()) + "\n" for spec in (parent, child)))
+    replan(twelve, (parent, child))
     write_record(twelve, record_of(parent, state, flags=flags))
     plan = plan_jobs(twelve, Cluster())
     assert plan.run_ids == []

@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 from disturbed import Sweep, until
+from made_runs import replan
 from private_slurm import PrivateSlurm
 
 from jobs.record import read_record
-from planners.records.files import write_jsonl
 from scaling import cli
 
 
@@ -71,7 +71,7 @@ def test_preempted_jobs_resume_later(slurm: PrivateSlurm, sweep: Sweep, monkeypa
 def test_a_task_group_trains_one_run(slurm: PrivateSlurm, sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two tasks on two nodes, preempted once, train what one process trains, within rounding."""
     spec = sweep.study.runs()[0]
-    write_jsonl(sweep.study.plan_path, [spec.to_line()])
+    replan(sweep.study, [spec])
     monkeypatch.setenv("STEP_S", "0.5")
     flags = ("--go", "--cluster", "slurm", "--devices", "2", "--nodes", "2")
     assert sweep(*flags) == cli.DONE

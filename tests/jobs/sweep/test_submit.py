@@ -10,7 +10,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from made_runs import begun, child_of, record_of
+from made_runs import begun, child_of, record_of, replan
 from slurm_stand_in import ONE_EACH, StandIn
 
 from jobs.record import read_record, write_record
@@ -187,7 +187,7 @@ def test_a_parent_is_submitted_before_its_children(study: Study, slurm_stand_in:
     parent, other = study.runs()[:2]
     child = child_of(parent, other)
     grandchild = child_of(child, other, seed=8)
-    study.plan_path.write_text("".join(json.dumps(spec.to_line()) + "\n" for spec in (grandchild, child, parent)))
+    replan(study, (grandchild, child, parent))
     _, submitted = submit(study, ONE_EACH)
     assert [one.packs for one in submitted] == [((spec.run_id,),) for spec in (parent, child, grandchild)]
     assert "--dependency=afterany:11:12" in (slurm_stand_in.folder / "script").read_text()

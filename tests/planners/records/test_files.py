@@ -8,7 +8,7 @@ from planners.records.errors import UsageError
 from planners.records.files import (
     append_row,
     appended_rows,
-    last_row,
+    last_numbers,
     read_json,
     read_jsonl,
     write_json,
@@ -78,14 +78,14 @@ def test_unreadable_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
 def test_the_last_whole_row_of_a_growing_file(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"D": 4}\n{"D": 5}\n{"D": 6, "lo')
-    assert last_row(path) == {"D": 5}
-    assert last_row(tmp_path / "absent") == {}
+    assert last_numbers(path) == {"D": 5}
+    assert last_numbers(tmp_path / "absent") == {}
     path.write_text("")
-    assert last_row(path) == {}
+    assert last_numbers(path) == {}
 
 
 def test_rows_are_appended_after_a_torn_line(tmp_path: Path) -> None:
-    path = tmp_path / "folder" / "log.jsonl"
+    path = tmp_path / "log.jsonl"
     assert appended_rows(path) == []
     append_row(path, {"a": 1})
     path.write_bytes(path.read_bytes() + b'{"a": 2')
