@@ -2,8 +2,7 @@
 
 from planners.formats import decoder
 from planners.formats.config_keys import REQUIRED
-from planners.formats.family import Family
-from planners.formats.layers import LEADING_DENSE
+from planners.formats.family import LEADING_DENSE, Family
 from planners.formats.parts import LATENT_DEFAULTS, latent_attention
 
 FAMILY = Family(

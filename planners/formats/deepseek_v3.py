@@ -4,8 +4,7 @@ The library builds no multi-token prediction modules, so they are not counted.
 """
 
 from planners.formats import decoder
-from planners.formats.family import Family
-from planners.formats.layers import LEADING_DENSE
+from planners.formats.family import LEADING_DENSE, Family
 from planners.formats.parts import LATENT_DEFAULTS, latent_attention
 
 FAMILY = Family(

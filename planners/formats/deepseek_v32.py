@@ -1,8 +1,7 @@
 """deepseek_v32: deepseek_v3 with an indexer that picks the positions which attention sees (DeepSeek-V3.2)."""
 
 from planners.formats import decoder, deepseek_v3
-from planners.formats.family import Family
-from planners.formats.layers import TYPED
+from planners.formats.family import TYPED, Family
 from planners.formats.parts import index_of_positions, latent_attention
 
 FAMILY = Family(

@@ -5,8 +5,7 @@ as a whole number of routed ones. A sigmoid scores its experts, and a bias balan
 """
 
 from planners.formats import decoder
-from planners.formats.family import Family
-from planners.formats.layers import LEADING_DENSE
+from planners.formats.family import LEADING_DENSE, Family
 
 FAMILY = Family(
     defaults={

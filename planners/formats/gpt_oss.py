@@ -1,8 +1,7 @@
 """gpt_oss: experts and router with biases, and one attention sink for each head (arXiv 2508.10925)."""
 
 from planners.formats import decoder
-from planners.formats.family import Family
-from planners.formats.layers import ALL_EXPERTS
+from planners.formats.family import ALL_EXPERTS, Family
 from planners.formats.parts import sinks_and_router_bias
 
 FAMILY = Family(

@@ -1,8 +1,7 @@
 """granitemoe: experts in every layer, none shared (IBM Granite 3)."""
 
 from planners.formats import decoder
-from planners.formats.family import Family
-from planners.formats.layers import ALL_EXPERTS
+from planners.formats.family import ALL_EXPERTS, Family
 
 FAMILY = Family(
     defaults={

@@ -1,8 +1,7 @@
 """granitemoeshared: granitemoe with a shared expert (IBM Granite 4)."""
 
 from planners.formats import granitemoe
-from planners.formats.family import Family
-from planners.formats.layers import ALL_EXPERTS
+from planners.formats.family import ALL_EXPERTS, Family
 
 FAMILY = Family(
     defaults={**granitemoe.FAMILY.defaults, "shared_intermediate_size": 0},

@@ -1,8 +1,7 @@
 """llama4: one routed and one shared expert a token, in every layer or every second one; its text model."""
 
 from planners.formats import decoder
-from planners.formats.family import Family
-from planners.formats.layers import INTERLEAVED
+from planners.formats.family import INTERLEAVED, Family
 
 FAMILY = Family(
     defaults={

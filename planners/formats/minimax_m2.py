@@ -1,8 +1,7 @@
 """minimax_m2: fine experts in every layer, norms over the full queries and keys (MiniMax-M2)."""
 
 from planners.formats import decoder
-from planners.formats.family import Family
-from planners.formats.layers import ALL_EXPERTS
+from planners.formats.family import ALL_EXPERTS, Family
 
 FAMILY = Family(
     defaults={

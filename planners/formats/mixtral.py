@@ -1,8 +1,7 @@
 """mixtral: every layer has experts and none is shared; the gates of the chosen ones sum to 1 (arXiv 2401.04088)."""
 
 from planners.formats import decoder
-from planners.formats.family import Family
-from planners.formats.layers import ALL_EXPERTS
+from planners.formats.family import ALL_EXPERTS, Family
 
 FAMILY = Family(
     defaults={

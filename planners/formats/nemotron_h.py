@@ -2,8 +2,7 @@
 
 from planners.formats import decoder
 from planners.formats.blocks import block_kinds
-from planners.formats.family import Family
-from planners.formats.layers import BLOCKS
+from planners.formats.family import BLOCKS, Family
 from planners.formats.parts import one_block_layers
 
 FAMILY = Family(

@@ -1,8 +1,7 @@
 """phimoe: LayerNorm, 16 experts in every layer, biases by key (arXiv 2404.14219)."""
 
 from planners.formats import decoder
-from planners.formats.family import Family
-from planners.formats.layers import ALL_EXPERTS
+from planners.formats.family import ALL_EXPERTS, Family
 from planners.formats.parts import head_bias
 
 FAMILY = Family(

@@ -1,8 +1,7 @@
 """qwen2_moe: biases on queries, keys and values, and a shared expert behind a sigmoid gate (arXiv 2407.10671)."""
 
 from planners.formats import decoder
-from planners.formats.family import Family
-from planners.formats.layers import LISTED_DENSE
+from planners.formats.family import LISTED_DENSE, Family
 from planners.formats.parts import gate_without_shared_expert
 
 FAMILY = Family(

@@ -1,8 +1,7 @@
 """qwen3_5_moe: three of four layers have linear attention, all have fine experts and a shared one (Qwen3.5)."""
 
 from planners.formats import decoder
-from planners.formats.family import Family
-from planners.formats.layers import ALL_EXPERTS
+from planners.formats.family import ALL_EXPERTS, Family
 from planners.formats.parts import LINEAR_DEFAULTS, gate_without_shared_expert, linear_attention
 
 FAMILY = Family(

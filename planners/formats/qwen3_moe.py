@@ -1,8 +1,7 @@
 """qwen3_moe: a qwen3 with fine-grained experts, without a shared one (arXiv 2505.09388)."""
 
 from planners.formats import decoder
-from planners.formats.family import Family
-from planners.formats.layers import LISTED_DENSE
+from planners.formats.family import LISTED_DENSE, Family
 
 FAMILY = Family(
     defaults={

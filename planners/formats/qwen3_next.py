@@ -1,8 +1,7 @@
 """qwen3_next: linear attention in three of four layers, fine experts and a shared one (Qwen3-Next)."""
 
 from planners.formats import decoder, qwen3_5_moe
-from planners.formats.family import Family
-from planners.formats.layers import LISTED_DENSE
+from planners.formats.family import LISTED_DENSE, Family
 from planners.formats.parts import gate_without_shared_expert, linear_attention
 
 FAMILY = Family(
