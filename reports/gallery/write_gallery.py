@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from reports.gallery.simulated_sample import PAIR, SAMPLES, write_sample
+from reports.page.figure import Picture, pictures
 from reports.page.number_text import counted
 from reports.page.page import Page, Section
-from reports.page.picture import Picture, pictures
 from reports.page.write_page import Report, write_page
 from reports.papers import PAPERS, reproduction
 from reports.study.evidence import read_evidence

@@ -1,17 +1,19 @@
 """How figures look and are saved: one style, readable in grey print and by colour-blind readers, in three formats.
 
-A figure is a function `draw(data, axes)`. A figure of several panels divides its axes with `panels`.
+A figure is a function `draw(data, axes)`. A figure of several panels divides its axes with `panels`. Logarithmic axes
+have few round ticks, written as 10 %, 1e12 or 100M. A `Picture` is a figure that has been drawn for a page.
 """
 
 import io
+import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -266,3 +268,101 @@ def inline(svg: bytes, name: str) -> str:
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", _unique(text))
     head, rest = text.split(">", 1)
     return re.sub(r' (width|height)="[^"]*"', "", head) + ">" + rest
+
+
+STEPS = (
+    (1.0,),
+    (1.0, 2.0, 5.0),
+    (1.0, 1.5, 2.0, 3.0, 5.0, 7.0),
+    (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0),
+)
+"""Ticks of a decade, the sparsest set first."""
+FEWEST = 3
+"""A logarithmic axis has at least this many ticks where a denser set can give them."""
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return round ticks from `low` to `high`: the sparsest set of STEPS that has FEWEST, else the densest.
+
+    >>> log_ticks(0.08, 1.2)
+    [0.1, 0.2, 0.5, 1.0]
+    """
+    ticks: list[float] = []
+    for steps in STEPS:
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        ticks = [tick for d in decades for step in steps if low <= (tick := float(f"{step}e{d}")) <= high]
+        if len(ticks) >= FEWEST:
+            break
+    return ticks
+
+
+def log_axis(
+    axes: Axes,
+    which: Literal["x", "y"],
+    values: Iterable[float],
+    write: Callable[[float], str],
+    *,
+    room: float = 1.3,
+    last: float = math.inf,
+) -> None:
+    """Make axis `which` logarithmic, from the lowest of `values` over `room` to the highest times `room`.
+
+    `write` writes its ticks; no tick is beyond `last`.
+    """
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    numbers = list(values)
+    low, high = min(numbers) / room, max(numbers) * room
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axes.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
+    axis.set_major_locator(FixedLocator(log_ticks(low, min(high, last))))
+    axis.set_major_formatter(FuncFormatter(lambda tick, _: write(tick)))
+    axis.set_minor_locator(NullLocator())
+
+
+def log_scale(axis: Axis, write: Callable[[float], str], ticks: Sequence[float] | None = None) -> None:
+    """Make `axis` logarithmic within its present limits; `ticks` replace those of the decades."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+    axes = axis.axes
+    (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
+    axis.set_major_formatter(FuncFormatter(lambda tick, _: write(tick)))
+    axis.set_minor_formatter(NullFormatter())
+    if ticks is not None:
+        axis.set_major_locator(FixedLocator(list(ticks)))
+        axis.set_minor_locator(NullLocator())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure that has been drawn."""
+
+    name: str
+    """Name of its files."""
+    title: str
+    """Heading."""
+    caption: str
+    """What it shows, with n and source."""
+    alt: str
+    """The same in words, for readers who cannot see it."""
+    files: dict[str, bytes]
+    """Its files by extension: svg, and the others to download."""
+    section: str = ""
+    """Heading of the page under which it is shown, where the page arranges its figures itself."""
+
+    @property
+    def svg(self) -> str:
+        """The drawing for use inside HTML."""
+        return inline(self.files["svg"], self.name)
+
+
+def draw(name: str, figure: Figure[Any], data: Any) -> Picture:
+    """Return `figure`, drawn from `data`; its files are called `name`."""
+    caption, alt = figure.caption(data), figure.alt(data)
+    files = render(figure, data)
+    return Picture(name=name, title=figure.title, section=figure.section, caption=caption, alt=alt, files=files)
+
+
+def pictures(figures: Mapping[str, Figure[Any]], data: Any) -> dict[str, Picture]:
+    """Return the figures that have something to show of `data`, drawn, by name."""
+    return {name: draw(name, figure, data) for name, figure in figures.items() if figure.has_data(data)}

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from planners.records.check import Check
 from reports.page.escape import closed, markdown as plain
-from reports.page.picture import Picture
+from reports.page.figure import Picture
 from reports.page.table import Table
 
 FOLDED = 24

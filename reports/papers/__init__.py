@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 
 from planners.records.registry import look_up
+from reports.page.figure import pictures
 from reports.page.page import Page, Section
-from reports.page.picture import pictures
 from reports.page.write_page import Report, write_page
 from reports.papers.reproduction import Reproduction
 

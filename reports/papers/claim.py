@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.page.columns import VERDICT, text
-from reports.page.table import Table
+from reports.page.table import VERDICT, Table, text
 
 AGREES, DIFFERS, CANNOT = "agrees", "differs", "cannot be told"
 

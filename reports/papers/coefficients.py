@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from fits import LAWS, FitResult, Param, RunTable, read_table
 from fits.laws.law import Law
 from planners.published import published
-from reports.page.columns import FIT, STATUS, interval, number, text
 from reports.page.number_text import general, listed
-from reports.page.table import Table
+from reports.page.table import FIT, STATUS, Table, interval, number, text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reports.page.figure import Figure, Sourced
+from reports.page.figure import Figure, Picture, Sourced
 from reports.page.page import Page, Section
-from reports.page.picture import Picture
 from reports.page.table import Table
 from reports.papers.claim import Claim, claims_table
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from planners.records.check import Check
+from reports.page.figure import Picture
 from reports.page.number_text import counted, listed, sentence
 from reports.page.page import Page, Section, arranged
-from reports.page.picture import Picture
 from reports.page.table import Table
 from reports.study.answer import Answer, question_sentence
 from reports.study.checks import gaps, lacks

@@ -8,8 +8,8 @@ from jobs.record import collect
 from planners.records.check import Check
 from planners.records.json import to_json
 from planners.study import Study
+from reports.page.figure import pictures
 from reports.page.page import Page
-from reports.page.picture import pictures
 from reports.page.write_page import Report, write_page
 from reports.study.answer import Answer, answer
 from reports.study.checks import lacks, run_checks

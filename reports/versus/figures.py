@@ -5,10 +5,9 @@ from typing import Any
 
 from fits.compare.by_seed import SAME
 from fits.runs.budgets import same_budget
-from reports.page.figure import INK, SERIES, Axes, Figure, canvas_of, points, spelled
+from reports.page.figure import INK, SERIES, Axes, Figure, canvas_of, log_axis, points, spelled
 from reports.page.labels import shortened
 from reports.page.number_text import counted, percent
-from reports.page.scales import log_axis
 from reports.study.evidence import Evidence
 from reports.versus.compare import UNITS, Versus
 

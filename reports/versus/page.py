@@ -6,9 +6,9 @@ from typing import Any
 from fits.compare.by_seed import SeedDifference
 from planners.records.errors import UsageError
 from planners.study import Study
+from reports.page.figure import Picture, pictures
 from reports.page.number_text import counted, listed, percent, signed
 from reports.page.page import Page, Section, arranged
-from reports.page.picture import Picture, pictures
 from reports.page.table import filled
 from reports.page.write_page import Report, write_page
 from reports.study.checks import gaps

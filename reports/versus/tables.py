@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from fits.compare.by_seed import SAME
 from planners.records.quantity import format_quantity
-from reports.page.columns import ARM, COUNT, RATE, VERDICT, estimate, interval, number, text
 from reports.page.number_text import fixed, percent, signed
-from reports.page.table import Cell, Column, Row, TableSpec
+from reports.page.table import ARM, COUNT, RATE, VERDICT, Cell, Column, Row, TableSpec, estimate, interval, number, text
 from reports.study.evidence.arms import mean_of
 from reports.versus.compare import UNITS, MatchedArms, Versus
 from reports.versus.optimum import RATIO, finite, matched_series, optimum_of

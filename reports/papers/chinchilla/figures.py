@@ -3,9 +3,8 @@
 import numpy as np
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import BAND, FAINT, INK, Axes, Figure
+from reports.page.figure import BAND, FAINT, INK, Axes, Figure, log_scale
 from reports.page.number_text import flops, general, percent
-from reports.page.scales import log_scale
 from reports.papers.chinchilla.study import (
     BUDGETS,
     CHINCHILLA,

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from reports.page.columns import TOKENS_PER_PARAMETER, estimate, number, text
 from reports.page.number_text import flops, general
-from reports.page.table import Table
+from reports.page.table import TOKENS_PER_PARAMETER, Table, estimate, number, text
 from reports.papers.chinchilla.claims import REASONS, claims
 from reports.papers.chinchilla.figures import FIGURES
 from reports.papers.chinchilla.study import (

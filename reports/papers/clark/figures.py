@@ -5,9 +5,8 @@ from functools import partial
 import numpy as np
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import INK, SERIES, Axes, Figure
+from reports.page.figure import INK, SERIES, Axes, Figure, log_scale
 from reports.page.number_text import counted, listed
-from reports.page.scales import log_scale
 from reports.papers.clark.study import CUTOFFS, LAW, PRINTED, TOKENS, Clark, cutoff
 from reports.papers.figure_parts import AS_PRINTED, LOSS, POINTS, label_axes, legend_of_fit, shades, text_at_end
 

@@ -3,9 +3,8 @@
 import math
 
 from planners.records.quantity import format_quantity
-from reports.page.columns import RUNS, estimate, number, text
 from reports.page.number_text import general, listed, percent
-from reports.page.table import Table
+from reports.page.table import RUNS, Table, estimate, number, text
 from reports.papers.clark.claims import claims, reasons
 from reports.papers.clark.figures import FIGURES
 from reports.papers.clark.study import CUTOFFS, DENSE, PRINTED, Clark, build, cutoff, read

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import FAINT, INK, SERIES, Axes, Figure, points
+from reports.page.figure import FAINT, INK, SERIES, Axes, Figure, log_scale, points
 from reports.page.number_text import flops, general, listed
-from reports.page.scales import log_scale
 from reports.papers.figure_parts import POINTS, label_axes, shades, text_at_end
 from reports.papers.gadre.claims import error_range, errors_by_ratio
 from reports.papers.gadre.study import DATASETS, LAW, PUBLISHED_ERRORS, USUAL, Gadre

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from reports.page.columns import COUNT, TOKENS_PER_PARAMETER, N, interval, number, text
 from reports.page.number_text import general, signed
-from reports.page.table import Table
+from reports.page.table import COUNT, TOKENS_PER_PARAMETER, N, Table, interval, number, text
 from reports.papers.gadre.claims import c4_7b_error, claims, error_text, reasons
 from reports.papers.gadre.figures import FIGURES
 from reports.papers.gadre.study import DRAWS, LAW, PUBLISHED_ERRORS, USUAL, Gadre, build, read

@@ -7,9 +7,8 @@ from statistics import fmean
 from fits.compare.samples import sign_test
 from fits.intervals import TEST_LEVEL
 from planners.published.li2025.ablations import Ablation, Benchmark
-from reports.page.columns import number, text
 from reports.page.number_text import fixed, flops, listed, signed
-from reports.page.table import Row, TableSpec
+from reports.page.table import Row, TableSpec, number, text
 from reports.papers.claim import AGREES, CANNOT, Claim, either
 from reports.papers.estimate_text import loss_difference, p_value
 from reports.papers.li2025.headings import ABLATIONS

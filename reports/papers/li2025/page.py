@@ -12,9 +12,9 @@ from fits.repeats.reuse import Cost
 from fits.status import Status
 from planners.published.li2025.rows import FOLDER, li2025_shape
 from planners.records.json import to_json
+from reports.page.figure import Picture
 from reports.page.number_text import counted, percent
 from reports.page.page import Page, Section, arranged
-from reports.page.picture import Picture
 from reports.page.table import Table, filled
 from reports.papers.claim import AGREES, CANNOT, DIFFERS, Claim, claims_table
 from reports.papers.estimate_text import (

@@ -7,9 +7,8 @@ from functools import partial
 from fits import curve
 from planners.architecture.flops import flops_per_token, parameters
 from planners.published.li2025.rows import SEQ_LEN, Li2025Run, li2025_shape
-from reports.page.columns import number, text
 from reports.page.number_text import fixed, listed, signed
-from reports.page.table import Column, Row, TableSpec
+from reports.page.table import Column, Row, TableSpec, number, text
 from reports.papers.estimate_text import loss_difference
 from reports.papers.li2025.confounders import learning_rates
 from reports.papers.li2025.headings import RUNS

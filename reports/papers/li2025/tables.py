@@ -6,9 +6,8 @@ from statistics import median
 
 from fits.status import Status, Why
 from planners.published.li2025.rows import li2025_shape
-from reports.page.columns import COUNT, CURVE, TOP_K, P, number, text
 from reports.page.number_text import fixed
-from reports.page.table import Column, Row, TableSpec
+from reports.page.table import COUNT, CURVE, TOP_K, Column, P, Row, TableSpec, number, text
 from reports.papers.estimate_text import loss_difference, rate
 from reports.papers.li2025.confounders import batches, coarse_residuals, fewer_tokens, learning_rates
 from reports.papers.li2025.headings import DENSE, GRANULARITY, LEARNING_RATES, MINIMA, REUSE

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from fits.laws.muennighoff import PUBLISHED
 from planners.records.quantity import format_quantity
-from reports.page.figure import BAND, FAINT, INK, SERIES, Axes, Figure, points
+from reports.page.figure import BAND, FAINT, INK, SERIES, Axes, Figure, log_scale, points
 from reports.page.number_text import general, listed, percent
-from reports.page.scales import log_scale
 from reports.papers.figure_parts import LOSS, OURS, label_axes, printed_line
 from reports.papers.muennighoff.study import LAW, PLACES, Muennighoff, half_worth, worth
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 
 from fits.laws.muennighoff import PUBLISHED
-from reports.page.columns import number, text
 from reports.page.number_text import general, percent
-from reports.page.table import Cell, Table
+from reports.page.table import Cell, Table, number, text
 from reports.papers.coefficients import coefficient_table, fit_note
 from reports.papers.muennighoff.claims import claims, reasons
 from reports.papers.muennighoff.figures import FIGURES

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import FAINT, INK, QUIET, SERIES, Axes, Figure, points
+from reports.page.figure import FAINT, INK, QUIET, SERIES, Axes, Figure, log_scale, points
 from reports.page.number_text import counted, flops, general
-from reports.page.scales import log_scale
 from reports.papers.figure_parts import COMPUTE, LOSS, label_axes, shades, text_at_end
 from reports.papers.porian.claims import HOFFMANN, KAPLAN
 from reports.papers.porian.study import NEAR, TUNED, Porian

@@ -1,8 +1,7 @@
 """The page of arXiv 2406.19146: its answer, its table and the key numbers."""
 
-from reports.page.columns import estimate, number, text
 from reports.page.number_text import general
-from reports.page.table import Row, Table
+from reports.page.table import Row, Table, estimate, number, text
 from reports.papers.porian.claims import claims, reasons
 from reports.papers.porian.figures import FIGURES
 from reports.papers.porian.study import DECAYED, SAME, SETTING, TUNED, WARMED, Porian, build, read

@@ -3,8 +3,7 @@
 from typing import Any
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import DENSE, SERIES, Axes, Figure, Mark, points
-from reports.page.scales import log_scale
+from reports.page.figure import DENSE, SERIES, Axes, Figure, Mark, log_scale, points
 from reports.papers.figure_parts import label_axes
 from reports.papers.tinystories.study import BASELINE, Row, TinyStories
 from reports.study.figures import router_grid

@@ -2,9 +2,8 @@
 
 import math
 
-from reports.page.columns import number, text
 from reports.page.number_text import fixed, percent
-from reports.page.table import Table, filled
+from reports.page.table import Table, filled, number, text
 from reports.papers.reproduction import Reproduction, with_usual_page
 from reports.papers.tinystories.claims import claims, reasons
 from reports.papers.tinystories.figures import FIGURES

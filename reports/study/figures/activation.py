@@ -4,10 +4,23 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import BAND, EDGE, FAINT, INK, MOE, QUIET, REGION, Figure, canvas_of, columns_of, key, panels
+from reports.page.figure import (
+    BAND,
+    EDGE,
+    FAINT,
+    INK,
+    MOE,
+    QUIET,
+    REGION,
+    Figure,
+    canvas_of,
+    columns_of,
+    key,
+    log_axis,
+    panels,
+)
 from reports.page.labels import place
 from reports.page.number_text import counted, flops, listed, nats, percent
-from reports.page.scales import log_axis
 from reports.study.evidence import Evidence
 from reports.study.evidence.arm_series import Series, heading
 from reports.study.evidence.arms import Arm

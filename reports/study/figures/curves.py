@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from reports.page.figure import INK, SERIES, Figure, canvas_of, key
+from reports.page.figure import INK, SERIES, Figure, canvas_of, key, log_axis
 from reports.page.number_text import counted, percent
-from reports.page.scales import log_axis
 from reports.study.evidence import Evidence
 from reports.study.evidence.arm_series import Series, heading
 

@@ -4,10 +4,9 @@ import math
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from reports.page.figure import INK, MOE, Figure, key, panels
+from reports.page.figure import INK, MOE, Figure, key, log_axis, panels
 from reports.page.labels import place, shortened
 from reports.page.number_text import counted, flops, listed, nats, percent
-from reports.page.scales import log_axis
 from reports.study.evidence import Evidence
 from reports.study.evidence.arms import Arm
 from reports.study.evidence.equal_time import Sum, equal_time

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import Figure, Mark, columns_of, key, panels, points
+from reports.page.figure import Figure, Mark, columns_of, key, log_axis, panels, points
 from reports.page.number_text import counted, listed, nats, percent
-from reports.page.scales import log_axis
 from reports.study.evidence import Evidence
 from reports.study.evidence.arm_series import Series, heading
 from reports.study.evidence.arms import Arm, Run

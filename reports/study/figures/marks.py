@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from reports.page.figure import DENSE, SERIES, Mark, canvas_of, columns_of, panels
+from reports.page.figure import DENSE, SERIES, Mark, canvas_of, columns_of, log_axis, panels
 from reports.page.labels import shortened
 from reports.page.number_text import percent
-from reports.page.scales import log_axis
 from reports.study.evidence import Evidence
 from reports.study.evidence.arm_series import Series, heading
 from reports.study.evidence.arms import Arm

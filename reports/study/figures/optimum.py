@@ -4,9 +4,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import BAND, INK, SERIES, Figure, Mark, key
+from reports.page.figure import BAND, INK, SERIES, Figure, Mark, key, log_axis
 from reports.page.number_text import counted, flops, percent
-from reports.page.scales import log_axis
 from reports.study.evidence import Evidence
 from reports.study.evidence.arm_series import Series
 from reports.study.movement import gradient_text

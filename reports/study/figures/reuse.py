@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from reports.page.figure import BAND, DENSE, EDGE, INK, MOE, REGION, Figure, key, panels, points
+from reports.page.figure import BAND, DENSE, EDGE, INK, MOE, REGION, Figure, key, log_axis, panels, points
 from reports.page.number_text import counted, general, percent, span
-from reports.page.scales import log_axis
 from reports.study.evidence import Evidence
 
 if TYPE_CHECKING:

@@ -4,9 +4,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import FAINT, INK, Figure
+from reports.page.figure import FAINT, INK, Figure, log_axis, log_ticks
 from reports.page.number_text import counted, flops, percent
-from reports.page.scales import log_axis, log_ticks
 from reports.study.evidence import Evidence
 from reports.study.figures.optimum import best_of, placed
 

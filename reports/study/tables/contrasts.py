@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from reports.page.columns import DOF, SERIES, VERDICT, interval, number, text
 from reports.page.number_text import fixed
-from reports.page.table import Row, TableSpec
+from reports.page.table import DOF, SERIES, VERDICT, Row, TableSpec, interval, number, text
 from reports.study.evidence import Evidence
 from reports.study.evidence.arm_series import Series, heading
 from reports.study.evidence.contrasts import OPEN, leads, sides

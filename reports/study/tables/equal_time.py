@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from reports.page.columns import ARM, FLOPS, LOSS, RATE, THREE, interval, number
 from reports.page.number_text import fixed
-from reports.page.table import Cell, Row, TableSpec
+from reports.page.table import ARM, FLOPS, LOSS, RATE, THREE, Cell, Row, TableSpec, interval, number
 from reports.study.evidence import Evidence
 from reports.study.evidence.consumption import hours_of
 from reports.study.evidence.equal_time import EqualTime, at_each

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from reports.page.columns import ARM, BATCH, EPOCHS, LR, STEPS, D, U, number, text
 from reports.page.number_text import percent, residual, whole
-from reports.page.table import Cell, Column, Row, TableSpec
+from reports.page.table import ARM, BATCH, EPOCHS, LR, STEPS, Cell, Column, D, Row, TableSpec, U, number, text
 from reports.study.evidence import Evidence
 from reports.study.evidence.arms import Arm, mean_of
 from reports.study.evidence.consumption import actual_C

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from reports.page.columns import (
+from reports.page.number_text import fixed, general, percent
+from reports.page.table import (
     COUNT,
     CURVE,
     DOF,
@@ -16,12 +17,12 @@ from reports.page.columns import (
     THREE,
     N,
     P,
+    Row,
+    TableSpec,
     estimate,
     number,
     text,
 )
-from reports.page.number_text import fixed, general, percent
-from reports.page.table import Row, TableSpec
 from reports.study.evidence import Evidence
 
 if TYPE_CHECKING:

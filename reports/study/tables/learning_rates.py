@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from reports.page.columns import ARM, BATCH, LOSS, LR, SEEDS, number, text
-from reports.page.table import Row, TableSpec
+from reports.page.table import ARM, BATCH, LOSS, LR, SEEDS, Row, TableSpec, number, text
 from reports.study.evidence import Evidence
 from reports.study.evidence.learning_rates import batch_of, loss_of, lr_of, tuned_arms
 

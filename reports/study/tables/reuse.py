@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from reports.page.columns import COUNT, THREE, VERDICT, estimate, number, text
 from reports.page.number_text import fixed, general, percent
-from reports.page.table import Row, TableSpec
+from reports.page.table import COUNT, THREE, VERDICT, Row, TableSpec, estimate, number, text
 from reports.study.evidence import Evidence
 from reports.study.reuse import seen
 

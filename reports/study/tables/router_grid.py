@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from reports.page.columns import SEEDS, THREE, number, text
 from reports.page.number_text import fixed
-from reports.page.table import Row, TableSpec
+from reports.page.table import SEEDS, THREE, Row, TableSpec, number, text
 from reports.study.evidence.router_grid import RouterGrid, certainty
 from reports.study.evidence.small_study import RunSummary
 

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from planners.records.quantity import format_quantity
-from reports.page.columns import (
+from reports.page.number_text import fixed, flops, percent
+from reports.page.table import (
     ARM,
     BPB,
     EPOCHS,
@@ -24,11 +25,11 @@ from reports.page.columns import (
     TOP_K,
     D,
     N,
+    Row,
+    TableSpec,
     number,
     text,
 )
-from reports.page.number_text import fixed, flops, percent
-from reports.page.table import Row, TableSpec
 from reports.study.evidence import Evidence
 from reports.study.evidence.consumption import actual_C
 

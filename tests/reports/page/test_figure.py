@@ -6,13 +6,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 
 from planners import Study
 from reports.gallery.simulated_sample import BUDGETS, write_sample
-from reports.page.figure import DENSE, SERIES, drawn, inline, render, spelled
+from reports.page.figure import DENSE, SERIES, drawn, inline, log_ticks, render, spelled
 from reports.study.evidence import Evidence, read_evidence
 from reports.study.figures import FIGURES
 
@@ -86,3 +87,12 @@ def test_neighbouring_series_differ_in_grey_and_all_stand_out_from_paper() -> No
     assert min(steps) > 10
     assert all(lightness(mark.color) < 62 for mark in SERIES)  # 3:1 against white
     assert len({mark.marker for mark in (DENSE, *SERIES)}) == len({str(mark.line) for mark in SERIES}) + 1 == 7
+
+
+@given(st.floats(-4, 20), st.floats(0.25, 8))
+def test_log_axes_have_a_few_round_ticks_in_their_limits(exponent: float, decades: float) -> None:
+    low, high = 10**exponent, 10 ** (exponent + decades)
+    ticks = log_ticks(low, high)
+    assert 2 <= len(ticks) <= 16
+    assert all(low <= tick <= high for tick in ticks)
+    assert all(float(f"{tick:.1e}") == pytest.approx(tick, rel=1e-12) for tick in ticks)

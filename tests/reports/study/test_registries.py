@@ -11,9 +11,8 @@ import pytest
 from planners import Study, UsageError, preset
 from reports import write_report
 from reports.gallery import write_gallery
-from reports.page.columns import ARM, LOSS
 from reports.page.figure import Figure
-from reports.page.table import TableSpec
+from reports.page.table import ARM, LOSS, TableSpec
 from reports.study.checks import CHECKS
 from reports.study.evidence import Evidence
 from reports.study.figures import FIGURES, draw

@@ -7,9 +7,8 @@ import numpy as np
 
 from fits import Optimum, curve
 from planners.published.li2025.rows import Li2025Run
-from reports.page.figure import DENSE, SERIES, Axes, Figure, points
+from reports.page.figure import DENSE, SERIES, Axes, Figure, log_axis, points
 from reports.page.number_text import flops, percent
-from reports.page.scales import log_axis
 from reports.papers.estimate_text import loss_estimate, rate_estimate, rate_range
 from reports.papers.figure_parts import COMPUTE, label_axes
 from reports.papers.li2025.confounders import TOKENS, runs_by_rate, token_curve, token_gradients

@@ -11,9 +11,8 @@ import numpy as np
 
 from fits import curve
 from fits.runs.table import Floats
-from reports.page.figure import DENSE, INK, SERIES, Axes, Figure, Mark, points
+from reports.page.figure import DENSE, INK, SERIES, Axes, Figure, Mark, log_axis, points
 from reports.page.number_text import counted, flops, percent
-from reports.page.scales import log_axis
 from reports.papers.estimate_text import loss_estimate, rate_estimate
 from reports.papers.figure_parts import label_axes
 from reports.papers.li2025.headings import REDRAWN

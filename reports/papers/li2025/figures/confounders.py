@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 
 from planners.recipes import STEP_LAW
-from reports.page.figure import INK, QUIET, SERIES, Axes, Figure, points
+from reports.page.figure import INK, QUIET, SERIES, Axes, Figure, log_axis, points
 from reports.page.number_text import listed, percent
-from reports.page.scales import log_axis
 from reports.papers.estimate_text import loss_difference
 from reports.papers.figure_parts import label_axes
 from reports.papers.li2025 import headings

@@ -4,8 +4,7 @@ from typing import Any
 
 from fits.intervals import TEST_LEVEL
 from fits.result import Sensitivity
-from reports.page.figure import INK, REGION, SERIES, Axes, Figure
-from reports.page.scales import log_axis
+from reports.page.figure import INK, REGION, SERIES, Axes, Figure, log_axis
 from reports.papers.estimate_text import p_value, rate_estimate
 from reports.papers.figure_parts import label_axes
 from reports.papers.li2025.claims import SAID
