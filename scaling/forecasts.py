@@ -97,7 +97,7 @@ def _speeds(flags: cli.Flags, arms: set[str]) -> dict[str, Speed]:
 
 
 def as_json(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> dict[str, Any]:
-    """Return what --json adds for the forecasts; nothing if there are none."""
+    """Return what --json adds for the forecasts; nothing without forecasts."""
     if not made:
         return {}
     found = {"runs": to_json(made), "total": to_json(total(made)), "notes": list(_notes(flags, runs, made))}

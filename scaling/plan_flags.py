@@ -201,10 +201,12 @@ def question(flags: cli.Flags) -> tuple[Question, tuple[Default, ...]]:
 
 
 def _free_sizes(flags: cli.Flags, asked: dict[str, Any], start: Question) -> list[Default]:
-    """Drop from `asked` the widths that a preset fixes for its N if another N is asked for; return what was dropped."""
+    """Drop from `asked` what a preset fixes for its N, widths and margin, if it asks for another N; return it."""
     N = asked.get("total_params", start.total_params)
     if (N if isinstance(N, tuple) else (N,)) == start.totals or not start.totals:
         return []
+    if start.arms and not (asked.get("activations") or asked.get("top_ks")):
+        raise UsageError("the arms of this preset are given with their shapes, so drop --total-params, or give rates")
     sizes = " and ".join(map(format_quantity, start.totals))
     freed = []
     for arm, prefix in (("moe", ""), ("dense", "dense_")):
@@ -214,6 +216,10 @@ def _free_sizes(flags: cli.Flags, asked: dict[str, Any], start: Question) -> lis
             asked[arm] = replace(asked[arm], **{name: None})
             flag = "--" + (prefix + name).replace("_", "-")
             freed.append(Default(flag=flag, value="matched", reason=f"the preset's {value:g} is for N {sizes}"))
+    if start.margin is not None and "margin" not in asked:
+        asked["margin"] = None
+        reason = f"the preset's {start.margin:g} nats are for N {sizes}"
+        freed.append(Default(flag="--margin", value="the worth of 5 % of C", reason=reason))
     return freed
 
 

@@ -139,6 +139,27 @@ def linear_attention(keys: ConfigKeys, shape: Shape) -> dict[str, Any]:
     }
 
 
+def lightning_attention(keys: ConfigKeys, shape: Shape) -> dict[str, Any]:
+    """Return attention of which some layers are linear with an output gate and a norm (arXiv 2501.08313).
+
+    `layer_types` names the linear layers; where it is absent every second one is linear.
+    """
+    kinds = keys.words("layer_types", ("linear_attention", "full_attention"))
+    linear = shape.n_layers // 2 if kinds is None else kinds.count("linear_attention")
+    if kinds is not None and len(kinds) != shape.n_layers:
+        keys.refuse("layer_types", f"a list of {shape.n_layers} layers")
+    inner = shape.n_heads * shape.head_dim
+    more = linear * (5 * shape.d_model * inner - shape.products["attention"] // shape.n_layers)
+    return {
+        "extras": (
+            Extra(name="attention", parameters=more, products=more),
+            Extra(name="norms", parameters=linear * inner),
+        ),
+        "attention_layers": shape.n_layers - linear,
+        "notes": (UNCOUNTED_SCAN,) if linear else (),
+    }
+
+
 def sinks_and_router_bias(keys: ConfigKeys, shape: Shape) -> dict[str, Any]:
     """Return attention with one sink for each head, and a router with biases (arXiv 2508.10925)."""
     sinks, biases = shape.n_layers * shape.n_heads, shape.n_moe_layers * shape.n_experts

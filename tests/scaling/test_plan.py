@@ -174,6 +174,32 @@ def test_an_amount_takes_the_place_of_those_of_given_arms(
         assert (run["batch_tokens"], run["lr"]) == (4096, 3e-4)  # what the preset says besides stays
 
 
+def test_another_n_frees_what_a_preset_fixes_for_its_own(capsys: pytest.CaptureFixture) -> None:
+    flags = ["plan", "--preset", "laptop", "--data", "none", "--seeds", "0", "--json"]
+    assert cli.main([*flags, "--total-params", "3M", "--d-expert", "32"]) == cli.DONE
+    made = json.loads(capsys.readouterr().out)
+    freed = {default["flag"]: default["reason"] for default in made["defaults"]}
+    assert {"--d-model", "--dense-d-model", "--n-layers", "--margin"} <= freed.keys()
+    assert "--d-expert" not in freed
+    assert "296k" in freed["--d-model"]
+    assert {run["shape"]["d_expert"] for run in made["runs"]} == {0, 32}
+    assert cli.main([*flags, "--total-params", "296k"]) == cli.DONE
+    assert not json.loads(capsys.readouterr().out)["defaults"]
+    given = ["plan", "--preset", "tinystories-moe", "--data", "none", "--total-params", "1B"]
+    assert cli.main(given) == cli.USAGE
+    assert "drop --total-params" in capsys.readouterr().err
+
+
+def test_a_budget_alone_is_written_and_planned_again(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    first, second = tmp_path / "a" / "x", tmp_path / "b" / "x"
+    assert cli.main(["plan", "--budget", "1e13", "-o", str(first)]) == cli.DONE
+    assert "default: --activation" in capsys.readouterr().out
+    command = Study(first).asked().command
+    assert command is not None
+    assert cli.main([*command.split()[2:][0].split(".")[1:], *command.split()[3:], "-o", str(second)]) == cli.DONE
+    assert (first / "plan.jsonl").read_bytes() == (second / "plan.jsonl").read_bytes()
+
+
 def test_arms_are_exported_with_every_parameter(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     folder = tmp_path / "x"
     flags = [*USUAL, "--budget", "1e18,2e18", "--lr-check", "--export", "hf", "-o", str(folder)]
