@@ -47,6 +47,9 @@ def reuse_summary(found: Reuse) -> str:
     lines = [f"[[Data reuse]] {found.scheme}, {_pairs(len(found.pairs))} of a repeated and a fresh run"]
     lines += [f"    {line}" for line in map(_equivalence, found.equivalences)]
     lines += [f"    {line}" for line in map(_cost, found.costs)]
+    if found.heterogeneity:
+        test = found.heterogeneity
+        lines.append(f"    arms differ: F({test.arms_dof}, {test.error_dof}) = {test.F:.2f}, p = {test.p:.2g}")
     if found.interaction:
         test = found.interaction
         interval = f"{_number(test.lo, 3)} to {_number(test.hi, 3)}"
@@ -64,6 +67,8 @@ def _equivalence(one: Equivalence) -> str:
     excess = f"excess {one.excess:+.4f} nats"
     if one.lo is not None and one.hi is not None:
         excess += f" (95 %: {one.lo:+.4f} to {one.hi:+.4f}, n = {one.n})"
+    else:
+        excess += f" (n = {one.n}: no interval)"
     verdict = one.words
     if one.p is not None and one.power is not None:
         verdict += f": TOST p = {one.p:.2g}, power {one.power:.0%}"

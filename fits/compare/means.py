@@ -1,8 +1,9 @@
-"""Mean losses of arms and their differences, with seeds as blocks: comparisons that need no curve.
+"""Mean losses of arms and their differences: comparisons that need no curve.
 
-The arms of one seed share initial state and data order, so a seed shifts all of them together. The standard error of a
-difference uses the residuals of a model in which each seed has its own intercept. All arms are assumed to have the same
-noise, which pools their degrees of freedom. The standard error without blocks is given as well.
+Seeds are blocks only among arms of one family, which can share an initial state and data order: MoE arms of one shape.
+A dense model cannot start from the weights of an MoE model, so arms of two families are independent (Welch), unless
+their losses are measured to move together over seeds. Where the noise differs between the arms of a family
+(Bartlett's test), their differences are taken seed by seed, or by Welch, and not with one pooled variance.
 """
 
 import math
@@ -11,8 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fits.intervals import LEVEL, t_quantile
+from fits.compare.samples import MeanEstimate, sample_mean, welch
+from fits.compare.variances import equal_variances
+from fits.intervals import LEVEL, TEST_LEVEL, t_quantile, t_test
 from fits.runs.table import Floats
+
+BLOCKED, PAIRED, WELCH, POOLED = "seeds as blocks", "by seed", "Welch", "one pooled variance"
+"""How the standard error of a difference was found."""
+ENOUGH_PAIRS = 4
+"""Shared seeds from which a correlation over seeds can decide on pairing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,19 +30,30 @@ class ArmDifference:
     value: float
     """Nats per token; with blocks, it is adjusted for seeds that only one of the arms has."""
     se: float | None
-    """Standard error with seeds as blocks; null without degrees of freedom."""
-    dof: int
+    """Standard error, see `how`; null without degrees of freedom."""
+    dof: float
     """Its degrees of freedom."""
     plain_se: float | None
-    """Standard error without blocks; null without degrees of freedom."""
+    """Standard error with one pooled variance and without blocks; null without degrees of freedom."""
     plain_dof: int
     """Its degrees of freedom."""
-    blocked: bool
-    """Whether the seeds are blocks; False for one seed, and if the runs cannot separate seeds from arms."""
+    how: str
+    """seeds as blocks, by seed, Welch, or one pooled variance."""
+    correlation: float | None = None
+    """Correlation of the two arms over shared seeds; null within a family, and below four shared seeds."""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the seeds are blocks or pairs."""
+        return self.how in (BLOCKED, PAIRED)
 
     def half(self, tried: int = 1) -> float | None:
         """Return half the 95 % interval, with a Bonferroni correction if the pair was chosen among `tried`."""
         return None if self.se is None else t_quantile(self.dof, 1 - (1 - LEVEL) / tried) * self.se
+
+    def p(self, tried: int = 1) -> float | None:
+        """Return the two-sided p of no difference, with the same correction; None without a standard error."""
+        return None if self.se is None else min(1.0, tried * t_test(self.value, self.se, self.dof))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,32 +73,109 @@ class _Fit:
 
 
 class ArmMeans:
-    """Mean loss of each arm, fitted together with the seeds."""
+    """Mean loss of each arm, fitted together with the seeds of its family."""
 
-    def __init__(self, arms: Sequence[str], seeds: Sequence[object], loss: Sequence[float]):
-        """Fit the means; `arms`, `seeds` and `loss` hold one entry for each run."""
+    def __init__(
+        self,
+        arms: Sequence[str],
+        seeds: Sequence[object],
+        loss: Sequence[float],
+        families: Sequence[object] | None = None,
+    ):
+        """Fit the means; each argument holds one entry for each run. Without `families` all arms are of one."""
+        families = [None] * len(arms) if families is None else families
         self.names = list(dict.fromkeys(arms))
-        member = np.array([[arm == name for name in self.names] for arm in arms], float)
-        known = list(dict.fromkeys(seeds))
-        blocks = np.array([[seed == one for one in known] for seed in seeds], float)
-        blocks = blocks[:, :-1] - blocks[:, -1:]
-        self._plain = _solved(member, np.asarray(loss, float))
-        design = np.hstack([member, blocks])
-        self.blocked = blocks.shape[1] > 0 and int(np.linalg.matrix_rank(design)) == design.shape[1]
-        self._fit = _solved(design, np.asarray(loss, float)) if self.blocked else self._plain
+        self._family = dict(zip(arms, families, strict=True))
+        self._runs: dict[str, dict[object, list[float]]] = {name: {} for name in self.names}
+        for arm, seed, value in zip(arms, seeds, loss, strict=True):
+            self._runs[arm].setdefault(seed, []).append(float(value))
+        self._plain = self._solved(self.names, blocked=False)
+        members = {of: [name for name in self.names if self._family[name] == of] for of in self._family.values()}
+        self._blocked = {of: self._fit_of(names) for of, names in members.items()}
+        self._equal = {of: self._equal_noise(names) for of, names in members.items()}
 
     def difference(self, one: str, other: str) -> ArmDifference:
         """Return the mean loss of the arm `one` less the mean loss of `other`, both by name."""
-        weights = np.array([float(name == one) - float(name == other) for name in self.names])
-        (value, se), (_, plain_se) = self._fit.of(weights), self._plain.of(weights)
+        value, plain_se = self._plain.of(self._weights(self.names, one, other))
+        family, correlation, how = self._family[one], None, POOLED
+        if family != self._family[other]:
+            found, how, correlation = self._across(one, other)
+        elif not self._equal[family]:
+            found, how = self._apart(one, other)
+        else:
+            names = [name for name in self.names if self._family[name] == family]
+            fit = self._blocked[family]
+            how = POOLED if fit is None else BLOCKED
+            fit = fit or self._solved(names, blocked=False)
+            value, se = fit.of(self._weights(names, one, other))
+            found = MeanEstimate(value=value, n=0, variance=None if se is None else se**2, dof=fit.dof)
         return ArmDifference(
-            value=value, se=se, dof=self._fit.dof, plain_se=plain_se, plain_dof=self._plain.dof, blocked=self.blocked
+            value=found.value,
+            se=None if found.variance is None else math.sqrt(found.variance),
+            dof=found.dof,
+            plain_se=plain_se,
+            plain_dof=self._plain.dof,
+            how=how,
+            correlation=correlation,
         )
 
+    def _across(self, one: str, other: str) -> tuple[MeanEstimate, str, float | None]:
+        """Return the difference of arms of two families: by seed only where their losses move together over seeds."""
+        pairs = self._pairs(one, other)
+        if len(pairs) < ENOUGH_PAIRS or min(np.ptp(pairs, axis=0)) == 0:
+            return self._welch(one, other), WELCH, None
+        from scipy.stats import pearsonr
 
-def _solved(design: Floats, loss: Floats) -> _Fit:
-    inverse = np.asarray(np.linalg.inv(design.T @ design), float)
-    coefficients = np.asarray(inverse @ (design.T @ loss), float)
-    dof = len(loss) - design.shape[1]
-    residual = float(np.sum((loss - design @ coefficients) ** 2))
-    return _Fit(coefficients=coefficients, inverse=inverse, variance=residual / dof if dof else math.nan, dof=dof)
+        found = pearsonr(pairs[:, 0], pairs[:, 1], alternative="greater")
+        if found.pvalue < TEST_LEVEL:
+            return sample_mean((pairs[:, 0] - pairs[:, 1]).tolist()), PAIRED, float(found.statistic)
+        return self._welch(one, other), WELCH, float(found.statistic)
+
+    def _apart(self, one: str, other: str) -> tuple[MeanEstimate, str]:
+        """Return the difference of arms of one family with unequal noise: by seed where all seeds are shared."""
+        pairs = self._pairs(one, other)
+        if len(pairs) > 1 and self._runs[one].keys() == self._runs[other].keys():
+            return sample_mean((pairs[:, 0] - pairs[:, 1]).tolist()), PAIRED
+        return self._welch(one, other), WELCH
+
+    def _welch(self, one: str, other: str) -> MeanEstimate:
+        return welch(sample_mean(self._losses(other)), sample_mean(self._losses(one)))
+
+    def _pairs(self, one: str, other: str) -> Floats:
+        """Return the mean losses of both arms at each seed that they share, shape (seeds, 2)."""
+        ours, theirs = self._runs[one], self._runs[other]
+        return np.array([(np.mean(ours[seed]), np.mean(theirs[seed])) for seed in ours if seed in theirs]).reshape(-1, 2)
+
+    def _losses(self, name: str) -> list[float]:
+        return [value for values in self._runs[name].values() for value in values]
+
+    def _equal_noise(self, names: Sequence[str]) -> bool:
+        found = equal_variances(map(self._losses, names))
+        return found is None or found.equal
+
+    def _weights(self, names: Sequence[str], one: str, other: str) -> Floats:
+        return np.array([float(name == one) - float(name == other) for name in names])
+
+    def _fit_of(self, names: Sequence[str]) -> _Fit | None:
+        """Return the fit of the arms with seeds as blocks; None if the runs cannot separate seeds from arms."""
+        try:
+            return self._solved(names, blocked=True)
+        except np.linalg.LinAlgError:
+            return None
+
+    def _solved(self, names: Sequence[str], *, blocked: bool) -> _Fit:
+        """Return the least-squares fit. Raises LinAlgError where one seed, or a lack of shared seeds, leaves no block."""
+        runs = [(name, seed, loss) for name in names for seed, values in self._runs[name].items() for loss in values]
+        design = np.array([[name == each for each in names] for name, _, _ in runs], float)
+        if blocked:
+            known = list(dict.fromkeys(seed for _, seed, _ in runs))
+            blocks = np.array([[seed == each for each in known] for _, seed, _ in runs], float)
+            design = np.hstack([design, blocks[:, :-1] - blocks[:, -1:]])
+            if len(known) < 2 or int(np.linalg.matrix_rank(design)) < design.shape[1]:
+                raise np.linalg.LinAlgError
+        loss = np.array([value for _, _, value in runs])
+        inverse = np.asarray(np.linalg.inv(design.T @ design), float)
+        coefficients = np.asarray(inverse @ (design.T @ loss), float)
+        dof = len(loss) - design.shape[1]
+        residual = float(np.sum((loss - design @ coefficients) ** 2))
+        return _Fit(coefficients=coefficients, inverse=inverse, variance=residual / dof if dof else math.nan, dof=dof)

@@ -14,7 +14,7 @@ The pairs determine only the cost; R also needs the slope.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from fits.intervals import TEST_LEVEL, t_test
 from fits.repeats.pairs import TOLERANCE, Pair, knows_epochs, pairs_of
 from fits.repeats.tost import equivalence_power, smallest_margin, tost
 from fits.runs.series import schemes
-from fits.runs.table import RunTable
+from fits.runs.table import Floats, RunTable
 from planners.records.errors import UsageError
 
 FIRST_ORDER = 0.5
@@ -39,7 +39,7 @@ class Equivalence:
     epochs: tuple[float, float]
     """Fewest and most epochs in the group."""
     n: int
-    """Independent differences: seeds if there are several, otherwise pairs."""
+    """Independent differences: seeds, or pairs where the seeds are unknown."""
     excess: float
     """Mean excess, nats per token."""
     lo: float | None
@@ -63,16 +63,38 @@ class Equivalence:
     worth_hi: float | None
     """Upper end of it."""
     verdict: str
-    """equivalent (p < 0.05), worse or better (the whole interval lies beyond the margin), or undecided."""
+    """equivalent (p < 0.05), worse or better (the whole interval lies beyond the margin), mixed, or undecided.
+
+    mixed: the mean over arms is equivalent, but the arms differ, or one of them is worse or better. One seed is
+    undecided however many arms it has, because they share one draw of the repeated subset.
+    """
+    unlike: tuple[str, ...] = ()
+    """Arms of a mixed group that are not equivalent themselves, with their verdicts."""
 
     @property
     def words(self) -> str:
         """The verdict and the margin; if undecided, also whether the interval lies above or below zero."""
+        if self.verdict == "mixed":
+            return f"mixed at the margin of {self.margin:.2g}: {', '.join(self.unlike)}"
         side = None if self.lo is None or self.hi is None else "worse" if self.lo > 0 else "better"
         if side is None or (side == "better" and (self.hi or 0) >= 0) or self.verdict != "undecided":
             return self.verdict if self.margin is None else f"{self.verdict} at the margin of {self.margin:.2g}"
         beyond = "" if self.margin is None else f"; whether by more than {self.margin:.2g} is undecided"
         return f"{side} than fresh{beyond}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heterogeneity:
+    """Test of whether the excess is the same in all arms, with seeds as blocks."""
+
+    F: float
+    """Mean square between arms over the mean square of the noise."""
+    arms_dof: int
+    """Arms less one."""
+    error_dof: int
+    """Degrees of freedom of the noise."""
+    p: float
+    """Probability of so large an F if all arms have one excess."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +104,7 @@ class Cost:
     of: str
     """The group: all arms, dense or MoE."""
     n: int
-    """Independent estimates: seeds if there are several, otherwise pairs."""
+    """Independent estimates: seeds, or pairs where the seeds are unknown."""
     value: float
     """Nats per token for one unit of (epochs - 1)^2 / (2 epochs)."""
     lo: float | None
@@ -139,6 +161,8 @@ class Reuse:
     """MoE compared with dense arms; null for too few pairs."""
     notes: tuple[str, ...]
     """Further remarks, one sentence each."""
+    heterogeneity: Heterogeneity | None = None
+    """Test of one excess for all arms; null for one arm, or without a repeated measurement."""
 
 
 def reuse(table: RunTable, *, margin: float | None = None, slope: float | None = None) -> tuple[Reuse, ...]:
@@ -178,16 +202,16 @@ def _of_scheme(scheme: str, pairs: list[Pair], alone: int, margin: float | None,
     notes = [f"{alone} repeated runs have no fresh twin and are not compared"] if alone else []
     if margin is None:
         notes.append("no margin was given, so nothing is called equal")
-    if len({pair.seed for pair in pairs}) == 1:
+    if not several_seeds(pairs):
+        seeds = "no column of seeds" if pairs[0].seed is None else "one seed"
         notes.append(
-            "one seed: the repeated subset of the data is a single draw, and its sampling noise is in every number"
+            f"{seeds}: the arms share a single draw (n = 1) of the repeated subset, and its sampling noise is in every"
+            " number, so nothing is called equivalent, worse or better; add seeds"
         )
     if not several_epochs(pairs):
         notes.append("all pairs have the same number of epochs, so the growth of the excess with epochs is not tested")
     kinds = _kinds(pairs)
     groups = {**kinds, **_rates(pairs)}
-    if len(groups) > 2:
-        notes.append(f"{len(groups)} groups are tested, each at the 5 % level")
     costs = [_cost(of, members, margin, slope) for of, members in kinds.items()]
     most = max(pair.epochs for pair in pairs)
     if any(cost.half_life is not None and (most - 1) / cost.half_life > FIRST_ORDER for cost in costs):
@@ -195,11 +219,53 @@ def _of_scheme(scheme: str, pairs: list[Pair], alone: int, margin: float | None,
     return Reuse(
         scheme=scheme,
         pairs=tuple(pairs),
-        equivalences=tuple(_equivalence(of, members, margin, slope) for of, members in groups.items()),
+        equivalences=_equivalences(groups, margin, slope),
         costs=tuple(costs),
         interaction=_interaction(kinds),
         notes=tuple(notes),
+        heterogeneity=_heterogeneity(pairs),
     )
+
+
+def _equivalences(groups: dict[str, list[Pair]], margin: float | None, slope: float | None) -> tuple[Equivalence, ...]:
+    """Return the test of each group; a group whose arms disagree is mixed where its mean is equivalent."""
+    found = {of: _equivalence(of, members, margin, slope) for of, members in groups.items()}
+    for of, one in found.items():
+        arms = [found[other] for other in groups if other not in ("all arms", "MoE") and other != of]
+        arms = [arm for arm in arms if of == "all arms" or (of == "MoE" and arm.of != "dense")]
+        unlike = tuple(f"{arm.of} is {arm.verdict}" for arm in arms if arm.verdict != "equivalent")
+        differ = _heterogeneity(groups[of])
+        beyond = any(arm.verdict in ("worse", "better") for arm in arms)
+        if one.verdict == "equivalent" and unlike and (beyond or (differ is not None and differ.p < TEST_LEVEL)):
+            found[of] = replace(one, verdict="mixed", unlike=unlike)
+    return tuple(found.values())
+
+
+def _heterogeneity(pairs: Sequence[Pair]) -> Heterogeneity | None:
+    """Return the F test of one excess for all arms (activation rates, dense or MoE), with seeds as blocks."""
+    from scipy.special import fdtrc
+
+    arms = [(pair.dense, None if pair.r_a is None else round(pair.r_a, 4)) for pair in pairs]
+    excess = np.array([pair.excess for pair in pairs])
+    seeds = _members([pair.seed for pair in pairs])
+    both = np.hstack([seeds, _members(arms)])
+    (common, few), (apart, many) = (_residual(design, excess) for design in (seeds, both))
+    arms_dof, error_dof = many - few, len(pairs) - many
+    if arms_dof < 1 or error_dof < 1 or apart <= 0:
+        return None
+    F = (common - apart) / arms_dof / (apart / error_dof)
+    return Heterogeneity(F=F, arms_dof=arms_dof, error_dof=error_dof, p=float(fdtrc(arms_dof, error_dof, F)))
+
+
+def _members(labels: Sequence[object]) -> Floats:
+    """Return the columns of one indicator for each label, shape (n, labels)."""
+    return np.array([[label == each for each in dict.fromkeys(labels)] for label in labels], float)
+
+
+def _residual(design: Floats, values: Floats) -> tuple[float, int]:
+    """Return the sum of squared residuals of the least-squares fit, and the rank of the design."""
+    fitted, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
+    return float(np.sum((values - design @ fitted) ** 2)), int(rank)
 
 
 def _kinds(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
@@ -224,10 +290,15 @@ def _by_seed(pairs: Sequence[Pair]) -> dict[str | None, list[Pair]]:
     return found
 
 
+def several_seeds(pairs: Sequence[Pair]) -> bool:
+    """Return whether the pairs have several seeds, so several draws of the repeated subset."""
+    return len({pair.seed for pair in pairs}) > 1
+
+
 def _differences(pairs: Sequence[Pair]) -> list[float]:
-    """Return the mean excess of each seed if there are several, as a seed shifts all arms; otherwise of each pair."""
+    """Return the mean excess of each seed, as a seed shifts all arms; of each pair where the seeds are unknown."""
     seeds = _by_seed(pairs)
-    if len(seeds) > 1:
+    if None not in seeds:
         return [float(np.mean([pair.excess for pair in members])) for members in seeds.values()]
     return [pair.excess for pair in pairs]
 
@@ -253,7 +324,7 @@ def _equivalence(of: str, pairs: Sequence[Pair], margin: float | None, slope: fl
         worth=_worth(mean.value, slope),
         worth_lo=_worth(hi, slope),
         worth_hi=_worth(lo, slope),
-        verdict=_verdict(p, lo, hi, margin),
+        verdict=_verdict(p, lo, hi, margin) if several_seeds(pairs) else "undecided",
     )
 
 
@@ -270,9 +341,9 @@ def _verdict(p: float | None, lo: float | None, hi: float | None, margin: float 
 
 
 def _estimated_cost(pairs: Sequence[Pair]) -> MeanEstimate:
-    """Return the cost: the mean of the costs of the seeds, or least squares over the pairs of one seed."""
+    """Return the cost: the mean of the costs of the seeds, or least squares over the pairs where seeds are unknown."""
     seeds = _by_seed(pairs)
-    if len(seeds) > 1:
+    if None not in seeds:
         return sample_mean([_least_squares(members).value for members in seeds.values()])
     return _least_squares(pairs)
 
@@ -346,4 +417,6 @@ def _cost_difference(routed: Sequence[Pair], dense: Sequence[Pair]) -> MeanEstim
     shared = [seed for seed in ours if seed in theirs]
     if len(shared) > 1:
         return sample_mean([_least_squares(ours[s]).value - _least_squares(theirs[s]).value for s in shared])
+    if len(ours) == 1:
+        return welch(_least_squares(dense), _least_squares(routed))
     return welch(_estimated_cost(dense), _estimated_cost(routed))

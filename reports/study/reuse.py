@@ -1,20 +1,41 @@
 """What repeated data cost compared with fresh data, in sentences that claim no more than the test."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reports.page.number_text import counted, general, nats, sentence, span
 from reports.study.evidence import Evidence
 
 if TYPE_CHECKING:
-    from fits.repeats.reuse import Equivalence
+    from fits.repeats.reuse import Equivalence, Reuse
 
 
 def reuse_sentences(evidence: Evidence) -> tuple[str, ...]:
     """Return what repeated data cost, scheme by scheme, with the effect that the study could have seen."""
-    groups = [(found.scheme, found.equivalences[0]) for found in evidence.reuse if found.equivalences]
     several = len(evidence.reuse) > 1
+    said = (line for found in evidence.reuse if found.equivalences for line in _of_scheme(found))
     notes = (f"{found.scheme}: {note}" if several else note for found in evidence.reuse for note in found.notes)
-    return (*(_excess(scheme, one) for scheme, one in groups), *map(sentence, notes))
+    return (*said, *map(sentence, notes))
+
+
+def _of_scheme(found: "Reuse") -> Iterator[str]:
+    """Yield the mean over arms, then every other group in brief, then whether the arms differ."""
+    first, *others = found.equivalences
+    yield _excess(found.scheme, first)
+    if others:
+        yield f"By group ({found.scheme}): {'; '.join(map(_in_brief, others))}."
+    if (test := found.heterogeneity) is not None:
+        from fits.intervals import TEST_LEVEL
+
+        differ = "differs between arms" if test.p < TEST_LEVEL else "is not shown to differ between arms"
+        yield f"The excess {differ}: F({test.arms_dof}, {test.error_dof}) = {test.F:.3g}, p = {test.p:.2g}."
+
+
+def _in_brief(one: "Equivalence") -> str:
+    between = "n = 1: no interval"
+    if one.lo is not None and one.hi is not None:
+        between = f"{one.lo:+.4f} to {one.hi:+.4f}, n = {one.n}"
+    return f"{one.of} {one.excess:+.4f} ({between}), {one.words}"
 
 
 def _excess(scheme: str, one: "Equivalence") -> str:

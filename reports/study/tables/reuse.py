@@ -31,7 +31,7 @@ REUSE = TableSpec(
     note="Excess: loss on repeated data less the loss of the fresh run of the same arm, tokens and seed; n counts "
     "independent differences. Seen in 80 %: the true excess that 80 % of such studies would tell from zero. Shown "
     "equal in 80 %: the margin within which 80 % of such studies would show equality if the true excess is zero. "
-    "Both use the SD found here. Each group is tested at its own 5 % level.",
+    "Both use the SD found here.",
 )
 
 

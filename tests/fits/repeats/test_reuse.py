@@ -246,3 +246,59 @@ def test_effective_tokens_follow_from_the_slope():
     routed = next(one for one in found.equivalences if one.of == "MoE")
     assert routed.worth == pytest.approx(math.exp(-routed.excess / 0.03))
     assert routed.worth_lo <= routed.worth <= routed.worth_hi < 1
+
+
+def several_arms(excesses, seeds, random, sd=0.002, names=True):
+    """Return pairs of MoE arms at equal N; `excesses` holds activation rate -> true excess."""
+    rows = []
+    for seed in range(seeds):
+        shift = random.normal(0, 0.003)
+        for rate, excess in excesses.items():
+            common = {"N": 1e8, "r_a": rate, "D": 1e8 / rate, "n_experts": 8} | ({"seed": seed} if names else {})
+            worse = excess + shift + random.normal(0, sd)
+            rows += [common | {"U": 1e8 / rate, "loss": 3.0}, common | {"U": 4e7, "loss": 3.0 + worse}]
+    return from_records(rows)
+
+
+def test_no_overall_equivalence_where_one_arm_is_worse():
+    worse = several_arms({0.1: 0.04, 0.2: -0.004, 0.3: -0.004, 0.4: -0.004}, 6, np.random.default_rng(1))
+    [found] = reuse(worse, margin=MARGIN)
+    whole, *arms = found.equivalences
+    assert whole.p < 0.05
+    assert whole.verdict == "mixed"
+    assert whole.words == "mixed at the margin of 0.01: r_a 0.1 is worse"
+    assert [arm.verdict for arm in arms] == ["worse", *["equivalent"] * 3]
+    assert found.heterogeneity.p < 1e-6
+
+
+def test_equal_arms_are_equivalent_and_not_heterogeneous():
+    [found] = reuse(several_arms(dict.fromkeys((0.1, 0.2, 0.4), 0.001), 6, np.random.default_rng(2)), margin=MARGIN)
+    assert found.equivalences[0].verdict == "equivalent"
+    assert found.heterogeneity.p > 0.05
+
+
+def test_the_heterogeneity_agrees_with_statsmodels_and_keeps_its_level():
+    import pandas as pd
+    import statsmodels.formula.api as smf
+    from statsmodels.stats.anova import anova_lm
+
+    rejected = 0
+    for draw in range(200):
+        [found] = reuse(several_arms(dict.fromkeys((0.1, 0.2, 0.4), 0.01), 3, np.random.default_rng(draw)))
+        rejected += found.heterogeneity.p < 0.05
+    assert rejected / 200 < 0.05 + 2 * math.sqrt(0.05 * 0.95 / 200)
+    frame = pd.DataFrame({"arm": [pair.r_a for pair in found.pairs], "seed": [pair.seed for pair in found.pairs],
+                          "excess": [pair.excess for pair in found.pairs]})  # fmt: skip
+    table = anova_lm(smf.ols("excess ~ C(seed) + C(arm)", frame).fit())
+    assert found.heterogeneity.p == pytest.approx(table.loc["C(arm)", "PR(>F)"])
+
+
+@pytest.mark.parametrize("names", [True, False], ids=["one seed", "no column of seeds"])
+@given(excess=st.floats(-0.05, 0.05), arms=st.integers(1, 6))
+@settings(max_examples=15, deadline=None)
+def test_one_seed_is_undecided_however_many_arms(names, excess, arms):
+    table = several_arms({0.1 * (at + 1): excess for at in range(arms)}, 1, np.random.default_rng(0), 1e-5, names)
+    [found] = reuse(table, margin=MARGIN)
+    assert {one.verdict for one in found.equivalences} == {"undecided"}
+    assert any("single draw (n = 1)" in note for note in found.notes)
+    assert not names or {(one.n, one.lo) for one in found.equivalences} == {(1, None)}
