@@ -1,8 +1,7 @@
 """minimax: every second layer has linear attention, all have wide experts (MiniMax-Text-01, arXiv 2501.08313)."""
 
 from planners.formats import decoder
-from planners.formats.family import Family
-from planners.formats.layers import ALL_EXPERTS
+from planners.formats.family import ALL_EXPERTS, Family
 from planners.formats.parts import lightning_attention
 
 FAMILY = Family(
