@@ -48,8 +48,8 @@ def reuse_summary(found: Reuse) -> str:
     lines += [f"    {line}" for line in map(_equivalence, found.equivalences)]
     lines += [f"    {line}" for line in map(_cost, found.costs)]
     if found.heterogeneity:
-        test = found.heterogeneity
-        lines.append(f"    arms differ: F({test.arms_dof}, {test.error_dof}) = {test.F:.2f}, p = {test.p:.2g}")
+        arms = found.heterogeneity
+        lines.append(f"    arms differ: F({arms.arms_dof}, {arms.error_dof}) = {arms.F:.2f}, p = {arms.p:.2g}")
     if found.interaction:
         test = found.interaction
         interval = f"{_number(test.lo, 3)} to {_number(test.hi, 3)}"

@@ -7,20 +7,24 @@ their losses are measured to move together over seeds. Where the noise differs b
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fits.compare.samples import MeanEstimate, sample_mean, welch
 from fits.compare.variances import equal_variances
-from fits.intervals import LEVEL, TEST_LEVEL, t_quantile, t_test
+from fits.intervals import LEVEL, half_width, t_quantile, t_test
 from fits.runs.table import Floats
 
 BLOCKED, PAIRED, WELCH, POOLED = "seeds as blocks", "by seed", "Welch", "one pooled variance"
 """How the standard error of a difference was found."""
 ENOUGH_PAIRS = 4
 """Shared seeds from which a correlation over seeds can decide on pairing."""
+MOVE_TOGETHER = 0.01
+"""p of the correlation below which arms of two families are paired (at 0.05 chance pairs made intervals too narrow)."""
+UNEQUAL = 0.2
+"""p of Bartlett's test below which no pooled variance is used: with three seeds it rarely falls below 0.05."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,8 @@ class ArmDifference:
     """Its degrees of freedom."""
     how: str
     """seeds as blocks, by seed, Welch, or one pooled variance."""
+    parts: tuple[tuple[float, float], ...] = ()
+    """For Welch: the variance of each mean with its degrees of freedom."""
     correlation: float | None = None
     """Correlation of the two arms over shared seeds; null within a family, and below four shared seeds."""
 
@@ -49,7 +55,10 @@ class ArmDifference:
 
     def half(self, tried: int = 1) -> float | None:
         """Return half the 95 % interval, with a Bonferroni correction if the pair was chosen among `tried`."""
-        return None if self.se is None else t_quantile(self.dof, 1 - (1 - LEVEL) / tried) * self.se
+        if self.se is None:
+            return None
+        level = 1 - (1 - LEVEL) / tried
+        return half_width(*self.parts, level=level) if self.parts else t_quantile(self.dof, level) * self.se
 
     def p(self, tried: int = 1) -> float | None:
         """Return the two-sided p of no difference, with the same correction; None without a standard error."""
@@ -116,6 +125,7 @@ class ArmMeans:
             plain_se=plain_se,
             plain_dof=self._plain.dof,
             how=how,
+            parts=tuple(self._mean_variances(one, other)) if how == WELCH else (),
             correlation=correlation,
         )
 
@@ -126,8 +136,8 @@ class ArmMeans:
             return self._welch(one, other), WELCH, None
         from scipy.stats import pearsonr
 
-        found = pearsonr(pairs[:, 0], pairs[:, 1], alternative="greater")
-        if found.pvalue < TEST_LEVEL:
+        found = pearsonr(pairs[:, 0], pairs[:, 1])
+        if found.pvalue < MOVE_TOGETHER:
             return sample_mean((pairs[:, 0] - pairs[:, 1]).tolist()), PAIRED, float(found.statistic)
         return self._welch(one, other), WELCH, float(found.statistic)
 
@@ -141,17 +151,24 @@ class ArmMeans:
     def _welch(self, one: str, other: str) -> MeanEstimate:
         return welch(sample_mean(self._losses(other)), sample_mean(self._losses(one)))
 
+    def _mean_variances(self, *names: str) -> Iterator[tuple[float, float]]:
+        """Yield the variance of the mean of each arm with its degrees of freedom; nothing for an arm of one run."""
+        for mean in (sample_mean(self._losses(name)) for name in names):
+            if mean.variance is not None:
+                yield mean.variance, mean.dof
+
     def _pairs(self, one: str, other: str) -> Floats:
         """Return the mean losses of both arms at each seed that they share, shape (seeds, 2)."""
         ours, theirs = self._runs[one], self._runs[other]
-        return np.array([(np.mean(ours[seed]), np.mean(theirs[seed])) for seed in ours if seed in theirs]).reshape(-1, 2)
+        shared = [seed for seed in ours if seed in theirs]
+        return np.array([(np.mean(ours[seed]), np.mean(theirs[seed])) for seed in shared]).reshape(-1, 2)
 
     def _losses(self, name: str) -> list[float]:
         return [value for values in self._runs[name].values() for value in values]
 
     def _equal_noise(self, names: Sequence[str]) -> bool:
         found = equal_variances(map(self._losses, names))
-        return found is None or found.equal
+        return found is None or found.bartlett >= UNEQUAL
 
     def _weights(self, names: Sequence[str], one: str, other: str) -> Floats:
         return np.array([float(name == one) - float(name == other) for name in names])
@@ -164,7 +181,7 @@ class ArmMeans:
             return None
 
     def _solved(self, names: Sequence[str], *, blocked: bool) -> _Fit:
-        """Return the least-squares fit. Raises LinAlgError where one seed, or a lack of shared seeds, leaves no block."""
+        """Return the least-squares fit. Raises LinAlgError where the runs cannot separate seeds from arms."""
         runs = [(name, seed, loss) for name in names for seed, values in self._runs[name].items() for loss in values]
         design = np.array([[name == each for each in names] for name, _, _ in runs], float)
         if blocked:

@@ -24,6 +24,15 @@ def tost(values: Sequence[float], margin: float) -> float:
     return float(DescrStatsW(np.asarray(values)).ttost_mean(-margin, margin)[0])
 
 
+def tost_of(value: float, se: float, dof: float, margin: float) -> float:
+    """Return p of the two one-sided t tests for an estimate with its standard error and degrees of freedom."""
+    from scipy.special import stdtr
+
+    if se == 0:
+        return 0.0 if abs(value) < margin else 1.0
+    return float(stdtr(dof, (abs(value) - margin) / se))
+
+
 def equivalence_power(margin: float, sd: float, n: int, excess: float = 0.0) -> float:
     """Return the probability that a paired TOST at level 0.05 with `n` differences of SD `sd` says equivalent.
 

@@ -87,7 +87,7 @@ def _before_points(evidence: Evidence, leads: tuple[Lead, ...]) -> Iterator[str]
     yield (
         "For each series of runs: the rate with the lowest fitted loss, and the difference in nats/token between the "
         f"lowest MoE arm and dense arms of the same budget. 95 % intervals in brackets ({of_rates}of differences: "
-        "with seeds as blocks, widened for the choice among arms)."
+        "with dense and MoE as independent unless said otherwise, widened for the choice among arms)."
     )
 
 

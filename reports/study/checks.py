@@ -16,6 +16,7 @@ from reports.study.evidence import Evidence
 from reports.study.evidence.arm_series import heading
 from reports.study.evidence.arms import Arm, Run
 from reports.study.evidence.consumption import UNSTEADY, actual_C, least_steady, unsteadiness
+from reports.study.evidence.contrasts import all_leads
 from reports.study.next_steps import stale
 
 if TYPE_CHECKING:
@@ -218,6 +219,38 @@ def _timings(evidence: Evidence) -> Result:
     return False, f"{text} These runs do the same work, so the machine was disturbed and times say little."
 
 
+def _several_tests(evidence: Evidence) -> Result:
+    """Account once for all tests of the page: which hold at 5 % after Holm's adjustment for their number."""
+    from fits.compare.several_tests import holm
+    from fits.intervals import TEST_LEVEL
+
+    tests = dict(_tests(evidence))
+    if len(tests) < 2:
+        return None
+    adjusted = dict(zip(tests, holm(list(tests.values())), strict=True))
+    alone = [name for name, p in tests.items() if p < TEST_LEVEL]
+    lost = [name for name in alone if adjusted[name] >= TEST_LEVEL]
+    text = f"The page states {len(tests)} tests (leads, movement, repeated data), each at 5 %"
+    text += f"; {len(alone)} are significant"
+    if not lost:
+        return True, f"{text}, and all of these remain so after Holm's adjustment for {len(tests)} tests."
+    kept = len(alone) - len(lost)
+    return False, f"{text}, and {kept} after Holm's adjustment for {len(tests)} tests; not after it: {listed(lost)}."
+
+
+def _tests(evidence: Evidence) -> Iterator[tuple[str, float]]:
+    """Yield the name and p of every test that a sentence of the page rests on."""
+    for lead in all_leads(evidence):
+        if (p := lead.difference.p(lead.tried)) is not None:
+            yield f"lead over {lead.dense.label} ({heading(lead.series, evidence.series)})", p
+    if evidence.constancy is not None and evidence.constancy.sensitivity:
+        yield "movement of the optimum", max(evidence.constancy.sensitivity.values())
+    for found in evidence.reuse:
+        yield from ((f"{found.scheme} reuse, {one.of}", one.p) for one in found.equivalences if one.p is not None)
+        if found.interaction is not None:
+            yield f"{found.scheme} reuse, MoE against dense", found.interaction.p
+
+
 CHECKS: dict[str, Callable[[Evidence], Result]] = {
     "runs": _complete,
     "equal N": _equal_N,
@@ -230,5 +263,6 @@ CHECKS: dict[str, Callable[[Evidence], Result]] = {
     "data reuse": _reuse,
     "environment": _environment,
     "timings": _timings,
+    "several tests": _several_tests,
 }
 """Name -> check."""

@@ -41,7 +41,7 @@ def _is_lower(lead: Lead) -> str:
     elif lead.is_best and lead.n_dense > 1:
         which += f", the lowest of {lead.n_dense} dense arms"
     side = "below" if value >= 0 else "above"
-    return f"is {nats(abs(value))} nats/token{bpb} {side} {which}{_with_interval(lead)}"
+    return f"is {nats(abs(value))} nats/token{bpb} {side} {which}{_with_interval(lead)}{_equivalent(lead)}"
 
 
 def _with_interval(lead: Lead) -> str:
@@ -63,9 +63,17 @@ def _between(lead: Lead) -> tuple[float, float] | None:
 def _intervals(first: Lead) -> str:
     if first.ends is None:
         return "There is one seed (n = 1), so leads have no interval."
-    how = "treat seeds as blocks" if first.difference.blocked else "do not treat seeds as blocks"
+    how = "pair dense and MoE by seed" if first.difference.blocked else "take dense and MoE as independent (Welch)"
     chosen = " and are widened for the choice among arms" if first.tried > 1 else ""
     return f"The intervals of leads {how}{chosen}; n = {counted(first.n, 'seed')}."
+
+
+def _equivalent(lead: Lead) -> str:
+    """Return whether dense and MoE are equivalent within the margin; empty where one is lower, or without a test."""
+    if lead.equivalence is None or lead.margin is None or lead.verdict in ("MoE lower", "dense lower"):
+        return ""
+    shown = "equivalent" if lead.verdict == "equivalent" else "not shown to be equivalent"
+    return f"; {shown} within the margin of {lead.margin:.2g} (TOST p = {lead.equivalence:.2g})"
 
 
 def lead_in_brief(leads: tuple[Lead, ...]) -> str:

@@ -40,10 +40,17 @@ def series_sentence(series: Series, evidence: Evidence) -> str:
     if fit is None or optimum is None:
         return f"No optimum is claimed: {_unfitted(evidence)}."
     if optimum.status == "converged" and optimum.value is not None:
-        return _minimum(fit, optimum, optimum.value, sides(series))
+        return _minimum(fit, optimum, optimum.value, sides(series)) + _survivors(fit)
     if optimum.status == "edge":
-        return _edge(fit, optimum)
+        return _edge(fit, optimum) + _survivors(fit)
     return f"No optimum is claimed. {sentence(optimum.reason)}"
+
+
+def _survivors(fit: "FitResult") -> str:
+    """Return that the answer is conditional on the runs that survived; empty where none diverged."""
+    if not fit.diverged:
+        return ""
+    return f" This is conditional on the surviving runs: {listed(map(str, fit.diverged))}."
 
 
 def series_points(series: Series) -> Iterator[str]:

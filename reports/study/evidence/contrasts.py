@@ -1,7 +1,7 @@
 """Arms against arms: each side of the lowest MoE arm, and its lead over the dense arms, measured without a curve.
 
-These are differences of mean losses within one series, with seeds as blocks (`fits.compare.means`). Each also carries
-the standard error without blocks.
+These are differences of mean losses within one series (`fits.compare.means`): seeds are blocks among MoE arms of one
+shape, and dense and MoE are independent. Each also carries the standard error of one pooled variance without blocks.
 """
 
 import math
@@ -53,7 +53,7 @@ class Side:
 
     @property
     def errors(self) -> float | None:
-        """The rise in blocked standard errors; null without a standard error."""
+        """The rise in standard errors; null without a standard error."""
         if self.difference is None or not self.difference.se:
             return None
         return self.difference.value / self.difference.se
@@ -100,6 +100,35 @@ class Lead:
     def n_dense(self) -> int:
         """Number of dense arms of the series with finished runs, including controls."""
         return sum(bool(arm.done) for arm in (*self.series.dense, *self.series.controls))
+
+    @property
+    def margin(self) -> float | None:
+        """Loss difference that does not matter, as fixed for the optimum of the series."""
+        optimum = self.series.fit.optimum if self.series.fit else None
+        return None if optimum is None else optimum.margin
+
+    @property
+    def equivalence(self) -> float | None:
+        """p of the two one-sided tests (TOST) that dense and MoE are within the margin of each other.
+
+        Adjusted for the choice among `tried`; null without a margin or a standard error.
+        """
+        from fits.repeats.tost import tost_of
+
+        found = self.difference
+        if self.margin is None or found.se is None:
+            return None
+        return min(1.0, self.tried * tost_of(found.value, found.se, found.dof, self.margin))
+
+    @property
+    def verdict(self) -> str:
+        """equivalent (TOST p < 0.05), MoE lower, dense lower (the interval excludes zero), or not resolved."""
+        from fits.intervals import TEST_LEVEL
+
+        if self.equivalence is not None and self.equivalence < TEST_LEVEL:
+            return "equivalent"
+        low, high = self.ends or (-math.inf, math.inf)
+        return "MoE lower" if low > 0 else "dense lower" if high < 0 else OPEN
 
     @property
     def ends(self) -> tuple[float, float] | None:
@@ -167,8 +196,14 @@ def means(arms: Iterable[Arm]) -> "ArmMeans":
     """Return the mean losses of the finished runs of `arms`, by label."""
     from fits.compare.means import ArmMeans
 
-    runs = [(arm.label, r.spec.training.seed, r.loss) for arm in arms for r in arm.done if r.loss is not None]
-    return ArmMeans([run[0] for run in runs], [run[1] for run in runs], [run[2] for run in runs])
+    runs = [(arm, r.spec.training.seed, r.loss) for arm in arms for r in arm.done if r.loss is not None]
+    families = [_family(arm) for arm, _, _ in runs]
+    return ArmMeans([arm.label for arm, _, _ in runs], [run[1] for run in runs], [run[2] for run in runs], families)
+
+
+def _family(arm: Arm) -> tuple[object, ...]:
+    """Return what arms share that can start from one initial state: dense or MoE, width and depth."""
+    return arm.is_dense, arm.spec.shape.d_model, arm.spec.shape.n_layers
 
 
 def _mean(arm: Arm) -> float:

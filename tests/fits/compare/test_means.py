@@ -65,3 +65,26 @@ def test_seeds_of_single_arms_do_not_become_blocks() -> None:
     found = means(frame).difference("b", "a")
     assert not found.blocked
     assert found.se == found.plain_se
+
+
+def test_dense_and_moe_are_independent_unless_their_losses_move_together():
+    random = np.random.default_rng(0)
+    dense, moe, other = random.normal(3.0, 0.02, (3, 6))
+    arms, seeds = ["dense"] * 6 + ["K1"] * 6 + ["K2"] * 6, [*range(6)] * 3
+    families = [arm == "dense" for arm in arms]
+    found = ArmMeans(arms, seeds, [*dense, *moe, *other], families).difference("dense", "K1")
+    expected = stats.ttest_ind(dense, moe, equal_var=False)
+    assert (found.how, found.dof) == ("Welch", pytest.approx(expected.df))
+    assert found.value / found.se == pytest.approx(expected.statistic)
+    together = ArmMeans(arms, seeds, [*(moe + 0.1 + 0.001 * dense), *moe, *other], families).difference("dense", "K1")
+    assert together.how == "by seed"
+    assert together.correlation > 0.99
+
+
+def test_unequal_noise_in_a_family_is_not_pooled():
+    random = np.random.default_rng(1)
+    quiet, loud = random.normal(3.0, 0.003, 6), random.normal(3.0, 0.05, 6)
+    found = ArmMeans(["a"] * 6 + ["b"] * 6, [*range(6)] * 2, [*quiet, *loud]).difference("b", "a")
+    expected = stats.ttest_rel(loud, quiet).confidence_interval(0.95)
+    assert found.how == "by seed"
+    assert (found.value - found.half(), found.value + found.half()) == pytest.approx((expected.low, expected.high))
