@@ -20,10 +20,11 @@ import numpy as np
 
 from fits.compare.samples import MeanEstimate, sample_mean, welch
 from fits.intervals import TEST_LEVEL, t_test
+from fits.repeats.heterogeneity import Heterogeneity, heterogeneity_of
 from fits.repeats.pairs import TOLERANCE, Pair, knows_epochs, pairs_of
 from fits.repeats.tost import equivalence_power, smallest_margin, tost
 from fits.runs.series import schemes
-from fits.runs.table import Floats, RunTable
+from fits.runs.table import RunTable
 from planners.records.errors import UsageError
 
 FIRST_ORDER = 0.5
@@ -81,20 +82,6 @@ class Equivalence:
             return self.verdict if self.margin is None else f"{self.verdict} at the margin of {self.margin:.2g}"
         beyond = "" if self.margin is None else f"; whether by more than {self.margin:.2g} is undecided"
         return f"{side} than fresh{beyond}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heterogeneity:
-    """Test of whether the excess is the same in all arms, with seeds as blocks."""
-
-    F: float
-    """Mean square between arms over the mean square of the noise."""
-    arms_dof: int
-    """Arms less one."""
-    error_dof: int
-    """Degrees of freedom of the noise."""
-    p: float
-    """Probability of so large an F if all arms have one excess."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +210,7 @@ def _of_scheme(scheme: str, pairs: list[Pair], alone: int, margin: float | None,
         costs=tuple(costs),
         interaction=_interaction(kinds),
         notes=tuple(notes),
-        heterogeneity=_heterogeneity(pairs),
+        heterogeneity=heterogeneity_of(pairs),
     )
 
 
@@ -234,38 +221,11 @@ def _equivalences(groups: dict[str, list[Pair]], margin: float | None, slope: fl
         arms = [found[other] for other in groups if other not in ("all arms", "MoE") and other != of]
         arms = [arm for arm in arms if of == "all arms" or (of == "MoE" and arm.of != "dense")]
         unlike = tuple(f"{arm.of} is {arm.verdict}" for arm in arms if arm.verdict != "equivalent")
-        differ = _heterogeneity(groups[of])
+        differ = heterogeneity_of(groups[of])
         beyond = any(arm.verdict in ("worse", "better") for arm in arms)
         if one.verdict == "equivalent" and unlike and (beyond or (differ is not None and differ.p < TEST_LEVEL)):
             found[of] = replace(one, verdict="mixed", unlike=unlike)
     return tuple(found.values())
-
-
-def _heterogeneity(pairs: Sequence[Pair]) -> Heterogeneity | None:
-    """Return the F test of one excess for all arms (activation rates, dense or MoE), with seeds as blocks."""
-    from scipy.special import fdtrc
-
-    arms = [(pair.dense, None if pair.r_a is None else round(pair.r_a, 4)) for pair in pairs]
-    excess = np.array([pair.excess for pair in pairs])
-    seeds = _members([pair.seed for pair in pairs])
-    both = np.hstack([seeds, _members(arms)])
-    (common, few), (apart, many) = (_residual(design, excess) for design in (seeds, both))
-    arms_dof, error_dof = many - few, len(pairs) - many
-    if arms_dof < 1 or error_dof < 1 or apart <= 0:
-        return None
-    F = (common - apart) / arms_dof / (apart / error_dof)
-    return Heterogeneity(F=F, arms_dof=arms_dof, error_dof=error_dof, p=float(fdtrc(arms_dof, error_dof, F)))
-
-
-def _members(labels: Sequence[object]) -> Floats:
-    """Return the columns of one indicator for each label, shape (n, labels)."""
-    return np.array([[label == each for each in dict.fromkeys(labels)] for label in labels], float)
-
-
-def _residual(design: Floats, values: Floats) -> tuple[float, int]:
-    """Return the sum of squared residuals of the least-squares fit, and the rank of the design."""
-    fitted, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
-    return float(np.sum((values - design @ fitted) ** 2)), int(rank)
 
 
 def _kinds(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
