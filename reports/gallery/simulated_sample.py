@@ -9,6 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from fits import fit_study, read_table
+from fits.runs.table import from_records
+from fits.simulate.coverage import Noise
+from fits.simulate.truth import truth_of
 from jobs.record import Environment, RoutingHealth, RunRecord, collect, planned, write_record
 from planners import Corpus, Data, Question, RunSpec, Study, make_plan, preset
 from planners.records.files import write_jsonl
@@ -80,8 +86,6 @@ def write_sample(
 
     `laws` are fitted; each run has a loss curve of `points` points.
     """
-    from fits import fit_study, read_table
-
     study = Study(folder)
     plan = make_plan(question, CORPUS)
     study.write(plan)
@@ -94,12 +98,6 @@ def write_sample(
 
 
 def _losses(specs: tuple[RunSpec, ...]) -> list[float]:
-    import numpy as np
-
-    from fits.runs.table import from_records
-    from fits.simulate.coverage import Noise
-    from fits.simulate.truth import truth_of
-
     table = from_records([{**planned(spec), "loss": 1.0} for spec in specs], source="simulated")
     noise = Noise(sd=NOISE, seed_sd=NOISE).draw(table, np.random.default_rng(0))
     repeats = np.maximum(table.numbers("epochs") - 1, 0)

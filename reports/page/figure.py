@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
     from matplotlib.axis import Axis as Axis
-    from matplotlib.figure import Figure as Canvas
+    from matplotlib.figure import Figure as _Canvas
     from numpy.typing import ArrayLike
+
+    Canvas: TypeAlias = _Canvas
 else:
     Axes = Axis = Canvas = ArrayLike = Any  # figures only name these types, and matplotlib takes a second to import
 

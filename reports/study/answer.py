@@ -8,7 +8,7 @@ from reports.page.number_text import flops, listed
 from reports.page.page import Step
 from reports.study.equal_time import equal_time_sentence
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import Series, heading
+from reports.study.evidence.arms import Series, heading
 from reports.study.evidence.contrasts import Lead, all_leads
 from reports.study.lead import lead_in_brief, lead_points, no_lead
 from reports.study.movement import moves

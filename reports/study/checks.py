@@ -6,21 +6,21 @@ to each series; the checks here need the plan and the records.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
+from fits.checks import check_table, need
+from fits.compare.several_tests import holm
+from fits.intervals import TEST_LEVEL
+from fits.laws import LAWS
+from fits.result import FitResult
 from jobs.record import IMBALANCED
 from planners.matching.tolerance import R_A_TOLERANCE, n_tolerance
 from planners.records.check import Check
 from reports.page.number_text import counted, general, listed, percent, residual, span
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import heading
-from reports.study.evidence.arms import Arm, Run
+from reports.study.evidence.arms import Arm, Run, heading
 from reports.study.evidence.consumption import UNSTEADY, actual_C, least_steady, unsteadiness
 from reports.study.evidence.contrasts import all_leads
 from reports.study.next_steps import stale
-
-if TYPE_CHECKING:
-    from fits.result import FitResult
 
 OF_ALL = ("checkpoints as runs",)
 """Checks of tables that look at all finished runs at once, since two checkpoints of a run are in two series."""
@@ -44,8 +44,6 @@ def _table_checks(evidence: Evidence) -> Iterator[Check]:
     """Yield the checks of `fits.checks`, each over all series; warnings come first in the evidence."""
     if not evidence.series:
         return
-    from fits.checks import check_table, need
-    from fits.laws import LAWS
 
     asked = need(LAWS[evidence.answering[0].law if evidence.answering else "quadratic"])
     by_name: dict[str, list[tuple[str, Check]]] = {}
@@ -159,7 +157,7 @@ def _fit_current(evidence: Evidence) -> Result:
     return all(fit.optimum and fit.optimum.status == "converged" for fit in fits), f"{text}."
 
 
-def _words(fit: "FitResult") -> str:
+def _words(fit: FitResult) -> str:
     different = fit.optimum and fit.optimum.status != fit.status
     return f"{fit.status.words}, optimum {fit.optimum.status.words}" if fit.optimum and different else fit.status.words
 
@@ -221,9 +219,6 @@ def _timings(evidence: Evidence) -> Result:
 
 def _several_tests(evidence: Evidence) -> Result:
     """Account once for all tests of the page: which hold at 5 % after Holm's adjustment for their number."""
-    from fits.compare.several_tests import holm
-    from fits.intervals import TEST_LEVEL
-
     tests = dict(_tests(evidence))
     if len(tests) < 2:
         return None

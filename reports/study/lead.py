@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from planners.records.quantity import format_quantity
 from reports.page.number_text import counted, nats, percent
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import Series
+from reports.study.evidence.arms import Series
 from reports.study.evidence.contrasts import Lead
 
 

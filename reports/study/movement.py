@@ -1,13 +1,11 @@
 """Whether the optimal rate moves with compute and size, in sentences that claim no more than the test."""
 
 import math
-from typing import TYPE_CHECKING
 
+from fits.drift.constancy import Constancy, DriftSlope
+from fits.intervals import TEST_LEVEL
 from reports.page.number_text import general, percent
 from reports.study.evidence import Evidence
-
-if TYPE_CHECKING:
-    from fits.drift.constancy import Constancy, DriftSlope
 
 
 def moves(evidence: Evidence) -> str | None:
@@ -17,7 +15,6 @@ def moves(evidence: Evidence) -> str | None:
         if len({round(math.log(series.C), 2) for series in evidence.series}) < 2:
             return None
         return "Whether the optimal rate moves with C was not tested: a budget has too few rates or seeds."
-    from fits.intervals import TEST_LEVEL
 
     by = " or ".join(slope.by for slope in found.slopes) or "C"
     moving = [p < TEST_LEVEL for p in found.sensitivity.values()]
@@ -34,25 +31,25 @@ def movement(evidence: Evidence) -> tuple[str, ...]:
     return tuple(text for text in (answer, *tested) if text)
 
 
-def _test(found: "Constancy") -> str:
+def _test(found: Constancy) -> str:
     ps = ", ".join(f"{name} p = {p:.2g}" for name, p in found.sensitivity.items())
     slopes = f" Fitted: {'; '.join(map(gradient_text, found.slopes))}." if found.slopes else ""
     return f"The test of a constant rate gives, by the curve of each cell: {ps}.{slopes} {_power(found)}"
 
 
-def gradient_text(slope: "DriftSlope") -> str:
+def gradient_text(slope: DriftSlope) -> str:
     """Return the fitted gradient of the optimal rate, with its interval."""
     ends = [general(2)(end) if end is not None else "open" for end in (slope.lo, slope.hi)]
     return f"ln r_a* changes by {general(2)(slope.value)} for one unit of ln {slope.by} (95 %: {ends[0]} to {ends[1]})"
 
 
-def _power(found: "Constancy") -> str:
+def _power(found: Constancy) -> str:
     if found.detectable is None:
         return "Such a study would mostly miss a movement by less than a factor of 20 from the first to the last."
     factor = f"a factor of {math.exp(found.detectable):.2g}"
     return f"80 % of such studies would see a movement by {factor} from the first to the last."
 
 
-def _constant(found: "Constancy") -> str:
+def _constant(found: Constancy) -> str:
     ends = [percent(end) if end is not None else "open" for end in (found.lo, found.hi)]
     return f"If the rate is constant, it is {percent(found.value)} (95 % interval {ends[0]} to {ends[1]})."

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
+from fits.runs.series import ENOUGH_RATES
 from planners.presets import PRESETS, preset
 from reports.page.number_text import counted, percent, span
 from reports.page.page import Step
@@ -38,8 +39,6 @@ def stale(evidence: Evidence) -> bool:
 
 def _next(evidence: Evidence) -> Iterator[Step]:
     """Yield what a further study needs to claim more than this one."""
-    from fits.runs.series import ENOUGH_RATES
-
     if not evidence.moe:
         yield Step(why="To learn about r_a, plan MoE arms: five rates or more, three seeds each.")
         return

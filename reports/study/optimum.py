@@ -1,15 +1,12 @@
 """Where the loss is lowest, in sentences that claim no more than the fit and the measured arms show."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
+from fits.result import Ends, FitResult, Optimum
 from reports.page.number_text import counted, listed, nats, percent, sentence, span
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import Series, heading
+from reports.study.evidence.arms import Series, heading
 from reports.study.evidence.contrasts import CLEAR, SUGGESTIVE, UNSAMPLED, Side, sides
-
-if TYPE_CHECKING:
-    from fits.result import Ends, FitResult, Optimum
 
 
 def optimum_sentence(evidence: Evidence) -> str:
@@ -46,7 +43,7 @@ def series_sentence(series: Series, evidence: Evidence) -> str:
     return f"No optimum is claimed. {sentence(optimum.reason)}"
 
 
-def _survivors(fit: "FitResult") -> str:
+def _survivors(fit: FitResult) -> str:
     """Return that the answer is conditional on the runs that survived; empty where none diverged."""
     if not fit.diverged:
         return ""
@@ -69,7 +66,7 @@ def _unfitted(evidence: Evidence) -> str:
     return "no curve has been fitted to these runs"
 
 
-def _minimum(fit: "FitResult", optimum: "Optimum", value: float, flanks: tuple[Side, ...]) -> str:
+def _minimum(fit: FitResult, optimum: Optimum, value: float, flanks: tuple[Side, ...]) -> str:
     """Claim a minimum only where its interval is closed and no measured side contradicts it."""
     supported = all(flank.verdict in (CLEAR, SUGGESTIVE) for flank in flanks)
     found = f"an activation rate of {percent(value)} (95 % interval {ends(optimum.lo, optimum.hi, fit.domain['r_a'])})"
@@ -78,14 +75,14 @@ def _minimum(fit: "FitResult", optimum: "Optimum", value: float, flanks: tuple[S
     return f"The fitted loss is lowest at {found}, but the runs do not show a minimum on both sides."
 
 
-def _region(fit: "FitResult", optimum: "Optimum") -> Iterator[str]:
+def _region(fit: FitResult, optimum: Optimum) -> Iterator[str]:
     if optimum.region is not None and optimum.margin is not None:
         between = ((None, None), (None, None)) if optimum.region_ends is None else optimum.region_ends
         region = ends(*optimum.region, fit.domain["r_a"], *map(_of_end, between))
         yield f"Rates from {region} are within the margin of {optimum.margin:.2g} nats/token of the lowest loss."
 
 
-def _of_end(between: "Ends") -> str:
+def _of_end(between: Ends) -> str:
     """Return the 95 % interval of an end of the region; empty where it has none within the sampled rates."""
     low, high = between
     if low is None and high is None:
@@ -95,7 +92,7 @@ def _of_end(between: "Ends") -> str:
     return f" (95 %: {percent(low)} to {percent(high)})"
 
 
-def _edge(fit: "FitResult", optimum: "Optimum") -> str:
+def _edge(fit: FitResult, optimum: Optimum) -> str:
     low, high = fit.domain["r_a"]
     where = f"low end of the sampled rates ({percent(low)})"
     if optimum.edge != "low":
@@ -103,7 +100,7 @@ def _edge(fit: "FitResult", optimum: "Optimum") -> str:
     return f"The fitted loss is lowest at the {where}, so the optimum is {_bound(optimum)} (95 % bound)."
 
 
-def _bound(optimum: "Optimum") -> str:
+def _bound(optimum: Optimum) -> str:
     end, words = (optimum.hi, "at most") if optimum.edge == "low" else (optimum.lo, "at least")
     return "without a bound" if end is None else f"{words} {percent(end)}"
 
@@ -145,7 +142,7 @@ def optimum_details(evidence: Evidence) -> Iterable[str]:
             yield f"{heading(series, evidence.series)}: {text}" if several else text
 
 
-def _basis(fit: "FitResult") -> str:
+def _basis(fit: FitResult) -> str:
     """Return what was fitted, what gave the interval, and what other curves and the fit without blocks give."""
     optimum = fit.optimum
     said = f"The fit is a {fit.law} in ln r_a to {counted(fit.n, 'MoE run')} ({fit.dof} degrees of freedom)"
@@ -163,7 +160,7 @@ def _basis(fit: "FitResult") -> str:
     )
 
 
-def _other_curves(fit: "FitResult") -> str:
+def _other_curves(fit: FitResult) -> str:
     """Return where other curves are lowest, each with its own interval, and which lie outside the answer's interval."""
     others = [row for row in fit.sensitivity if row.value and row.law != fit.law]
     if not others:

@@ -1,13 +1,12 @@
 """What repeated data cost compared with fresh data, in sentences that claim no more than the test."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from fits.intervals import TEST_LEVEL
+from fits.repeats.reuse import Equivalence, Reuse
+from fits.repeats.tost import detectable
 from reports.page.number_text import counted, general, nats, sentence, span
 from reports.study.evidence import Evidence
-
-if TYPE_CHECKING:
-    from fits.repeats.reuse import Equivalence, Reuse
 
 
 def reuse_sentences(evidence: Evidence) -> tuple[str, ...]:
@@ -18,27 +17,25 @@ def reuse_sentences(evidence: Evidence) -> tuple[str, ...]:
     return (*said, *map(sentence, notes))
 
 
-def _of_scheme(found: "Reuse") -> Iterator[str]:
+def _of_scheme(found: Reuse) -> Iterator[str]:
     """Yield the mean over arms, then every other group in brief, then whether the arms differ."""
     first, *others = found.equivalences
     yield _excess(found.scheme, first)
     if others:
         yield f"By group ({found.scheme}): {'; '.join(map(_in_brief, others))}."
     if (test := found.heterogeneity) is not None:
-        from fits.intervals import TEST_LEVEL
-
         differ = "differs between arms" if test.p < TEST_LEVEL else "is not shown to differ between arms"
         yield f"The excess {differ}: F({test.arms_dof}, {test.error_dof}) = {test.F:.3g}, p = {test.p:.2g}."
 
 
-def _in_brief(one: "Equivalence") -> str:
+def _in_brief(one: Equivalence) -> str:
     between = "n = 1: no interval"
     if one.lo is not None and one.hi is not None:
         between = f"{one.lo:+.4f} to {one.hi:+.4f}, n = {one.n}"
     return f"{one.of} {one.excess:+.4f} ({between}), {one.words}"
 
 
-def _excess(scheme: str, one: "Equivalence") -> str:
+def _excess(scheme: str, one: Equivalence) -> str:
     times = f"repeated {span(one.epochs, general(3))} times"
     said = f"Data {times}" if scheme == "repeated" else f"Over {one.of}, data {times} ({scheme})"
     side = "higher" if one.excess >= 0 else "lower"
@@ -52,8 +49,6 @@ def _excess(scheme: str, one: "Equivalence") -> str:
     return f"{said} The smallest effect that 80 % of such studies would tell from zero is {smallest:.2g} nats/token."
 
 
-def seen(one: "Equivalence") -> float | None:
+def seen(one: Equivalence) -> float | None:
     """Return the excess, nats/token, that 80 % of such studies would tell from zero; None without an SD."""
-    from fits.repeats.tost import detectable
-
     return None if one.sd is None else detectable(one.sd, one.n)

@@ -1,24 +1,27 @@
-"""Writes the report of a study into one folder. The same records give the same bytes."""
+"""The report of a study: its page in reading order, written to one folder. The same records give the same bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fits.result import FitResult
 from jobs.record import collect
 from planners.records.check import Check
 from planners.records.json import to_json
 from planners.study import Study
-from reports.page.figure import pictures
-from reports.page.page import Page
+from reports.page.figure import Picture, pictures
+from reports.page.number_text import counted, listed, sentence
+from reports.page.page import Page, Section, arranged
+from reports.page.table import Table
 from reports.page.write_page import Report, write_page
-from reports.study.answer import Answer, answer
-from reports.study.checks import lacks, run_checks
+from reports.study.answer import Answer, answer, question_sentence
+from reports.study.checks import gaps, lacks, run_checks
+from reports.study.equal_time import HOW, equal_time_sentence
 from reports.study.evidence import Evidence, read_evidence
-from reports.study.page import make_page
+from reports.study.figures import FIGURES
+from reports.study.movement import movement
+from reports.study.reuse import reuse_sentences
 from reports.study.tables import make_tables
-
-if TYPE_CHECKING:
-    from fits.result import FitResult
 
 
 def write_report(study: Study, out: Path | None = None) -> Report:
@@ -27,8 +30,6 @@ def write_report(study: Study, out: Path | None = None) -> Report:
     A study with missing, failed or diverged runs, or with one arm, is reported with `complete` False. Raises UsageError
     if the study does not exist, if none of its runs has a record, and for a corrupt file.
     """
-    from reports.study.figures import FIGURES
-
     folder = Path(out) if out is not None else study.report
     evidence = read_evidence(study)
     collect(study)
@@ -57,7 +58,7 @@ def _summary(evidence: Evidence, said: Answer, checks: tuple[Check, ...], page: 
     }
 
 
-def _fit(fit: "FitResult") -> dict[str, Any]:
+def _fit(fit: FitResult) -> dict[str, Any]:
     names = ("law", "n", "dof", "status", "optimum")
     return {"name": fit.name, **{name: to_json(getattr(fit, name)) for name in names}}
 
@@ -70,3 +71,109 @@ def _leads(said: Answer) -> Iterator[dict[str, Any]]:
         errors = {"se": lead.difference.se, "plain_se": lead.difference.plain_se}
         series = {"series": str(lead.series.key), "C": lead.series.C, "over": lead.over}
         yield {**series, **arms, "tried": lead.tried, "n": lead.n, **numbers, **errors}
+
+
+FIRST = "activation"
+"""The figure next to the answer."""
+SECTIONS = (
+    "Equality of the arms",
+    "Loss curves",
+    "Results",
+    "Optimum",
+    "r_a* over N and C",
+    "MoE against dense",
+    "Repeated data",
+    "Equal device-time",
+    "Routing health",
+    "Router settings",
+    "Learning rate and batch",
+    "Residuals",
+    "Comparison of laws",
+    "Cost",
+    "Environment",
+)
+"""Headings in reading order. Each figure and table names its own; a heading that is not listed comes at the end."""
+
+
+def make_page(
+    evidence: Evidence,
+    answer: Answer,
+    checks: tuple[Check, ...],
+    pictures: Mapping[str, Picture],
+    tables: Mapping[str, Table],
+) -> Page:
+    """Return the page of `evidence`."""
+    done = sum(1 for run in evidence.runs if run.done)
+    convention = f"FLOPs under the {evidence.question.flops_convention} convention"
+    fit_notes = [f"{fit.name}: {note}" for fit in evidence.fits for note in _notes(fit)]
+    others = {name: picture for name, picture in pictures.items() if name != FIRST}
+    return Page(
+        kind="Activation-rate study",
+        title=evidence.question.study,
+        question=question_sentence(evidence),
+        answer=answer.sentence,
+        more=answer.more,
+        points=answer.points,
+        state=tuple(_state(evidence, done)),
+        gaps=tuple(gaps(evidence)),
+        first=pictures.get(FIRST),
+        verdict=verdict(checks),
+        sections=(
+            Section(title="Next", steps=answer.steps),
+            Section(title="Checks", checks=checks),
+            *arranged(SECTIONS, others, tables, _texts(evidence, answer)),
+            Section(title="Notes", items=(*evidence.notes, *fit_notes)),
+            Section(title="How to make it again", commands=tuple(_commands(evidence))),
+        ),
+        footer=f"{counted(done, 'run')}, {evidence.source}; {convention}; losses in nats per token.",
+    )
+
+
+def verdict(checks: tuple[Check, ...]) -> str:
+    """Return the result of the checks in one sentence."""
+    warned = [check.name for check in checks if check.verdict != "ok"]
+    if not warned:
+        return f"All {counted(len(checks), 'check')} passed."
+    return f"{len(warned)} of {counted(len(checks), 'check')} gave a warning: {listed(warned)}."
+
+
+def _texts(evidence: Evidence, answer: Answer) -> dict[str, tuple[str, ...]]:
+    """Return the paragraphs of each section, by its heading."""
+    in_time = equal_time_sentence(evidence)
+    return {
+        "Optimum": answer.details,
+        "r_a* over N and C": movement(evidence),
+        "Repeated data": reuse_sentences(evidence),
+        "Equal device-time": (in_time, HOW) if in_time else (),
+    }
+
+
+def _state(evidence: Evidence, done: int) -> list[str]:
+    """Return what a reader must know before the answer."""
+    said = []
+    if done < len(evidence.runs):
+        said.append(f"Partial: {done} of {counted(len(evidence.runs), 'planned run')} done.")
+    said += lacks(evidence)
+    if evidence.source == "simulated":
+        said.append("Simulated: these losses were drawn from a law, not measured.")
+    return said
+
+
+def _notes(fit: FitResult) -> list[str]:
+    """Return the notes of a fit, one sentence each."""
+    dropped = [f"row {row.row} left out: {row.reason}" for row in fit.dropped]
+    return [sentence(text) for text in ([fit.reason] if fit.reason else []) + list(fit.notes) + dropped]
+
+
+def _commands(evidence: Evidence) -> list[str]:
+    """Return the commands that make the study again."""
+    folder, laws = evidence.command_folder, ",".join(dict.fromkeys(fit.law for fit in evidence.fits))
+    asked = [f"{evidence.command} -o {folder}"] if evidence.command else []
+    if asked and evidence.verb == "study":
+        return asked
+    return [
+        *asked,
+        f"python -m scaling.sweep {folder} --go",
+        f"python -m scaling.fit {folder}" + (f" --law {laws}" if laws else ""),
+        f"python -m scaling.report {folder}",
+    ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fits.intervals import ratio_interval
 from fits.runs.budgets import same_budget
 from reports.page.number_text import general
-from reports.study.evidence.arm_series import Series
+from reports.study.evidence.arms import Series
 from reports.versus.compare import Versus
 
 RATIO = general(3)

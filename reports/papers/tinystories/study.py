@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from planners.architecture.shape import Shape
 from planners.presets.tinystories import shape
 from planners.published.tinystories import FOLDER
-from reports.study.evidence.router_grid import RouterGrid, RouterSetting
-from reports.study.evidence.small_study import RunSummary, improvement
+from reports.study.evidence.router_grid import RouterGrid, RouterSetting, RunSummary, improvement
 
 BASELINE, NO_CAPACITY = "baseline_s10000", "all_moe_e8_s10000"
 """Names of two runs: dense, and 8 experts without a capacity limit."""

@@ -7,14 +7,12 @@ shape, and dense and MoE are independent. Each also carries the standard error o
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from fits.compare.means import ArmDifference, ArmMeans
+from fits.intervals import TEST_LEVEL
+from fits.repeats.tost import tost_of
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import Series
-from reports.study.evidence.arms import Arm, mean_of
-
-if TYPE_CHECKING:
-    from fits.compare.means import ArmDifference, ArmMeans
+from reports.study.evidence.arms import Arm, Series, mean_of
 
 CLEAR, SUGGESTIVE, OPEN, UNSAMPLED, UNJUDGED = "clear", "suggestive", "not resolved", "not sampled", "not judged"
 """Verdicts on a side, see `Side.verdict`."""
@@ -48,7 +46,7 @@ class Side:
     """The MoE arm with the lowest mean loss."""
     tried: int
     """Number of arms among which the lowest was chosen: all except that end."""
-    difference: "ArmDifference | None"
+    difference: ArmDifference | None
     """Mean loss of the end less that of the lowest arm; null where the lowest arm is that end."""
 
     @property
@@ -89,7 +87,7 @@ class Lead:
     """Number of pairs of arms among which this one was chosen."""
     n: int
     """Number of seeds that both arms have finished."""
-    difference: "ArmDifference"
+    difference: ArmDifference
     """Mean loss of the dense arm less that of the MoE arm; positive where MoE is lower."""
     bpb: float | None
     """The difference of their mean bits per byte."""
@@ -113,8 +111,6 @@ class Lead:
 
         Adjusted for the choice among `tried`; null without a margin or a standard error.
         """
-        from fits.repeats.tost import tost_of
-
         found = self.difference
         if self.margin is None or found.se is None:
             return None
@@ -123,8 +119,6 @@ class Lead:
     @property
     def verdict(self) -> str:
         """equivalent (TOST p < 0.05), MoE lower, dense lower (the interval excludes zero), or not resolved."""
-        from fits.intervals import TEST_LEVEL
-
         if self.equivalence is not None and self.equivalence < TEST_LEVEL:
             return "equivalent"
         low, high = self.ends or (-math.inf, math.inf)
@@ -192,10 +186,8 @@ def all_leads(evidence: Evidence) -> tuple[Lead, ...]:
     return tuple(lead for series in evidence.series for lead in leads(series))
 
 
-def means(arms: Iterable[Arm]) -> "ArmMeans":
+def means(arms: Iterable[Arm]) -> ArmMeans:
     """Return the mean losses of the finished runs of `arms`, by label."""
-    from fits.compare.means import ArmMeans
-
     runs = [(arm, r.spec.training.seed, r.loss) for arm in arms for r in arm.done if r.loss is not None]
     families = [_family(arm) for arm, _, _ in runs]
     return ArmMeans([arm.label for arm, _, _ in runs], [run[1] for run in runs], [run[2] for run in runs], families)

@@ -8,9 +8,9 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+from fits.compare.equal_time import log_weights, weighted_loss
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import Series
-from reports.study.evidence.arms import Arm
+from reports.study.evidence.arms import Arm, Series
 from reports.study.evidence.consumption import hours_of
 
 Sum = tuple[float, float | None]
@@ -65,8 +65,6 @@ class EqualTime:
 
     def _at_time(self, arm: Arm) -> ArmAtTime | None:
         """Return the arm at that time, linear in ln time between its budgets; None outside them."""
-        from fits.compare.equal_time import log_weights, weighted_loss
-
         same = [each for one in self.series for each in one.moe if each.name == arm.name]
         timed = sorted(((taken, each) for each in same if (taken := hours_of(each))), key=lambda pair: pair[0])
         found = log_weights([taken for taken, _ in timed], self.hours)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from fits.curve.parabola import vertex
 from reports.study.evidence import Evidence
 from reports.study.evidence.arms import Arm
 
@@ -52,8 +53,6 @@ class TunedArm:
 
         The parabola goes through the best rate at the rule's batch and its two neighbours.
         """
-        from fits.curve.parabola import vertex
-
         at_batch = [arm for arm in self.tried if batch_of(arm) == batch_of(self.rule)]
         lowest = vertex([(math.log(lr_of(arm)), loss_of(arm)) for arm in at_batch])
         return None if lowest is None else math.exp(lowest)

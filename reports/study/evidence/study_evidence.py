@@ -3,23 +3,21 @@
 from dataclasses import dataclass
 from functools import cached_property
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fits.compare.laws import Comparison
+from fits.drift.constancy import Constancy
+from fits.repeats.reuse import Reuse
+from fits.result import FitResult
+from fits.runs.table import RunTable, from_records
+from fits.study import read_fits
 from jobs.record import RunRecord, flatten, read_records, runs_csv
 from planners.matching.arm import Refusal
 from planners.question import Question
 from planners.records.errors import UsageError
 from planners.records.json import bytes_hash
 from planners.study import Study
-from reports.study.evidence.arm_series import Series, at_budget, read_series
-from reports.study.evidence.arms import Arm, Run, read_arms
-
-if TYPE_CHECKING:
-    from fits.compare.laws import Comparison
-    from fits.drift.constancy import Constancy
-    from fits.repeats.reuse import Reuse
-    from fits.result import FitResult
-    from fits.runs.table import RunTable
+from reports.study.evidence.arms import Arm, Run, Series, at_budget, read_arms, read_series
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +36,7 @@ class Evidence:
     """Notes of the plan."""
     arms: tuple[Arm, ...]
     """The runs by arm, in the order of the plan."""
-    fits: "tuple[FitResult, ...]"
+    fits: tuple[FitResult, ...]
     """The fits, those that the answer rests on first."""
     runs_hash: str
     """Hash of runs.csv in its present state."""
@@ -46,11 +44,11 @@ class Evidence:
     """The command that planned the study, without its folder; null where it was planned from Python."""
     verb: str = "plan"
     """Which command that was: `plan`, or `study`, which also trains, fits and reports."""
-    constancy: "Constancy | None" = None
+    constancy: Constancy | None = None
     """Test of whether the optimum is constant over budgets and sizes; null where it was not made."""
-    reuse: "tuple[Reuse, ...]" = ()
+    reuse: tuple[Reuse, ...] = ()
     """Cost of repeated data, by scheme; empty where no run on repeated data has a counterpart on fresh data."""
-    comparisons: "tuple[Comparison, ...]" = ()
+    comparisons: tuple[Comparison, ...] = ()
     """Comparisons of several laws fitted to the same runs."""
 
     @cached_property
@@ -64,10 +62,8 @@ class Evidence:
         return [run.record for run in self.runs if run.record]
 
     @cached_property
-    def table(self) -> "RunTable":
+    def table(self) -> RunTable:
         """The finished runs as the input of a fit. Raises UsageError without a record."""
-        from fits.runs.table import from_records
-
         return from_records([flatten(record) for record in self.records], source="runs.csv")
 
     @cached_property
@@ -90,7 +86,7 @@ class Evidence:
         return [arm for arm in self.arms if arm.is_dense and arm.is_compared]
 
     @property
-    def answering(self) -> "list[FitResult]":
+    def answering(self) -> list[FitResult]:
         """The fits that the answer rests on: one law with an optimum, one fit for each series."""
         return [fit for fit in self.fits if fit.optimum and fit.law == self.fits[0].law]
 
@@ -167,13 +163,11 @@ def _fitted(study: Study) -> "dict[str, Any]":
 
     Fits with an optimum come first, the cubic before the quadratic and others, smaller budgets before larger ones.
     """
-    from fits.study import read_fits
-
     found = read_fits(study.fits)
     if found is None:
         return {"fits": ()}
 
-    def place(fit: "FitResult") -> tuple[bool, int, float, str]:
+    def place(fit: FitResult) -> tuple[bool, int, float, str]:
         laws = ("cubic", "quadratic", fit.law)
         return fit.optimum is None, laws.index(fit.law), fit.series.C or 0.0 if fit.series else 0.0, fit.name
 

@@ -1,12 +1,11 @@
 """The figures of a study: each is one file with a constant FIGURE, and one line of FIGURES."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from planners.records.errors import UsageError
 from planners.records.registry import look_up
 from planners.study import Study
-from reports.page.figure import Figure, drawn
+from reports.page.figure import Canvas, Figure, drawn
 from reports.study.evidence import Evidence, read_evidence
 from reports.study.evidence.router_grid import largest_grid
 from reports.study.figures import (
@@ -25,9 +24,6 @@ from reports.study.figures import (
     routing,
     surface,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Canvas
 
 FIGURES: dict[str, Figure[Evidence]] = {
     "activation": activation.FIGURE,
@@ -48,7 +44,7 @@ FIGURES: dict[str, Figure[Evidence]] = {
 """Name of a figure, and of its files -> the figure."""
 
 
-def draw(name: str, study: Study | Path | str) -> "Canvas":
+def draw(name: str, study: Study | Path | str) -> Canvas:
     """Return the figure `name` of a study as a matplotlib figure, to change or to save.
 
     `study` is a study or its folder; `FIGURES` lists the names. Raises UsageError for an unknown name, and where the

@@ -1,8 +1,12 @@
 """Validation loss against activation rate, one panel for each series, with the fitted curve and its minimum."""
 
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from fits.curve.fit_curve import curve
+from fits.result import FitResult, Optimum
 from planners.records.quantity import format_quantity
 from reports.page.figure import (
     BAND,
@@ -12,6 +16,7 @@ from reports.page.figure import (
     MOE,
     QUIET,
     REGION,
+    Axes,
     Figure,
     canvas_of,
     columns_of,
@@ -22,15 +27,9 @@ from reports.page.figure import (
 from reports.page.labels import place
 from reports.page.number_text import counted, flops, listed, nats, percent
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import Series, heading
-from reports.study.evidence.arms import Arm
+from reports.study.evidence.arms import Arm, Series, heading
 from reports.study.figures.marks import groups_of, names_of
 from reports.study.optimum import optimum_sentence
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from fits.result import FitResult, Optimum
 
 POINTS = 200
 FOOT = 0.06
@@ -41,7 +40,7 @@ ROOM = {"below": 0.30, "above": 0.22}
 """Empty shares of a panel: below it for the interval, above it for the names of the arms."""
 
 
-def draw(evidence: Evidence, axes: "Axes") -> None:
+def draw(evidence: Evidence, axes: Axes) -> None:
     """Draw loss against r_a: open markers are runs, bars are means, a line across is the mean of a dense arm."""
     groups = groups_of(evidence)
     columns = columns_of(len(groups))
@@ -72,7 +71,7 @@ def losses_of(arm: Arm) -> list[float]:
     return [record.loss for record in arm.done if record.loss is not None]
 
 
-def _panel(group: Series, axes: "Axes") -> None:
+def _panel(group: Series, axes: Axes) -> None:
     if group.fit is not None and drawable(group.fit):
         _fit(group.fit, axes)
     for arm in group.moe:
@@ -97,7 +96,7 @@ def _panel(group: Series, axes: "Axes") -> None:
         )
 
 
-def _arm(arm: Arm, x: float, axes: "Axes", *, color: str, marker: str) -> None:
+def _arm(arm: Arm, x: float, axes: Axes, *, color: str, marker: str) -> None:
     """Draw the runs of an arm, and their mean where there are several runs."""
     losses = losses_of(arm)
     face = color if len(losses) == 1 else "white"
@@ -116,12 +115,8 @@ def _arm(arm: Arm, x: float, axes: "Axes", *, color: str, marker: str) -> None:
         axes.plot([x], [fmean(losses)], color=color, gid=f"mean {arm.label}", **bar)
 
 
-def _fit(fit: "FitResult", axes: "Axes") -> None:
+def _fit(fit: FitResult, axes: Axes) -> None:
     """Draw a fitted curve with its band, its minimum and the region of indifference."""
-    import numpy as np
-
-    from fits.curve.fit_curve import curve
-
     r_a = np.geomspace(fit.domain["r_a"][0], fit.domain["r_a"][1], POINTS)
     loss, low, high = curve(fit, r_a)
     if low is None or high is None:
@@ -136,13 +131,13 @@ def _fit(fit: "FitResult", axes: "Axes") -> None:
         _minimum(best, best.value, float(curve(fit, best.value)[0][0]), fit.domain["r_a"], axes)
 
 
-def drawable(fit: "FitResult") -> bool:
+def drawable(fit: FitResult) -> bool:
     """Return whether the fit is a curve of r_a whose coefficients are known."""
     known = all(param.value is not None for param in fit.params.values())
     return set(fit.domain) == {"r_a"} and known and fit.domain["r_a"][0] < fit.domain["r_a"][1]
 
 
-def _region(optimum: "Optimum", sampled: tuple[float, ...], axes: "Axes") -> None:
+def _region(optimum: Optimum, sampled: tuple[float, ...], axes: Axes) -> None:
     """Shade the region of indifference."""
     if optimum.region is not None:
         low, high = (end if end is not None else edge for end, edge in zip(optimum.region, sampled, strict=True))
@@ -150,7 +145,7 @@ def _region(optimum: "Optimum", sampled: tuple[float, ...], axes: "Axes") -> Non
         axes.axvspan(low, high, facecolor=REGION, edgecolor=EDGE, linewidth=0.6, label=label, gid="region", zorder=0)
 
 
-def _minimum(optimum: "Optimum", value: float, loss: float, sampled: tuple[float, ...], axes: "Axes") -> None:
+def _minimum(optimum: Optimum, value: float, loss: float, sampled: tuple[float, ...], axes: Axes) -> None:
     """Draw the minimum on the curve, and its interval at the foot of the panel; an open end is an arrow."""
     low, high = (end if end is not None else edge for end, edge in zip((optimum.lo, optimum.hi), sampled, strict=True))
     foot: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "color": INK, "zorder": 7}
@@ -187,7 +182,7 @@ def _minimum(optimum: "Optimum", value: float, loss: float, sampled: tuple[float
     text.set_in_layout(False)
 
 
-def _names(group: Series, axes: "Axes") -> None:
+def _names(group: Series, axes: Axes) -> None:
     """Write the names of the arms next to their runs."""
     arms, names = group.moe, names_of(group.moe)
     avoid = [(arm.spec.r_a, loss) for arm in arms for loss in losses_of(arm)]
@@ -195,7 +190,7 @@ def _names(group: Series, axes: "Axes") -> None:
     place(axes, above, avoid=avoid, where=("above", "below", "high", "low"))
 
 
-def _axes(groups: list[Series], cut: "list[Axes]", columns: int) -> None:
+def _axes(groups: list[Series], cut: list[Axes], columns: int) -> None:
     rates = [arm.spec.r_a for group in groups for arm in group.arms]
     controls = max(len(group.controls) for group in groups)
     for panel in cut:
@@ -211,7 +206,7 @@ def _axes(groups: list[Series], cut: "list[Axes]", columns: int) -> None:
         canvas_of(cut[0]).supylabel("validation loss  (nats/token)", fontsize=9.5)
 
 
-def _second_axis(evidence: Evidence, cut: "list[Axes]") -> None:
+def _second_axis(evidence: Evidence, cut: list[Axes]) -> None:
     """Add an axis of bits per byte where one factor converts every run."""
     factors = [r.bpb / r.loss for arm in evidence.arms for r in arm.done if r.loss and r.bpb is not None]
     if not factors or max(factors) - min(factors) > 1e-6 * max(factors):

@@ -1,21 +1,15 @@
 """Laws compared on the same runs: by AICc, and by their error on held-out runs."""
 
-from typing import TYPE_CHECKING
-
-from reports.page.figure import SERIES, Figure, key, panels, points
+from fits.compare.laws import Comparison, LawScore
+from reports.page.figure import SERIES, Axes, Figure, key, panels, points
 from reports.page.number_text import counted
 from reports.study.evidence import Evidence
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from fits.compare.laws import Comparison, LawScore
 
 ROW = 0.42
 """Inches per law."""
 
 
-def draw(evidence: Evidence, axes: "Axes") -> None:
+def draw(evidence: Evidence, axes: Axes) -> None:
     """Draw one row for each law: AICc above the lowest on the left, held-out error on the right."""
     found = evidence.comparisons
     laws = list(dict.fromkeys(score.law for each in found for score in each.scores))
@@ -35,13 +29,11 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
         key([left], columns=2)
 
 
-def _percent(score: "LawScore") -> float | None:
+def _percent(score: LawScore) -> float | None:
     return None if score.error is None else 100 * score.error
 
 
-def _points(
-    each: "Comparison", values: list[float | None], laws: list[str], at: int, dodge: float, axes: "Axes"
-) -> None:
+def _points(each: Comparison, values: list[float | None], laws: list[str], at: int, dodge: float, axes: Axes) -> None:
     mark = SERIES[at % len(SERIES)]
     known = [(x, laws.index(score.law) + dodge) for x, score in zip(values, each.scores, strict=True) if x is not None]
     x, y, gid = [x for x, _ in known], [y for _, y in known], f"laws {each.series or each.data}"

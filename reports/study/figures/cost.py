@@ -1,16 +1,11 @@
 """Cost: device-hours of each run, its speed, and its model FLOPs utilisation."""
 
-from typing import TYPE_CHECKING
-
 from jobs.record import RunRecord
-from reports.page.figure import Figure
+from reports.page.figure import Axes, Figure
 from reports.page.number_text import counted, flops, percent
 from reports.study.evidence import Evidence
 from reports.study.evidence.consumption import actual_C, hours
 from reports.study.figures.dot_plot import Quantity, arms_of, draw_dots
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def _speed(record: RunRecord) -> float | None:
@@ -30,7 +25,7 @@ QUANTITIES = (
 )
 
 
-def draw(evidence: Evidence, axes: "Axes") -> None:
+def draw(evidence: Evidence, axes: Axes) -> None:
     """Draw hours, speed and utilisation of each finished run."""
     draw_dots(arms_of(evidence), QUANTITIES, axes)
 

@@ -1,26 +1,23 @@
 """MoE less dense: the difference in loss between the MoE arms and the dense arm, and where the two are equal."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from reports.page.figure import BAND, FAINT, INK, MOE, Figure, Mark, key, points
+import numpy as np
+
+from fits.curve.fit_curve import curve
+from fits.result import FitResult
+from reports.page.figure import BAND, FAINT, INK, MOE, Axes, Figure, Mark, key, points
 from reports.page.labels import place
 from reports.page.number_text import counted
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import Series
-from reports.study.evidence.arms import Arm
+from reports.study.evidence.arms import Arm, Series
 from reports.study.figures.activation import POINTS, drawable
 from reports.study.figures.marks import names_of, rate_panels
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from fits.result import FitResult
-
 
 CROSSING = Mark(color=INK, marker="D", line="-")
 
 
-def draw(evidence: Evidence, axes: "Axes") -> None:
+def draw(evidence: Evidence, axes: Axes) -> None:
     """Draw each MoE run less the dense run of its seed, and the fitted curve less the dense mean."""
     groups = compared(evidence)
     cut = rate_panels(groups, axes, "loss of MoE less dense  (nats/token)")
@@ -48,7 +45,7 @@ def differences(arm: Arm, dense: Arm) -> list[float]:
     return [ours - theirs for ours, theirs in pairs if ours is not None and theirs is not None]
 
 
-def _panel(group: Series, axes: "Axes") -> None:
+def _panel(group: Series, axes: Axes) -> None:
     dense = group.dense[0]
     axes.axhline(0, color=INK, linewidth=1, linestyle=(0, (4, 2)), label="dense, same N, C and seed", zorder=2)
     for arm in group.moe:
@@ -61,12 +58,8 @@ def _panel(group: Series, axes: "Axes") -> None:
         _crossings(group.fit, dense.spec.arm, axes)
 
 
-def _curve(fit: "FitResult", level: float, axes: "Axes") -> None:
+def _curve(fit: FitResult, level: float, axes: Axes) -> None:
     """Draw the fitted curve less the mean loss of the dense arm."""
-    import numpy as np
-
-    from fits.curve.fit_curve import curve
-
     r_a = np.geomspace(fit.domain["r_a"][0], fit.domain["r_a"][1], POINTS)
     loss, low, high = curve(fit, r_a)
     if low is not None and high is not None:
@@ -77,7 +70,7 @@ def _curve(fit: "FitResult", level: float, axes: "Axes") -> None:
     )
 
 
-def _crossings(fit: "FitResult", dense: str, axes: "Axes") -> None:
+def _crossings(fit: FitResult, dense: str, axes: Axes) -> None:
     """Mark where the curve reaches the loss of the arm `dense`, with the interval."""
     for crossing in fit.crossings:
         if crossing.value is None or crossing.dense != dense:

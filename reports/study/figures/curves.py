@@ -1,22 +1,18 @@
 """How much the answer depends on the curve: the minimum of each curve fitted to the same runs."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from reports.page.figure import INK, SERIES, Figure, canvas_of, key, log_axis
+from fits.result import Optimum, Sensitivity
+from reports.page.figure import INK, SERIES, Axes, Figure, canvas_of, key, log_axis
 from reports.page.number_text import counted, percent
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import Series, heading
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from fits.result import Optimum, Sensitivity
+from reports.study.evidence.arms import Series, heading
 
 ROW = 0.55
 """Inches per series."""
 
 
-def draw(evidence: Evidence, axes: "Axes") -> None:
+def draw(evidence: Evidence, axes: Axes) -> None:
     """Draw one row for each series: the interval of the answer, and below it that of each curve."""
     groups = several_curves(evidence)
     canvas = canvas_of(axes)
@@ -47,7 +43,7 @@ def several_curves(evidence: Evidence) -> list[Series]:
 
 
 def _interval(
-    each: "Optimum | Sensitivity", y: float, sampled: tuple[float, ...], axes: "Axes", *, label: str, **style: Any
+    each: Optimum | Sensitivity, y: float, sampled: tuple[float, ...], axes: Axes, *, label: str, **style: Any
 ) -> None:
     """Draw an estimate with its interval; an open end is an arrow at the end of the sampled rates."""
     if each.value is None:

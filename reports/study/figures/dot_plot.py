@@ -2,17 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jobs.record import RunRecord
-from reports.page.figure import EDGE, INK, REGION, SERIES, key, panels, points
+from reports.page.figure import EDGE, INK, REGION, SERIES, Axes, key, panels, points
 from reports.page.labels import shortened
 from reports.page.number_text import flops
 from reports.study.evidence import Evidence
 from reports.study.evidence.arms import Arm
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 ROW = 0.2
 """Inches per arm."""
@@ -36,7 +33,7 @@ class Quantity:
     """Whether the axis starts at zero."""
 
 
-def draw_dots(arms: Sequence[Arm], quantities: Sequence[Quantity], axes: "Axes") -> None:
+def draw_dots(arms: Sequence[Arm], quantities: Sequence[Quantity], axes: Axes) -> None:
     """Draw the finished runs of `arms`, the first arm on top; quantities that no run has are left out."""
     shown = [q for q in quantities if any(q.value(record) is not None for arm in arms for record in arm.done)]
     names = list(dict.fromkeys(arm.name for arm in arms))
@@ -50,7 +47,7 @@ def draw_dots(arms: Sequence[Arm], quantities: Sequence[Quantity], axes: "Axes")
         key(cut, columns=4)
 
 
-def _column(arms: Sequence[Arm], names: list[str], budgets: list[float], quantity: Quantity, axes: "Axes") -> None:
+def _column(arms: Sequence[Arm], names: list[str], budgets: list[float], quantity: Quantity, axes: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.set_title(quantity.head, fontsize=8.5, loc="center")

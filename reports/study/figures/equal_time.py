@@ -2,20 +2,18 @@
 
 import math
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from reports.page.figure import INK, MOE, Figure, key, log_axis, panels
+from fits.compare.samples import sample_mean
+from reports.page.figure import INK, MOE, Axes, Figure, key, log_axis, panels
 from reports.page.labels import place, shortened
 from reports.page.number_text import counted, flops, listed, nats, percent
 from reports.study.evidence import Evidence
 from reports.study.evidence.arms import Arm
 from reports.study.evidence.equal_time import Sum, equal_time
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
-
-def draw(evidence: Evidence, axes: "Axes") -> None:
+def draw(evidence: Evidence, axes: Axes) -> None:
     """Draw loss against r_a, above at equal C and below at equal device-time."""
     chosen = equal_time(evidence)
     assert chosen is not None
@@ -38,13 +36,11 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
 
 
 def _mean(arm: Arm) -> Sum:
-    from fits.compare.samples import sample_mean
-
     losses = [record.loss for record in arm.done if record.loss is not None]
     return fmean(losses), sample_mean(losses).half()
 
 
-def _panel(points: dict[str, tuple[float, Sum]], dense: Arm, how: str, axes: "Axes") -> None:
+def _panel(points: dict[str, tuple[float, Sum]], dense: Arm, how: str, axes: Axes) -> None:
     ordered = sorted(points.values())
     rates, means = [rate for rate, _ in ordered], [loss for _, (loss, _) in ordered]
     halves = [half or 0.0 for _, (_, half) in ordered]

@@ -2,21 +2,17 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from jobs.record import RunRecord
-from reports.page.figure import Figure
+from reports.page.figure import Axes, Figure
 from reports.page.number_text import counted, residual
 from reports.study.checks import tolerances
 from reports.study.evidence import Evidence
 from reports.study.evidence.consumption import actual_C
 from reports.study.figures.dot_plot import Quantity, arms_of, draw_dots
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
-
-def draw(evidence: Evidence, axes: "Axes") -> None:
+def draw(evidence: Evidence, axes: Axes) -> None:
     """Draw the relative differences of N, C and r_a, and the tolerances."""
     draw_dots(arms_of(evidence), quantities(evidence), axes)
 

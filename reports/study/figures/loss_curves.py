@@ -1,21 +1,17 @@
 """Training loss against tokens: a line for each arm, a band over its seeds, and the final validation loss."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import Figure, Mark, columns_of, key, log_axis, panels, points
+from reports.page.figure import Axes, Figure, Mark, columns_of, key, log_axis, panels, points
 from reports.page.number_text import counted, listed, nats, percent
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import Series, heading
-from reports.study.evidence.arms import Arm, Run
+from reports.study.evidence.arms import Arm, Run, Series, heading
 from reports.study.figures.marks import marks, names_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
 REACH = 5
@@ -26,7 +22,7 @@ START = 0.03
 """Nothing is drawn before this share of a run, where the loss falls from ln(vocabulary) in all arms alike."""
 
 
-def draw(evidence: Evidence, axes: "Axes") -> None:
+def draw(evidence: Evidence, axes: Axes) -> None:
     """Draw the curves of each series in its own panel; arms differ by colour, dashes and marker."""
     groups = _groups(evidence)
     columns = columns_of(len(groups))
@@ -55,7 +51,7 @@ def drawn_arms(evidence: Evidence) -> list[Arm]:
     return [arm for arm in evidence.arms if any(arm in group.arms for group in groups)]
 
 
-def _panel(group: Series, axes: "Axes") -> None:
+def _panel(group: Series, axes: Axes) -> None:
     arms = sorted(group.arms, key=lambda arm: (not arm.is_dense, arm.spec.r_a))
     used, names = marks(arms), names_of(arms)
     for arm in arms:
@@ -66,7 +62,7 @@ def _panel(group: Series, axes: "Axes") -> None:
     axes.margins(y=0.08)
 
 
-def _arm(arm: Arm, mark: Mark, label: str, axes: "Axes") -> None:
+def _arm(arm: Arm, mark: Mark, label: str, axes: Axes) -> None:
     """Draw the mean curve of an arm with a band over its seeds; a run that failed has its own line and a cross."""
     style: dict[str, Any] = {"color": mark.color, "linestyle": mark.line}
     done = [run for run in arm.runs if run.done and run.tokens]

@@ -1,17 +1,12 @@
 """How the arms of a study are marked, named and grouped in all of its figures."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
-from reports.page.figure import DENSE, SERIES, Mark, canvas_of, columns_of, log_axis, panels
+from reports.page.figure import DENSE, SERIES, Axes, Mark, canvas_of, columns_of, log_axis, panels
 from reports.page.labels import shortened
 from reports.page.number_text import percent
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import Series, heading
-from reports.study.evidence.arms import Arm
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from reports.study.evidence.arms import Arm, Series, heading
 
 
 def marks(arms: Iterable[Arm]) -> dict[str, Mark]:
@@ -46,7 +41,7 @@ def groups_of(evidence: Evidence) -> list[Series]:
     return [Series(arms=a) for a in done.values() if a]
 
 
-def rate_panels(groups: Sequence[Series], axes: "Axes", ylabel: str, *, height: float = 1.9) -> "list[Axes]":
+def rate_panels(groups: Sequence[Series], axes: Axes, ylabel: str, *, height: float = 1.9) -> list[Axes]:
     """Divide `axes` into a panel of `height` inches for each series, with shared axes; x is the activation rate."""
     columns = columns_of(len(groups))
     cut = panels(axes, len(groups), columns=columns, height=height, sharex=True, sharey=True)

@@ -1,25 +1,21 @@
 """The optimal rate over compute: r_a* with its interval at each budget, and the one rate that fits all budgets."""
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fits.result import Optimum
 from planners.records.quantity import format_quantity
-from reports.page.figure import BAND, INK, SERIES, Figure, Mark, key, log_axis
+from reports.page.figure import BAND, INK, SERIES, Axes, Figure, Mark, key, log_axis
 from reports.page.number_text import counted, flops, percent
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import Series
+from reports.study.evidence.arms import Series
 from reports.study.movement import gradient_text
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from fits.result import Optimum
 
 DODGE = 1.035
 """Factor in C between series of one budget; without it their intervals would cover each other."""
 
 
-def draw(evidence: Evidence, axes: "Axes") -> None:
+def draw(evidence: Evidence, axes: Axes) -> None:
     """Draw r_a* against C, one mark for each kind of series, over the one rate that fits all."""
     log_axis(axes, "y", [end for one in placed(evidence) for end in _ends(one)], percent, room=1.2)
     log_axis(axes, "x", [one.C for one in placed(evidence)], flops, room=1.35)
@@ -44,7 +40,7 @@ def placed(evidence: Evidence) -> list[Series]:
     return [one for one in evidence.series if one.fit is not None and best_of(one).status in ("converged", "edge")]
 
 
-def best_of(one: Series) -> "Optimum":
+def best_of(one: Series) -> Optimum:
     """Return the optimum of a series that has a fit with one."""
     assert one.curve.optimum is not None
     return one.curve.optimum
@@ -69,7 +65,7 @@ def kinds_of(evidence: Evidence) -> dict[str, list[Series]]:
     return {name: list(members) for name, members in groupby(ordered, kind)}
 
 
-def _optimum(one: Series, x: float, mark: Mark, axes: "Axes") -> None:
+def _optimum(one: Series, x: float, mark: Mark, axes: Axes) -> None:
     """Draw the interval of one series; an open end is an arrow at the end of the sampled rates."""
     best, (low, high) = best_of(one), _ends(one)
     style: dict[str, Any] = {"color": mark.color, "linewidth": 1.8, "zorder": 3}
@@ -78,7 +74,7 @@ def _optimum(one: Series, x: float, mark: Mark, axes: "Axes") -> None:
         axes.plot([x], [end], marker=marker, markersize=6, markeredgewidth=1.6, **style)
 
 
-def _constant(evidence: Evidence, axes: "Axes") -> None:
+def _constant(evidence: Evidence, axes: Axes) -> None:
     """Draw the one rate that fits all series, with its interval."""
     found = evidence.constancy
     if found is None or found.of != "r_a":

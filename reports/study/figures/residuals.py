@@ -1,19 +1,17 @@
 """Residuals of the fitted curves against r_a; lines join the runs of a seed."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from reports.page.figure import INK, REGION, SERIES, Figure, key
+from fits.curve.fit_curve import curve
+from reports.page.figure import INK, REGION, SERIES, Axes, Figure, key
 from reports.page.number_text import counted
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import Series
+from reports.study.evidence.arms import Series
 from reports.study.figures.activation import drawable
 from reports.study.figures.marks import rate_panels
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
-
-def draw(evidence: Evidence, axes: "Axes") -> None:
+def draw(evidence: Evidence, axes: Axes) -> None:
     """Draw the loss less the fitted curve; a line joins the runs of a seed, which are one block."""
     groups = fitted(evidence)
     cut = rate_panels(groups, axes, "loss less fitted curve  (nats/token)", height=1.5)
@@ -30,8 +28,6 @@ def fitted(evidence: Evidence) -> list[Series]:
 
 def residuals(group: Series) -> list[tuple[int, float, float]]:
     """Return (seed, r_a, loss less the fitted curve in nats per token) of each MoE run."""
-    from fits.curve.fit_curve import curve
-
     found = []
     for arm in group.moe:
         level = float(curve(group.curve, arm.spec.r_a)[0][0])
@@ -39,7 +35,7 @@ def residuals(group: Series) -> list[tuple[int, float, float]]:
     return found
 
 
-def _panel(group: Series, seeds: list[int], axes: "Axes") -> None:
+def _panel(group: Series, seeds: list[int], axes: Axes) -> None:
     sd = group.curve.residual_sd
     axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
     if sd is not None:

@@ -2,23 +2,22 @@
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from reports.page.figure import BAND, DENSE, EDGE, INK, MOE, REGION, Figure, key, log_axis, panels, points
+import numpy as np
+
+from fits.compare.samples import sample_mean
+from fits.repeats.pairs import Pair, knows_epochs, pairs_of
+from fits.repeats.reuse import Reuse, several_epochs
+from reports.page.figure import BAND, DENSE, EDGE, INK, MOE, REGION, Axes, Figure, key, log_axis, panels, points
 from reports.page.number_text import counted, general, percent, span
 from reports.study.evidence import Evidence
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from fits.repeats.pairs import Pair
-    from fits.repeats.reuse import Reuse
 
 NUDGE = 1.02
 """Factor in r_a by which pairs are drawn to the left of their arm, and its mean to the right."""
 
 
-def draw(evidence: Evidence, axes: "Axes") -> None:
+def draw(evidence: Evidence, axes: Axes) -> None:
     """Draw the excess of each pair, above by rate with the means, below against epochs with the fitted cost."""
     above, below = panels(axes, 2, height=2.4, sharey=True)
     margin = margin_of(evidence)
@@ -29,16 +28,14 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
             label = f"margin, ±{margin:.2g} nats: as good as fresh"
             style: dict[str, Any] = {"facecolor": REGION, "edgecolor": EDGE, "linewidth": 0.6, "label": label}
             panel.axhspan(-margin, margin, gid="margin", zorder=0, **style)
-    pairs = pairs_of(evidence)
+    pairs = fresh_pairs(evidence)
     _by_rate(pairs, above)
     _by_epochs(evidence.reuse, pairs, below)
     key([below, above], columns=1)
 
 
-def pairs_of(evidence: Evidence) -> "list[Pair]":
+def fresh_pairs(evidence: Evidence) -> list[Pair]:
     """Return the pairs of finished runs that differ in unique tokens only."""
-    from fits.repeats.pairs import knows_epochs, pairs_of
-
     return pairs_of(evidence.table)[0] if evidence.records and knows_epochs(evidence.table) else []
 
 
@@ -47,7 +44,7 @@ def margin_of(evidence: Evidence) -> float | None:
     return next((each.margin for reuse in evidence.reuse for each in reuse.equivalences), None)
 
 
-def _by_rate(pairs: "Sequence[Pair]", axes: "Axes") -> None:
+def _by_rate(pairs: Sequence[Pair], axes: Axes) -> None:
     """Draw the pairs of all budgets by rate, and the mean of each arm with its interval."""
     known = [pair for pair in pairs if pair.r_a is not None]
     arms = sorted({(round(pair.r_a or 0, 4), pair.dense) for pair in known})
@@ -57,9 +54,7 @@ def _by_rate(pairs: "Sequence[Pair]", axes: "Axes") -> None:
     axes.set_xlabel("activation rate  r_a = N_a / N")
 
 
-def _arm(rate: float, dense: bool, pairs: "Sequence[Pair]", axes: "Axes") -> None:
-    from fits.compare.samples import sample_mean
-
+def _arm(rate: float, dense: bool, pairs: Sequence[Pair], axes: Axes) -> None:
     mark, values = DENSE if dense else MOE, by_seed(pairs)
     style: dict[str, Any] = {"markeredgewidth": 0.7, "zorder": 3, "gid": f"pairs {rate:.4g}"}
     points(axes, [rate / NUDGE] * len(pairs), [pair.excess for pair in pairs], mark, 3.4, hollow=True, **style)
@@ -70,7 +65,7 @@ def _arm(rate: float, dense: bool, pairs: "Sequence[Pair]", axes: "Axes") -> Non
     axes.errorbar([rate * NUDGE], [fmean(values)], yerr=yerr, elinewidth=1.4, capsize=3, label=label, zorder=4, **look)
 
 
-def by_seed(pairs: "Sequence[Pair]") -> list[float]:
+def by_seed(pairs: Sequence[Pair]) -> list[float]:
     """Return the mean excess of each seed, because a seed moves all its runs; with one seed that of each pair."""
     seeds = {pair.seed for pair in pairs}
     if len(seeds) < 2:
@@ -78,17 +73,13 @@ def by_seed(pairs: "Sequence[Pair]") -> list[float]:
     return [fmean(pair.excess for pair in pairs if pair.seed == seed) for seed in sorted(seeds, key=str)]
 
 
-def grown(found: "Sequence[Reuse]") -> "list[Reuse]":
+def grown(found: Sequence[Reuse]) -> list[Reuse]:
     """Return the schemes whose pairs have several numbers of epochs; only these show how the cost grows."""
-    from fits.repeats.reuse import several_epochs
-
     return [reuse for reuse in found if several_epochs(reuse.pairs)]
 
 
-def _by_epochs(found: "Sequence[Reuse]", pairs: "Sequence[Pair]", axes: "Axes") -> None:
+def _by_epochs(found: Sequence[Reuse], pairs: Sequence[Pair], axes: Axes) -> None:
     """Draw the pairs against epochs, and the cost fitted to all arms of each scheme."""
-    import numpy as np
-
     for dense, mark in ((False, MOE), (True, DENSE)):
         members = [pair for pair in pairs if pair.dense == dense]
         style: dict[str, Any] = {"markeredgewidth": 0.8, "zorder": 3, "gid": "dense pairs" if dense else "MoE pairs"}
@@ -109,12 +100,12 @@ def _by_epochs(found: "Sequence[Reuse]", pairs: "Sequence[Pair]", axes: "Axes") 
 
 def has_data(evidence: Evidence) -> bool:
     """Return whether the fit compared repeated with fresh data and the pairs still exist."""
-    return bool(evidence.reuse) and bool(pairs_of(evidence))
+    return bool(evidence.reuse) and bool(fresh_pairs(evidence))
 
 
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
-    pairs = pairs_of(evidence)
+    pairs = fresh_pairs(evidence)
     seeds = len({pair.seed for pair in pairs})
     cost = (
         ", with the cost fitted to all arms" if grown(evidence.reuse) else "; a single number of epochs shows no growth"

@@ -1,21 +1,17 @@
 """Validation perplexity over router jitter and capacity factor: a heat map with the number in each cell."""
 
-from typing import TYPE_CHECKING
+import numpy as np
 
-from reports.page.figure import FAINT, INK, Figure
+from reports.page.figure import FAINT, INK, Axes, Figure
 from reports.page.number_text import counted, general
 from reports.study.evidence.router_grid import RouterGrid, RouterSetting, certainty
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 DARKEST = 0.4
 """Share of the grey scale for the highest perplexity; black text is readable on all of it."""
 
 
-def draw(grid: RouterGrid, axes: "Axes") -> None:
+def draw(grid: RouterGrid, axes: Axes) -> None:
     """Draw the grid: darker is higher, so worse; the lowest cell is framed, runs outside the grid are in the title."""
-    import numpy as np
     from matplotlib.patches import Rectangle
 
     jitters, capacities = grid.jitters, grid.capacities

@@ -1,16 +1,11 @@
 """Routing health: how evenly the experts of each MoE run were used at its last evaluation."""
 
-from typing import TYPE_CHECKING
-
 from jobs.record import IMBALANCED
-from reports.page.figure import Figure
+from reports.page.figure import Axes, Figure
 from reports.page.number_text import counted, percent, span
 from reports.study.evidence import Evidence
 from reports.study.evidence.arms import Arm
 from reports.study.figures.dot_plot import Quantity, arms_of, draw_dots
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 QUANTITIES = (
     Quantity(
@@ -25,7 +20,7 @@ QUANTITIES = (
 )
 
 
-def draw(evidence: Evidence, axes: "Axes") -> None:
+def draw(evidence: Evidence, axes: Axes) -> None:
     """Draw load, dead experts and gate entropy of each MoE run."""
     draw_dots(_routed(evidence), QUANTITIES, axes)
 

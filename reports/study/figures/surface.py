@@ -1,16 +1,15 @@
 """The surface r_a*(N, C): the optimum of each size and budget, over the fitted surface."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from planners.records.quantity import format_quantity
-from reports.page.figure import FAINT, INK, Figure, log_axis, log_ticks
+from reports.page.figure import FAINT, INK, Axes, Figure, log_axis, log_ticks
 from reports.page.number_text import counted, flops, percent
 from reports.study.evidence import Evidence
 from reports.study.figures.optimum import best_of, placed
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 GRID = 60
 """Points of the surface along each axis."""
@@ -21,7 +20,7 @@ ABOVE: dict[str, Any] = {
 """Place and look of the numbers of a cell."""
 
 
-def draw(evidence: Evidence, axes: "Axes") -> None:
+def draw(evidence: Evidence, axes: Axes) -> None:
     """Write r_a* and its interval at each (C, N), over lines of equal r_a* on the fitted surface."""
     cells = [one for one in placed(evidence) if not one.repeats]
     log_axis(axes, "x", [one.C for one in cells], flops, room=1.8)
@@ -37,10 +36,8 @@ def draw(evidence: Evidence, axes: "Axes") -> None:
     axes.set_ylabel("parameters  N")
 
 
-def _lines(evidence: Evidence, axes: "Axes") -> None:
+def _lines(evidence: Evidence, axes: Axes) -> None:
     """Draw lines of equal r_a* where the fit has a gradient in ln C and in ln N."""
-    import numpy as np
-
     found = evidence.constancy
     slopes = {} if found is None else {slope.by: slope.value for slope in found.slopes}
     if found is None or set(slopes) != {"C", "N"}:

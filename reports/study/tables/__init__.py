@@ -2,8 +2,7 @@
 
 from reports.page.table import Table, TableSpec, filled
 from reports.study.evidence import Evidence
-from reports.study.evidence.router_grid import grids
-from reports.study.evidence.small_study import summaries
+from reports.study.evidence.router_grid import grids, summaries
 from reports.study.tables.contrasts import CONTRASTS
 from reports.study.tables.equal_time import EQUAL_TIME
 from reports.study.tables.equality import EQUALITY, REFUSED, TRAINING

@@ -1,16 +1,13 @@
 """The table of arms against arms: each side of the lowest MoE arm, and its leads over dense arms."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from fits.compare.means import ArmDifference
 from reports.page.number_text import fixed, general
 from reports.page.table import DOF, SERIES, VERDICT, Row, TableSpec, interval, number, text
 from reports.study.evidence import Evidence
-from reports.study.evidence.arm_series import Series, heading
+from reports.study.evidence.arms import Series, heading
 from reports.study.evidence.contrasts import leads, sides
-
-if TYPE_CHECKING:
-    from fits.compare.means import ArmDifference
 
 
 def _contrasts(evidence: Evidence) -> Iterator[Row]:
@@ -33,7 +30,7 @@ def _leads(series: Series) -> Iterator[Row]:
         yield dense, f"{lead.moe.name} (lowest MoE)", *_judged(lead.difference, lead.tried), lead.equivalence, sure
 
 
-def _judged(found: "ArmDifference", tried: int) -> Row:
+def _judged(found: ArmDifference, tried: int) -> Row:
     """Return the difference, how its SE was found, SE, dof, their ratio, the interval, plain SE, and pairs tried."""
     half = found.half(tried)
     ends = (None, None) if half is None else (found.value - half, found.value + half)

@@ -1,8 +1,8 @@
 """The tables of what was fitted: coefficients, other curves, crossings, drift of the optimum, comparison of laws."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from fits.result import FitResult, Optimum, Param
 from reports.page.number_text import fixed, general, percent
 from reports.page.table import (
     COUNT,
@@ -25,16 +25,13 @@ from reports.page.table import (
 )
 from reports.study.evidence import Evidence
 
-if TYPE_CHECKING:
-    from fits.result import FitResult, Optimum, Param
-
 
 def _fit(evidence: Evidence) -> Iterator[Row]:
     for result in evidence.fits:
         yield from _numbers(result)
 
 
-def _numbers(result: "FitResult") -> Iterator[Row]:
+def _numbers(result: FitResult) -> Iterator[Row]:
     """Yield the coefficients of a fit, its optimum with and without blocks, the ends of the region, the lowest loss."""
     best = result.optimum
     whole_fit = (result.n, result.dof, result.objective, result.residual_sd)

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from fits.compare.samples import sd
 from reports.page.number_text import fixed
 from reports.page.table import SEEDS, THREE, Row, TableSpec, number, text
-from reports.study.evidence.router_grid import RouterGrid, certainty
-from reports.study.evidence.small_study import RunSummary
+from reports.study.evidence.router_grid import RouterGrid, RunSummary, certainty
 
 
 def _settings(found: Iterable[RouterGrid]) -> Iterator[Row]:
     """Yield a row for each setting of the grids, lowest perplexity first."""
-    from fits.compare.samples import sd
-
     for grid in found:
         for cell in sorted(grid.cells, key=lambda cell: cell.mean):
             over = 100 * (cell.mean / grid.best.mean - 1)

@@ -1,8 +1,7 @@
 """Holm's adjustment agrees with statsmodels."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from fits.compare.several_tests import holm

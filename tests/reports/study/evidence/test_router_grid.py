@@ -13,8 +13,7 @@ from planners import RunSpec, Study, preset
 from planners.varied_fields import Varied
 from reports.page.figure import drawn
 from reports.study.evidence import Evidence, read_evidence
-from reports.study.evidence.router_grid import RouterGrid, RouterSetting, certainty, grids
-from reports.study.evidence.small_study import improvement
+from reports.study.evidence.router_grid import RouterGrid, RouterSetting, certainty, grids, improvement
 from reports.study.figures import FIGURES
 from reports.study.tables import make_tables
 
