@@ -42,6 +42,8 @@ SAME_N = 0.05
 
 RUN_NAMES = ("run_id", "run", "name", "hyper_id")
 """Columns that name a run, in published tables and in ours."""
+NOT_NAMES = ("arm", "study", "state", "series", "role", "recipe", "flags", "embeddings")
+"""Columns of text in our records that do not name a run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,10 +174,14 @@ def _granularity(table: RunTable, need: Need) -> Verdict:
 
 
 def _checkpoints(table: RunTable, need: Need) -> Verdict:
-    name = next((name for name in RUN_NAMES if table.has(name)), None)
-    if name is None or not table.has("D"):
+    if not table.has("D"):
         return None
-    runs = table.frame.assign(D=table.numbers("D")).groupby(name)["D"].nunique()
+    D, names = table.numbers("D"), _run_names(table)
+    found = {name: table.frame.assign(D=D).groupby(name)["D"].nunique() for name in names}
+    name = next((name for name, runs in found.items() if (runs > 1).any()), next(iter(names), None))
+    if name is None:
+        return None
+    runs = found[name]
     several = runs[runs > 1]
     if several.empty:
         return True, f"Each of {len(runs)} runs occurs once ({name})."
@@ -184,6 +190,27 @@ def _checkpoints(table: RunTable, need: Need) -> Verdict:
         False,
         f"{len(several)} of {len(runs)} runs occur at several D ({first}): checkpoints inside a decay are not runs.",
     )
+
+
+def _run_names(table: RunTable) -> list[str]:
+    """Return the columns that name a run: one of RUN_NAMES, or else columns of text each of whose values keeps one N.
+
+    A column such as the arm of our own records is not among the latter, as it names several runs.
+    """
+    named = next((name for name in RUN_NAMES if table.has(name)), None)
+    if named or not table.has("N"):
+        return [named] if named else []
+    texts = [
+        str(name)
+        for name, cells in table.frame.items()
+        if name not in NOT_NAMES and cells.notna().all() and cells.map(lambda cell: isinstance(cell, str)).all()
+    ]
+    N = table.numbers("N")
+    return [
+        name
+        for name in texts
+        if (table.frame.assign(N=N).groupby(name)["N"].nunique() == 1).all() and table.frame[name].nunique() > 1
+    ]
 
 
 def _dense_baseline(table: RunTable, need: Need) -> Verdict:
@@ -294,12 +321,13 @@ def _dropped_by_loss(table: RunTable, need: Need) -> Verdict:
 
 
 def _embeddings(table: RunTable, need: Need) -> Verdict:
-    if "N" not in need.columns:
+    if "N" not in need.columns or not len(table):
         return None
     if table.has("N_vocab"):
         return True, "N excludes the vocabulary, which is in N_vocab."
-    if table.has("embeddings"):
-        return True, f"N is given with embeddings {table.frame['embeddings'].iloc[0]}."
+    stated = set(table.frame["embeddings"].astype(str).str.lower()) if table.has("embeddings") else set()
+    if stated in ({"included"}, {"excluded"}):
+        return True, f"N is given with embeddings {stated.pop()}."
     smallest = format_quantity(float(table.numbers("N").min()))
     return (
         False,

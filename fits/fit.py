@@ -1,6 +1,6 @@
 """Fit a law, by name, to a table of runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
@@ -73,6 +73,21 @@ def known_law(law: str) -> Curve | Law:
     if law not in LAWS:
         raise UsageError(f"law {law!r} is not one of {', '.join(LAWS)}")
     return LAWS[law]
+
+
+def needed(laws: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that a table must have for `laws`: the loss, and what each of them uses.
+
+    Columns that can be computed, and those of curves, are not among them.
+    """
+    forms = [known_law(law) for law in laws]
+    surfaces = [form for form in forms if isinstance(form, Law)]
+    if not forms or len(surfaces) < len(forms):
+        return ("loss",)
+    common = set.intersection(*(set(form.columns) for form in surfaces)) - {"r_a", "n_experts", "A_e"}
+    both = {"N", "D"} & set(surfaces[0].columns) == {"N", "D"}
+    columns = [column for column in surfaces[0].columns if column in common and not (column == "C" and both)]
+    return (*dict.fromkeys(form.response for form in surfaces), *columns)
 
 
 def usual_law(table: RunTable, of: str = "r_a") -> str:

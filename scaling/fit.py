@@ -4,13 +4,14 @@ Fit a curve of loss against r_a, or a law of N and D, to a study or to any table
 """
 
 import math
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 from fits import LAWS, RunTable, fit_study, read_table
 from fits.curve.resampling import KINDS
-from fits.fit import known_law
+from fits.fit import known_law, needed
 from fits.runs.learning_rates import CHOICES
 from fits.runs.select_arms import AXES
 from fits.runs.series import ENOUGH_RATES
@@ -29,10 +30,10 @@ def arguments() -> cli.Parser:
     add = parser.add_argument
     add("study", nargs="?", help="folder of the study")
     elsewhere = "with a study: losses of planned runs that were trained elsewhere, joined by run_id"
-    add("--runs", metavar="TABLE", help=f"CSV, JSONL or Parquet with the loss and the columns of the law; {elsewhere}")
-    add("--columns", metavar="OURS=THEIRS,…", help="names and units of its columns: N=n_params,D=tokens_b*1e9")
+    add("--runs", metavar="TABLE", help=f"CSV, JSON, Parquet, Excel or Markdown, one run a row; {elsewhere}")
+    add("--columns", metavar="OURS=THEIRS,…", help="its columns: 'N=params (M)*1e6,D=C/(6*N),loss=ln(ppl)'")
     add("--embeddings", choices=("included", "excluded"), help="whether N in that table includes the embeddings")
-    add("--where", metavar="CONDITION", action="append", help="fit only runs that meet it (C>=1e18); list the others")
+    add("--where", metavar="CONDITION", action="append", help="fit only runs that meet it (C>=1e18, arm in K1,K2)")
     usual = f"the cubic, or the quadratic below {ENOUGH_RATES} rates"
     add("--law", metavar="NAME,…", help=f"the laws to fit (default: {usual}): {', '.join(LAWS)}")
     add("--over", choices=AXES, default="r_a", help="the column of a curve (default r_a)")
@@ -60,7 +61,7 @@ def act(flags: cli.Flags) -> int:
     """Fit the laws, write the fits and print them."""
     laws = [known_law(law).name for law in flags.law.split(",")] if flags.law else []
     study = Study(flags.study) if flags.study else None
-    table = _table(study, flags)
+    table = _table(study, flags, laws)
     margin = None if flags.margin is None else parse_quantity(flags.margin, "--margin")
     found = fit_study(
         table,
@@ -84,31 +85,34 @@ def act(flags: cli.Flags) -> int:
     return cli.DONE if all(result.n for result in found.fits) else cli.GAPS
 
 
-def _table(study: Study | None, flags: cli.Flags) -> RunTable:
+def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> RunTable:
     """Return the runs of the study, of the table, or of both. Raises UsageError if neither is given."""
     if study is None and flags.runs is None:
         raise UsageError("give a study or --runs TABLE")
     if flags.runs is None and (flags.columns is not None or flags.embeddings is not None):
         raise UsageError("--columns and --embeddings describe the table of --runs; a study needs neither")
+    columns, conditions = _columns(flags.columns), flags.where or []
     if study is None:
-        table = read_table(flags.runs, _columns(flags.columns))
+        table = read_table(flags.runs, columns, where=conditions, needs=needed(laws))
+        if not len(table):
+            reasons = ", ".join(dict.fromkeys(one.reason for one in table.dropped))
+            raise UsageError(f"no row of {table.source} can be used: {reasons}")
         if flags.embeddings is not None:
             table = replace(table, frame=table.frame.assign(embeddings=flags.embeddings))
-    elif flags.runs is None:
-        table = runs_of(study)
-    else:
-        table = joined(study, flags.runs, _columns(flags.columns))
-    for condition in flags.where or ():
+        return table
+    table = runs_of(study) if flags.runs is None else joined(study, flags.runs, columns)
+    for condition in conditions:
         table = table.where(condition)
     return table
 
 
 def _columns(text: str | None) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in text.split(",")] if text else []
+    """Return the pairs OURS=THEIRS of --columns; a comma within a name does not separate two of them."""
+    pairs = [pair.partition("=") for pair in re.split(r",\s*(?=[A-Za-z_]\w*\s*=(?!=))", text)] if text else []
     for ours, _, theirs in pairs:
-        if not ours or not theirs:
+        if not ours.strip() or not theirs.strip():
             raise UsageError(f"--columns {text!r} is not OURS=THEIRS, such as N=n_params,D=n_tokens")
-    return {ours: theirs for ours, _, theirs in pairs}
+    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
 
 
 if __name__ == "__main__":

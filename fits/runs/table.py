@@ -6,33 +6,28 @@ Every row is kept, listed with the reason why it was left out, or refused: an im
 names its row and column.
 """
 
-import operator
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fits.runs import guesses
 from fits.runs.budgets import BUDGET_TOLERANCE, groups_of
+from fits.runs.cells import FAILED, Decimal, decimal_mark, is_missing, number
+from fits.runs.condition import parse_condition
+from fits.runs.renamed import renamed
+from fits.runs.states import is_done, state_column
 from planners.records.errors import UsageError
-from planners.records.quantity import parse_quantity
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 Floats = NDArray[np.float64]
 
-_SIGNS: dict[str, Callable[[Any, Any], Any]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "=": operator.eq,
-    "!=": operator.ne,
-}
-
+MOST_LISTED = 40
+"""Column names that an error lists."""
 LABELS = frozenset({"run_id", "arm", "study", "state"})
 """Columns that stay text: a run id such as 12e4 must not become a number."""
 
@@ -139,11 +134,13 @@ class RunTable:
 
         Raises UsageError for a condition that cannot be read, that no run meets, or that names an unknown column.
         """
-        column, keep = _meets(self, condition)
+        parsed = parse_condition(condition, self.frame.columns, self.source)
+        keep = np.array(parsed.meets(list(self.frame[parsed.column])), bool)
         if not keep.any():
             raise UsageError(f"none of the {len(self)} runs of {self.source} meets {condition!r}; choose another value")
         left_out = tuple(
-            Dropped(row=int(row), reason=f"left out by {condition}", by=column) for row in self.frame.index[~keep]
+            Dropped(row=int(row), reason=f"left out by {condition}", by=parsed.column)
+            for row in self.frame.index[~keep]
         )
         return replace(self, frame=self.frame[keep], dropped=(*self.dropped, *left_out))
 
@@ -164,30 +161,50 @@ class RunTable:
 
 
 def from_records(
-    rows: "Iterable[Mapping[str, Any]] | DataFrame", columns: Mapping[str, str] | None = None, *, source: str = "table"
+    rows: "Iterable[Mapping[str, Any]] | DataFrame",
+    columns: Mapping[str, str] | None = None,
+    *,
+    source: str = "table",
+    where: Sequence[str] = (),
+    needs: Sequence[str] = ("loss",),
+    grouped: bool = True,
 ) -> RunTable:
     """Return the table of a DataFrame, or of one mapping per run.
 
-    `columns` maps our column names to those of the rows, with a factor if the units differ: `{"D": "tokens_b*1e9"}`.
-    A row with a `state` other than done, or with an empty loss, is left out and listed with the reason. None and empty
-    text are missing values; in a DataFrame NaN is one too. Raises UsageError for a missing column and for a loss that
-    is not a positive number.
+    `columns` maps our column names to columns of the rows, or to formulas of them: `{"D": "tokens_b*1e9"}` (see
+    `fits.runs.formula`). `where` are conditions that the runs must meet; they are applied before any value is refused.
+    `needs` are the columns that must be there. `grouped` is explained in `fits.runs.cells.decimal_mark`.
+
+    A row is left out, and listed with the reason, if its state is not one of `fits.runs.states.DONE`, or if its loss is
+    empty, NaN or a word such as diverged. None and empty text are missing values. Raises UsageError for missing
+    columns, all named at once, and for a loss that is not a positive number.
     """
     import pandas as pd
 
     runs = [_cells(row) for row in (frame_rows(rows) if isinstance(rows, pd.DataFrame) else rows)]
     if not runs:
         raise UsageError(f"{source} holds no runs; give a table with one run a row")
-    runs, names = _renamed(runs, columns or {}, source)
-    if "loss" not in names:
-        raise _no_column(source, "loss", names)
-    reasons = [_unusable(run) for run in runs]
-    dropped = tuple(_dropped(runs[at], at + 1, reason) for at, reason in enumerate(reasons) if reason)
-    kept = [at for at, reason in enumerate(reasons) if not reason]
-    index = pd.Index([at + 1 for at in kept], name="row", dtype=int)
-    frame = pd.DataFrame({name: _typed(name, [runs[at].get(name) for at in kept], index) for name in names})
-    table = RunTable(frame=_as_consumed(_with_rates(frame)), dropped=dropped, source=source)
-    table.numbers("loss")
+    names = list(dict.fromkeys(name for run in runs for name in run))
+    decimal = decimal_mark((cell for run in runs for cell in run.values()), grouped=grouped)
+    runs = renamed(runs, names, columns or {}, source, decimal)
+    missing = [name for name in needs if name not in names and name not in (columns or {})]
+    if missing:
+        raise _no_columns(source, missing, names, columns or {})
+    names = list(dict.fromkeys([*names, *(columns or {})]))
+    state = state_column(runs, names)
+    index = pd.RangeIndex(1, len(runs) + 1, name="row")
+    texts = LABELS | {state}
+    cells = {name: _typed([run.get(name) for run in runs], index, decimal, name in texts) for name in names}
+    frame = _as_consumed(_with_rates(pd.DataFrame(cells)))
+    reasons = [_unusable(run, state, "loss" in needs) for run in runs]
+    dropped = {at: _dropped(runs[at], at + 1, reason, state, decimal) for at, reason in enumerate(reasons) if reason}
+    for text in where:
+        dropped |= _left_out(frame, text, source, decimal)
+    kept = [at for at in range(len(runs)) if at not in dropped]
+    frame = _as_consumed(_with_rates(frame.iloc[kept].apply(_numbers)))
+    table = RunTable(frame=frame, dropped=tuple(dropped[at] for at in sorted(dropped)), source=source)
+    if "loss" in needs:
+        table.numbers("loss")
     return table
 
 
@@ -204,65 +221,70 @@ def _cells(row: Any) -> dict[str, Any]:
     return {str(key): None if isinstance(cell, str) and not cell.strip() else cell for key, cell in row.items()}
 
 
-def _renamed(
-    runs: list[dict[str, Any]], columns: Mapping[str, str], source: str
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the runs with columns of our names added, and the names of all columns in the order of the input."""
-    names = dict.fromkeys(name for run in runs for name in run)
-    for ours, theirs in columns.items():
-        column, factor = _unit(theirs, names)
-        if column not in names:
-            raise UsageError(f"{source} has no column {column!r}; it has {_listed(names)}")
-        runs = [run | {ours: _scaled(run.get(column), factor)} for run in runs]
-    return runs, list(names | dict.fromkeys(columns))
+def _left_out(frame: "DataFrame", text: str, source: str, decimal: Decimal) -> dict[int, Dropped]:
+    """Return the rows that do not meet a condition. Raises UsageError if none does."""
+    condition = parse_condition(text, frame.columns, source)
+    met = condition.meets(list(frame[condition.column]), decimal)
+    if not any(met):
+        raise UsageError(f"none of the {len(frame)} runs of {source} meets {text!r}; choose another value")
+    reason = f"left out by {text}"
+    return {at: Dropped(row=at + 1, reason=reason, by=condition.column) for at, hit in enumerate(met) if not hit}
 
 
-def _unit(theirs: str, names: Iterable[str]) -> tuple[str, float]:
-    """Return the column and the factor of a text such as `tokens_b*1e9`; a column of exactly that name has factor 1."""
-    column, star, factor = theirs.rpartition("*")
-    if not star or theirs in names:
-        return theirs, 1.0
-    return column, parse_quantity(factor, f"the factor of column {column}")
-
-
-def _scaled(cell: Any, factor: float) -> Any:
-    """Return a cell times `factor`; a cell that is not a number stays as it is until a law needs it."""
-    try:
-        return cell if factor == 1 or cell is None else float(cell) * factor
-    except (TypeError, ValueError):
-        return cell
-
-
-def _unusable(run: Mapping[str, Any]) -> str:
+def _unusable(run: Mapping[str, Any], state: str | None, needs_loss: bool) -> str:
     """Return why a run cannot be used, or an empty text."""
-    state = run.get("state")
-    if state is not None and str(state).strip().lower() != "done":
-        return f"state is {state}"
-    return "loss is empty" if run.get("loss") is None else ""
+    if state is not None and not is_done(run.get(state)):
+        return f"{state} is {run[state]}"
+    loss = run.get("loss")
+    if not needs_loss or not (is_missing(loss) or str(loss).strip().lower() in FAILED):
+        return ""
+    return "loss is empty" if loss is None else f"loss is {loss}"
 
 
-def _dropped(run: Mapping[str, Any], row: int, reason: str) -> Dropped:
-    N, N_a, state = _stated(run, "N"), _stated(run, "N_a"), run.get("state")
-    rate = _stated(run, "r_a") or (N_a / N if N and N_a else None)
-    state = None if state is None else str(state).strip().lower()
-    return Dropped(row=row, reason=reason, C=_stated(run, "C"), state=state, r_a=rate)
+def _dropped(run: Mapping[str, Any], row: int, reason: str, state: str | None, decimal: Decimal) -> Dropped:
+    C, N, N_a, rate = (_positive(number(run.get(column), decimal)) for column in ("C", "N", "N_a", "r_a"))
+    rate = rate or (N_a / N if N and N_a else None)
+    word = None if state is None or run.get(state) is None else str(run[state]).strip().lower()
+    if word is None and str(run.get("loss")).strip().lower() in FAILED:
+        word = "diverged"
+    return Dropped(row=row, reason=reason, C=C, state=word, r_a=rate)
 
 
-def _stated(run: Mapping[str, Any], column: str) -> float | None:
-    """Return the positive number in `column`; None where there is none."""
-    try:
-        value = float(run.get(column) or "nan")
-    except (TypeError, ValueError):
-        return None
-    return value if np.isfinite(value) and value > 0 else None
+def _positive(value: float | None) -> float | None:
+    return value if value and np.isfinite(value) and value > 0 else None
 
 
-def _typed(name: str, cells: list[Any], index: Any) -> Any:
-    """Return the column as numbers if all cells are numbers, else as it is: an error names the cell when it is used."""
+def _typed(cells: list[Any], index: Any, decimal: Decimal, text: bool) -> Any:
+    """Return the column with its numbers as numbers; a cell that is none stays, so that an error can name it.
+
+    A column in which most cells are words stays text.
+    """
     import pandas as pd
 
     column = pd.Series(cells, index=index, dtype=object)
-    if name in LABELS:
+    if text:
+        return column
+    if decimal == ".":
+        try:
+            return pd.to_numeric(column)
+        except (TypeError, ValueError):
+            pass
+    values = [number(cell, decimal) for cell in cells]
+    words = sum(value is None and not is_missing(cell) for cell, value in zip(cells, values, strict=True))
+    if words > sum(value is not None for value in values):
+        return column
+    found = [
+        value if value is not None else None if is_missing(cell) else cell
+        for cell, value in zip(cells, values, strict=True)
+    ]
+    return _numbers(pd.Series(found, index=index, dtype=object))
+
+
+def _numbers(column: Any) -> Any:
+    """Return the column with a numeric type if every cell is a number already."""
+    import pandas as pd
+
+    if column.dtype != object or any(isinstance(cell, str) for cell in column):
         return column
     try:
         return pd.to_numeric(column)
@@ -293,24 +315,6 @@ def _as_consumed(frame: "DataFrame") -> "DataFrame":
     return frame.assign(D=D, C=C)
 
 
-def _meets(table: RunTable, condition: str) -> tuple[str, NDArray[np.bool_]]:
-    """Return the column of `condition`, and which runs meet it, shape (n,)."""
-    found = re.fullmatch(r"\s*(\w[\w.]*)\s*(<=|>=|!=|=|<|>)\s*(.+?)\s*", condition)
-    if not found:
-        raise UsageError(f"condition {condition!r} is not COLUMN, one of < <= > >= = !=, and a value, such as C>=1e18")
-    column, sign, text = found.groups()
-    if column not in table.frame:
-        raise _no_column(table.source, column, table.frame.columns)
-    values = table.frame[column]
-    number = values.dtype.kind in "iufb"
-    value: float | str = text
-    if number:
-        value = parse_quantity(text, f"the value of {column}", zero=True)
-    elif sign not in ("=", "!="):
-        raise UsageError(f"condition {condition!r}: {column} is text, so only = and != can be used")
-    return column, np.asarray(_SIGNS[sign](values, value), bool)
-
-
 def _nearest(dropped: Sequence[Dropped], C: float, budgets: Sequence[float]) -> tuple[Dropped, ...]:
     def home(stated: float) -> float:
         return min(budgets, key=lambda budget: abs(float(np.log(budget / stated))))
@@ -319,8 +323,15 @@ def _nearest(dropped: Sequence[Dropped], C: float, budgets: Sequence[float]) -> 
 
 
 def _no_column(source: str, column: str, there: Iterable[str]) -> UsageError:
-    hint = f"--columns {column}=NAME"
-    return UsageError(f"{source} has no column {column}; it has {_listed(there)}; say which one it is with {hint}")
+    return _no_columns(source, [column], list(there), {})
+
+
+def _no_columns(source: str, missing: Sequence[str], there: Sequence[str], given: Mapping[str, str]) -> UsageError:
+    """Return the error for columns that a table lacks, with a line to copy."""
+    copy = guesses.line(missing, there, given)
+    which = "which one it is" if len(missing) == 1 else "which ones they are"
+    columns = f"column {missing[0]}" if len(missing) == 1 else f"columns {', '.join(missing)}"
+    return UsageError(f"{source} has no {columns}; it has {_listed(there)}; say {which}, for example with: {copy}")
 
 
 def _bad_cell(table: RunTable, at: int, column: str, expected: str) -> UsageError:
@@ -331,4 +342,7 @@ def _bad_cell(table: RunTable, at: int, column: str, expected: str) -> UsageErro
 
 
 def _listed(names: Iterable[object]) -> str:
-    return ", ".join(map(str, names)) or "none"
+    shown = list(map(str, names))
+    return (
+        ", ".join(shown[:MOST_LISTED]) + f" and {len(shown) - MOST_LISTED} more" * (len(shown) > MOST_LISTED) or "none"
+    )

@@ -91,14 +91,14 @@ def test_runs_without_a_result_are_left_out_with_the_reason(tmp_path):
 
 
 @pytest.mark.parametrize("state", ["", "state,"])
-@pytest.mark.parametrize("value", ["nan", "NaN", "0", "-1", "inf", "-inf", "abc", "1,5"])
+@pytest.mark.parametrize("value", ["0", "-1", "-inf", "abc", "1,5"])
 def test_impossible_loss_names_row_column_and_value(tmp_path, state, value):
     done = "done," if state else ""
     path = written(tmp_path, f'{state}loss\n{done}3.0\n{done}"{value}"\n')
     assert_refused(lambda: read_table(path), "row 2", "loss", value, "remove the row")
 
 
-@pytest.mark.parametrize("value", ["", "nan", "0", "-2e9", "inf", "2 B"])
+@pytest.mark.parametrize("value", ["", "nan", "0", "-2e9", "inf", "2 Q"])
 def test_impossible_value_is_refused_only_when_it_is_needed(tmp_path, value):
     table = read_table(written(tmp_path, f"N,D,loss\n1e8,2e9,3\n1e8,{value},2.9\n"))
     assert table.numbers("N").tolist() == [1e8, 1e8]
@@ -111,8 +111,11 @@ def test_impossible_value_is_refused_only_when_it_is_needed(tmp_path, value):
         (None, ("No such file",)),
         (b"", ("no runs",)),
         (b"N,D,loss\n", ("no runs",)),
-        (b"PK\x03\x04\xff\xfe\x00\x81", ("cannot be read as CSV",)),
-        (b"N;D;loss\n1;2;3\n", ("no column loss", "N;D;loss")),
+        (b"PK\x03\x04\xff\xfe\x00\x81", ("Excel",)),
+        (b"a\x00b\x81\xff", ("UTF-8",)),
+        (b"\x1f\x8bno gzip", ("decompressed",)),
+        (b"\xd0\xcf\x11\xe0", ("old Excel", ".xlsx")),
+        (b"1e8,2e9,3.1\n2e8,4e9,2.9\n", ("line 1", "not a header")),
         (b"N,D\n1,2\n", ("no column loss", "it has N, D", "--columns loss=")),
         (b"N,loss,N\n1,2,3\n", ("twice",)),
         (b"N,loss\n1,2\n1\n", ("line 3", "1 cells", "header 2")),
@@ -127,11 +130,12 @@ def test_unreadable_files(tmp_path, content, words):
 def test_folder_and_broken_parquet_are_refused(tmp_path):
     assert_refused(lambda: read_table(tmp_path), "directory")
     assert_refused(lambda: read_table(written(tmp_path, "no parquet", "runs.parquet")), "Parquet")
-    assert_refused(lambda: read_table(tmp_path / "missing.parquet"), "Parquet")
+    assert_refused(lambda: read_table(written(tmp_path, "PAR1 broken", "broken.parquet")), "Parquet")
+    assert_refused(lambda: read_table(tmp_path / "missing.parquet"), "No such file")
 
 
 def test_mapping_to_a_missing_column_lists_what_is_there(tmp_path):
-    assert_refused(lambda: read_table(written(tmp_path, GOOD), {"loss": "ppl"}), "'ppl'", "N, D, C, loss")
+    assert_refused(lambda: read_table(written(tmp_path, GOOD), {"loss": "ppl"}), "'ppl'", "C, D, N, loss")
 
 
 def test_rates_come_from_the_column_or_from_the_counts(tmp_path):
@@ -147,7 +151,7 @@ def test_a_column_can_be_converted_from_billions_and_per_cent(tmp_path):
     path = written(tmp_path, "n,tokens_b,rate,loss\n1e8,2,19.1,3.1\n")
     table = read_table(path, {"N": "n", "D": "tokens_b*1e9", "r_a": "rate*.01"})
     assert (table.numbers("D")[0], table.rates()[0]) == pytest.approx((2e9, 0.191))
-    assert_refused(lambda: read_table(path, {"D": "tokens_b*many"}), "factor", "'many'")
+    assert_refused(lambda: read_table(path, {"D": "tokens_b*many"}), "no column 'many'", "tokens_b")
     assert_refused(lambda: read_table(path, {"D": "tokens_m*1e6"}), "'tokens_m'")
 
 
@@ -159,12 +163,12 @@ def test_a_column_whose_name_contains_a_star_is_found(tmp_path):
 def test_numbers_in_undeclared_billions_are_refused(tmp_path, column):
     header, values = {"N": ("N,D", ".07,2e9"), "D": ("N,D", "1e8,300")}[column]
     path = written(tmp_path, f"{header},loss\n{values},3.1\n")
-    assert_refused(lambda: read_table(path), f"--columns {column}=NAME*1e9")
+    assert_refused(lambda: read_table(path), f"{column}={column}*1e9")
 
 
 def test_millions_of_parameters_and_billions_of_tokens_are_refused(tmp_path):
     path = written(tmp_path, "N,D,loss\n100,2,3.1\n7000,140,2.5\n")
-    assert_refused(lambda: read_table(path), "--columns N=NAME*1e6,D=NAME*1e9")
+    assert_refused(lambda: read_table(path), "--columns 'N=N*1e6,D=D*1e9'")
 
 
 def test_a_data_frame_is_read_like_a_file():
@@ -173,4 +177,4 @@ def test_a_data_frame_is_read_like_a_file():
     assert table.numbers("N").tolist() == [1e8, 2e8]
     assert table.frame["D"].isna().tolist() == [False, True]
     assert read_table(table) is table
-    assert_refused(lambda: read_table(pd.DataFrame({"N": [7.0], "loss": [3.0]})), "--columns N=NAME*1e9")
+    assert_refused(lambda: read_table(pd.DataFrame({"N": [7.0], "loss": [3.0]})), "N=N*1e9")
