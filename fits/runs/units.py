@@ -90,7 +90,7 @@ def _perplexity(table: RunTable, name: str, given: Mapping[str, str]) -> str:
     high = int((loss > MOST_NATS).sum())
     if not high:
         return ""
-    text = f"{high} of {len(loss)} losses are above {MOST_NATS} nats (up to {loss.max():.4g}), more than ln of a vocabulary"
+    text = f"{high} of {len(loss)} losses exceed {MOST_NATS} nats (up to {loss.max():.4g}), above ln of any vocabulary"
     cure = f"if they are perplexities: {logarithm}"
     return f"{text}; {cure}" + f", or leave the rows out: --where 'loss<={MOST_NATS}'" * (high < len(loss))
 
