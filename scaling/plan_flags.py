@@ -202,11 +202,11 @@ def question(flags: cli.Flags) -> tuple[Question, tuple[Default, ...]]:
 
 def _free_sizes(flags: cli.Flags, asked: dict[str, Any], start: Question) -> list[Default]:
     """Drop from `asked` what a preset fixes for its N, widths and margin, if it asks for another N; return it."""
+    if "total_params" in asked and start.arms and not (asked.get("activations") or asked.get("top_ks")):
+        raise UsageError("the arms of this preset are given with their shapes, so drop --total-params, or give rates")
     N = asked.get("total_params", start.total_params)
     if (N if isinstance(N, tuple) else (N,)) == start.totals or not start.totals:
         return []
-    if start.arms and not (asked.get("activations") or asked.get("top_ks")):
-        raise UsageError("the arms of this preset are given with their shapes, so drop --total-params, or give rates")
     sizes = " and ".join(map(format_quantity, start.totals))
     freed = []
     for arm, prefix in (("moe", ""), ("dense", "dense_")):
