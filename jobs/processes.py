@@ -21,6 +21,22 @@ def command_line(pid: int) -> str | None:
     return None if state in "ZX" else command.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
+def start_of(pid: int) -> str | None:
+    """Return when a process started, in a form that only this boot of this machine can compare; None without it.
+
+    A process id is given again, but not with the same start.
+    """
+    try:
+        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        pass
+    try:
+        shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return shown.stdout.strip() or None
+
+
 def environment(pid: int) -> dict[str, str]:
     """Return the variables that a process was started with; empty if they cannot be read."""
     try:

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -107,9 +108,9 @@ def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | No
     except OSError as error:
         print(f"error: {error.filename or 'file system'}: {error.strerror or error}", file=sys.stderr)
         return USAGE if error.errno == errno.EROFS else FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("stopped; finished work is kept, and the same command continues from there", file=sys.stderr)
-        return 130
+        return 128 + int(*error.args or (signal.SIGINT,))
 
 
 def find_run(study: Study, start: str) -> RunSpec:

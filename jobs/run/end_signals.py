@@ -8,13 +8,47 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 REQUEUE_WAIT_S = 3.0
 """Seconds that a job waits, after SIGTERM, for the second signal, which asks it to requeue itself."""
+
+
+ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+"""Signals by which others end a sweep: kill, timeout, docker stop, a closed terminal, a batch system."""
+
+
+class Ended(KeyboardInterrupt):
+    """A signal asked this process to end; the argument is its number."""
+
+
+@contextmanager
+def as_ctrl_c() -> Iterator[None]:
+    """Raise Ended at the first signal of `ENDS` inside, so that it ends a sweep as Ctrl-C does.
+
+    An ignored signal, as under nohup, stays ignored. Does nothing outside of the main thread, which alone gets signals.
+    """
+    received: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) == 1:  # the workers are being stopped; a second signal must not stop that
+            raise Ended(number)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    ours = [number for number in ENDS if is_main and signal.getsignal(number) == signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class EndSignals:
@@ -29,7 +63,8 @@ class EndSignals:
         """Replace submitit's handlers in a job of submitit; other processes keep theirs."""
         executor = os.environ.get("SUBMITIT_EXECUTOR")
         if executor in ("local", "slurm"):
-            signal.signal(signal.SIGTERM, self._on_end)
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+                signal.signal(number, self._on_end)
         if executor == "slurm":
             from submitit.core.job_environment import JobEnvironment
 

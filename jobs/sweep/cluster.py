@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from jobs.execution import Execution
 from jobs.failures import ATTEMPTS
+from jobs.sweep.slurm import gpus_in
 from planners.records.errors import UsageError
 
 CLUSTERS = ("local", "slurm", "debug")
@@ -41,7 +42,9 @@ class Cluster:
     setup: tuple[str, ...] = ()
     """Shell lines at the start of a Slurm job, such as module load cuda."""
     slurm: tuple[str, ...] = ()
-    """Further sbatch options, each NAME=VALUE, such as mem=16G."""
+    """Further sbatch options, each NAME=VALUE or NAME, such as mem=16G or exclusive."""
+    srun: tuple[str, ...] = ()
+    """Arguments of srun, which starts the worker in its job, such as --container-image=IMAGE."""
     pack: float = 30.0
     """Small runs share a Slurm job until it is predicted to take this many minutes; 0: one run per job."""
     flops_per_s: float | None = None
@@ -63,12 +66,14 @@ class Cluster:
         self._check_devices()
 
     def _check_options(self) -> None:
-        for option in self.slurm:
-            if "=" not in option:
-                raise UsageError(f"Slurm option {option!r} is not NAME=VALUE, such as mem=16G")
-            name, _, value = option.partition("=")
-            if name.replace("-", "_") == "cpus_per_task" and not value.isdigit():
-                raise UsageError(f"Slurm option {option!r} must be a number of cores, such as cpus_per_task=8")
+        gpus = gpus_in(self.slurm)
+        if self.gpus_per_run == 0 and gpus:
+            raise UsageError(f"--gpus-per-run 0 asks for no GPU, but --slurm asks for {gpus}; drop one of the two")
+        for argument in self.srun:
+            if not argument.startswith("-"):
+                raise UsageError(
+                    f"srun argument {argument!r} does not begin with -; give --srun=--container-image=IMAGE"
+                )
 
     def _check_numbers(self) -> None:
         for name in ("parallel", "nodes", "timeout_min", "warn_s", "runs_per_gpu", "attempts", "max_jobs"):
@@ -101,9 +106,14 @@ class Cluster:
             )
 
     @property
+    def gpus_of_job(self) -> int:
+        """GPUs that a job asks for, by `gpus_per_run` or by options of sbatch."""
+        return self.gpus_per_run or gpus_in(self.slurm)
+
+    @property
     def devices_of_job(self) -> int:
         """Devices that a job holds."""
-        return self.gpus_per_run or self.execution.devices
+        return self.gpus_of_job or self.execution.devices
 
     @property
     def devices_of_run(self) -> float:

@@ -118,15 +118,19 @@ def slurm_parameters(submission: Submission, cluster: Cluster, needs: JobNeeds) 
     if needs.after:
         # afterany: a parent that failed must not keep its children in the queue for ever
         own["dependency"] = "afterany:" + ":".join(needs.after)
-    own |= {name.replace("-", "_"): value for name, value in (option.split("=", 1) for option in cluster.slurm)}
-    busy = -(-CORES_OF_GPU // cluster.runs_per_gpu) if cluster.gpus_per_run else 1
+    own |= dict(map(slurm.option, cluster.slurm))
+    if own.pop("no_requeue", False):
+        del own["requeue"]
+        own["no_requeue"] = True
+    busy = -(-CORES_OF_GPU // cluster.runs_per_gpu) if cluster.gpus_of_job else 1
     cores = int(own.pop("cpus_per_task", 0)) or max(needs.threads, busy)
-    srun = [f"--cpus-per-task={cores}"]  # since 22.05 Slurm does not pass it from the job to its steps
+    srun = [f"--cpus-per-task={cores}", *cluster.srun]  # since 22.05 Slurm does not pass it from the job to its steps
     given = {
         "slurm_partition": cluster.partition,
         "slurm_account": cluster.account,
         "slurm_qos": cluster.qos,
         "slurm_constraint": cluster.constraint,
+        "slurm_wckey": own.pop("wckey", None),
         "slurm_signal_delay_s": cluster.warn_s,
         "slurm_array_parallelism": cluster.parallel,
         "slurm_setup": list(cluster.setup) or None,

@@ -105,7 +105,7 @@ def plan_jobs(study: Study, cluster: Cluster, *, retry: bool | Set[str] = False)
     statuses = status(study, submitted)
     times = measured_times(
         (run.record for run in statuses if run.record),
-        gpu=bool(visible_gpus() if cluster.kind == "local" else cluster.gpus_per_run),
+        gpu=bool(visible_gpus() if cluster.kind == "local" else cluster.gpus_of_job),
         flops_per_s=cluster.flops_per_s,
         devices=cluster.execution.devices,
         planned=study.forecast(),

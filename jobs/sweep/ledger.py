@@ -46,6 +46,10 @@ class Submission:
     """Boot id of that machine (`jobs.machine.boot_id`); null where unknown."""
     pid: int
     """Process that submitted it."""
+    pid_start: str | None = None
+    """When that process started (`jobs.processes.start_of`); null in lines of older versions."""
+    folder_inode: int | None = None
+    """Inode of the folder of the study: a copy has another one and owns none of these jobs; null in older lines."""
     executor: str
     """local, slurm or debug."""
     packs: tuple[tuple[str, ...], ...]

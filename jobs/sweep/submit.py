@@ -7,6 +7,7 @@ from dataclasses import replace
 from jobs import snapshot
 from jobs.execution import check_shares
 from jobs.machine import boot_id, check_devices, host, utc_now
+from jobs.processes import start_of
 from jobs.run.worker import Worker
 from jobs.sweep import executors, slurm
 from jobs.sweep.cluster import Cluster
@@ -124,7 +125,7 @@ def _submit(
             busy_pids=plan.submitted.local_pids,
         )
         with snapshot.used(code):
-            entry = _submission(array, cluster, retry)
+            entry = _submission(study, array, cluster, retry)
             check_held()  # as late as possible: taking the snapshot and starting earlier arrays took time
             submission, work = _submit_one(study, entry, worker, cluster, needs, len(submissions))
         submissions.append(submission)
@@ -141,7 +142,7 @@ def _arrays_before(
     return tuple(dict.fromkeys(id.split("_")[0] for id in ids))
 
 
-def _submission(array: JobArray, cluster: Cluster, retry: dict[str, int]) -> Submission:
+def _submission(study: Study, array: JobArray, cluster: Cluster, retry: dict[str, int]) -> Submission:
     """Return what the ledger will say of an array before it is submitted."""
     ids = {run_id for pack in array.packs for run_id in pack}
     return Submission(
@@ -150,6 +151,8 @@ def _submission(array: JobArray, cluster: Cluster, retry: dict[str, int]) -> Sub
         host=host(),
         boot=boot_id(),
         pid=os.getpid(),
+        pid_start=start_of(os.getpid()),
+        folder_inode=study.folder.stat().st_ino,
         executor=cluster.kind,
         packs=array.packs,
         predicted_s=array.predicted_s,
@@ -171,7 +174,8 @@ def _submit_one(
         ledger.refused(submission.id, str(error))
         accepted = f"; {n_before} arrays before it were accepted" if n_before else ""
         raise UsageError(
-            f"sbatch refused the jobs ({error}){accepted}; check --partition, --account, --gpus-per-run, --timeout-min"
+            f"sbatch refused the jobs ({error}){accepted}; check --partition, --account, --gpus-per-run, --timeout-min;"
+            " if it limits how many jobs may be submitted or run: --max-jobs, --pack, --parallel"
         ) from None
     ledger.submitted(submission.id, jobs)
     return replace(submission, jobs=jobs), work

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from jobs.machine import boot_id, host
-from jobs.processes import command_line, processes_with
+from jobs.processes import command_line, processes_with, start_of
 from jobs.sweep import slurm
 from jobs.sweep.ledger import Job, Ledger, Submission
 from jobs.sweep.slurm import Unreachable
@@ -96,16 +96,20 @@ class SubmittedJobs:
 
 
 def submitted_jobs(study: Study) -> SubmittedJobs:
-    """Return the submitted jobs, from the ledger, the processes of this machine and one query of the scheduler."""
+    """Return the submitted jobs, from the ledger, the processes of this machine and one query of the scheduler.
+
+    The ledger of a copied study also lists the jobs of the original; they train nothing here and are not ours to end.
+    """
     submissions = Ledger(study).read()
-    still_open = [one for one in submissions if one.is_open]
+    place = study.folder.stat().st_ino if submissions else None
+    still_open = [one for one in submissions if one.is_open and one.folder_inode in (None, place)]
     on_slurm = [one for one in still_open if one.executor == "slurm"]
     checked = [*map(_on_this_machine, (one for one in still_open if one.executor != "slurm")), *_on_slurm(on_slurm)]
     over = [one.submission for one in checked if not one.packs]
     return SubmittedJobs(
         alive=tuple(one for one in checked if one.packs),
         finished=tuple(_with_last_states(over)),
-        past=tuple(one for one in submissions if not one.is_open),
+        past=tuple(one for one in submissions if one not in still_open),
     )
 
 
@@ -121,7 +125,8 @@ def processes_of(submission: Submission) -> list[int]:
     The id alone does not identify a worker: whoever reads its log has the id on the command line too.
     """
     if submission.executor == "debug":
-        return [submission.pid] if "python" in (command_line(submission.pid) or "") else []
+        is_same = submission.pid_start is not None and start_of(submission.pid) == submission.pid_start
+        return [submission.pid] if is_same and command_line(submission.pid) is not None else []
     return processes_with(submission.id, {"local": "-m submitit.", "slurm": "sbatch "}[submission.executor])
 
 

@@ -1,8 +1,10 @@
 """A whole sweep: submit the missing runs, wait, submit interrupted runs again, until no run is due."""
 
+import os
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
+from jobs.run.end_signals import as_ctrl_c
 from jobs.sweep import executors
 from jobs.sweep.cluster import Cluster
 from jobs.sweep.job_plan import JobPlan, is_under_way
@@ -37,6 +39,7 @@ class SweepResult:
         return f"<SweepResult: {'; '.join(str(self).splitlines())}>"
 
 
+@as_ctrl_c()
 def train_until_done(
     study: Study,
     cluster: Cluster,
@@ -58,12 +61,14 @@ def train_until_done(
         say: called with single sentences that a person should see.
 
     Raises UsageError if the runs cannot be submitted (see `jobs.sweep.submit.submit`), and passes on
-    KeyboardInterrupt. An interrupt leaves the jobs running, with one exception: without an explicit `wait=True`,
-    workers that this call started on this machine are asked to write a checkpoint and end.
+    KeyboardInterrupt, which signals that end a process raise too. An interrupt leaves the jobs running, with one
+    exception: without an explicit `wait=True`, workers that this call started on this machine are asked to write a
+    checkpoint and end.
 
     Example:
         >>> train_until_done(Study("studies/x"), Cluster(parallel=2), say=print)  # doctest: +SKIP
     """
+    before = {one.id for one in Ledger(study).read()}
     submitted: list[Submission] = []
     watched: set[str] = set()
     to_retry: bool | Set[str] = retry
@@ -87,7 +92,7 @@ def train_until_done(
             if _work_done(status(study)) == _work_done(plan.statuses) or _is_cancelled(study, watched, say):
                 return result
     except KeyboardInterrupt:
-        _stop_own_workers(study, [] if wait else submitted, say)
+        _stop_own_workers(study, None if wait else before, say)
         raise
 
 
@@ -132,9 +137,13 @@ def _slowest_executor(plan: JobPlan, cluster: Cluster) -> str:
     return "slurm" if "slurm" in kinds else cluster.kind
 
 
-def _stop_own_workers(study: Study, submitted: list[Submission], say: Callable[[str], None]) -> None:
-    """Stop the workers that this process started on this machine, and say whether jobs are left running."""
-    own = [one for one in submitted if one.executor == "local"]
+def _stop_own_workers(study: Study, before: Set[str] | None, say: Callable[[str], None]) -> None:
+    """Stop the workers that this process started here since the ids `before`, and say whether jobs are left running.
+
+    The ledger knows them even if the signal came while they were being started. If `before` is None, none is stopped.
+    """
+    local = [one.submission for one in submitted_jobs(study).alive if one.submission.executor == "local"]
+    own = [one for one in local if before is not None and one.id not in before and one.pid == os.getpid()]
     if own and not executors.stop_workers(own):
         say("a worker is still busy; it ends by itself after its current evaluation")
     if submitted_jobs(study).alive:

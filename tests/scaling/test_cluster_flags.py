@@ -55,7 +55,7 @@ def test_flags_win_over_the_profile_and_the_profile_over_common_keys(user_file: 
         (["--parallel", "0"], "--parallel"),
         (["--pack", "long"], "--pack"),
         (["--max-device-hours", "-1"], "--max-device-hours"),
-        (["--cluster", "slurm", "--slurm", "short"], "NAME=VALUE"),
+        (["--cluster", "slurm", "--slurm", "mem="], "NAME=VALUE"),
         (["--runs-per-gpu", "2", "--devices", "2"], "--runs-per-gpu"),
     ],
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from jobs.run import end_signals, worker
-from jobs.run.end_signals import EndSignals
+from jobs.run.end_signals import ENDS, Ended, EndSignals, as_ctrl_c
 from jobs.run.run_lock import run_lock
 from jobs.run.worker import Worker
 from planners import Study
@@ -32,7 +32,7 @@ class Seen:
 @pytest.fixture(autouse=True)
 def _handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(end_signals, "REQUEUE_WAIT_S", 0.2)
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR2)}
+    before = {number: signal.getsignal(number) for number in (*ENDS, signal.SIGUSR2)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -88,3 +88,26 @@ def test_a_process_outside_a_job_keeps_its_handlers(monkeypatch: pytest.MonkeyPa
     before = signal.getsignal(signal.SIGTERM)
     assert Seen().calls == ["checkpoint"]
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize("number", ENDS)
+def test_the_first_signal_ends_a_sweep_and_further_ones_do_not_disturb_it(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with as_ctrl_c():
+            with pytest.raises(Ended, match=str(int(number))):
+                signal.raise_signal(number)
+            signal.raise_signal(number)
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with as_ctrl_c():
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.05)
+    finally:
+        signal.signal(signal.SIGHUP, before)

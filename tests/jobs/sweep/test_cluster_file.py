@@ -49,7 +49,7 @@ MISTAKES = {
     "an unknown key in a profile": ("[a]\nruns = 3", r"\[a\]: 'runs' is not a key"),
     "a value of the wrong type": ("timeout_min = 'long'", "timeout_min"),
     "a value out of range": ("attempts = 0", "attempts 0 must be at least 1"),
-    "a wrong option": ("slurm = ['mem']", "NAME=VALUE"),
+    "a wrong option": ("slurm = ['mem=']", "NAME=VALUE"),
     "not TOML": ("cluster = slurm", "cannot be read as TOML .* keys cluster, parallel"),
     "an unknown cluster": ("cluster = 'cloud'", "cloud"),
 }

@@ -183,6 +183,28 @@ def test_cancel_ends_only_the_jobs_of_the_study(study: Study, slurm_stand_in: St
     assert len(submit(study, ONE_EACH)[0].run_ids) == 12
 
 
+def test_defaults_of_the_user_for_slurm_do_not_reach_its_commands(
+    study: Study, slurm_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    for name in ("SBATCH_JOB_NAME", "SBATCH_PARTITION", "SQUEUE_STATES", "SACCT_FORMAT", "SCANCEL_STATE"):
+        monkeypatch.setenv(name, "mine")
+    (_, submitted), again = submit(study, ONE_EACH), submit(study, ONE_EACH)
+    assert {name for _, name, _ in slurm_stand_in.queue} == {one.name for one in submitted}
+    assert again[1] == []
+    assert "=mine" not in (slurm_stand_in.folder / "environment").read_text()
+    assert "SBATCH_JOB_NAME, SBATCH_PARTITION are ignored" in capsys.readouterr().err
+
+
+def test_flags_without_a_value_and_arguments_of_srun_reach_the_script(study: Study, slurm_stand_in: StandIn) -> None:
+    options = {"slurm": ("exclusive", "no-requeue", "wckey=ours", "gres=gpu:a100:1"), "srun": ("--container-image=x",)}
+    submit(study, replace(ONE_EACH, **options))
+    script = (slurm_stand_in.folder / "script").read_text()
+    lines = {line.removeprefix("#SBATCH ") for line in script.splitlines()}
+    assert {"--exclusive", "--no-requeue", "--wckey=ours", "--gres=gpu:a100:1"} <= lines
+    assert "--requeue" not in lines
+    assert "--container-image=x" in script
+
+
 def test_a_parent_is_submitted_before_its_children(study: Study, slurm_stand_in: StandIn) -> None:
     parent, other = study.runs()[:2]
     child = child_of(parent, other)

@@ -1,15 +1,19 @@
 """Submitted jobs: a worker counts as alive, a process that only reads its files does not."""
 
+import shutil
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 from made_runs import local_submission
 
-from jobs.processes import processes_with
+from jobs.processes import processes_with, start_of
 from jobs.sweep.cluster import Cluster
 from jobs.sweep.job_plan import plan_jobs
 from jobs.sweep.ledger import Ledger
 from jobs.sweep.submit import cancel
+from jobs.sweep.submitted import processes_of, submitted_jobs
 from planners import Study
 
 
@@ -33,3 +37,38 @@ def test_a_process_that_reads_a_log_is_not_a_worker(tiny_study: Study) -> None:
     finally:
         reader.kill()
         reader.wait()
+
+
+def test_another_process_with_the_same_id_is_not_the_sweep(tiny_study: Study) -> None:
+    """Process ids are given again: only the same start makes it the same process."""
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        where = {"executor": "debug", "pid": other.pid}
+        same = local_submission(tiny_study, **where, pid_start=start_of(other.pid))
+        assert processes_of(same) == [other.pid]
+        Ledger(tiny_study).submitting(local_submission(tiny_study, **where, pid_start="1"))
+        Ledger(tiny_study).submitting(local_submission(tiny_study, **where))
+        assert len(plan_jobs(tiny_study, Cluster(kind="debug")).run_ids) == 3
+        assert cancel(tiny_study) == (0, [])
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_jobs_of_the_original_are_not_those_of_a_copy(tiny_study: Study, tmp_path: Path) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        where = {"executor": "debug", "pid": other.pid, "pid_start": start_of(other.pid)}
+        Ledger(tiny_study).submitting(
+            local_submission(tiny_study, **where, folder_inode=tiny_study.folder.stat().st_ino)
+        )
+        copy = Study(shutil.copytree(tiny_study.folder, tmp_path / "copy"))
+        assert submitted_jobs(copy).alive == ()
+        assert cancel(copy) == (0, [])
+        assert other.poll() is None
+        moved = Study(tiny_study.folder.rename(tmp_path / "moved"))
+        assert len(submitted_jobs(moved).alive) == 1
+    finally:
+        other.kill()
+        other.wait()
