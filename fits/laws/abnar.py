@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fits.laws.law import SIZE, Columns, Example, Law
-from fits.laws.starts import grid, with_sizes
+from fits.laws.law import SIZE, Columns, Example, Law, grid, with_sizes
 from fits.runs.table import Floats
 
 

@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fits.laws.law import SIZE, Columns, Law
-from fits.laws.starts import grid, with_sizes
+from fits.laws.law import SIZE, Columns, Law, grid, with_sizes
 from fits.runs.table import Floats
 
 N_0, C_0 = 1e9, 1e20

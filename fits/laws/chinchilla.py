@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fits.laws.law import SIZE, Columns, Law
-from fits.laws.starts import grid, with_sizes
+from fits.laws.law import SIZE, Columns, Law, grid, with_sizes
 from fits.runs.table import Floats
 
 EXPONENTS = (0.2, 0.4, 0.8, 1.6)

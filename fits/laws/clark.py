@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fits.laws.law import Columns, Example, Law
+from fits.laws.law import Columns, Example, Law, grid
 from fits.laws.saturation import MOST, START, log_experts
-from fits.laws.starts import grid
 from fits.runs.table import Floats
 
 LN10 = math.log(10)

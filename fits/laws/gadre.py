@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fits.laws.law import SIZE, Columns, Law
-from fits.laws.starts import grid, with_sizes
+from fits.laws.law import SIZE, Columns, Law, grid, with_sizes
 from fits.runs.table import Floats
 
 LN6 = math.log(6)

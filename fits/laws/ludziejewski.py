@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fits.laws.law import SIZE, Columns, Example, Law
+from fits.laws.law import SIZE, Columns, Example, Law, grid, with_sizes
 from fits.laws.saturation import MOST, START, log_experts
-from fits.laws.starts import grid, with_sizes
 from fits.runs.table import Floats
 
 

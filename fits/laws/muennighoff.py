@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from fits.laws.autodiff import exp, expm1, log, minimum
-from fits.laws.law import SIZE, Columns, Law
-from fits.laws.starts import grid, with_sizes
+from fits.laws.law import SIZE, Columns, Law, grid, with_sizes
 from fits.runs.table import Floats
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.laws.starts import some_rows
+from fits.laws.law import some_rows
 from fits.runs.table import Floats
 from fits.surface.huber_objective import local_model
 from fits.surface.newton import Index, LocalModel, minimise

@@ -26,7 +26,7 @@ from reports.papers.estimate_text import (
     rate_estimate,
     rate_range,
 )
-from reports.papers.li2025 import ablations, claims, headings, run_tables, tables
+from reports.papers.li2025 import ablations, claims, headings, tables
 from reports.papers.li2025.confounders import (
     coarse_ablations,
     coarse_residuals,
@@ -77,7 +77,7 @@ def _numbers(series: RateSeries) -> dict[str, Any]:
 def _page(paper: Li2025, rates: list[Claim], design: list[Claim], pictures: dict[str, Picture]) -> Page:
     rest = dict(pictures)
     first = rest.pop(next(iter(FIGURES)), None)
-    specs = {**tables.TABLES, **ablations.TABLES, **run_tables.TABLES}
+    specs = {**tables.TABLES, **ablations.TABLES, **tables.RUN_TABLES}
     every = {**_claim_tables(rates, design), **filled(specs, paper)}
     return Page(
         kind="Published study, refitted from its own tables",

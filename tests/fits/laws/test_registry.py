@@ -9,8 +9,7 @@ import pytest
 from fits import LAWS, FitResult, curve, fit_law, from_records, laws
 from fits.compare.laws import comparisons
 from fits.laws.curve_basis import Curve
-from fits.laws.law import SIZE, Law
-from fits.laws.starts import grid, with_sizes
+from fits.laws.law import SIZE, Law, grid, with_sizes
 from fits.simulate.coverage import Noise, with_losses
 from fits.simulate.truth import truth_of, truths
 from planners.records.json import from_json, to_json
