@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 Decimal = Literal[".", ",", ""]
-"""The decimal mark of a table. Empty: a comma may be either mark, so only numbers without a comma are read."""
+"""The decimal mark of a table. Empty: the cells contradict each other, so `1,5`, `1,234` and `1.234` are not read."""
 
 MISSING = frozenset({"", "nan", "n/a", "n.a.", "na", "#n/a", "null", "none", "nil", "-", "--", "—", "–", "?", "<na>"})
 """Words of a cell that has no value, in lower case."""
@@ -37,8 +37,8 @@ def number(cell: Any, decimal: Decimal = ".") -> float | None:
     if not isinstance(cell, str):
         return _as_float(cell)
     text = cell.strip()
-    if decimal != "," and _PLAIN.fullmatch(text):
-        return float(text)
+    if decimal == "." and _PLAIN.fullmatch(text):
+        return _finite(text)
     text = _ascii(text)
     if power := _POWER.fullmatch(text):
         return _finite(f"1e{power[1]}")
@@ -91,7 +91,7 @@ def _digits(text: str, decimal: Decimal) -> str | None:
     """Return digits with a decimal point and without grouping, or None if they are not grouped by threes."""
     mark = decimal or "."
     other = "," if mark == "." else "."
-    if decimal == "" and "," in text:
+    if not decimal and ("," in text or _GROUPED["."].fullmatch(text)):
         return None
     whole, _, fraction = text.partition(mark)
     if fraction and not fraction.isdigit():
