@@ -104,8 +104,10 @@ class ConfigKeys:
         """Raise UsageError where an absent key stands in the configuration under a name that the library ignores."""
         unread = self._config.keys() - self._defaults.keys() - set(self._aliases.values())
         other = next((names for names in SYNONYMS if key in names), ())
-        found = [name for name in other if name in unread] or get_close_matches(key, sorted(unread), 1, 0.92)
-        if found and type(self._config[found[0]]) is int:
+        found = [name for name in other if name in unread and self._config[name] is not None]
+        near = [name for name in unread if type(self._config[name]) is int]
+        found = found or get_close_matches(key, sorted(near), 1, 0.92)
+        if found:
             raise UsageError(f"{found[0]} is not a key of this family, which reads {key}; rename it")
 
 

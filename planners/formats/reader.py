@@ -112,7 +112,8 @@ def other_head(config: Mapping[str, Any], shape: Shape, *, plain: bool) -> dict[
     name = architectures[0] if isinstance(architectures, list) and architectures else None
     if not isinstance(name, str) or name.endswith(LANGUAGE_MODELS):
         return {}
-    if not plain or not name.endswith(("ForSequenceClassification", "Model")):
+    is_bare = name.endswith("Model") and "For" not in name
+    if not plain or not (is_bare or name.endswith("ForSequenceClassification")):
         return {"notes": (f"the head of a language model is counted, not the head of {name[:60]}",)}
     labels = _labels(config) if name.endswith("ForSequenceClassification") else 0
     scores = labels * shape.d_model

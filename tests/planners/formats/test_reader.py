@@ -358,6 +358,8 @@ MISTAKES = {
     "no family": ({"hidden_size": 8}, "no model_type"),
     "layers under another name": ({"model_type": "qwen3_moe", "num_layers": 94}, "num_layers .* reads num_hidden"),
     "heads under another name": ({"model_type": "llama", "num_kv_heads": 4}, "num_kv_heads .* num_key_value_heads"),
+    "layers as text under another name": ({"model_type": "llama", "n_layer": "12"}, "n_layer .* reads num_hidden"),
+    "top-k under another name": ({"model_type": "mixtral", "moe_topk": 2}, "moe_topk .* reads num_experts_per_tok"),
     "a slip of the pen": ({"model_type": "llama", "hiden_size": 64}, "hiden_size .* reads hidden_size"),
     "experts of a dense family": ({"model_type": "llama", "num_experts": 8}, "num_experts is 8"),
     "a window of layers": ({"model_type": "qwen3_5_text", "layer_types": ["full_attention"]}, "a list of 32"),
@@ -503,5 +505,7 @@ def test_the_head_of_a_classifier_is_counted(model_type: str, labels: int) -> No
 def test_another_head_is_noted() -> None:
     other = from_hf({"model_type": "llama", **LLAMA, "architectures": ["LlamaForQuestionAnswering"]})
     assert any("not the head of LlamaForQuestionAnswering" in note for note in other.notes)
+    reward = from_hf({"model_type": "llama", **LLAMA, "architectures": ["LlamaForRewardModel"]})
+    assert reward.parts["head"] > 0
     bare = from_hf({"model_type": "llama", **LLAMA, "architectures": ["LlamaModel"]})
     assert bare.parts["head"] == 0 == bare.products["head"]
