@@ -52,7 +52,7 @@ def _delimiter(text: str) -> str:
     head = "".join(text.splitlines(keepends=True)[:_PROBE])
     scores = {delimiter: _score(head, delimiter) for delimiter in _DELIMITERS}
     best = max(_DELIMITERS, key=lambda delimiter: scores[delimiter])
-    if scores[best][0] < 1 and re.search(r"\S[ \t]+\S", head):
+    if scores[best][0] < 1 and "\t" not in head and re.search(r"\S +\S", head):
         aligned = _without_comments(list(_aligned(head)))
         if len({len(cells) for _, cells in aligned}) == 1 < min(len(aligned), len(aligned[0][1])):
             return " "
