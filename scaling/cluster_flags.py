@@ -40,7 +40,9 @@ def _list(texts: list[str], flag: str) -> tuple[str, ...]:
 
 SETTINGS = {
     "parallel": Flag("W", _count(1), "jobs at once (default: what this machine has devices for; on Slurm all)"),
-    "gpus_per_run": Flag("G", _count(0), "GPUs of a job (default: here one per device, if any; on Slurm none)"),
+    "gpus_per_run": Flag(
+        "G", _count(0), "GPUs of a job (default: one per device, if any; on Slurm if the plan names a GPU)"
+    ),
     "runs_per_gpu": Flag("R", _count(1), "small runs that share the GPUs of a job (default 1)"),
     "pack": Flag("MIN", _number, "Slurm: minutes of small runs in one job (default 30; 0: one run per job)", True),
     "partition": Flag("NAME", _word, "Slurm: partition", True),
