@@ -10,6 +10,7 @@ import numpy as np
 
 from jobs.corpora.hub import check_reachable
 from planners.records.errors import UsageError, need_packages
+from planners.records.files import expanded
 from planners.records.json import bytes_hash
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def load(name: str) -> BPE:
     need_packages("a tokenizer", "tokenizers")
     from tokenizers import Tokenizer  # late: only ingestion needs it
 
-    path = _gpt2_file() if name == "gpt2" else Path(name).expanduser()
+    path = _gpt2_file() if name == "gpt2" else expanded(name)
     if not path.is_file():
         raise UsageError(f"the tokenizer file {name!r} does not exist; give @PATH of a tokenizer.json")
     try:

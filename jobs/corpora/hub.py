@@ -13,6 +13,7 @@ from urllib.request import getproxies
 
 from jobs.corpora.reader import Reader
 from planners.records.errors import UsageError, need_packages
+from planners.records.files import expanded
 
 COLUMNS = ("text", "content", "story", "document")
 """Columns that may hold the text if no field is named; the first one present is used."""
@@ -56,7 +57,7 @@ def files(argument: str) -> list[Path]:
     """
     if not argument:
         raise UsageError("hf: needs a name, such as hf:roneneldan/TinyStories, or a local json, csv or parquet file")
-    path = Path(argument).expanduser()
+    path = expanded(argument)
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if file.suffix in BUILDERS)
         if len({BUILDERS[file.suffix] for file in found}) != 1:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jobs.corpora.reader import Reader
 from planners.records.errors import UsageError
+from planners.records.files import expanded
 
 BLOCK = 4096
 """A single file is cut at line ends into documents of about this many bytes, so that some can be held out."""
@@ -18,8 +19,8 @@ def documents(argument: str) -> Iterator[bytes]:
     Raises UsageError if the path is missing or cannot be read.
     """
     try:
-        if Path(argument).expanduser().is_file():
-            yield from _blocks(Path(argument).expanduser())
+        if expanded(argument).is_file():
+            yield from _blocks(expanded(argument))
         else:
             for file in files(argument):
                 yield from _text(file.read_bytes())
@@ -36,7 +37,7 @@ def files(argument: str) -> list[Path]:
     """Return the file, or all files below the folder except hidden ones. Raises UsageError if neither exists."""
     if not argument:
         raise UsageError("text: needs a file or folder, such as text:notes")
-    path = Path(argument).expanduser()
+    path = expanded(argument)
     if path.is_file():
         return [path]
     if not path.is_dir():

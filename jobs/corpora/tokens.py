@@ -5,9 +5,11 @@ The fingerprint hashes the tokens of both splits, so it identifies the data of a
 folder with only a manifest, which names the stores of its domains.
 """
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from planners.records.files import read_json
 from planners.records.json import from_json
 
 SPLITS = ("train", "validation")
+DTYPES = ("uint8", "uint16", "uint32")
+"""Types of tokens; numpy would take others, such as object, for pointers into memory."""
 GENERATED = "generated:"
 """Prefix of `Manifest.tokenizer` for tokens that are generated when read; the name of the language follows."""
 
@@ -62,6 +66,13 @@ class Manifest:
     """Entropy rate of a generated domain, nats per token: no model can have a lower loss. Null for text."""
     domains: tuple[ManifestDomain, ...] = field(default=())
     """The domains of a mixture; empty for a store that holds tokens itself."""
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise UsageError(f"the tokens of {self.name} have type {self.dtype}, not one of {', '.join(DTYPES)}")
+        for counts in (self.documents, self.tokens, self.text_bytes):
+            if any(counts.get(split, -1) < 0 for split in SPLITS):
+                raise UsageError(f"the manifest of {self.name} does not count train and validation")
 
     @property
     def has_maps(self) -> bool:
@@ -132,19 +143,54 @@ def batches(windows: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 def store_folder() -> Path:
     """Return the folder that keeps all stores: $SCALING_CORPORA, or a folder in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("SCALING_CORPORA") or Path(cache) / "scaling-corpora")
+    if folder := os.environ.get("SCALING_CORPORA"):
+        return Path(folder)
+    cache = os.environ.get("XDG_CACHE_HOME") or home() / ".cache"
+    return Path(cache) / "scaling-corpora"
+
+
+def home() -> Path:
+    """Return the home of the user. Raises UsageError for a user without one, as in some containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise UsageError("this user has no home folder for corpora; set SCALING_CORPORA to a folder") from None
 
 
 def is_whole(folder: Path) -> bool:
-    """Return whether a folder holds a readable store: a manifest, and token files of the lengths that it states."""
+    """Return whether a folder holds a whole store: a manifest, and token files with the fingerprint that it states.
+
+    Each file is read once in a process, and again if its size, time or inode has changed.
+    """
     try:
         manifest = read_manifest(folder)
-    except UsageError:
+        if not manifest.has_maps:
+            return True
+        tokenizer = b"bytes" if manifest.tokenizer == "bytes" else (folder / "tokenizer.json").read_bytes()
+        digests = [_digest(folder / f"{split}.bin", tokenizer) for split in SPLITS]
+    except (OSError, UsageError):
         return False
-    paths = {split: folder / f"{split}.bin" for split in SPLITS} if manifest.has_maps else {}
+    found = hashlib.sha256(b"".join(digests)).hexdigest()[:16]
     size = np.dtype(manifest.dtype).itemsize
-    return all(path.is_file() and path.stat().st_size == size * manifest.tokens[s] for s, path in paths.items())
+    sizes = {split: (folder / f"{split}.bin").stat().st_size for split in SPLITS}
+    return found == manifest.fingerprint == folder.name and all(
+        sizes[split] == size * manifest.tokens[split] for split in SPLITS
+    )
+
+
+def _digest(path: Path, tokenizer: bytes) -> bytes:
+    status = path.stat()
+    return _digest_of(path, tokenizer, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@lru_cache(maxsize=1024)
+def _digest_of(path: Path, tokenizer: bytes, *_: int) -> bytes:
+    """Return the sha256 of tokenizer and tokens of a file; size, time and inode are in the key of the cache."""
+    digest = hashlib.sha256(tokenizer)
+    with path.open("rb") as file:
+        while block := file.read(2**22):
+            digest.update(block)
+    return digest.digest()
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -7,8 +7,8 @@ leaves no store behind, and two processes can write the same store at the same t
 import hashlib
 import os
 import shutil
-import tempfile
 import time
+import uuid
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -214,7 +214,8 @@ def _temporary_folder(root: Path) -> Iterator[Path]:
     """Make a folder in `root`; remove it at the end if it still exists, and remove abandoned ones."""
     try:
         root.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=root, prefix=".writing-"))
+        temporary = root / f".writing-{uuid.uuid4().hex[:8]}"
+        temporary.mkdir()  # unlike tempfile, with the mode that the umask asks for: users may share the stores
     except OSError as error:
         raise UsageError(
             f"cannot write corpora to {root} ({error.strerror}); set SCALING_CORPORA to a folder"
@@ -236,7 +237,7 @@ def _rename(temporary: Path, final: Path) -> None:
         if not final.is_dir():
             raise
         if not is_whole(final):
-            aside = Path(tempfile.mkdtemp(dir=final.parent, prefix=".writing-"))
+            aside = final.with_name(f".writing-{uuid.uuid4().hex[:8]}")
             os.replace(final, aside)
             os.replace(temporary, final)
             shutil.rmtree(aside, ignore_errors=True)

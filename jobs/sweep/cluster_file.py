@@ -8,6 +8,7 @@ from typing import Any
 
 from jobs.sweep.cluster import Cluster
 from planners.records.errors import UsageError
+from planners.records.files import expanded
 from planners.records.json import from_json
 
 KEYS = tuple(
@@ -18,12 +19,15 @@ KEYS = tuple(
 def cluster_file() -> Path | None:
     """Return the path of the user's file: `$SCALING_CLUSTER`, else scaling/cluster.toml in the user's configuration.
 
-    None if `$SCALING_CLUSTER` is empty, which means that no file is read.
+    None if no file is to be read: `$SCALING_CLUSTER` is empty, or the user has no home folder.
     """
     named = os.environ.get("SCALING_CLUSTER")
     if named is not None:
-        return Path(named).expanduser() if named else None
-    folder = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+        return expanded(named) if named else None
+    try:
+        folder = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    except RuntimeError:  # as in containers
+        return None
     return Path(folder) / "scaling" / "cluster.toml"
 
 
@@ -36,7 +40,11 @@ def read_cluster_file(profile: str | None = None) -> dict[str, Any]:
     path = cluster_file()
     if path is None or (not path.is_file() and "SCALING_CLUSTER" not in os.environ):
         if profile is not None:
-            why = f"{path} does not exist" if path else "SCALING_CLUSTER is empty, so no file is read"
+            why = (
+                f"{path} does not exist"
+                if path
+                else "SCALING_CLUSTER is empty or there is no home folder, so no file is read"
+            )
             raise UsageError(f"profile {profile!r} cannot be used: {why}")
         return {}
     content = _read(path)

@@ -25,6 +25,14 @@ def open_own(path: Path, flags: int) -> int:
         raise
 
 
+def expanded(text: str) -> Path:
+    """Return a path in which ~ is the home of a user. Raises UsageError for a user without one."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise UsageError(f"{text} begins with the home folder of an unknown user; give the whole path") from None
+
+
 def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Let `write` fill a temporary file in the same folder, then fsync and rename it: readers never see half a file.
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -141,3 +142,38 @@ def test_a_hash_set_is_a_set(texts: list[str]) -> None:
     for text in texts:
         assert ours.add(hashlib.sha256(text.encode()).digest()) == (text not in reference)
         reference.add(text)
+
+
+def test_a_store_with_other_bytes_of_the_same_length_is_not_whole() -> None:
+    store = write_store("a", [b"other %d" % number for number in range(100)])
+    assert is_whole(store.folder)
+    path = store.folder / "train.bin"
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + b"x\x00")
+    assert not is_whole(store.folder)
+    again = write_store("a", [b"other %d" % number for number in range(100)])
+    assert again.folder == store.folder
+    assert path.read_bytes() == content
+    assert is_whole(store.folder)
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
+def test_the_mode_of_a_store_follows_the_umask(mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        store = write_store("a", [b"%d of %d" % (number, mask) for number in range(100)])
+    finally:
+        os.umask(before)
+    assert store.folder.stat().st_mode & 0o777 == 0o777 & ~mask
+    assert (store.folder / "manifest.json").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+@pytest.mark.parametrize("change", [{"dtype": "O"}, {"dtype": "V8"}, {"dtype": "float16"}, {"tokens": {"train": 3}}])
+def test_a_manifest_of_somebody_else_cannot_choose_any_type(change: dict) -> None:
+    store = write_store("a", DOCUMENTS)
+    path = store.folder / "manifest.json"
+    content = path.read_text()
+    path.write_text(json.dumps({**json.loads(content), **change}))
+    with pytest.raises(UsageError):
+        TokenStore(store.folder)
+    path.write_text(content)

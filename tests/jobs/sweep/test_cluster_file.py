@@ -80,3 +80,13 @@ def test_the_guide_lists_every_key_and_its_example_is_valid(user_file: Path) -> 
     assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(KEYS)
     user_file.write_text(guide.split("```toml\n")[1].split("```")[0])
     assert read_cluster_file("short")["partition"] == "short"
+
+
+def test_a_user_without_a_home_has_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_CONFIG_HOME", "SCALING_CLUSTER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    assert read_cluster_file() == {}
+    monkeypatch.setenv("SCALING_CLUSTER", "~nosuchuser/c.toml")
+    with pytest.raises(UsageError, match="unknown user"):
+        read_cluster_file()

@@ -39,8 +39,7 @@ def test_converged_optimum_has_interval_n_region_and_both_sides(wide: Study) -> 
     assert "nats with the 3 seeds as blocks" in basis
     assert (
         "The intervals of leads take dense and MoE as independent (Welch) and are widened for the choice among arms; "
-        "n = 3 seeds."
-        in said.points
+        "n = 3 seeds." in said.points
     )
 
 
