@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fits.compare.variances import equal_variances
+from fits.intervals import TEST_LEVEL
 from fits.laws.curve_basis import Curve
 from fits.laws.law import Law
+from fits.result import FitResult
 from fits.runs.budgets import BUDGET_TOLERANCE, groups_of
 from fits.runs.diverged import diverged_runs
 from fits.runs.select_arms import AXES, SAME_X, by_position, no_question, positions
@@ -78,6 +80,28 @@ def check_table(table: RunTable, need: Need) -> tuple[Check, ...]:
     return tuple(
         Check(name=name, verdict="ok" if result[0] else "warn", evidence=result[1]) for name, result in found if result
     )
+
+
+def check_result(result: FitResult) -> tuple[Check, ...]:
+    """Return the checks of a fitted law: whether its residuals are independent, and whether it misses the means."""
+    found = []
+    if (tests := result.shared_noise) and result.optimum is None:
+        said = "; ".join(f"by {one.by} ICC {one.icc:.2f}, F{one.dof} = {one.F:.2f}, p = {one.p:.2g}" for one in tests)
+        worst = min(tests, key=lambda one: one.p)
+        ok = worst.p >= TEST_LEVEL / len(tests)
+        remedy = f" The intervals are too narrow if noise is shared; try --block {worst.by}."
+        text = f"Residuals of {result.n} runs: {said}."
+        found.append(Check(name="independent residuals", verdict=_word(ok), evidence=text + ("" if ok else remedy)))
+    if (shape := result.lack_of_fit) is not None and result.optimum is None:
+        ok = shape.p >= TEST_LEVEL
+        fits = "is not shown to miss" if ok else "misses"
+        text = f"The law {fits} the mean losses of its points: F({shape.shape_dof}, {shape.error_dof}) = {shape.F:.2f}"
+        found.append(Check(name="lack of fit", verdict=_word(ok), evidence=f"{text}, p = {shape.p:.2g}."))
+    return tuple(found)
+
+
+def _word(ok: bool) -> str:
+    return "ok" if ok else "warn"
 
 
 def _verdict(check: Callable[[RunTable, Need], Verdict], table: RunTable, need: Need) -> Verdict:

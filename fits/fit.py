@@ -22,7 +22,7 @@ from planners.records.errors import UsageError
 
 
 class FitOptions(TypedDict, total=False):
-    """Options of a fit. Laws of several columns use the first three, curves of one column the next three."""
+    """Options of a fit. Laws of several columns use the first four, curves of one column the next three."""
 
     delta: float
     """Width of the Huber loss in ln L (default 0.001); inf: least squares, 0: least absolute deviations."""
@@ -30,6 +30,8 @@ class FitOptions(TypedDict, total=False):
     """Number of bootstrap draws (default 200); 0: none, and no intervals for laws of several columns."""
     fixed: Mapping[str, float] | None
     """Parameters that are held at a value."""
+    block: str | None
+    """Column of a law's table whose values share noise, such as C: the bootstrap draws its groups, not the points."""
     margin: float | None
     """Difference of loss that does not matter, nats per token."""
     of: str
@@ -64,7 +66,8 @@ def fit_with_draws(table: RunTable, law: str, **options: Unpack[FitOptions]) -> 
         result = _of_survivors(result, table)
     else:
         delta, fixed = options.get("delta", 1e-3), options.get("fixed")
-        result, draws = fit_surface(table, form, delta=delta, bootstrap=count, seed=seed, fixed=fixed)
+        block = options.get("block")
+        result, draws = fit_surface(table, form, delta=delta, bootstrap=count, seed=seed, fixed=fixed, block=block)
     return _marked(result, table), draws
 
 

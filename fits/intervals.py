@@ -103,6 +103,21 @@ def simultaneous_quantile(columns: Floats, covariance: Floats, dof: float, level
     return float(np.quantile(highest * np.sqrt(dof / random.chisquare(dof, len(highest))), level))
 
 
+def percentile_error(draws: NDArray[np.float64], level: float = LEVEL) -> tuple[float, float]:
+    """Return the Monte-Carlo standard errors of the ends of `percentile`; NaN if no draw is finite.
+
+    Each is half the distance between the quantiles one binomial standard error below and above that of the end.
+    """
+    finite = draws[np.isfinite(draws)]
+    if not finite.size:
+        return math.nan, math.nan
+    ends = np.array([(1 - level) / 2, (1 + level) / 2])
+    error = np.sqrt(ends * (1 - ends) / finite.size)
+    low, high = np.quantile(finite, [np.clip(ends - error, 0, 1), np.clip(ends + error, 0, 1)])
+    lo, hi = (high - low) / 2
+    return float(lo), float(hi)
+
+
 def percentile(draws: NDArray[np.float64], level: float = LEVEL) -> tuple[float, float]:
     """Return the central interval with a share `level` of the finite `draws`, shape (B,); NaN if none is finite."""
     finite = draws[np.isfinite(draws)]

@@ -33,6 +33,10 @@ class Param:
     """Lower end of the 95 % interval; null if there is none."""
     hi: float | None = None
     """Upper end of the 95 % interval; null if there is none."""
+    lo_error: float | None = None
+    """Monte-Carlo standard error of `lo`, from the number of draws; null without draws."""
+    hi_error: float | None = None
+    """Monte-Carlo standard error of `hi`."""
     status: Status
     """converged, at_bound, not_identified, max_iter, or fixed if it was not fitted."""
 
@@ -109,6 +113,24 @@ class LackOfFit:
     """Degrees of freedom of the noise: runs beyond the first of each rate, less the blocks."""
     p: float
     """Probability of so large an F if the curve is right."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedNoise:
+    """Test of whether the residuals of a law share noise within the groups of a column."""
+
+    by: str
+    """The column: C, N or source."""
+    groups: int
+    """Number of its groups."""
+    icc: float
+    """Intraclass correlation of the residuals: the share of their variance that a group has in common."""
+    F: float
+    """Mean square of the groups over the mean square within them."""
+    dof: tuple[int, int]
+    """Degrees of freedom of both."""
+    p: float
+    """Probability of so large an F if all residuals are independent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +259,9 @@ class FitResult(Shown):
     search: Search | None = None
     """How the minimum was searched; null for a closed form."""
     lack_of_fit: LackOfFit | None = None
-    """The test of the curve's shape; null if no runs share a rate."""
+    """The test of the shape of a curve or a law; null if no runs share a rate or a point."""
+    shared_noise: tuple[SharedNoise, ...] = ()
+    """For a law of several columns: whether its residuals share noise, by column."""
     blocks: Blocks | None = None
     """The fit without seeds as blocks; null if seeds are not blocks."""
     dropped: tuple[Dropped, ...] = ()

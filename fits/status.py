@@ -137,6 +137,11 @@ class Why(StrEnum):
     )
     TERM_VANISHED = "term_vanished", "no run depends on {names}: the term has vanished"
     BOUND_REACHED = "bound_reached", "{names} ended at a bound of the search"
+    INTERVAL_REACHES_BOUND = (
+        "interval_reaches_bound",
+        "the interval of {names} reaches zero or a bound of the search, so the runs do not bound it there; add runs, or"
+        " hold it with --fixed",
+    )
     FLAT = "flat", "{name} is poorly identified: {span} fits within {share:.1%} of the best objective"
 
     def because(self, **facts: object) -> Cause:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from fits.checks import check_table, need
+from fits.checks import check_result, check_table, need
 from fits.compare.laws import Comparison, comparisons
 from fits.drift.constancy import Constancy, constancy
 from fits.fit import FitOptions, fit_with_draws, known_law, usual_law
@@ -107,7 +107,7 @@ def fit_study(
     for law, key, part in _parts(table, laws):
         result, drawn = _fit(part, law, _worth(part, worth), options)
         fits.append(replace(result, series=key))
-        checks[fits[-1].name] = check_table(part, need(known_law(law), of))
+        checks[fits[-1].name] = (*check_table(part, need(known_law(law), of)), *check_result(result))
         if drawn is not None:
             draws[fits[-1].name] = drawn
     found = StudyFits(

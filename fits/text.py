@@ -187,7 +187,10 @@ def _param(param: Param) -> str:
     status = "" if param.status == "converged" else f" ({param.status})"
     if param.lo is None or param.hi is None:
         return f"{_number(param.value, 6)} (no interval){status}"
-    return f"{_number(param.value, 6)} (95 %: {_number(param.lo)} to {_number(param.hi)}){status}"
+    errors = ""
+    if param.lo_error is not None and param.hi_error is not None:
+        errors = f", ends +- {_number(param.lo_error, 2)} and +- {_number(param.hi_error, 2)} by the number of draws"
+    return f"{_number(param.value, 6)} (95 %: {_number(param.lo)} to {_number(param.hi)}{errors}){status}"
 
 
 def _optimum(optimum: Optimum) -> list[str]:

@@ -41,6 +41,11 @@ def arguments() -> cli.Parser:
     add("--delta", default="1e-3", help=f"width of the Huber loss in ln L (default 1e-3); {ends}")
     add("--fixed", metavar="NAME=VALUE,…", help="parameters of a law that are held at a value: drift_N=0,drift_C=0")
     add("--bootstrap", default="200", metavar="B", help="bootstrap draws, 0 for none (default 200)")
+    add(
+        "--block",
+        metavar="COLUMN",
+        help="for laws: runs with one value of it share noise (C); the bootstrap draws groups",
+    )
     usual = "the study's, else what 5 %% of C is worth"
     add("--margin", metavar="NATS", help=f"difference of loss that does not matter (default: {usual})")
     add("--resampling", choices=KINDS, help="for curves: also report this bootstrap, of --bootstrap draws")
@@ -74,6 +79,7 @@ def act(flags: cli.Flags) -> int:
         learning_rates=flags.learning_rates,
         delta=math.inf if flags.delta == "inf" else parse_quantity(flags.delta, "--delta", zero=True),
         fixed=cli.numbers(flags.fixed, "--fixed", "drift_N=0"),
+        block=flags.block,
         bootstrap=parse_count(flags.bootstrap, "--bootstrap", least=0),
         seed=parse_count(flags.seed, "--seed", least=0),
     )

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fits.intervals import percentile
+from fits.intervals import percentile, percentile_error
 from fits.laws.law import Law
 from fits.result import FitResult, OtherMinimum, Param, Search
 from fits.runs.table import RunTable
@@ -16,6 +17,7 @@ from fits.surface.bootstrap import Draws, points, resample
 from fits.surface.identifiability import SHARE, FlatParameter, flat_parameters
 from fits.surface.problem import Problem
 from fits.surface.search import SearchMethod, Solution, solve
+from fits.surface.shared_noise import lack_of_law, noise_groups, shared_noise
 from planners.records.errors import UsageError
 
 SPREAD = 0.05
@@ -26,6 +28,12 @@ SINGULAR = 1e7
 """Condition number of the scaled Jacobian above which the runs do not separate the parameters."""
 FEW_POINTS = 30
 """Distinct points below which a note says that bootstrap intervals are too narrow."""
+FEW_BLOCKS = 8
+"""Groups of a block bootstrap below which a note says that its intervals are too narrow."""
+BOUND_SHARE = 1e-3
+"""Distance from a bound, relative to the range of the search, within which an end of an interval reaches it."""
+VANISHED = 1e-3
+"""Share of the estimate below which the lower end of a positive parameter counts as zero."""
 FEW_DRAWS = 100
 """Draws below which a note says that the ends of the intervals are rough."""
 
@@ -38,18 +46,20 @@ def fit_surface(
     bootstrap: int = 200,
     seed: int = 0,
     fixed: Mapping[str, float] | None = None,
+    block: str | None = None,
 ) -> tuple[FitResult, Draws | None]:
     """Fit `law` to all runs of `table`; return the result and its bootstrap draws.
 
     `delta` is the Huber width in ln L (inf: least squares, 0: least absolute deviations). `bootstrap` is the number of
-    draws (0: no intervals). `fixed` holds parameters at given values. If the runs do not determine the law, the status
-    is not_identified. Raises UsageError for an impossible value or setting.
+    draws (0: no intervals). `fixed` holds parameters at given values. `block` is a column whose values share noise,
+    such as C: then its groups are drawn, and not the points. If the runs do not determine the law, the status is
+    not_identified. Raises UsageError for an impossible value or setting.
     """
     if math.isnan(delta) or delta < 0:
         raise UsageError(f"delta {delta!r} must be a number such as 0.001, 0 for least deviations or inf for squares")
     if bootstrap < 0:
         raise UsageError(f"bootstrap {bootstrap!r} must be a number of draws, 0 for none")
-    problem, notes = _problem(table, law, delta, fixed or {})
+    problem, notes = _problem(table, law, delta, fixed or {}, block)
     blank = _blank(table, problem, notes)
     cause = _undetermined(problem)
     if cause:
@@ -59,11 +69,13 @@ def fit_surface(
         cause = Why.SINGULAR.because(columns=" and ".join(law.columns))
         found = replace(blank, **cause, interval=f"none: {cause['reason']}", objective=solution.objective)
         return replace(found, search=_search(problem, solution)), None
-    draws = resample(problem, solution, bootstrap, seed) if bootstrap else None
-    return _fitted(blank, problem, solution, draws), draws
+    draws = resample(problem, solution, bootstrap, seed, block) if bootstrap else None
+    return _fitted(blank, problem, solution, draws, block), draws
 
 
-def _problem(table: RunTable, law: Law, delta: float, fixed: Mapping[str, float]) -> tuple[Problem, tuple[str, ...]]:
+def _problem(
+    table: RunTable, law: Law, delta: float, fixed: Mapping[str, float], block: str | None
+) -> tuple[Problem, tuple[str, ...]]:
     """Return the problem and notes on it. The runs are sorted, so the order of the table does not change the result."""
     for name, value in fixed.items():
         law.coordinate(name, value)
@@ -74,7 +86,8 @@ def _problem(table: RunTable, law: Law, delta: float, fixed: Mapping[str, float]
     notes = (f"{left} dense runs left out: a dense model is another architecture than a rate of 1",) if left else ()
     columns = law.read(used)
     loss = used.numbers(law.response)
-    problem = Problem(law=law, columns=columns, loss=loss, delta=delta, fixed=dict(fixed))
+    groups = noise_groups(used, block)
+    problem = Problem(law=law, columns=columns, loss=loss, delta=delta, fixed=dict(fixed), groups=groups)
     return problem.take(np.lexsort([loss, *columns.values()])), notes
 
 
@@ -116,15 +129,17 @@ def _blank(table: RunTable, problem: Problem, notes: tuple[str, ...]) -> FitResu
     )
 
 
-def _fitted(blank: FitResult, problem: Problem, solution: Solution, draws: Draws | None) -> FitResult:
+def _fitted(
+    blank: FitResult, problem: Problem, solution: Solution, draws: Draws | None, block: str | None
+) -> FitResult:
     flat = flat_parameters(problem, solution)
-    status, cause, statuses = _statuses(problem, solution, flat)
+    status, cause, statuses = _statuses(problem, solution, flat, _reaching(problem, solution, draws))
     values = problem.law.natural(solution.theta)
     params = {
         name: _param(name, float(values[i]) if solution.acting[i] else None, statuses[i], draws, i)
         for i, name in enumerate(problem.law.parameters)
     }
-    interval, about = _about_draws(problem, draws)
+    interval, about = _about_draws(problem, draws, block)
     residuals, known = problem.residuals(solution.theta), [param.value is not None for param in params.values()]
     return replace(
         blank,
@@ -136,19 +151,22 @@ def _fitted(blank: FitResult, problem: Problem, solution: Solution, draws: Draws
         residual_sd=float(np.sqrt(residuals @ residuals / blank.dof)) if any(known) else None,
         interval=interval,
         search=_search(problem, solution, flat),
+        shared_noise=shared_noise(problem, solution.theta),
+        lack_of_fit=lack_of_law(problem, solution.theta, points(problem)),
         notes=(*blank.notes, *about),
     )
 
 
 def _statuses(
-    problem: Problem, solution: Solution, flat: tuple[FlatParameter, ...]
+    problem: Problem, solution: Solution, flat: tuple[FlatParameter, ...], reaching: NDArray[np.bool_]
 ) -> tuple[Status, Cause | None, list[Status]]:
     """Return the status of the fit, its cause, and the status of each parameter."""
     names = np.array(problem.law.parameters)
     idle = ~solution.acting & ~solution.fixed
     loose = np.isin(names, [one.name for one in flat])
-    conditions = [solution.fixed, idle | loose, solution.at_bound]
-    codes = np.select(conditions, [Status.FIXED, Status.NOT_IDENTIFIED, Status.AT_BOUND], Status.CONVERGED)
+    conditions = [solution.fixed, idle | loose, solution.at_bound, reaching]
+    choices = [Status.FIXED, Status.NOT_IDENTIFIED, Status.AT_BOUND, Status.NOT_IDENTIFIED]
+    codes = np.select(conditions, choices, Status.CONVERGED)
     each = [Status(code) for code in codes.tolist()]
     if not solution.converged:
         cause = Why.NOT_CONVERGED.because(gradient=solution.gradient)
@@ -159,7 +177,23 @@ def _statuses(
         return Status.AT_BOUND, Why.BOUND_REACHED.because(names=", ".join(names[solution.at_bound])), each
     if flat:
         return Status.NOT_IDENTIFIED, Cause(why=Why.FLAT, reason="; ".join(map(_flatness, flat))), each
+    if (reaching & ~solution.fixed).any():
+        cause = Why.INTERVAL_REACHES_BOUND.because(names=", ".join(names[reaching & ~solution.fixed]))
+        return Status.NOT_IDENTIFIED, cause, each
     return Status.CONVERGED, None, each
+
+
+def _reaching(problem: Problem, solution: Solution, draws: Draws | None) -> NDArray[np.bool_]:
+    """Return the parameters with an interval that reaches zero or a bound of the search, shape (p,)."""
+    law = problem.law
+    if draws is None:
+        return np.zeros(len(law.parameters), bool)
+    bounds, value = np.array(law.bounds), law.natural(solution.theta)
+    low, high = (law.natural(ends) for ends in (bounds + BOUND_SHARE * np.ptp(bounds, axis=1)[:, None] * [1, -1]).T)
+    positive = np.array([name in law.positive for name in law.parameters])
+    ends = np.array([percentile(column, draws.level) for column in draws.values.T])
+    vanished = positive & (ends[:, 0] < VANISHED * value)
+    return np.asarray(vanished | (ends[:, 0] <= low) | (ends[:, 1] >= high))
 
 
 def _flatness(flat: FlatParameter) -> str:
@@ -171,12 +205,13 @@ def _flatness(flat: FlatParameter) -> str:
 def _param(name: str, value: float | None, status: Status, draws: Draws | None, place: int) -> Param:
     if value is None or draws is None or status is Status.FIXED:
         return Param(name=name, value=value, status=status)
-    lo, hi = percentile(draws.values[:, place])
-    known = math.isfinite(lo)
-    return Param(name=name, value=value, lo=lo if known else None, hi=hi if known else None, status=status)
+    column = draws.values[:, place]
+    ends, errors = percentile(column, draws.level), percentile_error(column, draws.level)
+    lo, hi, lo_error, hi_error = (value if math.isfinite(value) else None for value in (*ends, *errors))
+    return Param(name=name, value=value, lo=lo, hi=hi, lo_error=lo_error, hi_error=hi_error, status=status)
 
 
-def _about_draws(problem: Problem, draws: Draws | None) -> tuple[str, tuple[str, ...]]:
+def _about_draws(problem: Problem, draws: Draws | None, block: str | None) -> tuple[str, tuple[str, ...]]:
     """Return how the intervals were made, and notes on them."""
     if draws is None:
         return "none: no bootstrap draws were requested", ()
@@ -186,7 +221,13 @@ def _about_draws(problem: Problem, draws: Draws | None) -> tuple[str, tuple[str,
         notes.append(f"{distinct} distinct points are few to resample: the intervals are probably too narrow")
     if count < FEW_DRAWS:
         notes.append(f"{count} draws are few: the ends of the intervals are rough")
-    how = f"bootstrap with gamma weights of {distinct} points, {count} draws, seed {draws.seed}, percentile 95 %"
+    if block is not None:
+        distinct = len(np.unique(problem.groups[block]))
+        if distinct < FEW_BLOCKS:
+            notes.append(f"{distinct} groups of {block} are few to resample: the intervals are probably too narrow")
+    what = "points" if block is None else f"groups of {block}"
+    how = f"bootstrap with gamma weights of {distinct} {what}, {count} draws, seed {draws.seed}, percentile 95 %"
+    how += "" if block is None else f" (of Student's t with {distinct - 1} degrees of freedom)"
     return how, tuple(notes)
 
 

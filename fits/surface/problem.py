@@ -44,6 +44,8 @@ class Problem:
     """Weight of each run, shape (n,); None for equal weights of one."""
     fixed: Mapping[str, float] = field(default_factory=dict)
     """Values of the parameters that are not fitted, as printed."""
+    groups: Mapping[str, NDArray[np.intp]] = field(default_factory=dict)
+    """Group of each run, shape (n,), by a column whose values may share noise."""
     in_nats: bool = False
     """Whether residuals are L_fit - L instead of ln L_fit - ln L; delta is then in nats."""
 
@@ -103,7 +105,8 @@ class Problem:
         """Return the problem with the runs `rows`, shape (m,); rows may repeat."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         weights = None if self.weights is None else self.weights[rows]
-        return dataclasses.replace(self, columns=columns, loss=self.loss[rows], weights=weights)
+        groups = {name: codes[rows] for name, codes in self.groups.items()}
+        return dataclasses.replace(self, columns=columns, loss=self.loss[rows], weights=weights, groups=groups)
 
     def point(self, theta: Floats) -> Floats:
         """Return theta, shape (..., p), with fixed parameters at their values and the others clipped to the bounds."""

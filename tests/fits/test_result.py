@@ -102,7 +102,7 @@ def test_every_field_of_a_record_has_a_sentence():
     import fits.result
 
     classes = [node for node in ast.parse(inspect.getsource(fits.result)).body if isinstance(node, ast.ClassDef)]
-    assert len(classes) == 9
+    assert len(classes) == 10
     for node in classes:
         for field, after in zip(node.body, node.body[1:], strict=False):
             if isinstance(field, ast.AnnAssign):
@@ -113,7 +113,7 @@ def test_every_field_of_a_record_has_a_sentence():
 def test_json_has_the_promised_fields(sweep):
     data = to_json(fit_law(sweep(noise=0.001), "quadratic", margin=0.01))
     assert {"law", "n", "objective", "status", "params", "optimum"} <= set(data)
-    assert set(data["params"]["c"]) == {"name", "value", "lo", "hi", "status"}
+    assert set(data["params"]["c"]) == {"name", "value", "lo", "hi", "lo_error", "hi_error", "status"}
     assert {"of", "value", "lo", "hi", "region", "margin", "edge", "status"} <= set(data["optimum"])
 
 
