@@ -23,7 +23,7 @@ def test_the_reuse_tables_of_2506_12119_in_one_command(tmp_path: Path, capsys: p
     ]  # fmt: skip
     whole = next(one for one in found["equivalences"] if one["of"] == "all arms")
     assert (whole["n"], whole["verdict"]) == (6, "undecided")
-    assert any("one seed" in note for note in found["notes"])
+    assert any("no column of seeds" in note for note in found["notes"])
 
 
 def test_what_is_printed_names_the_checks_that_warn(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -33,7 +33,10 @@ def test_what_is_printed_names_the_checks_that_warn(tmp_path: Path, capsys: pyte
     cli.main(arguments)
     assert "embedding convention: It is unknown" in capsys.readouterr().out
     cli.main([*arguments, "--embeddings", "included"])
-    assert "0 of 4 warn" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1 of 5 warn" in said
+    assert "by N ICC 0.26" in said  # runs of one size share noise in this table
+    assert "try --block N" in said
 
 
 def two_budgets(path: Path) -> Path:
@@ -87,7 +90,15 @@ def test_parameters_can_be_held_and_the_objective_chosen(capsys: pytest.CaptureF
     arguments = ["fit", "--runs", str(table.path), "--columns", columns, "--law", "chinchilla", "--bootstrap", "0"]
     assert cli.main([*arguments, "--delta", "inf", "--fixed", "alpha=.34", "--json"]) == cli.DONE
     [found] = json.loads(capsys.readouterr().out)["fits"]
-    assert found["params"]["alpha"] == {"name": "alpha", "value": 0.34, "lo": None, "hi": None, "status": "fixed"}
+    assert found["params"]["alpha"] == {
+        "name": "alpha",
+        "value": 0.34,
+        "lo": None,
+        "hi": None,
+        "lo_error": None,
+        "hi_error": None,
+        "status": "fixed",
+    }
     for wrong in (["--fixed", "alpha"], ["--fixed", "gamma=1"], ["--delta", "wide"]):
         assert cli.main([*arguments, *wrong]) == cli.USAGE
         assert capsys.readouterr().err.startswith("error: ")
