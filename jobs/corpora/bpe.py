@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.corpora.hub import check_reachable
+from jobs.corpora.reachable import check_reachable
 from planners.records.errors import UsageError, need_packages
 from planners.records.files import expanded
 from planners.records.json import bytes_hash

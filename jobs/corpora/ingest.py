@@ -12,8 +12,8 @@ from pathlib import Path
 from jobs.corpora import bpe
 from jobs.corpora.names import Source, examples
 from jobs.corpora.progress_bar import progress
-from jobs.corpora.reader import Generator, Reader
 from jobs.corpora.readers import READERS
+from jobs.corpora.readers.reader import Generator, Reader
 from jobs.corpora.tokens import TokenStore, is_whole, store_folder
 from jobs.corpora.write_store import encode_store, read_documents, write_store
 from planners.records.errors import UsageError

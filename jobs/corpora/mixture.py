@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.corpora.synthetic import GeneratedStore
+from jobs.corpora.readers.synthetic import GeneratedStore
 from jobs.corpora.tokens import GENERATED, SPLITS, Manifest, ManifestDomain, TokenStore, read_manifest
 from jobs.corpora.window_order import Shares, WindowOrder
 from jobs.corpora.write_store import publish

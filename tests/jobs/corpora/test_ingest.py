@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.corpora import describe, hub, open_store, prepare, stdlib, text
-from jobs.corpora.readers import READERS
+from jobs.corpora import describe, open_store, prepare
+from jobs.corpora.readers import READERS, hub, stdlib, text
 from planners import Data, Question, UsageError, make_plan
 
 
@@ -178,7 +178,8 @@ def test_two_processes_read_one_corpus_once(tmp_path: Path) -> None:
     code = f"""
 import time
 from dataclasses import replace
-from jobs.corpora import prepare, text
+from jobs.corpora import prepare
+from jobs.corpora.readers import text
 from jobs.corpora.readers import READERS
 def slow(argument):
     print("read", flush=True)
@@ -203,7 +204,8 @@ def test_a_killed_reader_leaves_no_store_and_no_lock(tmp_path: Path, monkeypatch
     code = f"""
 import time
 from dataclasses import replace
-from jobs.corpora import prepare, text
+from jobs.corpora import prepare
+from jobs.corpora.readers import text
 from jobs.corpora.readers import READERS
 def slow(argument):
     for number, document in enumerate(text.documents(argument)):

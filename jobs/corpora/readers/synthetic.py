@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.corpora.reader import Generator
+from jobs.corpora.readers.reader import Generator
 from jobs.corpora.tokens import GENERATED, SPLITS, Manifest, TokenStore
 from jobs.corpora.write_store import publish
 from planners.records.errors import UsageError

@@ -3,15 +3,13 @@
 A corpus of the hub is read once and then kept; the option `revision` selects another version of it.
 """
 
-import socket
 from collections.abc import Iterator, Mapping
 from logging import CRITICAL
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
-from jobs.corpora.reader import Reader
+from jobs.corpora.reachable import check_reachable
+from jobs.corpora.readers.reader import Reader
 from planners.records.errors import UsageError, need_packages
 from planners.records.files import expanded
 
@@ -111,21 +109,6 @@ def _uncompressed(file: Path) -> int:
 
     metadata = read_metadata(file)
     return sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
-
-
-def check_reachable() -> None:
-    """Raise ConnectionError if the hub's host name cannot be resolved: at once, not after half a minute of retries."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import logging
-
-    logging.set_verbosity(CRITICAL)
-    if constants.HF_HUB_OFFLINE:
-        raise ConnectionError("HF_HUB_OFFLINE is set")
-    if not getproxies():  # a proxy resolves names itself
-        try:
-            socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
-        except OSError as error:
-            raise ConnectionError(f"{constants.ENDPOINT} cannot be resolved") from error
 
 
 def _text_column(argument: str, row: Mapping[str, Any], field: str) -> str:

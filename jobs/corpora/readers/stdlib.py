@@ -4,7 +4,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobs.corpora.reader import Reader
+from jobs.corpora.readers.reader import Reader
 from planners.records.errors import UsageError
 
 EXCLUDED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}

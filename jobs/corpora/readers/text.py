@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobs.corpora.reader import Reader
+from jobs.corpora.readers.reader import Reader
 from planners.records.errors import UsageError
 from planners.records.files import expanded
 

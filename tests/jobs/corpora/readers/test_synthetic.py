@@ -15,7 +15,7 @@ from torch import nn
 
 from jobs.corpora import describe, open_store, prepare
 from jobs.corpora.mixture import Mixture
-from jobs.corpora.synthetic import LANGUAGES, Code, Facts, Language, Topics, make_windows
+from jobs.corpora.readers.synthetic import LANGUAGES, Code, Facts, Language, Topics, make_windows
 from jobs.record import flatten, read_record
 from jobs.training import loop
 from jobs.training.evaluate import FLOOR_TOLERANCE, Evaluation, evaluate as evaluate_objective

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from jobs.corpora import describe, names
-from jobs.corpora.reader import Reader
 from jobs.corpora.readers import READERS
-from jobs.corpora.synthetic import GENERATOR
+from jobs.corpora.readers.reader import Reader
+from jobs.corpora.readers.synthetic import GENERATOR
 from planners import Study, UsageError
 from scaling import plan
 
