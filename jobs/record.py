@@ -139,8 +139,7 @@ class RunRecord:
 
 def write_record(study: Study, record: RunRecord) -> None:
     """Write the `record.json` of the run, atomically."""
-    folder = study.run_folder(record.spec.run_id)
-    folder.parent.mkdir(exist_ok=True)
+    folder = study.make_run_folder(record.spec.run_id)
     write_json(folder / "record.json", {**record.spec.to_line(), **_outcome(record)})
 
 

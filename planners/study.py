@@ -71,6 +71,13 @@ class Study:
         """runs/<run_id>"""
         return self.folder / "runs" / run_id
 
+    def make_run_folder(self, run_id: str) -> Path:
+        """Make and return the folder of a run. Raises FileNotFoundError if the study itself was moved or removed."""
+        folder = self.run_folder(run_id)
+        folder.parent.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def check_links(self) -> None:
         """Raise UsageError for a symbolic link that leaves the study: whatever is written would go through it."""
         folders = [self.folder, self.fits, self.report, self.cluster, self.folder / "runs"]

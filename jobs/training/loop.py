@@ -137,7 +137,7 @@ class Loop:
             self.progress.flag("resumed")
         self.metrics = MetricsFile(self.folder / "metrics.jsonl", writes=ranks.is_first)
         if ranks.is_first:
-            write_json(self.folder / "spec.json", spec.to_line())
+            write_json(study.make_run_folder(spec.run_id) / "spec.json", spec.to_line())
         self.metrics.open(written)
 
     def check_step(self) -> None:

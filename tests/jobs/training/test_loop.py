@@ -167,6 +167,7 @@ def test_the_training_loss_is_the_mean_of_the_last_tenth(tiny_study: Study) -> N
 def test_the_checkpoint_of_another_run_is_refused(tiny_study: Study) -> None:
     dense, moe, _ = tiny_study.runs()
     folder = tiny_study.run_folder(dense.run_id) / "checkpoint"
+    folder.parent.mkdir(parents=True)
     checkpoint.save(folder, 3, moe.run_id, {})
     with pytest.raises(UsageError, match="not a checkpoint of run"):
         loop.train(tiny_study, dense)
