@@ -226,11 +226,8 @@ def _several_tests(evidence: Evidence) -> Result:
     alone = [name for name, p in tests.items() if p < TEST_LEVEL]
     lost = [name for name in alone if adjusted[name] >= TEST_LEVEL]
     text = f"The page states {len(tests)} tests (leads, movement, repeated data), each at 5 %"
-    text += f"; {len(alone)} are significant"
-    if not lost:
-        return True, f"{text}, and all of these remain so after Holm's adjustment for {len(tests)} tests."
-    kept = len(alone) - len(lost)
-    return False, f"{text}, and {kept} after Holm's adjustment for {len(tests)} tests; not after it: {listed(lost)}."
+    text += f". Significant: {len(alone)}; after Holm's adjustment for their number: {len(alone) - len(lost)}"
+    return not lost, f"{text}. Lost by the adjustment: {listed(lost)}." if lost else f"{text}."
 
 
 def _tests(evidence: Evidence) -> Iterator[tuple[str, float]]:

@@ -120,10 +120,11 @@ def test_the_answer_says_which_size_repeats_its_data(page: Page) -> None:
     assert "one noise" in " ".join(page.sections[-1].items).lower()
 
 
-def test_a_curve_that_ends_at_its_last_rate_asks_nothing_of_a_published_paper(paper: Li2025) -> None:
+def test_runs_of_equal_D_ask_for_no_optimum(paper: Li2025) -> None:
     caption = FIGURES["li2025-2a"].caption(paper)
     assert "add rates" not in caption
-    assert "lowest at the highest rate of the runs; the rate of its minimum, if it has one: above 39.4 %." in caption
+    assert "These runs share D and not C, so they ask for no optimum" in caption
+    assert paper.equal_tokens.optimum.why == "equal_d"
 
 
 def test_learning_rates_are_off_the_stated_rule_as_known(paper: Li2025) -> None:
