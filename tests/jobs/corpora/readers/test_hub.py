@@ -49,6 +49,7 @@ def test_a_tiny_tinystories_moe_trains_in_bf16(stories: str, tmp_path: Path) -> 
     study = Study(tmp_path / "study")
     study.write(make_plan(question, describe(stories)))
     for spec in study.runs():
+        study.run_folder(spec.run_id).mkdir(parents=True)
         record = loop.train(study, spec)
         assert record.loss is not None
         assert record.loss < math.log(400)

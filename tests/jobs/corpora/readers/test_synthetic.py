@@ -323,6 +323,7 @@ def test_no_trained_model_has_a_loss_below_the_floor(
     study = Study(tmp_path / "floors")
     study.write(make_plan(asked, describe("synthetic")))
     for spec in study.runs():
+        study.run_folder(spec.run_id).mkdir(parents=True)
         record = loop.train(study, spec)
         assert "below_floor" not in record.flags
         for name, measured in record.domains.items():
