@@ -51,7 +51,9 @@ def test_only_training_imports_torch(path: Path) -> None:
 
 
 def test_training_needs_torch_and_numpy_alone() -> None:
-    corpora = [ROOT / "jobs" / "corpora" / f"{name}.py" for name in ("tokens", "window_order", "mixture", "readers/synthetic")]
+    corpora = [
+        ROOT / "jobs" / "corpora" / f"{name}.py" for name in ("tokens", "window_order", "mixture", "readers/synthetic")
+    ]
     modules = [*(ROOT / "jobs" / "training").rglob("*.py"), *corpora, ROOT / "jobs/record.py"]
     foreign = {name for path in modules for name in imports(path)} - set(sys.stdlib_module_names) - set(PACKAGES)
     assert foreign == NEEDED_BY_TRAINING
