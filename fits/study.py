@@ -23,7 +23,7 @@ from fits.repeats.pairs import has_pairs, repeats
 from fits.repeats.reuse import Reuse, reuse
 from fits.result import FitResult
 from fits.runs.budgets import same_budget
-from fits.runs.learning_rates import choose_learning_rates
+from fits.runs.learning_rates import best_learning_rates, choose_learning_rates
 from fits.runs.select_arms import no_question
 from fits.runs.series import SeriesKey, series
 from fits.runs.table import RunTable
@@ -178,7 +178,7 @@ def _parts(table: RunTable, laws: Sequence[str]) -> Iterator[tuple[str, SeriesKe
         if isinstance(known_law(law), Curve):
             yield from ((law, key, part) for key, part in series(table).items())
         else:
-            yield law, None, table
+            yield law, None, best_learning_rates(table)
 
 
 def _fit(part: RunTable, law: str, worth: float | None, options: FitOptions) -> tuple[FitResult, Draws | None]:

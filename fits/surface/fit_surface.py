@@ -83,7 +83,9 @@ def _problem(
         raise UsageError(f"every parameter of {law.name} is fixed; leave one to be fitted")
     used = table.only(table.rates() < 1 - 1e-9) if "r_a" in law.columns else table
     left = len(table) - len(used)
-    notes = (f"{left} dense runs left out: a dense model is another architecture than a rate of 1",) if left else ()
+    notes = table.remarks
+    if left:
+        notes = (*notes, f"{left} dense runs left out: a dense model is another architecture than a rate of 1")
     columns = law.read(used)
     loss = used.numbers(law.response)
     groups = noise_groups(used, block)

@@ -49,3 +49,14 @@ def test_no_cell_keeps_two_learning_rates(learning_rates):
     [part] = series(sweep(learning_rates, 1)).values()
     assert (part.frame.groupby("r_a")["lr"].nunique() == 1).all()
     assert len(part) == len(RATES)
+
+
+def test_a_law_takes_the_best_learning_rate_of_each_point_too():
+    rows = [
+        {"N": N, "D": D, "lr": lr, "loss": 2 + 400 / N**0.34 + 400 / D**0.28 + 0.1 * math.log(lr / 2e-3) ** 2}
+        for N in (1e7, 3e7, 1e8, 3e8) for D in (2e8, 6e8, 2e9, 6e9) for lr in (1e-3, 2e-3, 4e-3)
+    ]  # fmt: skip
+    [fit] = fit_study(from_records(rows), ["chinchilla"], bootstrap=0).fits
+    assert fit.n == 16
+    assert fit.params["E"].value == pytest.approx(2, abs=1e-4)
+    assert any("up to 3 learning rates" in note for note in fit.notes)

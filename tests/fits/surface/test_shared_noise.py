@@ -100,3 +100,17 @@ def test_an_interval_that_reaches_a_bound_is_not_converged():
         "not_identified",
     )
     assert "the interval of E reaches zero" in fit.reason
+
+
+@pytest.mark.soak
+def test_block_intervals_cover_the_truth_where_budgets_share_noise():
+    """Nine budgets, intraclass correlation 0.5: blocks cover 91 to 98 % (2.6 standard errors), points far less."""
+    held = {"points": 0, "C": 0}
+    for draw in range(200):
+        table = isoflops(np.random.default_rng(1000 + draw), 0.0021, 0.0021)
+        for block in (None, "C"):
+            param = fit_law(table, "chinchilla", bootstrap=200, block=block).params["E"]
+            held[block or "points"] += param.lo <= TRUTH["E"] <= param.hi
+    print(held)
+    assert held["C"] / 200 > 0.91
+    assert held["points"] / 200 < 0.9
