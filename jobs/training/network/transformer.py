@@ -4,7 +4,6 @@ import hashlib
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jobs.training.network.attention import Attention, Table, norm_of, position_table
@@ -113,11 +112,6 @@ DRAWN_AS = {"up_proj": "rise", "down_proj": "fall", "o_proj": "fall"}
 def is_matrix(name: str, weight: Tensor) -> bool:
     """Return whether a parameter is a weight matrix, to which weight decay applies; norms and biases are not."""
     return weight.dim() > 1 and not name.endswith("bias")
-
-
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean loss in nats per token, in float32."""
-    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
 
 
 def _seed_of(seed: int, name: str) -> int:
