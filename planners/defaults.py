@@ -104,13 +104,23 @@ def _size(given: dict[str, Any]) -> dict[str, tuple[Any, str]]:
                 "the smallest model whose backbone reaches rates below 0.2; the compute optimum of a dense model is"
             )
             return {"total_params": (LEAST, f"{reason} {format_quantity(optimal, 2)} (arXiv 2404.10102)")}
-        N = float(f"{optimal:.2g}")
+        N = _with_low_rates(given, optimal)
         reason = f"near the compute optimum of a dense model at C = {format_flops(C)}, by Chinchilla's law as fitted in"
         outside = "" if CHINCHILLA.C_fitted[0] <= C <= CHINCHILLA.C_fitted[1] else "; an extrapolation of that law"
         return {"total_params": (N, f"{reason} arXiv 2404.10102{outside}")}
     D = _middle(given["tokens"])
     reason = f"{USUAL_RATIO:g} tokens per parameter (arXiv 2203.15556) at D = {format_quantity(D)}"
     return {"total_params": (float(f"{D / USUAL_RATIO:.2g}"), reason)}
+
+
+def _with_low_rates(given: Mapping[str, Any], N: float) -> float:
+    """Return the size nearest to N, in two digits, whose backbone reaches a rate below 0.2; N where none near it does.
+
+    Widths of small models come in large steps, so not every size has such a backbone.
+    """
+    sizes = [float(f"{N * factor:.2g}") for factor in (1, 0.8, 1.3, 0.65, 1.6)]
+    low = (size for size in sizes if _reaches(_trial({**given, "total_params": size}), size, NEXT_BEST))
+    return next(low, sizes[0])
 
 
 def _middle(values: tuple[float, ...]) -> float:
