@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fits.runs.columns.units import check_units
 from fits.runs.formats import read_rows
 from fits.runs.once import once
 from fits.runs.table import Dropped, RunTable, from_records
-from fits.runs.units import check_units
 from planners.records.errors import UsageError
 from planners.records.json import bytes_hash
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.runs import guesses
 from fits.runs.budgets import BUDGET_TOLERANCE, groups_of
-from fits.runs.cells import FAILED, Decimal, decimal_mark, is_missing, number
-from fits.runs.condition import parse_condition
-from fits.runs.renamed import renamed
-from fits.runs.states import is_done, state_column
+from fits.runs.columns import guesses
+from fits.runs.columns.cells import FAILED, Decimal, decimal_mark, is_missing, number
+from fits.runs.columns.condition import parse_condition
+from fits.runs.columns.renamed import renamed
+from fits.runs.columns.states import is_done, state_column
 from planners.records.errors import UsageError
 
 if TYPE_CHECKING:
@@ -172,11 +172,12 @@ def from_records(
     """Return the table of a DataFrame, or of one mapping per run.
 
     `columns` maps our column names to columns of the rows, or to formulas of them: `{"D": "tokens_b*1e9"}` (see
-    `fits.runs.formula`). `where` are conditions that the runs must meet; they are applied before any value is refused.
-    `needs` are the columns that must be there. `grouped` is explained in `fits.runs.cells.decimal_mark`.
+    `fits.runs.columns.formula`). `where` are conditions that the runs must meet; they are applied before any value is
+    refused.
+    `needs` are the columns that must be there. `grouped` is explained in `fits.runs.columns.cells.decimal_mark`.
 
-    A row is left out, and listed with the reason, if its state is not one of `fits.runs.states.DONE`, or if its loss is
-    empty, NaN or a word such as diverged. None and empty text are missing values. Raises UsageError for missing
+    A row is left out, and listed with the reason, if its state is not one of `fits.runs.columns.states.DONE`, or if its
+    loss is empty, NaN or a word such as diverged. None and empty text are missing values. Raises UsageError for missing
     columns, all named at once, and for a loss that is not a positive number.
     """
     import pandas as pd

@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Iterator
 
-from fits.runs.cells import decimal_mark, number
+from fits.runs.columns.cells import decimal_mark, number
 from fits.runs.formats.rows import Lines, Rows, is_header, named_rows
 from planners.records.errors import UsageError
 

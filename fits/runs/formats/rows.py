@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fits.runs.cells import number
+from fits.runs.columns.cells import number
 from planners.records.errors import UsageError
 
 Lines = Sequence[tuple[int, list[Any]]]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fits.runs.cells import is_missing
+from fits.runs.columns.cells import is_missing
 from fits.runs.formats.rows import Rows
 
 _ENDS = ("__MIN", "__MAX")

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fits.runs.cells import Decimal, is_missing, number
-from fits.runs.formula import Formula, parse_formula
+from fits.runs.columns.cells import Decimal, is_missing, number
+from fits.runs.columns.formula import Formula, parse_formula
 from planners.records.errors import UsageError
 
 Run = dict[str, Any]

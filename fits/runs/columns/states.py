@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fits.runs.cells import is_missing
+from fits.runs.columns.cells import is_missing
 
 DONE = frozenset({"done", "finished", "finish", "success", "succeeded", "successful", "completed", "complete", "ok"})
 """Words for a run that ended as planned."""

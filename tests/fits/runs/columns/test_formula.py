@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from fits import from_records, read_table
-from fits.runs.formula import parse_formula
+from fits.runs.columns.formula import parse_formula
 from planners.records.errors import UsageError
 
 NAMES = ["C", "N", "N_a", "tokens (B)", "val/loss", "tokens (D, B)", "a-b", "ppl", "a*2"]

@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
-from fits.runs.cells import decimal_mark, is_missing, number
+from fits.runs.columns.cells import decimal_mark, is_missing, number
 
 
 @pytest.mark.parametrize(

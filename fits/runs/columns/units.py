@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fits.runs import guesses
+from fits.runs.columns import guesses
 from fits.runs.table import Floats, RunTable
 from planners.records.errors import UsageError
 

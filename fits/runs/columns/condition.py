@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fits.runs.cells import Decimal, is_missing, number
+from fits.runs.columns.cells import Decimal, is_missing, number
 from planners.records.errors import UsageError
 
 _SIGNS: dict[str, Callable[[Any, Any], Any]] = {
