@@ -25,7 +25,7 @@ class FitOptions(TypedDict, total=False):
     """Options of a fit. Laws of several columns use the first four, curves of one column the next three."""
 
     delta: float
-    """Width of the Huber loss in ln L (default 0.001); inf: least squares, 0: least absolute deviations."""
+    """Width of the Huber loss in ln L (default: the law's, 0.001); inf: least squares, 0: least absolute deviations."""
     bootstrap: int
     """Number of bootstrap draws (default 200); 0: none, and no intervals for laws of several columns."""
     fixed: Mapping[str, float] | None
@@ -35,7 +35,7 @@ class FitOptions(TypedDict, total=False):
     margin: float | None
     """Difference of loss that does not matter, nats per token."""
     of: str
-    """Column in which the arms differ: r_a (default), top_k or granularity."""
+    """Column in which the arms differ: r_a (default), top_k, granularity, or N for isoFLOP parabolas of all runs."""
     resampling: str | None
     """residual or wild: a bootstrap of the optimum, reported next to its interval."""
     seed: int
@@ -62,10 +62,11 @@ def fit_with_draws(table: RunTable, law: str, **options: Unpack[FitOptions]) -> 
         kind = options.get("resampling")
         drawn = Resampling(kind=kind, count=count, seed=seed) if kind and count else None
         of, margin = options.get("of", "r_a"), options.get("margin")
+        table = replace(table, over="N" if of == "N" else table.over)
         result, draws = fit_curve(table, form, margin=margin, of=of, resampling=drawn)
         result = _of_survivors(result, table)
     else:
-        delta, fixed = options.get("delta", 1e-3), options.get("fixed")
+        delta, fixed = options.get("delta", form.delta), options.get("fixed")
         block = options.get("block")
         result, draws = fit_surface(table, form, delta=delta, bootstrap=count, seed=seed, fixed=fixed, block=block)
     return _marked(result, table), draws

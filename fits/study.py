@@ -98,8 +98,9 @@ def fit_study(
     default `margin` is what 5 % of C is worth, by the runs themselves. Raises UsageError as `fit_with_draws` does.
     """
     table = choose_learning_rates(table, learning_rates)
-    laws = [known_law(law).name for law in laws] or [usual_law(table, options.get("of", "r_a"))]
     of, margin = options.get("of", "r_a"), options.get("margin")
+    table = replace(table, over="N" if of == "N" else table.over)
+    laws = [known_law(law).name for law in laws] or [usual_law(table, of)]
     worth = {} if margin is not None else margins(table)
     draws: dict[str, Draws] = {}
     fits: list[FitResult] = []
@@ -203,9 +204,9 @@ def _constancy(table: RunTable, laws: Sequence[str], of: str) -> Constancy | Non
     """Return the test of whether the series of `table` have one optimum; None if their runs are too few for it.
 
     If some MoE runs are on fresh data, only these are tested: a different optimum on repeated data is not a movement
-    with C or N.
+    with C or N. Over N there is no such test, since the optimal N grows with C.
     """
-    if not any(isinstance(known_law(law), Curve) for law in laws):
+    if of == "N" or not any(isinstance(known_law(law), Curve) for law in laws):
         return None
     fresh = ~repeats(table)
     parts = series(table.only(fresh) if (fresh & table.routed()).any() else table)

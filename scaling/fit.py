@@ -38,7 +38,7 @@ def arguments() -> cli.Parser:
     add("--law", metavar="NAME,…", help=f"the laws to fit (default: {usual}): {', '.join(LAWS)}")
     add("--over", choices=AXES, default="r_a", help="the column of a curve (default r_a)")
     ends = "inf: least squares, 0: least absolute deviations"
-    add("--delta", default="1e-3", help=f"width of the Huber loss in ln L (default 1e-3); {ends}")
+    add("--delta", help=f"width of the Huber loss in ln L (default 1e-3; inf for allocation); {ends}")
     add("--fixed", metavar="NAME=VALUE,…", help="parameters of a law that are held at a value: drift_N=0,drift_C=0")
     add("--bootstrap", default="200", metavar="B", help="bootstrap draws, 0 for none (default 200)")
     add(
@@ -77,11 +77,11 @@ def act(flags: cli.Flags) -> int:
         of=flags.over,
         resampling=flags.resampling,
         learning_rates=flags.learning_rates,
-        delta=math.inf if flags.delta == "inf" else parse_quantity(flags.delta, "--delta", zero=True),
         fixed=cli.numbers(flags.fixed, "--fixed", "drift_N=0"),
         block=flags.block,
         bootstrap=parse_count(flags.bootstrap, "--bootstrap", least=0),
         seed=parse_count(flags.seed, "--seed", least=0),
+        **_delta(flags.delta),
     )
     if flags.json:
         cli.print_json(to_json(found))
@@ -89,6 +89,13 @@ def act(flags: cli.Flags) -> int:
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)
     return cli.DONE if all(result.n for result in found.fits) else cli.GAPS
+
+
+def _delta(text: str | None) -> dict[str, float]:
+    """Return the Huber width that was given; nothing for the one of each law."""
+    if text is None:
+        return {}
+    return {"delta": math.inf if text == "inf" else parse_quantity(text, "--delta", zero=True)}
 
 
 def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> RunTable:

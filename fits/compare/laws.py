@@ -139,14 +139,14 @@ def compare(table: RunTable, laws: list[str], key: SeriesKey | None = None) -> C
         notes.append("a law without AICc has too many parameters for these runs")
     order = sorted(scores, key=lambda score: math.inf if score.delta is None else score.delta)
     return Comparison(
-        by="r_a" if curves else "C", data=table.source, scores=tuple(order), notes=tuple(notes), series=key
+        by=table.over if curves else "C", data=table.source, scores=tuple(order), notes=tuple(notes), series=key
     )
 
 
 def _rates(table: RunTable) -> dict[str, NDArray[np.bool_]]:
     """Return the runs of each rate, shape (n,), smallest first."""
-    rates = np.round(np.log(table.rates()), 6)
-    return {f"r_a {math.exp(rate):.3g}": rates == rate for rate in np.unique(rates)}
+    rates = np.round(np.log(table.places()), 6)
+    return {f"{table.over} {math.exp(rate):.3g}": rates == rate for rate in np.unique(rates)}
 
 
 def _budgets(table: RunTable) -> dict[str, NDArray[np.bool_]]:
@@ -244,7 +244,7 @@ def _fit_surface(name: str, table: RunTable) -> _Fitted | None:
 def _fit_curve(name: str, table: RunTable) -> _Fitted | None:
     law = LAWS[name]
     assert isinstance(law, Curve)
-    x, loss = np.log(table.rates()), table.numbers("loss")
+    x, loss = np.log(table.places()), table.numbers("loss")
     if np.unique(np.round(x, 6)).size < law.rates:
         return None
     line = fit_basis(law.basis(x), x, loss, np.empty((len(x), 0)))
@@ -253,7 +253,7 @@ def _fit_curve(name: str, table: RunTable) -> _Fitted | None:
     fitted = line.height(x)
 
     def predict(other: RunTable) -> tuple[Floats, Floats]:
-        height, error = line.at(np.log(other.rates()))
+        height, error = line.at(np.log(other.places()))
         return np.log(height), np.sqrt(error**2 + line.variance / len(other)) / height  # SD of the mean of these runs
 
     return _Fitted(

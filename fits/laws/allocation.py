@@ -1,5 +1,6 @@
 """The compute-optimal model size as a power law of the budget: N_opt = G C^a."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,4 +34,5 @@ LAW = Law(
     log_terms=log_terms,
     starts=starts,
     response="N_opt",
+    delta=math.inf,
 )

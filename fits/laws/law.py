@@ -67,6 +67,8 @@ class Law:
     """Published values."""
     response: str = "loss"
     """The column that it predicts."""
+    delta: float = 1e-3
+    """Huber width in ln of the response that suits its scatter; inf: least squares."""
 
     def read(self, table: RunTable) -> dict[str, Floats]:
         """Return its columns of `table`, each (n,). A dense model counts as one expert, which is active.

@@ -28,7 +28,7 @@ def margins(table: RunTable) -> dict[float, float]:
     routed, fresh = table.routed(), ~repeats(table)
     arms = table.only(routed & fresh if (routed & fresh).any() else routed)
     budgets = arms.by_budget() if len(arms) else {}
-    budgets = {C: part for C, part in budgets.items() if len(np.unique(np.round(np.log(part.rates()), 2))) > 1}
+    budgets = {C: part for C, part in budgets.items() if len(np.unique(np.round(np.log(part.places()), 2))) > 1}
     if len(budgets) < 2:
         return {}
     lowest = [_lowest_mean(part) for part in budgets.values()]
@@ -39,6 +39,6 @@ def margins(table: RunTable) -> dict[float, float]:
 def _lowest_mean(arms: RunTable) -> float:
     """Return the lowest mean loss over runs with the same rate and the same N (within 1 %)."""
     N = arms.numbers("N") if arms.has("N") else np.ones(len(arms))
-    kinds = np.column_stack([np.round(arms.rates(), 6), np.round(np.log(N), 2)])
+    kinds = np.column_stack([np.round(arms.places(), 6), np.round(np.log(N), 2)])
     codes = np.unique(kinds, axis=0, return_inverse=True)[1].reshape(-1)
     return float((np.bincount(codes, weights=arms.numbers("loss")) / np.bincount(codes)).min())

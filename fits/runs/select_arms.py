@@ -11,19 +11,19 @@ from fits.runs.table import Floats, RunTable
 from fits.status import Cause, Why
 from planners.records.errors import UsageError
 
-AXES = ("r_a", "top_k", "granularity")
+AXES = ("r_a", "top_k", "granularity", "N")
 """Columns that a curve may be drawn over."""
 MOST_SEEDS = 200
 """Number of seeds above which seeds are not blocks: such a column numbers the runs."""
 DRIFT = 0.02
 """Relative spread of a quantity between arms above which a note says that it is not equal."""
-SHARED = {"r_a": ("C", "N", "top_k"), "top_k": ("C", "N"), "granularity": ("C", "N", "top_k")}
+SHARED = {"r_a": ("C", "N", "top_k"), "top_k": ("C", "N"), "granularity": ("C", "N", "top_k"), "N": ("C",)}
 """Quantities that must be equal in all runs at one x, by the column of the curve."""
 SAME_X = 0.01
 """Difference of ln r_a (or ln K) up to which two runs have one position."""
 COMPUTE = "C was computed as 6 N_a D, because the table has no column C"
 """Remark on a table without a column C."""
-STEADY = {"r_a": ("N", "C"), "top_k": ("N", "C", "r_a"), "granularity": ("N", "C", "r_a")}
+STEADY = {"r_a": ("N", "C"), "top_k": ("N", "C", "r_a"), "granularity": ("N", "C", "r_a"), "N": ("C",)}
 """Quantities that should be equal in all arms; a note says where they are not."""
 
 
@@ -44,17 +44,22 @@ def by_position(arms: RunTable, of: str) -> list[RunTable]:
 
 
 def with_compute(table: RunTable) -> RunTable:
-    """Return the table with C = 6 N_a D and a remark, where it has no column C but N (or N_a), r_a and D."""
-    if table.has("C") or not table.has("D") or not (table.has("N_a") or (table.has("N") and table.has("r_a"))):
+    """Return the table with C = 6 N_a D and a remark, where it has no column C but N (or N_a), r_a and D.
+
+    Over N, a table without N_a and r_a holds dense models, whose N_a is N.
+    """
+    known = table.has("N_a") or (table.has("N") and (table.has("r_a") or table.over == "N"))
+    if table.has("C") or not table.has("D") or not known:
         return table
-    N_a = table.numbers("N_a") if table.has("N_a") else table.numbers("N") * table.rates()
+    rates = table.rates() if table.has("r_a") else 1.0
+    N_a = table.numbers("N_a") if table.has("N_a") else table.numbers("N") * rates
     frame = table.frame.assign(C=6 * N_a * table.numbers("D"))
     return replace(table, frame=frame, remarks=(*table.remarks, COMPUTE))
 
 
 def equal_D(table: RunTable) -> bool:
     """Return whether D, and not C, is what the runs share: they fall into fewer groups of it."""
-    if not (table.has("C") and table.has("D")):
+    if table.over == "N" or not (table.has("C") and table.has("D")):
         return False
     return bool(groups_of(table.numbers("D")).max() < groups_of(table.numbers("C")).max())
 

@@ -121,6 +121,8 @@ def _with(key: SeriesKey, added: SeriesKey) -> SeriesKey:
 def _rates(table: RunTable) -> int:
     """Return how many MoE rates there are; where the table has none, three stand for its MoE runs."""
     routed = table.routed()
+    if table.over == "N":
+        return len(np.unique(table.numbers("N")))
     if "r_a" not in table.frame:
         return CURVE * bool(routed.any())
     return len(np.unique(table.rates()[routed].round(6)))
@@ -160,7 +162,7 @@ def _by_amount(table: RunTable) -> Iterator[Part]:
 def _by_total(table: RunTable) -> Iterator[Part]:
     """Split by N where several MoE arms share each N; a dense arm of another N is a control of all of them."""
     routed = table.routed()
-    if not table.has("N") or not routed.any():
+    if table.over == "N" or not table.has("N") or not routed.any():
         yield ONE, table
         return
     N = table.numbers("N")

@@ -62,6 +62,8 @@ class RunTable:
     """What the rows were read from; named in messages and results."""
     data_hash: str | None = None
     """Hash of the file that was read; null for rows that came from none."""
+    over: str = "r_a"
+    """N if curves are drawn over N (isoFLOP): then all runs are on them. Otherwise r_a: the MoE runs are on them."""
     remarks: tuple[str, ...] = ()
     """What was computed or chosen that the rows do not state, one sentence each; a fit repeats them as notes."""
 
@@ -97,6 +99,10 @@ class RunTable:
             raise _bad_cell(self, int(np.argmax(rates)), "r_a", "a rate N_a / N of at most 1")
         return rates
 
+    def places(self) -> Floats:
+        """Return what a curve is drawn over, shape (n,): N where that is asked for, otherwise r_a."""
+        return self.numbers("N") if self.over == "N" else self.rates()
+
     def law_column(self, column: str) -> Floats:
         """Return `column` as every law reads it, shape (n,), positive; raises as `numbers` does.
 
@@ -111,11 +117,13 @@ class RunTable:
         return values
 
     def routed(self) -> NDArray[np.bool_]:
-        """Return which runs are MoE, shape (n,): those with n_experts > 1, or without that column those with r_a < 1.
+        """Return which runs a curve goes through, shape (n,): over N all, otherwise those that are MoE.
 
-        A run without `n_experts` in a table that has the column is MoE if r_a < 1. Raises UsageError if its r_a is 1,
-        since it may then be either.
+        A run is MoE if n_experts > 1, or without that column if r_a < 1. A run without `n_experts` in a table that has
+        the column is MoE if r_a < 1. Raises UsageError if its r_a is 1, since it may then be either.
         """
+        if self.over == "N":
+            return np.ones(len(self), bool)
         if self.has("n_experts"):
             sparse = self.rates() < 1 - 1e-9 if self.has("r_a") else np.zeros(len(self), bool)
             unstated = self.frame["n_experts"].isna().to_numpy() & sparse
