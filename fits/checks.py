@@ -112,6 +112,11 @@ def _verdict(check: Callable[[RunTable, Need], Verdict], table: RunTable, need: 
         return False, f"Not checked: {error}."
 
 
+def _is_curve(table: RunTable, columns: tuple[str, ...]) -> bool:
+    """Return whether the columns of a law are the one that a curve is drawn over; N is one only over N."""
+    return len(columns) == 1 and columns[0] in AXES and (columns[0] != "N" or table.over == "N")
+
+
 def _uses_N_and_D(table: RunTable, need: Need) -> bool:
     return {"N", "D"} <= set(need.columns) and len(table) > 2
 
@@ -143,7 +148,7 @@ def _enough_runs(table: RunTable, need: Need) -> Verdict:
     if not all(table.has(column) for column in need.columns):
         return None
     points = len(np.unique(np.round(np.log(_values(table, need.columns)), 6), axis=0))
-    if need.columns[0] in AXES:
+    if _is_curve(table, need.columns):
         what = "different rates" if need.columns == ("r_a",) else f"different values of {need.columns[0]}"
         least = need.parameters + SPARE_RATES
     else:
@@ -152,7 +157,7 @@ def _enough_runs(table: RunTable, need: Need) -> Verdict:
 
 
 def _values(table: RunTable, columns: tuple[str, ...]) -> Floats:
-    arms = table.only(table.routed()) if columns[0] in AXES else table
+    arms = table.only(table.routed()) if _is_curve(table, columns) else table
     return np.column_stack([arms.law_column(column) for column in columns])
 
 
@@ -276,7 +281,7 @@ def _better_dense(dense: RunTable, matched: NDArray[np.bool_]) -> str | None:
 
 
 def _bracketed(table: RunTable, need: Need) -> Verdict:
-    of = need.columns[0] if need.columns[0] in AXES else "r_a"
+    of = need.columns[0] if _is_curve(table, need.columns) else "r_a"
     if of not in need.columns or not table.has(of):
         return None
     parts = {key: part.only(part.routed()) for key, part in series(table).items()}
@@ -303,7 +308,7 @@ def _end(arms: RunTable, of: str) -> str | None:
 
 
 def _diverged(table: RunTable, need: Need) -> Verdict:
-    if need.columns[0] not in AXES or not any(one.state for one in table.dropped):
+    if not _is_curve(table, need.columns) or not any(one.state for one in table.dropped):
         return None
     lost = diverged_runs(table.only(table.routed()))
     if not lost:
@@ -314,7 +319,7 @@ def _diverged(table: RunTable, need: Need) -> Verdict:
 def _variances(table: RunTable, need: Need) -> Verdict:
     """Test whether the noise is equal at all rates: Bartlett's test, with Levene's (medians) next to it."""
     of = need.columns[0]
-    if of not in AXES or not table.has(of):
+    if not _is_curve(table, need.columns) or not table.has(of):
         return None
     groups = [part for key in series(table).values() for part in by_position(key.only(key.routed()), of)]
     found = equal_variances([part.numbers("loss").tolist() for part in groups])
