@@ -69,7 +69,7 @@ class Optimum:
     reason: str
     """The cause in a sentence, with what to do about it."""
     basis: str | None = None
-    """The reference curves that gave the interval; null if there is none."""
+    """What the interval assumes of the curve; null if there is no interval."""
     loss: float | None = None
     """Fitted loss at the optimum, L*, nats per token."""
     loss_lo: float | None = None

@@ -74,11 +74,12 @@ class Why(StrEnum):
     MISFIT = "misfit", "the {law} misses the mean losses by more than the noise (p = {p:.2g}); see the other curves"
     NO_CURVE_FITS = (
         "no_curve_fits",
-        "{curves} the mean losses (lack-of-fit test), so no interval is given; plot the runs and add {more}",
+        "no curve with one minimum fits the mean losses (lack-of-fit test, p = {p:.2g}), so no interval is given; plot"
+        " the runs and add {more}",
     )
     UNTESTED = (
         "untested",
-        "too few runs for a cubic, so the curve's shape is assumed, not tested; add {more} (5 or more) or seeds",
+        "too few runs for an interval that does not assume the curve's shape; add {more} (5 or more) or seeds",
     )
     UNBOUNDED = (
         "unbounded",

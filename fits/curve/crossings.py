@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.curve.least_squares import FittedCurve, fit_basis
-from fits.curve.optimum import ThresholdCrossing, threshold_crossing, widened
-from fits.curve.reference_curves import ReferenceCurves
-from fits.laws.curve_basis import Basis, Curve
+from fits.curve.lack_of_fit import DOUBTED, REJECTED, misfit
+from fits.curve.least_squares import CurveData, FittedCurve, fit_basis
+from fits.curve.optimum import ThresholdCrossing, threshold_crossing
+from fits.laws.curve_basis import Basis, Curve, Powers
 from fits.result import Crossing
 from fits.runs.select_arms import positions, seed_blocks
 from fits.runs.table import Floats, RunTable
@@ -22,24 +22,42 @@ from fits.status import Status, Why
 SIDES = ("low", "high")
 
 
-def crossings(table: RunTable, law: Curve, references: ReferenceCurves, of: str) -> tuple[Crossing, ...]:
-    """Return, for each dense arm of `table`, where the curve crosses its loss below and above the minimum."""
+def crossings(table: RunTable, law: Curve, data: CurveData, of: str) -> tuple[Crossing, ...]:
+    """Return, for each dense arm of `table`, where the curve crosses its loss below and above the minimum.
+
+    `data` are the MoE runs. Wider polynomials give the intervals, so they do not assume the curve of `law`.
+    """
     on = table.routed()
     if on.all() or not on.any():
         return ()
     x = np.zeros(len(table))
     x[on] = positions(table.only(on), of)
     loss, labels, seeds = table.numbers("loss"), _labels(table, on), seed_blocks(table)
-    found: list[Crossing] = []
+    references, found = _wider(data), list[Crossing]()
     for dense in dict.fromkeys(labels[~on].tolist()):
         basis, blocks = law.basis(x[on]), np.hstack([_levels(labels, on, dense), seeds])
         if _excess(basis, x, loss, blocks, on) is None:  # the runs cannot separate the seeds from the curve
             blocks = blocks[:, : blocks.shape[1] - seeds.shape[1]]
         own = _excess(basis, x, loss, blocks, on)
-        wider = [_excess(each.basis, x, loss, blocks, on) for each in references.lines]
+        wider = [_excess(each, x, loss, blocks, on) for each in references]
         if own is not None:
             found += [_crossing(own, [each for each in wider if each is not None], dense, side) for side in SIDES]
     return tuple(found)
+
+
+def _wider(data: CurveData) -> list[Basis]:
+    """Return the cubic, and wider polynomials for as long as the last one is doubted, without the rejected ones."""
+    kept: list[Basis] = []
+    for size in (4, 5, 6):
+        curve = data.fit(Powers(size))
+        if curve is None or curve.dof < 1:
+            break
+        p = misfit(data, curve)
+        if p is None or p >= REJECTED:
+            kept.append(curve.basis)
+        if p is None or p >= DOUBTED:
+            break
+    return kept
 
 
 def _labels(table: RunTable, on: NDArray[np.bool_]) -> NDArray[np.str_]:
@@ -72,7 +90,7 @@ def _crossing(own: FittedCurve, wider: list[FittedCurve], dense: str, side: str)
         return replace(unknown, **Why.ALWAYS_HIGHER.because(**facts))
     if not wider or any(_undecided(each) for each in wider):
         return unknown
-    way = widened(_crosses(own, end).point, [_crosses(each, end) for each in wider], end)
+    way = _widened(_crosses(own, end).point, [_crosses(each, end) for each in wider], end)
     bounds = [None if place == end else math.exp(place) for place in (way.surely, way.first)]
     lo, hi = bounds if side == "low" else bounds[::-1]
     if way.point == end:
@@ -84,6 +102,17 @@ def _crossing(own: FittedCurve, wider: list[FittedCurve], dense: str, side: str)
 
 def _crosses(curve: FittedCurve, end: float) -> ThresholdCrossing:
     return threshold_crossing(curve.at, 0.0, curve.lowest, end, curve.t)
+
+
+def _widened(point: float, references: list[ThresholdCrossing], end: float) -> ThresholdCrossing:
+    """Return the hull of the references' intervals and of the curve's own `point`."""
+    inner = [point, *(each.first for each in references)]
+    outer = [point, *(each.surely for each in references)]
+
+    def distance(x: float) -> float:
+        return abs(x - end)
+
+    return ThresholdCrossing(first=max(inner, key=distance), point=point, surely=min(outer, key=distance))
 
 
 def _undecided(curve: FittedCurve) -> bool:

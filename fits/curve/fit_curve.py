@@ -14,9 +14,9 @@ from fits.curve.crossings import crossings
 from fits.curve.lack_of_fit import REJECTED, lack_of_fit, misfit, no_effect
 from fits.curve.least_squares import CurveData, FittedCurve
 from fits.curve.optimum import OptimumInputs, minimum, unknown_optimum
-from fits.curve.reference_curves import ReferenceCurves, reference_curves
 from fits.curve.resampling import Resampling, interval_of, resample_curve
 from fits.curve.sensitivity import sensitivity
+from fits.curve.shapes import ShapeFits, shape_fits
 from fits.intervals import simultaneous_quantile, t_quantile
 from fits.laws import curves
 from fits.laws.curve_basis import Basis, Curve
@@ -33,10 +33,9 @@ __all__ = ["Curve", "curve", "fit_curve"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Fit:
-    """A fitted curve with the reference curves of its interval."""
+    """A fitted curve with its test and its optimum."""
 
     curve: FittedCurve
-    references: ReferenceCurves
     shape: LackOfFit | None
     optimum: Optimum
 
@@ -86,7 +85,7 @@ def fit_curve(
         lack_of_fit=best.shape,
         blocks=None if data is plain else _blocks(best, _fit(law, plain, margin, of)),
         sensitivity=rows,
-        crossings=crossings(table, law, best.references, of),
+        crossings=crossings(table, law, data, of),
     )
     return result, draws
 
@@ -160,16 +159,17 @@ def _blocked(law: Curve, arms: RunTable, plain: CurveData, notes: list[str]) -> 
 def _fit(law: Curve, data: CurveData, margin: float | None, of: str) -> _Fit:
     fitted = data.fit(law.basis(data.x))
     assert fitted is not None  # `_undetermined` and `_blocked` have checked it
-    references = reference_curves(data)
+    shapes = shape_fits(data)
     given = OptimumInputs(
-        references=references,
+        shapes=shapes,
+        shapeless=_shapeless(data, shapes, of),
         measured=data.lowest_mean,
         rejected=_rejected(law, data, fitted),
         flat=no_effect(data, fitted),
         margin=margin,
         of=of,
     )
-    return _Fit(curve=fitted, references=references, shape=lack_of_fit(data, fitted), optimum=minimum(fitted, given))
+    return _Fit(curve=fitted, shape=lack_of_fit(data, fitted), optimum=minimum(fitted, given))
 
 
 def _rejected(law: Curve, data: CurveData, fitted: FittedCurve) -> Cause | None:
@@ -178,6 +178,14 @@ def _rejected(law: Curve, data: CurveData, fitted: FittedCurve) -> Cause | None:
     if p is None or p >= REJECTED:
         return None
     return Why.MISFIT.because(law=law.name, p=p)
+
+
+def _shapeless(data: CurveData, shapes: ShapeFits | None, of: str) -> Cause | None:
+    """Return the reason why no shape with one minimum describes the runs, or None."""
+    test = lack_of_fit(data, shapes) if shapes else None
+    if test is None or test.p >= REJECTED:
+        return None
+    return Why.NO_CURVE_FITS.because(p=test.p, more="rates" if of == "r_a" else "values")
 
 
 def _blocks(best: _Fit, plain: _Fit) -> Blocks:
@@ -193,7 +201,7 @@ def _identified(law: Curve, fit: _Fit) -> dict[str, Any]:
         for name, value, h in zip(law.names(fitted.basis), fitted.coefficients, half, strict=True)
     }
     basis = fit.optimum.basis
-    optimum = f"rates that a t test accepts as the minimum of the {basis}, 95 %" if basis else "none"
+    optimum = f"rates at which {basis} may have it, profile of the residuals, 95 %" if basis else "none"
     interval = f"optimum: {optimum}; coefficients: t with {fitted.dof:.3g} dof, 95 %"
     return {"status": Status.CONVERGED, "params": params, "interval": interval, "optimum": fit.optimum}
 

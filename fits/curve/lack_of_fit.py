@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fits.curve.least_squares import CurveData, FittedCurve
+from fits.curve.shapes import ShapeFits
 from fits.result import LackOfFit
 from fits.runs.table import Floats
 
@@ -20,8 +21,8 @@ REJECTED = 0.005
 doubted. A wider curve alone would then be selected because it follows the noise (it covers 40 %), so both are kept."""
 
 
-def lack_of_fit(data: CurveData, curve: FittedCurve) -> LackOfFit | None:
-    """Compare a curve with one mean for each rate; None if no runs share a rate, or no degrees of freedom are left."""
+def lack_of_fit(data: CurveData, curve: FittedCurve | ShapeFits) -> LackOfFit | None:
+    """Compare a curve, or the best shape, with one mean for each rate; None without repeats or degrees of freedom."""
     codes = np.unique(np.round(data.x, 6), return_inverse=True)[1].reshape(-1)
     error, left = _unexplained(_within(codes, data.blocks), _within(codes, data.loss[:, None])[:, 0])
     error_dof = left - data.rates

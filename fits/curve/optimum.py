@@ -1,26 +1,27 @@
 """The optimum of a fitted curve: its minimum, a 95 % interval, and the region within the margin.
 
-The estimate is the minimum of the law's own curve. The interval comes from reference curves
-(`fits.curve.reference_curves`), which are more flexible than most laws, and is extended to contain the estimate. A
-number is given only if the reference curves bound it on at least one side within the sampled range; in every other case
-the status and the reason say what is missing.
+The estimate is the minimum of the law's own curve. The interval comes from a family of shapes with one minimum
+(`fits.curve.shapes`), which assumes no law, and is extended to contain the estimate. A number is given only if the runs
+bound it on at least one side within the sampled range; in every other case the status and the reason say what is
+missing.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fits.curve.least_squares import FittedCurve
-from fits.curve.reference_curves import ReferenceCurves
+from fits.curve.shapes import Range, ShapeFits
 from fits.intervals import first
-from fits.result import Optimum
+from fits.result import Ends, Optimum
 from fits.runs.table import Floats
 from fits.status import Cause, Status, Why
 
-Pair = tuple[float, float]
+BASIS = "any curve with one minimum"
+"""What the interval assumes."""
 Heights = Callable[[Floats], tuple[Floats, Floats]]
 
 NO_EFFECT = 0.05
@@ -31,8 +32,10 @@ NO_EFFECT = 0.05
 class OptimumInputs:
     """What determines the optimum of a curve, apart from the curve."""
 
-    references: ReferenceCurves
-    """Reference curves for the interval."""
+    shapes: ShapeFits | None
+    """The fits of all shapes, for the interval; null if the runs are too few for them."""
+    shapeless: Cause | None
+    """Why no shape with one minimum describes the runs; null if one does."""
     measured: float
     """The x with the lowest measured mean loss."""
     rejected: Cause | None
@@ -52,37 +55,41 @@ def unknown_optimum(cause: Cause, margin: float | None, of: str = "r_a") -> Opti
 
 def minimum(curve: FittedCurve, given: OptimumInputs) -> Optimum:
     """Return the minimum of `curve` in the sampled range, with its 95 % interval and the region within the margin."""
-    blank, range_ = unknown_optimum(_no_reference(given), given.margin, given.of), _range(curve, given.of)
+    range_, more = _range(curve, given.of), _more(given.of)
+    blank = unknown_optimum(Why.UNTESTED.because(more=more), given.margin, given.of)
     turning = curve.lowest
     end = {curve.low: "low", curve.high: "high"}.get(turning)
-    # The order of these tests matters: each assumes that the ones before it passed. First the shape of the curve
-    # itself, then whether any reference curve is trusted, then what their intervals leave open.
+    # The order of these tests matters: each assumes that the ones before it passed. First whether some shape describes
+    # the runs, then what its interval leaves open, then the shape of the curve itself, which gives the estimate.
     if not curve.bends_upwards:
-        cause = Why.NO_BEND.because(more=_more(given.of), end=end)
-        return replace(blank, status=Status.NO_MINIMUM, edge=end, **cause)
+        return replace(blank, status=Status.NO_MINIMUM, edge=end, **Why.NO_BEND.because(more=more, end=end))
+    if given.shapes is None or given.shapeless:
+        return replace(blank, edge=end, **(given.shapeless or given.rejected or Why.UNTESTED.because(more=more)))
+    blank, shapes = replace(blank, basis=BASIS), given.shapes
     if given.rejected:
-        return replace(blank, edge=end, **given.rejected)
-    if not given.references.lines:
-        return replace(blank, edge=end)
-    lo, hi = bounds(curve, given.references)
-    blank = replace(blank, basis=" and ".join(given.references.names))
+        lo, hi = _open(shapes.interval, curve)
+        return replace(blank, edge=end, lo=lo, hi=hi, **given.rejected)
+    lo, hi = _with(shapes.interval, turning)
     if lo <= curve.low and hi >= curve.high and not end:
         return replace(blank, **Why.UNBOUNDED.because(at=math.exp(turning), range=range_))
     if given.flat > NO_EFFECT:
         return replace(blank, edge=end, **Why.NO_EFFECT.because(p=given.flat))
     if end:
         return _at_end(curve, end, (lo, hi), given, blank)
-    return _inside(curve, turning, (lo, hi), given, blank)
+    return _inside(curve, shapes, (lo, hi), given, blank)
 
 
-def bounds(curve: FittedCurve, references: ReferenceCurves) -> Pair:
-    """Return the hull of the intervals of the reference curves and of the minimum of the curve itself."""
-    pieces = [reference.interval for reference in references.lines]
-    turning = curve.lowest
-    return min(turning, *(lo for lo, _ in pieces)), max(turning, *(hi for _, hi in pieces))
+def _with(interval: Range, place: float) -> Range:
+    """Return the interval, extended to contain the place."""
+    return min(interval[0], place), max(interval[1], place)
 
 
-def _at_end(curve: FittedCurve, end: str, interval: Pair, given: OptimumInputs, blank: Optimum) -> Optimum:
+def _open(interval: Range, curve: FittedCurve) -> Ends:
+    """Return the ends as rates; null for an end at an end of the sampled range."""
+    return _rate(interval[0], curve.low), _rate(interval[1], curve.high)
+
+
+def _at_end(curve: FittedCurve, end: str, interval: Range, given: OptimumInputs, blank: Optimum) -> Optimum:
     """Return the optimum of a curve that is lowest at an end of the range: a bound on one side, and no estimate."""
     lo, hi = interval
     side = "below" if end == "low" else "above"
@@ -102,40 +109,34 @@ def _at_end(curve: FittedCurve, end: str, interval: Pair, given: OptimumInputs, 
     )
 
 
-def _inside(curve: FittedCurve, turning: float, interval: Pair, given: OptimumInputs, blank: Optimum) -> Optimum:
+def _inside(curve: FittedCurve, shapes: ShapeFits, interval: Range, given: OptimumInputs, blank: Optimum) -> Optimum:
     """Return the optimum of a curve that is lowest between the ends of the range."""
-    lo, hi = interval
-    levels = [each.level for each in (curve, *given.references.lines)]
+    lo, hi = _open(interval, curve)
+    loss, loss_lo, loss_hi = curve.level
     found = replace(
         blank,
         status=Status.CONVERGED,
-        value=math.exp(turning),
-        lo=math.exp(lo) if lo > curve.low else None,
-        hi=math.exp(hi) if hi < curve.high else None,
-        loss=levels[0][0],
-        # the hull of the references' intervals and the estimate, as for the place of the minimum
-        loss_lo=min(levels[0][0], *(lo for _, lo, _ in levels[1:])),
-        loss_hi=max(levels[0][0], *(hi for *_, hi in levels[1:])),
+        value=math.exp(curve.lowest),
+        lo=lo,
+        hi=hi,
+        loss=loss,
+        loss_lo=min(loss_lo, shapes.levels[0]),
+        loss_hi=max(loss_hi, shapes.levels[1]),
+        **_bounded(lo, hi, curve, given),
     )
-    found = replace(found, **_bounded(found, curve, given))
-    return found if given.margin is None else _with_region(found, curve, given.references, given.margin)
+    return found if given.margin is None else _with_region(found, curve, shapes, given.margin)
 
 
-def _with_region(found: Optimum, curve: FittedCurve, references: ReferenceCurves, margin: float) -> Optimum:
+def _with_region(found: Optimum, curve: FittedCurve, shapes: ShapeFits, margin: float) -> Optimum:
     """Add the region {x : L(x) - L* <= margin} of the curve, and 95 % intervals of its two ends."""
 
-    def rises(each: FittedCurve, end: float) -> ThresholdCrossing:
-        floor = each.lowest
-        return threshold_crossing(lambda x: each.above(x, floor), margin, floor, end, each.t)
+    def rises(end: float) -> float:
+        floor = curve.lowest
+        return threshold_crossing(lambda x: curve.above(x, floor), margin, floor, end, curve.t).point
 
-    low, high = (
-        widened(rises(curve, end).point, [rises(each, end) for each in references.lines], end)
-        for end in (curve.low, curve.high)
-    )
-    region = _rate(low.point, curve.low), _rate(high.point, curve.high)
-    low_end = _rate(low.surely, curve.low), _rate(low.first, curve.low)
-    high_end = _rate(high.first, curve.high), _rate(high.surely, curve.high)
-    return replace(found, region=region, region_ends=(low_end, high_end))
+    points = rises(curve.low), rises(curve.high)
+    low, high = (_open(_with(ends, point), curve) for ends, point in zip(shapes.ends(margin), points, strict=True))
+    return replace(found, region=_open(points, curve), region_ends=(low, high))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,34 +168,15 @@ def threshold_crossing(height: Heights, threshold: float, floor: float, end: flo
     return ThresholdCrossing(first=passed(-t), point=passed(0.0), surely=passed(t))
 
 
-def widened(point: float, references: Sequence[ThresholdCrossing], end: float) -> ThresholdCrossing:
-    """Return the hull of the references' intervals and of the curve's own `point`."""
-    inner = [point, *(each.first for each in references)]
-    outer = [point, *(each.surely for each in references)]
-
-    def distance(x: float) -> float:
-        return abs(x - end)
-
-    return ThresholdCrossing(first=max(inner, key=distance), point=point, surely=min(outer, key=distance))
-
-
 def _rate(x: float, end: float) -> float | None:
     return None if x == end else math.exp(x)
 
 
-def _no_reference(given: OptimumInputs) -> Cause:
-    more, tried = _more(given.of), given.references.tried
-    if not tried:
-        return Why.UNTESTED.because(more=more)
-    curves = "neither a " + " nor a ".join(tried) + " fits" if len(tried) > 1 else f"a {tried[0]} does not fit"
-    return Why.NO_CURVE_FITS.because(curves=curves, more=more)
-
-
-def _bounded(found: Optimum, curve: FittedCurve, given: OptimumInputs) -> Cause:
+def _bounded(lo: float | None, hi: float | None, curve: FittedCurve, given: OptimumInputs) -> Cause:
     range_ = _range(curve, given.of)
-    if found.lo is not None and found.hi is not None:
+    if lo is not None and hi is not None:
         return Why.INSIDE.because(range=range_)
-    side = "below" if found.lo is None else "above"
+    side = "below" if lo is None else "above"
     return Why.ONE_SIDED.because(range=range_, side=side, more=_more(given.of))
 
 

@@ -135,21 +135,32 @@ def test_every_fit_lists_the_minimum_of_the_other_curves():
 def test_the_interval_does_not_assume_the_fitted_parabola():
     fit = fit_law(runs(skewed, 0.01, random=2), "quadratic")
     own = next(row for row in fit.sensitivity if row.law == "quadratic")
-    cubic = next(row for row in fit.sensitivity if row.law == "cubic")
-    assert fit.optimum.basis == "cubic"
+    assert "one minimum" in fit.optimum.basis
     assert own.lo > 0.22  # the parabola's own interval misses the truth
-    assert fit.optimum.lo == pytest.approx(cubic.lo)
-    assert fit.optimum.hi == pytest.approx(max(own.value, cubic.hi))
-    assert fit.optimum.lo < 0.2 < fit.optimum.hi
+    assert fit.optimum.lo < 0.2 < own.value < fit.optimum.hi
 
 
-def test_a_rejected_parabola_gives_no_number_and_the_cubic_does():
-    table = runs(skewed, 0.0005)
-    assert fit_law(table, "quadratic").optimum.status == "not_identified"
-    assert "see the other curves" in fit_law(table, "quadratic").optimum.reason
-    cubic = fit_law(table, "cubic").optimum
-    assert cubic.status == "converged"
-    assert cubic.lo < 0.2 < cubic.hi
+def test_a_rejected_curve_gives_no_value_and_the_shapes_still_give_an_interval():
+    optimum = fit_law(runs(powers(4, 0.3), 0.003), "quadratic").optimum
+    assert (optimum.status, optimum.value) == ("not_identified", None)
+    assert "see the other curves" in optimum.reason
+    assert optimum.lo < 0.2 < (optimum.hi or 1)
+
+
+def powers(alpha, beta):
+    """A sum of two powers of the rate with its minimum at 0.2."""
+    return lambda rate: (
+        2.5
+        + 0.05 * (math.expm1(-alpha * math.log(rate / 0.2)) / alpha + math.expm1(beta * math.log(rate / 0.2)) / beta)
+    )
+
+
+@pytest.mark.parametrize("truth", [powers(4, 0.3), powers(1, 2.4), powers(2, 2), skewed])
+def test_the_interval_holds_the_minimum_of_skewed_truths(truth):
+    """60 studies: fewer than 52 intervals that hold the truth have a probability of 0.5 % at 95 %."""
+    found = [fit_law(runs(truth, 0.006, random=random), "cubic").optimum for random in range(60)]
+    held = [(one.lo or 0) <= 0.2 <= (one.hi or 1) for one in found if one.basis]
+    assert np.mean(held) >= 52 / 60
 
 
 def test_losses_without_an_effect_of_the_rate_give_no_optimum():
