@@ -203,7 +203,7 @@ def constancy_row(name: str, design: str, movement: float, count: int) -> list[s
             (table,) = studies(cell, 1, seed=3 * study + index, move=movement * (index - 1) / 2)
             tables[str(index)] = with_budget(table, 1e18 * 10.0**index)
         found = constancy(tables)
-        rejected.append(found.p < 0.05)
+        rejected.append(found.p is not None and found.p < 0.05)
         held.append((found.lo or 0.0) <= BEST <= (found.hi or math.inf))
     return [name, design, f"{movement:g}", f"{np.mean(rejected):.3f}", f"{np.mean(held):.3f}"]
 

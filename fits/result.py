@@ -158,6 +158,40 @@ class Sensitivity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WithoutRate:
+    """The interval of the optimum if one rate had not been run."""
+
+    rate: float
+    """The rate (or top_k, or granularity) that is left out."""
+    arm: str | None = None
+    """Its arm; null without names, and for several arms."""
+    lo: float | None = None
+    """Lower end of the 95 % interval without it; null if the other runs do not bound it within their range."""
+    hi: float | None = None
+    """Upper end of that interval; null if it is open."""
+    tested: bool = True
+    """False if the other runs are too few for an interval."""
+
+    @property
+    def name(self) -> str:
+        """The arm and its rate in words."""
+        return f"{self.rate:.3g}" + (f" ({self.arm})" if self.arm else "")
+
+    @property
+    def sentence(self) -> str:
+        """What is left without this rate."""
+        if not self.tested:
+            return f"without {self.name} too few runs remain for an interval"
+        if self.lo is None and self.hi is None:
+            return f"without {self.name} the optimum has no bound"
+        if self.lo is None:
+            return f"without {self.name} the optimum has no lower bound (95 %: below {self.hi:.4g})"
+        if self.hi is None:
+            return f"without {self.name} the optimum has no upper bound (95 %: above {self.lo:.4g})"
+        return f"without {self.name} the optimum lies between {self.lo:.4g} and {self.hi:.4g} (95 %)"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Crossing:
     """The rate at which the MoE curve, going away from its minimum, rises to the loss of a dense arm."""
 
@@ -274,6 +308,8 @@ class FitResult(Shown):
     """Knots of a spline, in the units of its column; null for other laws."""
     sensitivity: tuple[Sensitivity, ...] = ()
     """Every curve fitted to the same runs, this law's own included."""
+    without: tuple[WithoutRate, ...] = ()
+    """The interval of the optimum without each rate, lowest rate first; empty without an interval."""
     crossings: tuple[Crossing, ...] = ()
     """Where the MoE curve crosses the losses of the dense arms."""
 

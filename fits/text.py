@@ -25,7 +25,7 @@ def summary(result: FitResult) -> str:
     """Return a fit as text: what was fitted, how well, the parameters, the optimum, and notes."""
     lines = [f"[[{result.law}]] {result.formula}", *_statistics(result), "[[Parameters]]", *_parameters(result)]
     if result.optimum:
-        lines += ["[[Optimum]]", *_optimum(result.optimum)]
+        lines += ["[[Optimum]]", *_optimum(result.optimum), *(f"    {one.sentence}" for one in result.without)]
     lines += [f"[[Dense]] {line}" for line in _crossings(result)]
     if result.sensitivity:
         lines += ["[[Curves]] fitted to the same runs, each with the interval that assumes its shape", *_curves(result)]
@@ -120,16 +120,18 @@ def checks_summary(checks: Mapping[str, Sequence[Check]]) -> str:
 
 def constancy_summary(found: Constancy) -> str:
     """Return whether the optimum is the same in all cells, as text."""
-    common = f"{_number(found.value)} (95 %: {_ends((found.lo, found.hi))})"
     lines = [
-        f"[[Constancy]] of {found.of} over {len(found.cells)} cells, each a {found.basis}",
-        *(f"    {cell.label}: lowest at {_number(cell.value)}, n = {cell.n}" for cell in found.cells),
+        f"[[Constancy]] of {found.of} over {len(found.cells)} cells, each with {found.basis}",
+        *(f"    {cell.label}: cubic lowest at {_number(cell.value)}, n = {cell.n}" for cell in found.cells),
+    ]
+    if found.F is None or found.p is None:
+        return "\n".join([*lines, f"    not tested: {found.withheld}"])
+    lines += [
         f"    test of one optimum: F({found.shape_dof}, {found.error_dof}) = {found.F:.2f}, p = {found.p:.2g}",
-        f"    if it is the same in all: {common}",
-        "    p by curve: " + ", ".join(f"{name} {p:.2g}" for name, p in found.sensitivity.items()),
+        f"    if it is the same in all: {_number(found.value)} (95 %: {_ends((found.lo, found.hi))})",
     ]
     for slope in found.slopes:
-        interval = f"95 %: {_ends((slope.lo, slope.hi))}"
+        interval = f"95 %: {_ends((slope.lo, slope.hi))}; trend test p = {slope.p:.2g}"
         lines.append(f"    ln {found.of}* changes by {_number(slope.value, 3)} per unit of ln {slope.by} ({interval})")
     factor = None if found.detectable is None else math.exp(found.detectable)
     power = "no change below a factor of 20" if factor is None else f"a factor of {factor:.3g}"

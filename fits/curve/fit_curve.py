@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from fits.curve.crossings import crossings
-from fits.curve.lack_of_fit import REJECTED, lack_of_fit, misfit, no_effect
+from fits.curve.lack_of_fit import REJECTED, lack_of_fit, misfit, no_effect, no_shape_fits
 from fits.curve.least_squares import CurveData, FittedCurve
+from fits.curve.leave_one_out import one_sided_notes, without_each_rate
 from fits.curve.optimum import OptimumInputs, minimum, unknown_optimum
 from fits.curve.resampling import Resampling, interval_of, resample_curve
 from fits.curve.sensitivity import sensitivity
@@ -75,6 +76,8 @@ def fit_curve(
     if best.shape:
         shape = best.shape
         notes.append(f"lack of fit: F({shape.shape_dof}, {shape.error_dof}) = {shape.F:.2f}, p = {shape.p:.2g}")
+    without = without_each_rate(arms, of) if best.optimum.basis else ()
+    notes += one_sided_notes(best.optimum, without)
     result = _result(law, arms, of, best.curve, notes, **_identified(law, best))
     draws = resample_curve(best.curve, data, tuple(result.params), resampling) if resampling else None
     rows = sensitivity(data)
@@ -85,6 +88,7 @@ def fit_curve(
         lack_of_fit=best.shape,
         blocks=None if data is plain else _blocks(best, _fit(law, plain, margin, of)),
         sensitivity=rows,
+        without=without,
         crossings=crossings(table, law, data, of),
     )
     return result, draws
@@ -182,10 +186,10 @@ def _rejected(law: Curve, data: CurveData, fitted: FittedCurve) -> Cause | None:
 
 def _shapeless(data: CurveData, shapes: ShapeFits | None, of: str) -> Cause | None:
     """Return the reason why no shape with one minimum describes the runs, or None."""
-    test = lack_of_fit(data, shapes) if shapes else None
-    if test is None or test.p >= REJECTED:
+    p = no_shape_fits(data, shapes) if shapes else None
+    if p is None:
         return None
-    return Why.NO_CURVE_FITS.because(p=test.p, more="rates" if of == "r_a" else "values")
+    return Why.NO_CURVE_FITS.because(p=p, more="rates" if of == "r_a" else "values")
 
 
 def _blocks(best: _Fit, plain: _Fit) -> Blocks:
@@ -201,7 +205,7 @@ def _identified(law: Curve, fit: _Fit) -> dict[str, Any]:
         for name, value, h in zip(law.names(fitted.basis), fitted.coefficients, half, strict=True)
     }
     basis = fit.optimum.basis
-    optimum = f"rates at which {basis} may have it, profile of the residuals, 95 %" if basis else "none"
+    optimum = f"assumes {basis} of any shape, profile of the residuals, 95 %" if basis else "none"
     interval = f"optimum: {optimum}; coefficients: t with {fitted.dof:.3g} dof, 95 %"
     return {"status": Status.CONVERGED, "params": params, "interval": interval, "optimum": fit.optimum}
 

@@ -20,6 +20,9 @@ REJECTED = 0.005
 """p of lack of fit below which a curve says nothing about the optimum. Between the two, one correct curve in twenty is
 doubted. A wider curve alone would then be selected because it follows the noise (it covers 40 %), so both are kept."""
 
+RESOLUTION = 1e-3
+"""Share of the sum of squares that the grid of shapes may miss."""
+
 
 def lack_of_fit(data: CurveData, curve: FittedCurve | ShapeFits) -> LackOfFit | None:
     """Compare a curve, or the best shape, with one mean for each rate; None without repeats or degrees of freedom."""
@@ -31,6 +34,16 @@ def lack_of_fit(data: CurveData, curve: FittedCurve | ShapeFits) -> LackOfFit | 
         return None
     F = max(0.0, curve.residual - error) / shape_dof / (error / error_dof)
     return LackOfFit(F=F, shape_dof=max(1, round(shape_dof)), error_dof=error_dof, p=tail(F, shape_dof, error_dof))
+
+
+def no_shape_fits(data: CurveData, shapes: ShapeFits) -> float | None:
+    """Return p of the lack of fit of the best shape if it is rejected, else None.
+
+    Shapes and places lie on a grid, so a misfit below RESOLUTION of the sum of squares is no reason to reject.
+    """
+    test = lack_of_fit(data, shapes)
+    coarse = shapes.residual < RESOLUTION * shapes.means.total
+    return None if test is None or test.p >= REJECTED or coarse else test.p
 
 
 def nested_p(data: CurveData, curve: FittedCurve, wider: FittedCurve) -> float | None:

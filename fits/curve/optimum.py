@@ -20,7 +20,7 @@ from fits.result import Ends, Optimum
 from fits.runs.table import Floats
 from fits.status import Cause, Status, Why
 
-BASIS = "any curve with one minimum"
+BASIS = "a curve with one minimum"
 """What the interval assumes."""
 Heights = Callable[[Floats], tuple[Floats, Floats]]
 

@@ -140,10 +140,15 @@ class ShapeFits:
         """Least residual sum of squares at each place, shape (places,)."""
         return np.asarray(self.residuals.reshape(-1, PLACES).min(axis=0))
 
+    @property
+    def variance(self) -> float:
+        """Variance to which differences of residuals are compared, nats^2 per token^2."""
+        return WIDENING * self.residual / self.dof
+
     @cached_property
     def cut(self) -> float:
         """The residual up to which a shape at a place is accepted."""
-        return self.residual * (1 + WIDENING * t_quantile(self.dof) ** 2 / self.dof)
+        return self.residual + self.variance * t_quantile(self.dof) ** 2
 
     @cached_property
     def interval(self) -> Range:

@@ -1,4 +1,8 @@
-"""Several cells of runs fitted together: each has its own polynomial, and one rule gives the minima of all."""
+"""Several cells of runs fitted together: each has its own shape and noise, and one rule gives the minima of all.
+
+A cell enters by how much worse its best shape with the minimum at x fits than its best shape of all, in units of its
+own noise variance (`fits.curve.shapes`). The sum over cells is compared with quantiles of F and t.
+"""
 
 import itertools
 import math
@@ -9,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fits.curve.lack_of_fit import tail
-from fits.drift.minimum_profile import MinimumProfile
+from fits.curve.shapes import ShapeFits
 from fits.intervals import TEST_LEVEL, t_quantile
 from fits.runs.table import Floats
 
@@ -21,35 +25,27 @@ PRECISION = 1e-6
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JointFit:
-    """The cells, fitted together. A rule for the minima is judged by what it adds to the residual sum of squares."""
+    """The cells, fitted together. A rule for the minima is judged by how much worse the cells fit under it."""
 
-    cells: tuple[MinimumProfile, ...]
+    cells: tuple[ShapeFits, ...]
     """The cells."""
-
-    @cached_property
-    def error(self) -> float:
-        """Residual sum of squares if each cell has its own minimum."""
-        return sum(cell.free for cell in self.cells)
+    variances: tuple[float, ...]
+    """Variance to which the residuals of each cell are compared."""
 
     @cached_property
     def dof(self) -> int:
-        """Degrees of freedom of `error`."""
+        """Degrees of freedom of the noise of all cells."""
         return sum(cell.dof for cell in self.cells)
-
-    @property
-    def variance(self) -> float:
-        """Variance of the noise, pooled over the cells."""
-        return self.error / self.dof
 
     @cached_property
     def low(self) -> float:
         """Smallest x that any cell samples."""
-        return min(cell.low for cell in self.cells)
+        return min(float(cell.means.x[0]) for cell in self.cells)
 
     @cached_property
     def high(self) -> float:
         """Largest x that any cell samples."""
-        return max(cell.high for cell in self.cells)
+        return max(float(cell.means.x[-1]) for cell in self.cells)
 
     @cached_property
     def common(self) -> tuple[float, float]:
@@ -60,8 +56,7 @@ class JointFit:
     @property
     def F(self) -> float:
         """F statistic of a common minimum, with cells - 1 and `dof` degrees of freedom."""
-        added = max(0.0, self.common[1] - self.error) / (len(self.cells) - 1)
-        return added / self.variance if self.variance > 0 else (0.0 if added == 0 else math.inf)
+        return self.common[1] / (len(self.cells) - 1)
 
     @property
     def p(self) -> float:
@@ -69,8 +64,9 @@ class JointFit:
         return tail(self.F, len(self.cells) - 1, self.dof)
 
     def total(self, terms: Floats, theta: Floats) -> Floats:
-        """Return the residual with the minimum of cell i at terms[i] @ theta; terms (cells, p), theta (..., p)."""
-        return np.asarray(sum(cell.residual(theta @ row) for cell, row in zip(self.cells, terms, strict=True)))
+        """Return how much worse the cells fit with their minima at terms @ theta; terms (cells, p), theta (..., p)."""
+        falls = zip(self.cells, self.variances, terms, strict=True)
+        return np.asarray(sum(_excess(cell, theta @ row) / variance for cell, variance, row in falls))
 
     def best(self, terms: Floats) -> tuple[Floats, float]:
         """Return the coefficients of `terms`, a constant first, with the least residual, and that residual."""
@@ -100,7 +96,7 @@ class JointFit:
 
     def allowed(self, residuals: Floats, least: float) -> NDArray[np.bool_]:
         """Return which residuals do not differ significantly (95 %, one coefficient) from the `least`."""
-        return np.asarray(residuals <= least + t_quantile(self.dof) ** 2 * self.variance)
+        return np.asarray(residuals <= least + t_quantile(self.dof) ** 2)
 
     def interval(self) -> tuple[float | None, float | None]:
         """Return the 95 % interval of a common minimum; None for an end at the end of the range."""
@@ -108,6 +104,10 @@ class JointFit:
         kept = scan[self.allowed(self.total(np.ones((len(self.cells), 1)), scan[:, None]), self.common[1])]
         lo, hi = (float(kept[0]), float(kept[-1])) if len(kept) else (self.common[0],) * 2
         return None if lo <= self.low else lo, None if hi >= self.high else hi
+
+    def without_last(self, terms: Floats) -> float:
+        """Return p of the test that the last coefficient of `terms` is zero."""
+        return tail(self.best(terms[:, :-1])[1] - self.best(terms)[1], 1, self.dof)
 
     def coefficient(self, terms: Floats) -> tuple[float, float | None, float | None]:
         """Return the last coefficient of `terms` and its 95 % profile interval; None for an end that is not found."""
@@ -131,19 +131,23 @@ class JointFit:
         from scipy.special import fdtri, ncfdtr
 
         x0, count = self.common[0], len(self.cells)
-        shapes = [cell.shape(x0) for cell in self.cells]
         critical = float(fdtri(count - 1, self.dof, 1 - TEST_LEVEL))
 
         def power(movement: float) -> float:
             places = x0 + movement * np.linspace(-0.5, 0.5, count)
-            moved = [cell.moved(x, shape) for cell, x, shape in zip(self.cells, places, shapes, strict=True)]
-            shift = JointFit(cells=tuple(moved)).common[1] / self.variance
+            moved = tuple(cell.moved(float(x)) for cell, x in zip(self.cells, places, strict=True))
+            shift = JointFit(cells=moved, variances=self.variances).common[1]
             return float(1 - ncfdtr(count - 1, self.dof, max(shift, 0.0), critical))
 
         low, high = 0.0, 3.0
-        if self.variance <= 0 or power(high) < POWER:
+        if min(self.variances) <= 0 or power(high) < POWER:
             return None
         for _ in range(12):
             middle = (low + high) / 2
             low, high = (low, middle) if power(middle) >= POWER else (middle, high)
         return high
+
+
+def _excess(cell: ShapeFits, x0: Floats) -> Floats:
+    """Return the residual of a cell with its minimum at x0, any shape, less its least residual."""
+    return np.interp(x0, cell.places, cell.profile) - cell.residual

@@ -43,6 +43,8 @@ def loss_estimate(estimate: tuple[float, float] | None) -> str:
     return f"{loss_difference(value)} ({loss_difference(value - half)} to {loss_difference(value + half)})"
 
 
-def p_value(p: float) -> str:
-    """Write a probability: `p = 0.57`, `p < 0.001`."""
+def p_value(p: float | None) -> str:
+    """Write a probability: `p = 0.57`, `p < 0.001`; null is `not tested`."""
+    if p is None:
+        return "not tested"
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"

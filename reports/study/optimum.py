@@ -40,7 +40,11 @@ def series_sentence(series: Series, evidence: Evidence) -> str:
         return _minimum(fit, optimum, optimum.value, sides(series)) + _survivors(fit)
     if optimum.status == "edge":
         return _edge(fit, optimum) + _survivors(fit)
-    return f"No optimum is claimed. {sentence(optimum.reason)}"
+    said = f"No optimum is claimed. {sentence(optimum.reason)}"
+    if optimum.basis and (optimum.lo or optimum.hi):
+        span95 = ends(optimum.lo, optimum.hi, fit.domain["r_a"])
+        said += f" The 95 % interval that assumes {optimum.basis} is {span95}."
+    return said
 
 
 def _survivors(fit: FitResult) -> str:
@@ -56,6 +60,10 @@ def series_points(series: Series) -> Iterator[str]:
     if fit is not None and fit.optimum is not None and fit.optimum.status == "converged":
         yield from _region(fit, fit.optimum)
     yield from map(_side, sides(series))
+    if fit is not None:
+        for one in fit.without:
+            if one.lo is None or one.hi is None:
+                yield sentence(one.sentence)
 
 
 def _unfitted(evidence: Evidence) -> str:
@@ -146,7 +154,7 @@ def _basis(fit: FitResult) -> str:
     """Return what was fitted, what gave the interval, and what other curves and the fit without blocks give."""
     optimum = fit.optimum
     said = f"The fit is a {fit.law} in ln r_a to {counted(fit.n, 'MoE run')} ({fit.dof} degrees of freedom)"
-    said += f"; the answer's interval is that of a {optimum.basis}." if optimum and optimum.basis else "."
+    said += f"; the answer's interval assumes {optimum.basis}." if optimum and optimum.basis else "."
     said += _other_curves(fit)
     if fit.blocks is None:
         return said

@@ -82,7 +82,7 @@ def constant(paper: Li2025) -> Claim:
         found=f"One minimum fits all three: {rate_estimate(found)}, {p_value(found.p)}. But "
         f"the smallest movement from 2B to 7B that these runs would show is {factor}. {slope}The three pairs of N and "
         "C lie on one line, so the effects of N and C cannot be separated, and no size was scanned at two budgets.",
-        verdict=DIFFERS if found.p < TEST_LEVEL else CANNOT,
+        verdict=DIFFERS if found.p is not None and found.p < TEST_LEVEL else CANNOT,
         by=TEST,
     )
 

@@ -302,7 +302,7 @@ def assumptions(paper: Li2025) -> Iterator[str]:
     )
     fine = paper.one_optimum["fine experts"]
     yield (
-        "Sizes are compared with one noise for all. Without the coarse-grained runs the common minimum is "
+        "Sizes are compared with the noise of each. Without the coarse-grained runs the common minimum is "
         f"{rate_estimate(fine)}, {p_value(fine.p)}."
     )
     yield (

@@ -51,7 +51,7 @@ def _one_optimum(paper: Li2025) -> Iterator[Row]:
         tenfold = (None, None, None) if slope is None else (slope.value, slope.lo, slope.hi)
         factors = [None if end is None else 10**end for end in tenfold]
         detectable = None if found.detectable is None else math.exp(found.detectable)
-        p = [found.sensitivity.get(law) for law in ("cubic", "quadratic")]
+        p = [found.p, slope.p if slope else None]
         yield name, found.value, found.lo, found.hi, *p, detectable, *factors
 
 
@@ -163,14 +163,14 @@ TABLES: dict[str, TableSpec[Li2025]] = {
             text("set", "on"),
             MINIMUM.named("common", "common minimum"),
             *ends("common"),
-            P.named("p_cubic", "p, cubics"),
-            P.named("p_quadratic", "p, parabolas"),
+            P.named("p_one", "p, one minimum"),
+            P.named("p_trend", "p, trend with C"),
             FACTOR.named("would_show", "would show"),
             FACTOR,
             *ends("tenfold", show=fixed(2)),
         ),
         rows=_one_optimum,
-        note="F test that the curves of 2B, 3B (65B tokens) and 7B are lowest at one rate, with one noise for all. "
+        note="F test that the curves of 2B, 3B (65B tokens) and 7B are lowest at one rate, with the noise of each. "
         "Would show: the movement from 2B to 7B that such a test finds in 80 % of studies. Tenfold C: factor by "
         "which the minimum moves; N moves along, so this is not an effect of C alone.",
     ),

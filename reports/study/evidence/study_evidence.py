@@ -92,10 +92,10 @@ class Evidence:
 
     @property
     def interval_of(self) -> str | None:
-        """The curve that gives the intervals of the answers, with an article: `a cubic`; null without an interval."""
+        """What the intervals of the answers assume: `a curve with one minimum`; null without an interval."""
         optima = (fit.optimum for fit in self.answering)
         found = dict.fromkeys(optimum.basis for optimum in optima if optimum is not None and optimum.basis)
-        return " or ".join(f"a {basis}" for basis in found) or None
+        return " or ".join(found) or None
 
     @property
     def budgets(self) -> list[float]:

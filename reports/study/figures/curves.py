@@ -63,7 +63,7 @@ def has_data(evidence: Evidence) -> bool:
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     n = sum(group.curve.n for group in several_curves(evidence))
-    whose = f"; the answer's interval is that of {evidence.interval_of}" if evidence.interval_of else ""
+    whose = f"; the answer's interval assumes {evidence.interval_of}" if evidence.interval_of else ""
     return (
         "Rate of the lowest fitted loss with its 95 % interval, by curve, on the same runs (log axis). The interval "
         f"of a curve assumes that the curve is true{whose}. An arrow marks an end that the data "

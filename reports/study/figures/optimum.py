@@ -77,7 +77,7 @@ def _optimum(one: Series, x: float, mark: Mark, axes: Axes) -> None:
 def _constant(evidence: Evidence, axes: Axes) -> None:
     """Draw the one rate that fits all series, with its interval."""
     found = evidence.constancy
-    if found is None or found.of != "r_a":
+    if found is None or found.of != "r_a" or found.value is None:
         return
     bottom, top = axes.get_ylim()
     label = f"if constant: {percent(found.value)} (test: p = {found.p:.2g})"
@@ -106,7 +106,7 @@ def caption(evidence: Evidence) -> str:
 
 
 def _moved(evidence: Evidence) -> str:
-    if evidence.constancy is None:
+    if evidence.constancy is None or evidence.constancy.value is None:
         return ""
     said = "Dashed: the one rate that fits all budgets on fresh data best; shaded: its 95 % interval. "
     return said + "".join(f"{gradient_text(slope)}. " for slope in evidence.constancy.slopes)

@@ -79,7 +79,7 @@ def _curves(evidence: Evidence) -> Iterator[Row]:
 
 
 def _about_curves(evidence: Evidence) -> str:
-    whose = f"; the answer's interval is that of {evidence.interval_of}" if evidence.interval_of else ""
+    whose = f"; the answer's interval assumes {evidence.interval_of}" if evidence.interval_of else ""
     return f"Each interval assumes that its own curve is true{whose}."
 
 
@@ -131,17 +131,19 @@ def _constancy(evidence: Evidence) -> Iterator[Row]:
     yield f"{found.of}* if it is constant", None, None, found.value, found.lo, found.hi, n, None, found.p
     for slope in found.slopes:
         name = f"ln {found.of}* for one unit of ln {slope.by}"
-        yield name, None, None, slope.value, slope.lo, slope.hi, n, None, None
+        yield name, None, None, slope.value, slope.lo, slope.hi, n, None, slope.p
 
 
 def _about_constancy(evidence: Evidence) -> str:
     found = evidence.constancy
     assert found is not None
-    by_curve = ", ".join(f"{name} {p:.2g}" for name, p in found.sensitivity.items())
+    tested = f"Not tested: {found.withheld}."
+    if found.F is not None:
+        F = f"F({found.shape_dof}, {found.error_dof}) = {found.F:.3g}"
+        tested = f"p is the probability of a movement at least as large if the rate is constant ({F}), or of a trend."
     return (
-        f"Each cell has a {found.basis} of its own. p is the probability of a movement at least as large if the rate "
-        f"is constant, F({found.shape_dof}, {found.error_dof}) = {found.F:.3g}; by curve: {by_curve}. A dash: the "
-        "lowest loss is at an end of the sampled rates, or the cell has no interval of its own."
+        f"The value of a cell is the minimum of its cubic; the tests assume {found.basis}. {tested} A dash: the lowest "
+        "loss is at an end of the sampled rates, or the cell has no interval of its own."
     )
 
 

@@ -106,7 +106,7 @@ def test_minimum_beyond_the_grid_is_an_edge_with_one_bound(centre, end, known):
     optimum = fit_law(shaped(lambda x: 2.5 + 0.03 * (x - centre) ** 2), "quadratic", margin=0.01).optimum
     assert (optimum.status, optimum.edge, optimum.value, optimum.region) == ("edge", end, None, None)
     bound = getattr(optimum, known)
-    assert bound == pytest.approx(0.05 if end == "low" else 0.6, rel=0.07)
+    assert bound == pytest.approx(0.05 if end == "low" else 0.6, rel=0.1)
     assert getattr(optimum, "lo" if known == "hi" else "hi") is None
     assert f"{end} end" in optimum.reason
 

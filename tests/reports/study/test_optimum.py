@@ -34,7 +34,7 @@ def test_converged_optimum_has_interval_n_region_and_both_sides(wide: Study) -> 
     assert said.points[2].startswith("Right of the lowest arm: clear.")
     (basis,) = said.details
     assert "15 MoE runs" in basis
-    assert "; the answer's interval is that of a cubic." in basis
+    assert "; the answer's interval assumes a curve with one minimum." in basis
     assert re.search(r"Other curves of the same runs: cubic [\d.]+ % \([\d.]+ % to [\d.]+ %\), ", basis)
     assert "nats with the 3 seeds as blocks" in basis
     assert (
@@ -80,7 +80,7 @@ def test_rates_that_do_as_well_and_the_optimum_without_blocks_have_intervals(wid
     assert rows["low end of rates within 0.005"][3:5] == result.optimum.region_ends[0]
 
 
-def test_the_interval_of_a_cubic_is_said_to_be_that_of_a_cubic(wide: Study) -> None:
+def test_the_assumption_of_the_interval_is_said(wide: Study) -> None:
     """Where the law is the reference, its interval assumes its shape; another curve's rate may lie outside it."""
     evidence = read_evidence(wide)
     result = fit_law(evidence.table, "cubic", margin=0.005)
@@ -89,11 +89,11 @@ def test_the_interval_of_a_cubic_is_said_to_be_that_of_a_cubic(wide: Study) -> N
     cubic = replace(result, series=evidence.fits[0].series, sensitivity=rows)
     found = replace(evidence, fits=(cubic,))
     (basis,) = answer(found).details
-    assert "; the answer's interval is that of a cubic." in basis
+    assert "; the answer's interval assumes a curve with one minimum." in basis
     assert "each interval assumes its own curve. Outside the answer's interval: quadratic." in basis
     note, caption = make_tables(found)["curves"].note, FIGURES["curves"].caption(found)
-    assert note.endswith("; the answer's interval is that of a cubic.")
-    assert "; the answer's interval is that of a cubic. An arrow" in caption
+    assert note.endswith("; the answer's interval assumes a curve with one minimum.")
+    assert "; the answer's interval assumes a curve with one minimum. An arrow" in caption
     assert "does not" not in note + caption
 
 
