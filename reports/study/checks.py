@@ -235,8 +235,9 @@ def _tests(evidence: Evidence) -> Iterator[tuple[str, float]]:
     for lead in all_leads(evidence):
         if (p := lead.difference.p(lead.tried)) is not None:
             yield f"lead over {lead.dense.label} ({heading(lead.series, evidence.series)})", p
-    if evidence.constancy is not None and evidence.constancy.sensitivity:
-        yield "movement of the optimum", max(evidence.constancy.sensitivity.values())
+    if evidence.constancy is not None and evidence.constancy.p is not None:
+        yield "movement of the optimum", evidence.constancy.p
+        yield from ((f"trend of the optimum with {slope.by}", slope.p) for slope in evidence.constancy.slopes)
     for found in evidence.reuse:
         yield from ((f"{found.scheme} reuse, {one.of}", one.p) for one in found.equivalences if one.p is not None)
         if found.interaction is not None:
