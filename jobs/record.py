@@ -19,6 +19,8 @@ FINAL = ("done", "diverged")
 STATES = (*FINAL, "failed")
 IMBALANCED = 4.0
 """A run is flagged `imbalanced` if its busiest expert has more than this many times the mean load."""
+DROPPED = 0.05
+"""A run is flagged `dropped_slots` if the capacity factor dropped more than this fraction of its routed slots."""
 NESTED = ("routing", "data", "execution")
 SHAPE_PROPERTIES = ("total", "active", "A_e", "mu", "zeta", "granularity")
 
@@ -77,6 +79,13 @@ class Environment:
     """When the run was first started, UTC."""
     ended: str
     """When it ended, UTC."""
+    earlier: tuple[str, ...] = ()
+    """Code, torch and device of earlier parts of the run, as `sources`, where they differ from those above."""
+
+    @property
+    def sources(self) -> str:
+        """What the loss depends on apart from the spec: code, torch and device in one text."""
+        return f"code {self.code}, torch {self.torch}, {self.device}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +128,8 @@ class RunRecord:
     """Where it ran."""
     flags: tuple[str, ...] = ()
     """Remarks for a reader: resumed, stopped_early, split_batch, micro_batch_halved, dead_experts, imbalanced,
-    below_floor, not_finite, exploded."""
+    dropped_slots, mixed_code (parts of the run were trained by other code, torch or device), below_floor, not_finite,
+    exploded."""
     error: str | None = None
     """Why the run failed or diverged, one line."""
     failure: str | None = None
@@ -233,6 +243,8 @@ def flatten(record: RunRecord) -> dict[str, Any]:
     """Return a record as one row of `runs.csv`: shape numbers by their own names, other nested ones with a dot."""
     outcome = _outcome(record)
     first = {name: outcome.pop(name) for name in ("state", "loss", "bpb", "train_loss")}
+    if earlier := outcome["environment"].pop("earlier"):
+        outcome["environment"]["earlier"] = "; ".join(earlier)
     outcome |= {f"domains.{name}": measured for name, measured in outcome.pop("domains").items()}
     return _row(record.spec, first, outcome)
 

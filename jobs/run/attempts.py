@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from jobs import snapshot
 from jobs.failures import FAILURES, is_interruption
 from jobs.machine import host, utc_now
 from jobs.record import RunRecord
@@ -31,6 +32,8 @@ class Attempt:
     """Log file of its worker; null outside a sweep."""
     D_start: int
     """Tokens of the checkpoint that it resumed from."""
+    code: str | None = None
+    """Hash of the sources that trained; null in lines of older versions."""
     devices: float | None = None
     """Devices that it occupied, a fraction where runs share one; null in lines of older versions."""
     ended: bool = False
@@ -60,7 +63,14 @@ def attempt(study: Study, spec: RunSpec, devices: float = 1) -> Iterator[Attempt
     A full disk cannot hide the body's exception: the second line is skipped if it cannot be written.
     """
     folder, clock, end = study.run_folder(spec.run_id), time.monotonic(), AttemptEnd()
-    start = {"time": utc_now(), "host": host(), "pid": os.getpid(), **_job(), "D": D_saved(folder, spec)}
+    start = {
+        "time": utc_now(),
+        "host": host(),
+        "pid": os.getpid(),
+        **_job(),
+        "D": D_saved(folder, spec),
+        "code": snapshot.code(),
+    }
     past = read_attempts(folder)
     if past and not past[-1].ended:
         # before the line of this attempt: from now on the files of the run tell about this one
@@ -91,7 +101,7 @@ def read_attempts(folder: Path) -> list[Attempt]:
     for row in filter(None, appended_rows(path_of(folder))):
         event = row.get("event")
         if event == "started":
-            where: dict[str, Any] = {name: row.get(name) for name in ("job", "log", "devices")}
+            where: dict[str, Any] = {name: row.get(name) for name in ("job", "log", "code", "devices")}
             found.append(Attempt(D_start=int(row.get("D") or 0), **where))
         elif event in ("killed", "ended") and found:
             found[-1] = replace(found[-1], wall_s=float(row.get("wall_s") or 0))

@@ -101,7 +101,7 @@ def _record_failure(
     """Write `error.txt`, then the record `failed`, and return the record."""
     from jobs.training.device.environment import device, environment
 
-    folder = study.run_folder(spec.run_id)
+    folder = study.make_run_folder(spec.run_id)
     last = last_numbers(folder / "metrics.jsonl")
     record = RunRecord(
         spec=spec,

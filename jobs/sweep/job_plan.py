@@ -134,6 +134,12 @@ def _warn_of_other_code(statuses: Sequence[RunStatus]) -> None:
     """Warn if runs of the study were trained with other sources than the current ones."""
     where = [run.record.environment for run in statuses if run.record and run.record.environment.code]
     others = [one for one in where if one.code != snapshot.code()]
+    begun = [run for run in statuses if run.record is None and run.D_seen and run.attempts]
+    if half := sum(run.attempts[-1].code not in (None, snapshot.code()) for run in begun):
+        warn(
+            f"{half} runs were begun with other code than this and would continue with this one; their records will be"
+            " flagged mixed_code: to train them with one code, remove their checkpoint folders first"
+        )
     if others:
         commits = ", ".join(sorted({one.commit or "unknown" for one in others}))
         warn(

@@ -22,7 +22,7 @@ from jobs.training import checkpoint, outcome
 from jobs.training.batches import Batches
 from jobs.training.device import distributed, micro_batch
 from jobs.training.device.distributed import Ranks
-from jobs.training.device.environment import keep_freed_memory, peak_memory, reset_peak_memory
+from jobs.training.device.environment import environment, keep_freed_memory, peak_memory, reset_peak_memory
 from jobs.training.device.precision import check_precision, set_deterministic
 from jobs.training.evaluate import Evaluation, Evaluator
 from jobs.training.metrics import METRIC_LINES, MetricsFile, MetricSums
@@ -298,6 +298,7 @@ class Loop:
         stepper, progress = self.stepper, self.progress
         progress.micro_batch, progress.devices = stepper.micro_batch, self.ranks.size
         progress.evaluation_batch = self.evaluator.batch
+        progress.trained_by(environment(self.ranks.device, progress.started).sources)
         if stepper.halved:
             progress.flag("micro_batch_halved")
         if stepper.forward_passes > 1 and not self.spec.shape.is_dense:

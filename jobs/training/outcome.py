@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from jobs.execution import Execution
-from jobs.record import IMBALANCED, RunRecord
+from jobs.record import DROPPED, IMBALANCED, RunRecord
 from jobs.training.device.environment import environment, peak_flops
 from jobs.training.evaluate import Evaluation
 from jobs.training.run_progress import Progress
@@ -41,6 +41,7 @@ def done(
     if health:
         flags += ["dead_experts"] if health.dead_experts else []
         flags += ["imbalanced"] if health.max_load > IMBALANCED else []
+        flags += ["dropped_slots"] if health.dropped > DROPPED else []
     flags += ["below_floor"] if measured.below_floor else []
     speed = progress.speed(run.D_seen)
     finite = measured.loss < 700  # exp of a larger loss overflows
@@ -61,7 +62,7 @@ def done(
         routing=health,
         domains=measured.domains,
         execution=run.execution,
-        environment=environment(run.device, progress.started),
+        environment=environment(run.device, progress.started, progress.sources),
         flags=tuple(flags),
     )
 
@@ -75,7 +76,7 @@ def diverged(run: Ended, flag: str, reason: str) -> RunRecord:
         D_seen=run.D_seen,
         wall_s=run.progress.wall_s + run.progress.evaluation_s,
         execution=run.execution,
-        environment=environment(run.device, run.progress.started),
+        environment=environment(run.device, run.progress.started, run.progress.sources),
         flags=tuple(run.progress.flags),
         error=reason,
         failure="diverged",

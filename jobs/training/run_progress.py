@@ -44,6 +44,8 @@ class Progress:
     """Processes that the micro-batch was chosen for."""
     evaluation_batch: int | None = None
     """Windows in one forward pass of an evaluation. A resumed run keeps it, because it affects rounding of the loss."""
+    sources: list[str] = field(default_factory=list)
+    """Code, torch and device of every process that trained a part (`Environment.sources`), oldest first."""
     flags: list[str] = field(default_factory=list)
     """What a reader of the record should know."""
 
@@ -51,6 +53,13 @@ class Progress:
         """Set a flag."""
         if name not in self.flags:
             self.flags.append(name)
+
+    def trained_by(self, sources: str) -> None:
+        """Note which code, torch and device train from now on; set a flag if others trained before."""
+        if sources not in self.sources:
+            self.sources.append(sources)
+        if len(self.sources) > 1:
+            self.flag("mixed_code")
 
     def evaluated(self, loss: float) -> None:
         """Note a validation loss at the present step."""
@@ -80,7 +89,9 @@ class Progress:
     @classmethod
     def restored(cls, state: dict[str, Any]) -> "Progress":
         """Return the progress that a checkpoint holds."""
-        return cls(**{**state, "tail": [(steps, loss) for steps, loss in state["tail"]]})
+        return cls(
+            **{"sources": ["an older version"], **state, "tail": [(steps, loss) for steps, loss in state["tail"]]}
+        )
 
 
 class TrainingClock:

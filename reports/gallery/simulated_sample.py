@@ -64,10 +64,15 @@ CORPUS = Corpus(
     validation_tokens=10**7,
 )
 SIMULATED = Environment(
-    **dict.fromkeys(("version", "code", "device", "host"), "simulated"),
-    **dict.fromkeys(("python", "torch"), "none"),
-    **dict.fromkeys(("started", "ended"), "2000-01-01T00:00:00Z"),
+    version="simulated",
     commit=None,
+    code="simulated",
+    python="none",
+    torch="none",
+    device="simulated",
+    host="simulated",
+    started="2000-01-01T00:00:00Z",
+    ended="2000-01-01T00:00:00Z",
 )
 REPEATED = 0.008
 """Loss for one unit of (epochs - 1)^2 / (2 epochs), nats."""

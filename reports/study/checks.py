@@ -197,6 +197,10 @@ def _environment(evidence: Evidence) -> Result:
     names = ("version", "commit", "code", "torch", "device")
     seen = {name: {getattr(record.environment, name) for record in evidence.records} for name in names}
     mixed = [f"{len(values)} values of {name}" for name, values in seen.items() if len(values) > 1]
+    if continued := [record for record in evidence.records if record.environment.earlier]:
+        ids = listed(record.spec.run_id for record in continued[:MOST])
+        runs = counted(len(continued), "run")
+        return False, f"{runs} continued with other code, torch or device than before ({ids}); train again to compare."
     if mixed:
         return False, f"The runs were trained in different environments: {listed(mixed)} (see the table Environment)."
     runs = counted(len(evidence.records), "run")

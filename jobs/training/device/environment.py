@@ -4,7 +4,9 @@ import ctypes
 import gc
 import mmap
 import platform
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -27,9 +29,9 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def environment(device: torch.device, started: str) -> Environment:
-    """Return the environment of this process, which ends its run now."""
-    return Environment(
+def environment(device: torch.device, started: str, sources: Sequence[str] = ()) -> Environment:
+    """Return the environment of this process, which ends its run now; `sources` trained parts of the run."""
+    now = Environment(
         version=toolkit_version(),
         commit=snapshot.commit(),
         code=snapshot.code(),
@@ -40,6 +42,7 @@ def environment(device: torch.device, started: str) -> Environment:
         started=started,
         ended=utc_now(),
     )
+    return replace(now, earlier=tuple(one for one in sources if one != now.sources))
 
 
 def grouped_gradient_is_wrong(device: torch.device) -> bool:

@@ -44,6 +44,7 @@ def test_the_first_of_several_processes_writes_why_it_ended(tiny_study: Study, m
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setattr(loop, "train", broken)
     spec = tiny_study.runs()[0]
+    tiny_study.make_run_folder(spec.run_id)
     with pytest.raises(RuntimeError, match="illegal memory"):
         train_and_record(tiny_study, spec)
     assert read_record(tiny_study, spec) is None

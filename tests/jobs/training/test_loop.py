@@ -271,3 +271,17 @@ print(train(study, RunSpec.read(line, "plan")).loss)
     record = read_record(tiny_study, tiny_study.runs()[1])
     assert record is not None
     assert record.loss == float(done.stdout)
+
+
+def test_a_run_that_changed_code_on_the_way_says_so(tiny_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = tiny_study.runs()[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.snapshot.code", lambda: "0123456789ab")
+        with pytest.raises(loop.Interrupted):
+            loop.train(tiny_study, spec, stop=lambda step: step == 4)
+    record = loop.train(tiny_study, spec)
+    assert set(record.flags) == {"resumed", "mixed_code"}
+    assert len(record.environment.earlier) == 1
+    assert "code 0123456789ab" in record.environment.earlier[0]
+    assert "0123456789ab" in flatten(record)["environment.earlier"]
+    assert read_record(tiny_study, spec) == record
