@@ -104,7 +104,7 @@ def test_an_interval_that_reaches_a_bound_is_not_converged():
 
 @pytest.mark.soak
 def test_block_intervals_cover_the_truth_where_budgets_share_noise():
-    """Nine budgets, intraclass correlation 0.5: blocks cover 91 to 98 % (2.6 standard errors), points far less."""
+    """Nine budgets, intraclass correlation 0.5: blocks cover about 95 %, points far less."""
     held = {"points": 0, "C": 0}
     for draw in range(200):
         table = isoflops(np.random.default_rng(1000 + draw), 0.0021, 0.0021)
