@@ -44,7 +44,7 @@ FIGURES: dict[str, Figure[Evidence]] = {
 """Name of a figure, and of its files -> the figure."""
 
 
-def draw(name: str, study: Study | Path | str) -> Canvas:
+def draw(name: str, study: Study | Path | str) -> "Canvas":
     """Return the figure `name` of a study as a matplotlib figure, to change or to save.
 
     `study` is a study or its folder; `FIGURES` lists the names. Raises UsageError for an unknown name, and where the
