@@ -87,10 +87,11 @@ def sweep_study(
 def read_runs(runs: "Runs", columns: Mapping[str, str] | None = None) -> "RunTable":
     """Return a table of runs for the fits, with the rows that were set aside and why.
 
-    `runs` is a CSV, JSONL or Parquet file, a DataFrame, one mapping a run, or a study or its folder. It needs the
-    column `loss` (nats per token) and the columns of the law: N, D, C, r_a, ... `columns` maps our names to those of
-    the file and may convert units: `{"D": "tokens_b*1e9"}`. A table that was read already is returned as it is. Raises
-    UsageError for a file that cannot be read, a missing column, and a loss that is not a positive number.
+    `runs` is a CSV, JSON, Parquet, Excel or Markdown file, a DataFrame, one mapping a run, or a study or its folder.
+    It needs the column `loss` (nats per token) and the columns of the law: N, D, C, r_a, ... `columns` maps our names
+    to those of the file or to formulas of them: `{"D": "tokens_b*1e9", "loss": "ln(ppl)"}`. A table that was read
+    already is returned as it is. Raises UsageError for a file that cannot be read, a missing column, a loss that is not
+    a positive number, and for units that cannot be right.
 
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"params_m": [50, 100], "D": [1e9, 2e9], "loss": [3.3, 3.1]})

@@ -12,6 +12,7 @@ from dataclasses import replace
 from fits import LAWS, RunTable, fit_study, read_table
 from fits.curve.resampling import KINDS
 from fits.fit import known_law, needed
+from fits.runs.columns.sources import SOURCES
 from fits.runs.learning_rates import CHOICES
 from fits.runs.select_arms import AXES
 from fits.runs.series import ENOUGH_RATES
@@ -32,6 +33,7 @@ def arguments() -> cli.Parser:
     elsewhere = "with a study: losses of planned runs that were trained elsewhere, joined by run_id"
     add("--runs", metavar="TABLE", help=f"CSV, JSON, Parquet, Excel or Markdown, one run a row; {elsewhere}")
     add("--columns", metavar="OURS=THEIRS,…", help="its columns: 'N=params (M)*1e6,D=C/(6*N),loss=ln(ppl)'")
+    add("--from", dest="source", choices=SOURCES, help="the columns that this trainer or project writes")
     add("--embeddings", choices=("included", "excluded"), help="whether N in that table includes the embeddings")
     add("--where", metavar="CONDITION", action="append", help="fit only runs that meet it (C>=1e18, arm in K1,K2)")
     usual = f"the cubic, or the quadratic below {ENOUGH_RATES} rates"
@@ -102,9 +104,9 @@ def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> RunTab
     """Return the runs of the study, of the table, or of both. Raises UsageError if neither is given."""
     if study is None and flags.runs is None:
         raise UsageError("give a study or --runs TABLE")
-    if flags.runs is None and (flags.columns is not None or flags.embeddings is not None):
-        raise UsageError("--columns and --embeddings describe the table of --runs; a study needs neither")
-    columns, conditions = _columns(flags.columns), flags.where or []
+    if flags.runs is None and (flags.columns or flags.source or flags.embeddings):
+        raise UsageError("--columns, --from and --embeddings describe the table of --runs; a study needs none of them")
+    columns, conditions = {**SOURCES.get(flags.source, {}), **_columns(flags.columns)}, flags.where or []
     if study is None:
         table = read_table(flags.runs, columns, where=conditions, needs=needed(laws))
         if not len(table):

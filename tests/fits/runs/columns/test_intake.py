@@ -1,0 +1,74 @@
+"""States, repeats, and the line that is offered for missing columns."""
+
+import pytest
+
+from fits import read_table
+from fits.runs.columns import guesses
+from fits.runs.columns.sources import SOURCES
+from planners.records.errors import UsageError
+
+
+@pytest.mark.parametrize("name", ["state", "State", "status", "Status", "run_state", "run.state", "Run Status"])
+@pytest.mark.parametrize(
+    ("done", "not_done"),
+    [("finished", "crashed"), ("COMPLETED", "CANCELLED by 1000"), ("ok", "OOM"), ("FINISHED", "KILLED"),
+     ("done", "NaN loss")],
+)  # fmt: skip
+def test_states_have_many_names_and_words(name, done, not_done):
+    rows = [{name: done, "loss": 3.0}, {name: not_done, "loss": 4.0}, {name: None, "loss": 3.1}]
+    known = name == "state" or not_done != "NaN loss"
+    assert read_table(rows).numbers("loss").tolist() == ([3.0, 3.1] if known else [3.0, 4.0, 3.1])
+
+
+def test_the_same_run_twice_counts_once_and_is_listed():
+    rows = [{"run_id": f"r{at}", "N": 1e8, "D": 1e9 * (at + 1), "loss": 3.0 - at / 10, "time": at} for at in range(3)]
+    again = [row | {"time": 9} for row in rows[:2]]
+    table = read_table([*rows, *again])
+    assert len(table) == 3
+    assert [(one.row, one.reason) for one in table.dropped] == [
+        (4, "the same run as row 1"),
+        (5, "the same run as row 2"),
+    ]
+    assert len(read_table([*rows, rows[0] | {"loss": 2.5}])) == 4
+    nameless = [{key: value for key, value in row.items() if key != "run_id"} for row in rows]
+    assert len(read_table([*nameless, nameless[1]])) == 3
+    assert len(read_table([*nameless, nameless[1] | {"time": 9}])) == 4
+
+
+@pytest.mark.parametrize(
+    ("ours", "names", "guess"),
+    [
+        ("N", ["params (M)"], "params (M)*1e6"),
+        ("N", ["n_params"], "n_params"),
+        ("N", ["config.n_params"], "config.n_params"),
+        ("N", ["model_size"], "model_size"),
+        ("N", ["active params", "total params"], "total params"),
+        ("D", ["tokens (B)"], "tokens (B)*1e9"),
+        ("D", ["tokens_b"], "tokens_b*1e9"),
+        ("D", ["N", "tokens per param"], "tokens per param*N"),
+        ("D", ["params", "flops"], "C/(6*N)"),
+        ("C", ["total_gflops"], "total_gflops*1e9"),
+        ("C", ["compute_budget"], "compute_budget"),
+        ("loss", ["train_loss", "val_loss"], "val_loss"),
+        ("loss", ["eval/loss"], "eval/loss"),
+        ("loss", ["ppl"], "ln(ppl)"),
+        ("N", ["colour"], None),
+    ],
+)  # fmt: skip
+def test_columns_are_guessed_by_name_and_unit(ours, names, guess):
+    assert guesses.suggestion(ours, names) == guess
+
+
+def test_all_missing_columns_are_named_with_a_line_that_works():
+    rows = [{"params (M)": 50 * 2**at, "tokens (B)": 1 + at, "val_loss": 3 - at / 10} for at in range(6)]
+    with pytest.raises(UsageError, match="no columns loss, N, D") as caught:
+        read_table(rows, needs=("loss", "N", "D"))
+    line = str(caught.value).partition("--columns ")[2].strip("'")
+    assert line == "loss=val_loss,N=params (M)*1e6,D=tokens (B)*1e9"
+    table = read_table(rows, dict(pair.split("=") for pair in line.split(",")), needs=("loss", "N", "D"))
+    assert table.numbers("N").tolist() == [5e7 * 2**at for at in range(6)]
+
+
+def test_a_source_names_columns_that_exist_in_its_tables():
+    row = {"params_total": 1e8, "tokens_trained": 2e9, "flops_budget": 1.2e18, "val_bpb": 0.9}
+    assert read_table([row], SOURCES["nanochat"]).numbers("C")[0] == 1.2e18
