@@ -264,7 +264,7 @@ def _positive(value: float | None) -> float | None:
 
 
 def _typed(cells: list[Any], index: Any, decimal: Decimal, text: bool) -> Any:
-    """Return the column with its numbers as numbers; a cell that is none stays, so that an error can name it.
+    """Return the column with its numbers as numbers; a cell without one stays, so that an error can name it.
 
     A column in which most cells are words stays text.
     """

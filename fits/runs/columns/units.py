@@ -24,7 +24,7 @@ MOST_TOKENS = 1e6
 MIXED = 1e4
 """Ratio of neighbouring values above which a column mixes units, if the smaller one is below FEWEST_OF_BOTH."""
 MOST_NATS = 12.5
-"""Loss in nats above which it is no cross-entropy: the logarithm of the largest vocabulary (268k)."""
+"""Loss in nats above which it cannot be a cross-entropy: the logarithm of the largest vocabulary (268k)."""
 
 
 def check_units(table: RunTable, columns: Mapping[str, str]) -> None:
@@ -96,7 +96,7 @@ def _perplexity(table: RunTable, name: str, given: Mapping[str, str]) -> str:
 
 
 def _positive(table: RunTable, column: str) -> Floats | None:
-    """Return the positive values of a column, shape (n,); None if a cell is no number, which a law reports itself."""
+    """Return the positive values of a column, shape (n,); None if a cell is not a number, which a law reports itself."""
     if not table.has(column) or table.frame[column].dtype.kind not in "iuf":
         return None
     values = table.frame[column].to_numpy(float)
