@@ -5,6 +5,7 @@ print(found)
 """
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -128,17 +129,29 @@ def fit_study(
 def write_fits(folder: str | Path, found: StudyFits, draws: Mapping[str, Draws] | None = None) -> Path:
     """Write `fits.json`, and `<name of a fit>.draws.csv` with its `draws`, to `folder`; return the path of the former.
 
-    Each file is written atomically, the draws first. Files of earlier fits, in any format, are then removed.
+    Each file is written atomically, the draws first. The draws of the fits before are then removed; no other file is.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    before = written_files(folder)
     tables = {folder / f"{name}.draws.csv": drawn for name, drawn in (draws or {}).items()}
     for path, drawn in tables.items():
         write_text(path, drawn.to_csv())
     write_json(folder / FILE, to_json(found))
-    for path in {*_old_fits(folder), *_of_laws(folder, ".draws.csv")} - set(tables):
-        path.unlink()
+    for path in before - {*tables, folder / FILE}:
+        path.unlink(missing_ok=True)
     return folder / FILE
+
+
+def written_files(folder: str | Path) -> set[Path]:
+    """Return the files that `write_fits` wrote to `folder`: `fits.json`, and the draws of the fits that it lists."""
+    path = Path(folder) / FILE
+    try:
+        found = read_fits(folder) if path.is_file() else None
+    except UsageError:
+        return {path}
+    names = {f"{fit.name}.draws.csv" for fit in found.fits} if found else set()
+    return {path, *(Path(folder) / name for name in names if os.sep not in name)} if found else set()
 
 
 def _old_fits(folder: Path) -> list[Path]:

@@ -38,7 +38,7 @@ def visible_gpus() -> list[int]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         names = [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
-        if not all(name.isdigit() for name in names):
+        if not all(name.isascii() and name.isdigit() for name in names):
             raise UsageError(f"CUDA_VISIBLE_DEVICES {visible!r} does not list numbers; set it as 0,1")
         return [int(name) for name in names]
     try:

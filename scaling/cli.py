@@ -3,8 +3,10 @@
 import argparse
 import errno
 import importlib
+import io
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from jobs.execution import Execution
 from planners.records.errors import UsageError
-from planners.records.json import to_json
+from planners.records.json import inert, to_json
 from planners.records.quantity import parse_count
 from planners.spec import RunSpec
 from planners.study import Study
@@ -36,10 +38,19 @@ VERBS = {
 }
 
 Flags = argparse.Namespace
+LONGEST = 1200
+"""Most characters of an error message."""
 
 
 class Parser(argparse.ArgumentParser):
     """A parser that reports a mistake in one sentence, as UsageError."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """Parse; raise UsageError for --NAME=--, of which argparse makes an empty list."""
+        flags, rest = super().parse_known_args(args, namespace)
+        if empty := [word for word in (sys.argv[1:] if args is None else args) if re.fullmatch("--[a-z-]+=--", word)]:
+            raise UsageError(f"{empty[0]} gives no value; see {self.prog} --help")
+        return flags, rest
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError with the message and the command that shows the help."""
@@ -95,9 +106,11 @@ def execution(flags: Flags) -> Execution:
 def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | None) -> int:
     """Parse `argv`, act, and return the exit code; a mistake of the user is one sentence on standard error."""
     try:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # file names may hold bytes that are not UTF-8
+            sys.stdout.reconfigure(errors="backslashreplace")
         return act(arguments.parse_args(argv))
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_one_line(str(error))}", file=sys.stderr)
         return USAGE
     except BrokenPipeError:  # the reader of the pipe, such as head, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -111,6 +124,12 @@ def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | No
     except KeyboardInterrupt as error:
         print("stopped; finished work is kept, and the same command continues from there", file=sys.stderr)
         return 128 + int(*error.args or (signal.SIGINT,))
+
+
+def _one_line(text: str) -> str:
+    """Return a message on one line, without control characters, and without the middle of a very long argument."""
+    line = inert(text).replace("\n", "\\n")
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]}…{line[-LONGEST // 2 :]}"
 
 
 def find_run(study: Study, start: str) -> RunSpec:

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.record import Environment, RunRecord, collect, planned, read_records, write_record
 from jobs.sweep.status import status
+from jobs.sweep.study_lock import study_lock
+from jobs.sweep.submit import LOCK
+from jobs.sweep.submitted import submitted_jobs
 from planners import RunSpec, Study, UsageError
 from planners.records.json import to_json
 from planners.records.shown import Shown
@@ -106,6 +109,7 @@ def simulate_study(
     from scaling.study_table import margin_of
 
     study = Study(study)
+    study.check_links()
     _refuse_real(study)
     noise = noise if isinstance(noise, Noise) else Noise(sd=noise, seed_sd=noise)
     if fit not in curves():
@@ -115,7 +119,9 @@ def simulate_study(
     truth = truth_of(law, params or {}, table)
     margin = margin_of(study)
     written, found = simulate_table(table, truth, noise, fit, studies=repeats, seed=seed, margin=margin)
-    _write(study, specs, written.numbers("loss").tolist())
+    with study_lock(study.folder / LOCK):  # no sweep may submit the runs meanwhile
+        _refuse_real(study)
+        _write(study, specs, written.numbers("loss").tolist())
     return SimulatedStudy(
         folder=str(study.folder), n=len(specs), law=law, truth=truth.params, noise=noise, fitted=fit, found=found
     )
@@ -133,24 +139,29 @@ def clear_simulated(study: "str | os.PathLike[str]") -> int:
     >>> clear_simulated("studies/cleared")
     3
     """
+    from fits.study import written_files
+
     study = Study(study)
-    _refuse_real(study)
-    records = [spec for spec, record in read_records(study) if record is not None]
-    for spec in records:
-        (study.run_folder(spec.run_id) / "record.json").unlink()
-    for path in (study.runs_csv, *study.fits.glob("*")):
-        path.unlink(missing_ok=True)
+    study.check_links()
+    with study_lock(study.folder / LOCK):
+        _refuse_real(study)
+        records = [spec for spec, record in read_records(study) if record is not None]
+        for spec in records:
+            (study.run_folder(spec.run_id) / "record.json").unlink()
+        for path in (study.runs_csv, *written_files(study.fits)):
+            path.unlink(missing_ok=True)
     return len(records)
 
 
 def _refuse_real(study: Study) -> None:
-    """Raise UsageError if a run was trained, or is being trained."""
-    for run in status(study):
+    """Raise UsageError if a run was trained, is being trained, or has a job."""
+    jobs = submitted_jobs(study)
+    for run in status(study, jobs):
         real = run.record is not None and SIMULATED not in run.record.flags
-        if real or run.state == "running" or (run.record is None and run.D_seen):
+        if real or run.has_job or run.state == "running" or (run.record is None and run.D_seen):
             raise UsageError(
-                f"{study.folder} holds trained runs (run {run.spec.run_id} is {run.state}); they cannot be mixed with"
-                " simulated ones, so plan the study again in another folder"
+                f"{study.folder} holds trained or submitted runs (run {run.spec.run_id} is {run.state}); they cannot be"
+                " mixed with simulated ones, so plan the study again in another folder"
             )
 
 

@@ -21,11 +21,14 @@ from jobs.machine import check_devices
 from jobs.record import RunRecord, read_record
 from jobs.run.error_text import read_error, remove_error
 from jobs.run.task_group import Rendezvous, TaskGroup, free_port, task_group
+from planners.records.errors import UsageError
 from planners.records.files import last_numbers
 from planners.records.json import to_json
 from planners.spec import RunSpec, Training
 from planners.study import Study
 
+RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+"""Variables of torch.distributed that are numbers."""
 POLL_S = 0.2
 """Seconds between looks at the processes."""
 GRACE_S = 5.0
@@ -34,7 +37,10 @@ GRACE_S = 5.0
 
 def is_rank() -> bool:
     """Whether this process is one of several that torch.distributed connects."""
-    return "WORLD_SIZE" in os.environ and "RANK" in os.environ
+    for name in (set_by := [name for name in RANKS if name in os.environ]):
+        if not (os.environ[name].isascii() and os.environ[name].isdigit()):
+            raise UsageError(f"{name} is {os.environ[name]!r}, not a number; unset it, or start the run with torchrun")
+    return "WORLD_SIZE" in set_by and "RANK" in set_by
 
 
 def is_first() -> bool:

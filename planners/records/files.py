@@ -100,7 +100,7 @@ def read_jsonl(path: Path) -> tuple[list[Any], bool]:
     for number, line in enumerate(lines[:last], 1):
         try:
             if line.strip():
-                rows.append(_loads(line))
+                rows.append(_loads(line, parse_int=_whole))
         except ValueError as error:
             if number == last:  # a writer was interrupted in its last line
                 return rows, True

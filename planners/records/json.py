@@ -99,11 +99,11 @@ def _value(hint: Any, data: Any, where: str) -> Any:
         return {inert(key): _value(arguments[1], item, where) for key, item in data.items()}
     if dataclasses.is_dataclass(hint):
         return from_json(hint, data, where)  # type: ignore[arg-type]
-    if hint is float and type(data) in (int, float):
+    if hint is float and type(data) is int and abs(data) < 10**300:
         return float(data)
     if isinstance(hint, enum.EnumType) and type(data) in (int, str) and data in hint._value2member_map_:
         return hint(data)
-    raise UsageError(f"{where} is {json.dumps(data)[:40]}, expected {getattr(hint, '__name__', hint)}")
+    raise UsageError(f"{where} is {json.dumps(data, default=str)[:40]}, expected {getattr(hint, '__name__', hint)}")
 
 
 def _one_of(hints: tuple[Any, ...], data: Any, where: str) -> Any:

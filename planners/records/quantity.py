@@ -21,7 +21,7 @@ def parse_quantity(text: str, name: str = "value", *, zero: bool = False) -> flo
     if match is None or match[2] not in _SUFFIXES:
         raise UsageError(f"{name} {text!r} is not a number such as 3e18, 100M or 2.9B")
     number = float(match[1]) * _SUFFIXES[match[2]]
-    if not (math.isfinite(number) and (number > 0 or (zero and number == 0))):
+    if not (math.isfinite(number) and (1e-300 < number < 1e300 or (zero and number == 0))):
         raise UsageError(f"{name} {text!r} must be a positive, finite number{' or 0' * zero}")
     return abs(number)
 

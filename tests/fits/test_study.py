@@ -69,7 +69,18 @@ def test_unreadable_fits_are_named(tmp_path, content):
         read_fits(tmp_path)
 
 
-def test_fits_of_an_earlier_version_are_replaced(tmp_path, sweep):
+def test_only_the_draws_of_the_fits_before_are_removed(tmp_path, sweep):
+    names = ("cubic-C1e12.json", "constancy.json", "cubic.draws.csv", "mine.json")
+    for name in names:
+        (tmp_path / name).write_text("{}")
+    found = fit_study(sweep(), ["quadratic"], folder=tmp_path, bootstrap=0)
+    write_fits(tmp_path, found, {f"{found.fits[0].name}": Draws(parameters=("a",), values=np.ones((1, 1)), seed=0)})
+    assert (tmp_path / f"{found.fits[0].name}.draws.csv").is_file()
+    write_fits(tmp_path, found)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "fits.json"])
+
+
+def test_fits_of_an_earlier_version_are_named(tmp_path, sweep):
     folder = tmp_path / "fits"
     for name in ("cubic-C1e12.json", "constancy.json", "cubic.draws.csv", "mine.json"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -77,7 +88,7 @@ def test_fits_of_an_earlier_version_are_replaced(tmp_path, sweep):
     with pytest.raises(UsageError, match=f"earlier version; fit again with: python -m scaling.fit {tmp_path}"):
         read_fits(folder)
     fit_study(sweep(), ["quadratic"], folder=folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["fits.json", "mine.json"]
+    assert len(read_fits(folder).fits) == 1
 
 
 @pytest.mark.parametrize("name", ["laptop", "laptop-grid"])
