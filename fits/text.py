@@ -134,7 +134,7 @@ def constancy_summary(found: Constancy) -> str:
         interval = f"95 %: {_ends((slope.lo, slope.hi))}; trend test p = {slope.p:.2g}"
         lines.append(f"    ln {found.of}* changes by {_number(slope.value, 3)} per unit of ln {slope.by} ({interval})")
     factor = None if found.detectable is None else math.exp(found.detectable)
-    power = "no change below a factor of 20" if factor is None else f"a factor of {factor:.3g}"
+    power = "no change within the sampled range" if factor is None else f"a factor of {factor:.3g}"
     lines.append(f"    power: between the first and the last cell, 80 % of studies would detect {power}")
     return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
 

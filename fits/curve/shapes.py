@@ -99,6 +99,8 @@ class Means:
     """Mean loss of the average seed."""
     weights: Floats
     """Weight of each rate in that mean, shape (rates,)."""
+    n: int
+    """Number of runs."""
     dof: int
     """Degrees of freedom of the noise next to a shape."""
 
@@ -117,8 +119,13 @@ class ShapeFits:
     """Its fitted factor, 0 or more, nats per token."""
     residuals: Floats
     """Residual sums of squares."""
-    level: Floats
-    """Fitted loss at the minimum."""
+    centre: Floats
+    """Mean of the shape over the runs."""
+
+    @property
+    def level(self) -> Floats:
+        """Fitted loss at the minimum, shape (n,)."""
+        return self.means.average - self.height * self.centre
 
     @property
     def dof(self) -> int:
@@ -170,9 +177,11 @@ class ShapeFits:
 
     @cached_property
     def levels(self) -> Range:
-        """Lowest and highest loss at the minimum over the accepted shapes."""
-        kept = self.level[self.residuals <= self.cut]
-        return float(kept.min()), float(kept.max())
+        """Lowest and highest loss at the minimum over the accepted shapes, whose level and height vary as well."""
+        kept = self.residuals <= self.cut
+        spread = 1 / self.means.n + self.centre[kept] ** 2 / self.size[kept]
+        half = np.sqrt((self.cut - self.residuals[kept]) * spread)
+        return float((self.level[kept] - half).min()), float((self.level[kept] + half).max())
 
     def ends(self, margin: float) -> tuple[Range, Range]:
         """Return intervals of the lower and the upper end of the region within `margin` of the minimum, 95 %.
@@ -217,6 +226,7 @@ def shape_fits(data: CurveData) -> ShapeFits | None:
         total=float(loss @ loss),
         average=float(average[0]),
         weights=average[1:],
+        n=len(data.x),
         dof=dof,
     )
     return _all_fits(means)
@@ -240,7 +250,7 @@ def _all_fits(means: Means) -> ShapeFits:
         )
         found.append(_fits(means, tried, tried.at(means.x)))
     both = found[0], found[-1]
-    names = ("size", "height", "residuals", "level")
+    names = ("size", "height", "residuals", "centre")
     joined = {name: np.concatenate([vars(each)[name] for each in both]) for name in names}
     parts = [vars(each.shapes) for each in both]
     return ShapeFits(
@@ -255,9 +265,9 @@ def _fits(means: Means, shapes: Shapes, heights: Floats) -> ShapeFits:
     size = np.maximum(np.sum((heights @ means.gram) * heights, axis=1), 1e-300)
     product = np.maximum(heights @ means.against, 0.0)
     height = product / size
-    level = means.average - height * (heights @ means.weights)
     residuals = np.maximum(means.total - product * height, 0.0)
-    return ShapeFits(means=means, shapes=shapes, size=size, height=height, level=level, residuals=residuals)
+    centre = heights @ means.weights
+    return ShapeFits(means=means, shapes=shapes, size=size, height=height, centre=centre, residuals=residuals)
 
 
 @lru_cache(maxsize=16)

@@ -127,7 +127,7 @@ class JointFit:
 
     def detectable(self) -> float | None:
         """Return the movement of x from the first to the last cell, in even steps, that the F test detects in 80 % of
-        studies; None above 3."""
+        studies; None above the sampled range."""
         from scipy.special import fdtri, ncfdtr
 
         x0, count = self.common[0], len(self.cells)
@@ -139,10 +139,15 @@ class JointFit:
             shift = JointFit(cells=moved, variances=self.variances).common[1]
             return float(1 - ncfdtr(count - 1, self.dof, max(shift, 0.0), critical))
 
-        low, high = 0.0, 3.0
-        if min(self.variances) <= 0 or power(high) < POWER:
+        if min(self.variances) <= 0:
             return None
-        for _ in range(12):
+        # far movements leave the places of the profile, so the power is searched from small movements on
+        steps = np.linspace(0.0, self.high - self.low, 9)
+        high = next((float(step) for step in steps[1:] if power(step) >= POWER), None)
+        if high is None:
+            return None
+        low = high - float(steps[1])
+        for _ in range(6):
             middle = (low + high) / 2
             low, high = (low, middle) if power(middle) >= POWER else (middle, high)
         return high

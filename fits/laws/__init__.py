@@ -15,6 +15,7 @@ LAWS: dict[str, Curve | Law] = {
         "quadratic",
         "cubic",
         "spline",
+        "power_sum",
         "chinchilla",
         "activation",
         "activation_reuse",

@@ -52,7 +52,7 @@ def gradient_text(slope: DriftSlope) -> str:
 
 def _power(found: Constancy) -> str:
     if found.detectable is None:
-        return "Such a study would mostly miss a movement by less than a factor of 20 from the first to the last."
+        return "Such a study would mostly miss any movement within the sampled rates."
     factor = f"a factor of {math.exp(found.detectable):.2g}"
     return f"80 % of such studies would see a movement by {factor} from the first to the last."
 
