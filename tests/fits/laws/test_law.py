@@ -52,6 +52,7 @@ TRUTHS = {
     "gadre": {"a": 141.0, "b": 190.0, "E": 1.51, "eta": 0.121},
     "abnar": dict(LAWS["abnar"].examples[0].params),
     "ludziejewski": dict(LAWS["ludziejewski"].examples[0].params),
+    "power_sum": {"a": 0.01, "c": 0.4, "E": 2.0, "alpha": 1.5, "beta": 0.8},
     "kaplan": {"N_c": 3.568e13, "alpha_N": 0.078},
     "allocation": {"G": 0.1, "a": 0.5},
 }
