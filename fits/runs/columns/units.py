@@ -96,7 +96,7 @@ def _perplexity(table: RunTable, name: str, given: Mapping[str, str]) -> str:
 
 
 def _positive(table: RunTable, column: str) -> Floats | None:
-    """Return the positive values of a column, shape (n,); None if a cell is not a number, which a law reports itself."""
+    """Return the positive values of a column, shape (n,); None if a cell is not a number (a law reports it)."""
     if not table.has(column) or table.frame[column].dtype.kind not in "iuf":
         return None
     values = table.frame[column].to_numpy(float)
