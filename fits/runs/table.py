@@ -276,7 +276,7 @@ def _typed(cells: list[Any], index: Any, decimal: Decimal, text: bool) -> Any:
     if decimal == ".":
         try:
             return pd.to_numeric(column)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass
     values = [number(cell, decimal) for cell in cells]
     words = sum(value is None and not is_missing(cell) for cell, value in zip(cells, values, strict=True))
@@ -297,7 +297,7 @@ def _numbers(column: Any) -> Any:
         return column
     try:
         return pd.to_numeric(column)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return column
 
 

@@ -8,6 +8,7 @@ of the run and its process inherits it, so the lock holds as long as either is a
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,10 +38,7 @@ GRACE_S = 5.0
 
 def is_rank() -> bool:
     """Whether this process is one of several that torch.distributed connects."""
-    for name in (set_by := [name for name in RANKS if name in os.environ]):
-        if not (os.environ[name].isascii() and os.environ[name].isdigit()):
-            raise UsageError(f"{name} is {os.environ[name]!r}, not a number; unset it, or start the run with torchrun")
-    return "WORLD_SIZE" in set_by and "RANK" in set_by
+    return "WORLD_SIZE" in os.environ and "RANK" in os.environ
 
 
 def is_first() -> bool:
@@ -51,8 +49,12 @@ def is_first() -> bool:
 def check_processes(execution: Execution, training: Training) -> None:
     """Raise UsageError if a run has more processes than this machine has devices, or cannot divide its batch.
 
-    The processes are the ones started together with this one (torchrun), else the ones that `launch` would start.
+    Raises it too for a variable of torch.distributed that is not a number. The processes are the ones started together
+    with this one (torchrun), else the ones that `launch` would start.
     """
+    for name in RANKS:
+        if not re.fullmatch("[0-9]+", os.environ.get(name, "0")):
+            raise UsageError(f"{name} is {os.environ[name]!r}, not a number; unset it, or start the run with torchrun")
     if task_group(execution.devices) is None:
         check_devices(int(os.environ.get("LOCAL_WORLD_SIZE", execution.devices)))
     check_shares(int(os.environ.get("WORLD_SIZE", execution.devices)), training)

@@ -2,11 +2,13 @@
 
 import pytest
 
+from jobs.execution import Execution
 from jobs.failures import stops_worker
 from jobs.record import read_record
 from jobs.run.error_text import read_error
+from jobs.run.ranks import check_processes
 from jobs.run.train_one import train_and_record
-from planners import Study
+from planners import Study, UsageError
 
 GPU_FAILED = RuntimeError("CUDA error: an illegal memory access was encountered")
 
@@ -65,3 +67,11 @@ def test_the_end_of_a_job_does_not_fail_the_run(tiny_study: Study) -> None:
     with pytest.raises(UncompletedJobError):
         train_and_record(tiny_study, spec, stop=ended)
     assert read_record(tiny_study, spec) is None
+
+
+def test_a_variable_of_the_launcher_that_is_not_a_number_is_named(
+    tiny_study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "x")
+    with pytest.raises(UsageError, match="WORLD_SIZE is 'x'"):
+        check_processes(Execution(), tiny_study.runs()[0].training)
