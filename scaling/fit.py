@@ -90,7 +90,7 @@ def act(flags: cli.Flags) -> int:
     cli.say(f"{found}\n", flags)
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)
-    return cli.DONE if all(result.n for result in found.fits) else cli.GAPS
+    return cli.DONE if all(result.n > 1 for result in found.fits) else cli.GAPS
 
 
 def _delta(text: str | None) -> dict[str, float]:
