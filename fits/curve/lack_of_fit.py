@@ -39,7 +39,7 @@ def lack_of_fit(data: CurveData, curve: FittedCurve | ShapeFits) -> LackOfFit | 
 def no_shape_fits(data: CurveData, shapes: ShapeFits) -> float | None:
     """Return p of the lack of fit of the best shape if it is rejected, else None.
 
-    Shapes and places lie on a grid, so a misfit below RESOLUTION of the sum of squares is no reason to reject.
+    Shapes and places lie on a grid, so a misfit below RESOLUTION of the sum of squares does not reject.
     """
     test = lack_of_fit(data, shapes)
     coarse = shapes.residual < RESOLUTION * shapes.means.total

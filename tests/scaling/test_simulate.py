@@ -135,7 +135,7 @@ def test_a_law_without_published_numbers_asks_for_them(study, capsys):
     assert run(study, "--law", "chinchilla", "--noise", "0.01") == cli.USAGE
     assert "give --params with A, B, E, alpha, beta" in capsys.readouterr().err
     assert run(study, "--law", "spline", "--noise", "0.01") == cli.USAGE
-    assert "law to simulate 'spline' is not one of quadratic, cubic, chinchilla" in capsys.readouterr().err
+    assert "law to simulate 'spline' is not one of quadratic, cubic, power_sum, chinchilla" in capsys.readouterr().err
 
 
 def test_several_budgets_are_compared_and_a_moving_optimum_is_seen(tmp_path, capsys):
