@@ -262,7 +262,7 @@ def _all_fits(means: Means) -> ShapeFits:
 
 def _fits(means: Means, shapes: Shapes, heights: Floats) -> ShapeFits:
     """Fit level and height of each shape, given its heights at the sampled x, shape (n, rates)."""
-    size = np.maximum(np.sum((heights @ means.gram) * heights, axis=1), 1e-300)
+    size = np.maximum(np.einsum("ij,ij->i", heights @ means.gram, heights), 1e-300)
     product = np.maximum(heights @ means.against, 0.0)
     height = product / size
     residuals = np.maximum(means.total - product * height, 0.0)

@@ -30,6 +30,8 @@ MOST_LISTED = 40
 """Column names that an error lists."""
 LABELS = frozenset({"run_id", "arm", "study", "state"})
 """Columns that stay text: a run id such as 12e4 must not become a number."""
+SIZES = frozenset({"N", "N_a", "N_vocab", "total", "active", "D", "D_seen", "U", "C", "loss", "N_opt", "D_opt"})
+"""Columns in which `7B` is a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +205,10 @@ def from_records(
     state = state_column(runs, names)
     index = pd.RangeIndex(1, len(runs) + 1, name="row")
     texts = LABELS | {state}
-    cells = {name: _typed([run.get(name) for run in runs], index, decimal, name in texts) for name in names}
+    read = {name: [run.get(name) for run in runs] for name in names}
+    sizes = SIZES | set(columns or {})
+    texts |= {name for name, values in read.items() if name not in sizes and any(map(_has_unit, values))}
+    cells = {name: _typed(values, index, decimal, name in texts) for name, values in read.items()}
     frame = _as_consumed(_with_rates(pd.DataFrame(cells)))
     reasons = [_unusable(run, state, "loss" in needs) for run in runs]
     dropped = {at: _dropped(runs[at], at + 1, reason, state, decimal) for at, reason in enumerate(reasons) if reason}
@@ -261,6 +266,11 @@ def _dropped(run: Mapping[str, Any], row: int, reason: str, state: str | None, d
 
 def _positive(value: float | None) -> float | None:
     return value if value and np.isfinite(value) and value > 0 else None
+
+
+def _has_unit(cell: Any) -> bool:
+    """Return whether a cell ends in a letter: `7B` is a number in a column of sizes, and a label in any other."""
+    return isinstance(cell, str) and cell.strip()[-1:].isalpha() and not is_missing(cell)
 
 
 def _typed(cells: list[Any], index: Any, decimal: Decimal, text: bool) -> Any:

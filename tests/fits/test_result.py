@@ -19,7 +19,7 @@ number = st.floats(allow_nan=False, allow_infinity=False)
 maybe = st.none() | number
 ends = st.tuples(maybe, maybe)
 status = st.sampled_from(Status)
-text = st.text(max_size=8)
+text = st.text(st.characters(exclude_categories=("C",)), max_size=8)  # control characters are made inert when read
 optima = st.builds(
     Optimum,
     of=text,
@@ -102,7 +102,7 @@ def test_every_field_of_a_record_has_a_sentence():
     import fits.result
 
     classes = [node for node in ast.parse(inspect.getsource(fits.result)).body if isinstance(node, ast.ClassDef)]
-    assert len(classes) == 10
+    assert len(classes) == 11
     for node in classes:
         for field, after in zip(node.body, node.body[1:], strict=False):
             if isinstance(field, ast.AnnAssign):

@@ -63,6 +63,8 @@ def train_by_two(tasks: list[tuple], tmp_path: Path) -> None:
 @pytest.mark.skipif(machine.core_count() < 2, reason="needs two cores")
 def test_two_processes_equal_one_and_continue_each_other(tiny_study: Study, tmp_path: Path) -> None:
     torch.set_num_threads(1)
+    for name in ("one", "copied", "divided", "parts", "shrinks", "grows"):
+        (tmp_path / name).mkdir()
     dense, moe = wider(tiny_study, 0, Router()), wider(tiny_study, 2, Router(bias_rate=0.01, z_loss=0.001))
     alone: dict[str, list[float]] = {}
     losses = {}
