@@ -13,8 +13,9 @@ from planners.architecture.shape import Shape
 from planners.forecast import Speed, StoredForecast, forecast
 from planners.spec import RunSpec
 
-CPU_FLOPS = 1e10
-"""Guess of the FLOP/s that small models reach on one CPU thread, evaluation and start-up included."""
+CPU_FLOPS = 2e10
+"""Guess of the FLOP/s that small models reach on one CPU thread, evaluation and start-up included: `make study` trains
+27 runs of 1e12 FLOPs in under 10 minutes on two threads (`LOG.md`, 2026-11-23)."""
 GPU_FLOPS = 5e13
 """The same for one GPU."""
 
