@@ -24,7 +24,7 @@ import numpy as np
 from fits import LAWS, read_table
 from fits.laws.law import Law
 from fits.surface.bootstrap import resample
-from fits.surface.problem import Problem
+from fits.surface.fitting_problem import Problem
 from fits.surface.search import solve, solve_many
 from planners.published import published
 

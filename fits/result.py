@@ -11,7 +11,7 @@ from fits.runs.series import SeriesKey
 from fits.runs.table import Dropped, Floats
 from fits.status import Status, Why
 from planners.records.errors import UsageError
-from planners.records.shown import Shown
+from planners.records.notebook_repr import NotebookRepr
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -249,7 +249,7 @@ class Search:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class FitResult(Shown):
+class FitResult(NotebookRepr):
     """A law fitted to a table of runs. `str()` of it is the report that the command prints."""
 
     law: str

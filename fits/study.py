@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from fits.checks import check_result, check_table, need
 from fits.compare.laws import Comparison, comparisons
 from fits.drift.constancy import Constancy, constancy
 from fits.fit import FitOptions, fit_with_draws, known_law, usual_law
@@ -23,17 +22,18 @@ from fits.repeats.margin import margins
 from fits.repeats.pairs import has_pairs, repeats
 from fits.repeats.reuse import Reuse, reuse
 from fits.result import FitResult
-from fits.runs.budgets import same_budget
 from fits.runs.learning_rates import best_learning_rates, choose_learning_rates
+from fits.runs.same_budget import same_budget
 from fits.runs.select_arms import no_question
 from fits.runs.series import SeriesKey, series
 from fits.runs.table import RunTable
 from fits.surface.bootstrap import Draws
+from fits.table_checks import check_result, check_table, need
 from planners.records.check import Check
 from planners.records.errors import UsageError
 from planners.records.files import read_json, write_json, write_text
 from planners.records.json import from_json, to_json
-from planners.records.shown import Shown
+from planners.records.notebook_repr import NotebookRepr
 from planners.records.version import toolkit_version
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ WORTH = "no margin was fixed before the runs; the margin of {:.2g} nats is what 
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyFits(Shown):
+class StudyFits(NotebookRepr):
     """The fits and findings of one table of runs. `str()` of it is what the command prints."""
 
     fits: tuple[FitResult, ...]

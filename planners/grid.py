@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
-from planners.cells import GridCell, Row, rows
+from planners.grid_cells import GridCell, Row, rows
 from planners.matching.arm import Refusal
 from planners.matching.controls import parse_control
 from planners.notes import PlannedCell, notes
 from planners.plan_text import plan_summary, refusals
 from planners.question import ALL, Corpus, CorpusDomain, Question
 from planners.records.errors import UsageError
+from planners.records.notebook_repr import NotebookRepr
 from planners.records.quantity import format_quantity
-from planners.records.shown import Shown
 from planners.spec import RunSpec, Training
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ OWN_SETTINGS = ("seq_len", "precision", "threads", "eval_windows", "eval_steps",
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Plan(Shown):
+class Plan(NotebookRepr):
     """The answer of the planner. `str()` of it is what the command prints."""
 
     question: Question

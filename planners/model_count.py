@@ -15,8 +15,8 @@ from planners.formats import Foreign, from_hf
 from planners.records.errors import UsageError
 from planners.records.files import read_json
 from planners.records.json import from_json
+from planners.records.notebook_repr import NotebookRepr
 from planners.records.quantity import format_quantity
-from planners.records.shown import Shown
 from planners.records.text_table import percentage, text_table
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ RATIOS = {
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class ModelCount(Shown):
+class ModelCount(NotebookRepr):
     """The counts of one model. `str()` of it is what the command prints."""
 
     name: str

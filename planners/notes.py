@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from planners.cells import GridCell
+from planners.grid_cells import GridCell
 from planners.matching.controls import CHINCHILLA, USUAL_RATIO
 from planners.matching.frame import ALPHA
 from planners.question import Question

@@ -15,9 +15,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
         curve as curve,
         read_fits as read_fits,
     )
-    from fits.checks import check_table as check_table
     from fits.repeats.reuse import reuse as reuse
     from fits.simulate.coverage import Noise as Noise
+    from fits.table_checks import check_table as check_table
     from jobs.corpora import prepare as prepare
     from jobs.record import read_records as read_records
     from jobs.sweep.cluster import Cluster as Cluster
@@ -57,7 +57,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
 
 _HOMES = {
     "fits": "FitResult RunTable StudyFits constancy curve read_fits",
-    "fits.checks": "check_table",
+    "fits.table_checks": "check_table",
     "fits.repeats.reuse": "reuse",
     "fits.simulate.coverage": "Noise",
     "jobs.corpora": "prepare",

@@ -18,7 +18,7 @@ from jobs.sweep.submit import LOCK
 from jobs.sweep.submitted import submitted_jobs
 from planners import RunSpec, Study, UsageError
 from planners.records.json import to_json
-from planners.records.shown import Shown
+from planners.records.notebook_repr import NotebookRepr
 from planners.records.text_table import percentage, text_table
 from planners.records.version import toolkit_version
 
@@ -31,7 +31,7 @@ SIMULATED = "simulated"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class SimulatedStudy(Shown):
+class SimulatedStudy(NotebookRepr):
     """Losses drawn for a plan, and what fits find in them. `str()` of it is what the command prints."""
 
     folder: str

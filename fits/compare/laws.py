@@ -17,10 +17,10 @@ from fits.intervals import t_quantile
 from fits.laws import LAWS
 from fits.laws.curve_basis import Curve
 from fits.laws.law import Law
-from fits.runs.budgets import groups_of
+from fits.runs.same_budget import groups_of
 from fits.runs.series import SeriesKey, series
 from fits.runs.table import Floats, RunTable
-from fits.surface.problem import Problem
+from fits.surface.fitting_problem import Problem
 from fits.surface.search import solve
 from planners.records.errors import UsageError
 from planners.records.registry import look_up

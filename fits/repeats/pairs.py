@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.runs.budgets import groups_of
+from fits.runs.same_budget import groups_of
 from fits.runs.table import RunTable
 
 SAME = ("N", "r_a", "D", "n_experts", "top_k", "d_expert", "lr", "batch_tokens", "seq_len", "weight_decay")

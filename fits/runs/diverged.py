@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fits.runs.budgets import groups_of
+from fits.runs.same_budget import groups_of
 from fits.runs.table import RunTable
 
 SAME_RATE = 0.02

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.runs.budgets import groups_of
+from fits.runs.same_budget import groups_of
 from fits.runs.table import Dropped, Floats, RunTable
 from planners.records.errors import UsageError
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.runs.budgets import BUDGET_TOLERANCE, groups_of
+from fits.runs.same_budget import BUDGET_TOLERANCE, groups_of
 from fits.runs.table import Floats, RunTable
 from fits.status import Cause, Why
 from planners.records.errors import UsageError

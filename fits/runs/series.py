@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.runs.budgets import BUDGET_TOLERANCE, groups_of
 from fits.runs.learning_rates import best_learning_rates
+from fits.runs.same_budget import BUDGET_TOLERANCE, groups_of
 from fits.runs.select_arms import equal_D, with_compute
 from fits.runs.table import Floats, RunTable
 from planners.records.errors import UsageError

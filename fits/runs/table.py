@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.runs.budgets import BUDGET_TOLERANCE, groups_of
 from fits.runs.columns import guesses
 from fits.runs.columns.cells import FAILED, Decimal, decimal_mark, is_missing, number
 from fits.runs.columns.condition import parse_condition
 from fits.runs.columns.renamed import renamed
 from fits.runs.columns.states import is_done, state_column
+from fits.runs.same_budget import BUDGET_TOLERANCE, groups_of
 from planners.records.errors import UsageError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fits.intervals import LEVEL, t_quantile
 from fits.runs.table import Floats
-from fits.surface.problem import Problem
+from fits.surface.fitting_problem import Problem
 from fits.surface.search import Solution, solve_many
 
 TOGETHER = 1000

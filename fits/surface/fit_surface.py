@@ -14,8 +14,8 @@ from fits.result import FitResult, OtherMinimum, Param, Search
 from fits.runs.table import RunTable
 from fits.status import NO_CAUSE, Cause, Status, Why
 from fits.surface.bootstrap import Draws, points, resample
+from fits.surface.fitting_problem import Problem
 from fits.surface.identifiability import SHARE, FlatParameter, flat_parameters
-from fits.surface.problem import Problem
 from fits.surface.search import SearchMethod, Solution, solve
 from fits.surface.shared_noise import lack_of_law, noise_groups, shared_noise
 from planners.records.errors import UsageError

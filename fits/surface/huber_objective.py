@@ -13,8 +13,8 @@ replace their shares s_k, and rho'' replaces rho'' - psi.
 import numpy as np
 
 from fits.laws.autodiff import Dual
+from fits.surface.fitting_problem import Problem
 from fits.surface.newton import Floats, LocalModel
-from fits.surface.problem import Problem
 
 TILE = 16384
 """Elements (problems x rows) of a tile: arrays of 128 KiB stay in cache, and malloc reuses them."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fits.runs.table import Floats
+from fits.surface.fitting_problem import NARROWEST, Problem
 from fits.surface.huber_objective import local_model
 from fits.surface.newton import solve_definite
-from fits.surface.problem import NARROWEST, Problem
 from fits.surface.search import Solution, solve_many
 
 SHARE = 1e-3

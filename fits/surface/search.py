@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from fits.laws.law import some_rows
 from fits.runs.table import Floats
+from fits.surface.fitting_problem import NARROWEST, Problem
 from fits.surface.huber_objective import local_model
 from fits.surface.newton import Index, LocalModel, minimise
-from fits.surface.problem import NARROWEST, Problem
 
 STATIONARY = 1e-5
 """Relative gradient up to which a point counts as a minimum; a converged fit reaches 1e-8."""

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fits.result import LackOfFit, SharedNoise
-from fits.runs.budgets import groups_of
+from fits.runs.same_budget import groups_of
 from fits.runs.table import Floats, RunTable
-from fits.surface.problem import Problem
+from fits.surface.fitting_problem import Problem
 from planners.records.errors import UsageError
 
 TESTED = ("C", "N", "source")

@@ -4,8 +4,8 @@ Counted as AutoModelForMaskedLM builds it, so without the pooler.
 """
 
 from planners.formats.family import Family
+from planners.formats.foreign_parts import masked_word_head
 from planners.formats.gpt2 import LEARNED
-from planners.formats.parts import masked_word_head
 
 FAMILY = Family(
     defaults={

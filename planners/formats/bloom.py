@@ -1,7 +1,7 @@
 """bloom: ALiBi, a norm after the embedding, biases, an FFN of four times the width (arXiv 2211.05100)."""
 
 from planners.formats.family import Family
-from planners.formats.parts import norms
+from planners.formats.foreign_parts import norms
 
 FAMILY = Family(
     defaults={

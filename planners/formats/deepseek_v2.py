@@ -3,7 +3,7 @@
 from planners.formats import decoder
 from planners.formats.config_keys import REQUIRED
 from planners.formats.family import LEADING_DENSE, Family
-from planners.formats.parts import LATENT_DEFAULTS, latent_attention
+from planners.formats.foreign_parts import LATENT_DEFAULTS, latent_attention
 
 FAMILY = Family(
     defaults={

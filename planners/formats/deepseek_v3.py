@@ -5,7 +5,7 @@ The library builds no multi-token prediction modules, so they are not counted.
 
 from planners.formats import decoder
 from planners.formats.family import LEADING_DENSE, Family
-from planners.formats.parts import LATENT_DEFAULTS, latent_attention
+from planners.formats.foreign_parts import LATENT_DEFAULTS, latent_attention
 
 FAMILY = Family(
     defaults={

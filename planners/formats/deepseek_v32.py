@@ -2,7 +2,7 @@
 
 from planners.formats import decoder, deepseek_v3
 from planners.formats.family import TYPED, Family
-from planners.formats.parts import index_of_positions, latent_attention
+from planners.formats.foreign_parts import index_of_positions, latent_attention
 
 FAMILY = Family(
     defaults={

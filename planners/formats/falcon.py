@@ -1,7 +1,7 @@
 """falcon: parallel blocks under one or two norms, few key-value heads (arXiv 2311.16867)."""
 
 from planners.formats.family import Family
-from planners.formats.parts import falcon_layers
+from planners.formats.foreign_parts import falcon_layers
 
 FAMILY = Family(
     defaults={

@@ -2,7 +2,7 @@
 
 from planners.formats import decoder, gemma2
 from planners.formats.family import Family
-from planners.formats.parts import norms
+from planners.formats.foreign_parts import norms
 
 FAMILY = Family(
     defaults={**gemma2.FAMILY.defaults, "vocab_size": 262208},

@@ -2,7 +2,7 @@
 
 from planners.formats import decoder, glm
 from planners.formats.family import Family
-from planners.formats.parts import norms
+from planners.formats.foreign_parts import norms
 
 FAMILY = Family(
     defaults=glm.FAMILY.defaults,

@@ -2,7 +2,7 @@
 
 from planners.formats import gpt2
 from planners.formats.family import Family
-from planners.formats.parts import one_key_value_head
+from planners.formats.foreign_parts import one_key_value_head
 
 FAMILY = Family(
     defaults={**gpt2.FAMILY.defaults, "multi_query": True},

@@ -1,8 +1,8 @@
 """gpt_neo: gpt2 without biases on queries, keys and values; half of its layers see a window (GPT-Neo)."""
 
 from planners.formats.family import Family
+from planners.formats.foreign_parts import without_qkv_bias
 from planners.formats.gpt2 import LEARNED
-from planners.formats.parts import without_qkv_bias
 
 FAMILY = Family(
     defaults={

@@ -2,7 +2,7 @@
 
 from planners.formats import decoder
 from planners.formats.family import ALL_EXPERTS, Family
-from planners.formats.parts import sinks_and_router_bias
+from planners.formats.foreign_parts import sinks_and_router_bias
 
 FAMILY = Family(
     defaults={

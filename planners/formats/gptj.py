@@ -1,7 +1,7 @@
 """gptj: parallel blocks under one norm, biases in the FFN and in the head (GPT-J-6B)."""
 
 from planners.formats.family import Family
-from planners.formats.parts import head_bias, norms
+from planners.formats.foreign_parts import head_bias, norms
 
 FAMILY = Family(
     defaults={

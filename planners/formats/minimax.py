@@ -2,7 +2,7 @@
 
 from planners.formats import decoder
 from planners.formats.family import ALL_EXPERTS, Family
-from planners.formats.parts import lightning_attention
+from planners.formats.foreign_parts import lightning_attention
 
 FAMILY = Family(
     defaults={

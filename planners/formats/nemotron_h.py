@@ -3,7 +3,7 @@
 from planners.formats import decoder
 from planners.formats.blocks import block_kinds
 from planners.formats.family import BLOCKS, Family
-from planners.formats.parts import one_block_layers
+from planners.formats.foreign_parts import one_block_layers
 
 FAMILY = Family(
     defaults={

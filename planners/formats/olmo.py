@@ -2,7 +2,7 @@
 
 from planners.formats import decoder
 from planners.formats.family import Family
-from planners.formats.parts import norms
+from planners.formats.foreign_parts import norms
 
 FAMILY = Family(
     defaults={**decoder.sizes(vocab=50304, hidden=4096, ffn=11008, layers=32, heads=32), "attention_bias": False},

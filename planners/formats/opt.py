@@ -1,7 +1,7 @@
 """opt: learned positions, two more than stated, LayerNorm, biases (arXiv 2205.01068)."""
 
 from planners.formats.family import Family
-from planners.formats.parts import opt_ends
+from planners.formats.foreign_parts import opt_ends
 
 FAMILY = Family(
     defaults={

@@ -2,7 +2,7 @@
 
 from planners.formats import decoder
 from planners.formats.family import Family
-from planners.formats.parts import head_bias, norms
+from planners.formats.foreign_parts import head_bias, norms
 
 FAMILY = Family(
     defaults={**decoder.sizes(vocab=51200, hidden=2048, ffn=8192, layers=24, heads=32), "qk_layernorm": False},

@@ -2,7 +2,7 @@
 
 from planners.formats import decoder
 from planners.formats.family import ALL_EXPERTS, Family
-from planners.formats.parts import head_bias
+from planners.formats.foreign_parts import head_bias
 
 FAMILY = Family(
     defaults={

@@ -2,7 +2,7 @@
 
 from planners.formats import decoder
 from planners.formats.family import LISTED_DENSE, Family
-from planners.formats.parts import gate_without_shared_expert
+from planners.formats.foreign_parts import gate_without_shared_expert
 
 FAMILY = Family(
     defaults={

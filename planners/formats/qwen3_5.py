@@ -2,7 +2,7 @@
 
 from planners.formats import decoder
 from planners.formats.family import Family
-from planners.formats.parts import LINEAR_DEFAULTS, linear_attention
+from planners.formats.foreign_parts import LINEAR_DEFAULTS, linear_attention
 
 FAMILY = Family(
     defaults={

@@ -2,7 +2,7 @@
 
 from planners.formats import decoder
 from planners.formats.family import ALL_EXPERTS, Family
-from planners.formats.parts import LINEAR_DEFAULTS, gate_without_shared_expert, linear_attention
+from planners.formats.foreign_parts import LINEAR_DEFAULTS, gate_without_shared_expert, linear_attention
 
 FAMILY = Family(
     defaults={

@@ -2,7 +2,7 @@
 
 from planners.formats import decoder, qwen3_5_moe
 from planners.formats.family import LISTED_DENSE, Family
-from planners.formats.parts import gate_without_shared_expert, linear_attention
+from planners.formats.foreign_parts import gate_without_shared_expert, linear_attention
 
 FAMILY = Family(
     defaults={

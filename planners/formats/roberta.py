@@ -2,7 +2,7 @@
 
 from planners.formats import bert
 from planners.formats.family import Family
-from planners.formats.parts import masked_word_head
+from planners.formats.foreign_parts import masked_word_head
 
 FAMILY = Family(
     defaults={**bert.FAMILY.defaults, "vocab_size": 50265},

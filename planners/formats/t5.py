@@ -1,7 +1,7 @@
 """t5: an encoder and a decoder with relative positions and a two-matrix FFN (arXiv 1910.10683)."""
 
 from planners.formats.family import Family
-from planners.formats.parts import encoder_and_decoder
+from planners.formats.foreign_parts import encoder_and_decoder
 
 FAMILY = Family(
     defaults={

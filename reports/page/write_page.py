@@ -8,7 +8,7 @@ from typing import Any
 from planners.records.check import Check
 from planners.records.errors import UsageError
 from planners.records.files import read_json, write_with
-from planners.records.shown import Shown
+from planners.records.notebook_repr import NotebookRepr
 from reports.page.page import Page, to_html, to_markdown
 
 SUMMARY = "summary.json"
@@ -16,7 +16,7 @@ KINDS = ("figures", "tables")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Report(Shown):
+class Report(NotebookRepr):
     """A report that has been written. `str()` of it is what the command prints."""
 
     answer: str

@@ -15,12 +15,12 @@ from reports.page.page import Page, Section, arranged
 from reports.page.table import Table
 from reports.page.write_page import Report, write_page
 from reports.study.answer import Answer, answer, question_sentence
-from reports.study.checks import gaps, lacks, run_checks
 from reports.study.equal_time import HOW, equal_time_sentence
 from reports.study.evidence import Evidence, read_evidence
 from reports.study.figures import FIGURES
 from reports.study.movement import movement
 from reports.study.reuse import reuse_sentences
+from reports.study.study_checks import gaps, lacks, run_checks
 from reports.study.tables import make_tables
 
 

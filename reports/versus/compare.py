@@ -11,7 +11,7 @@ from functools import cached_property
 from statistics import fmean
 
 from fits.compare.by_seed import NONE, SAME, SeedDifference, mean_seed_difference, seed_difference
-from fits.runs.budgets import same_budget
+from fits.runs.same_budget import same_budget
 from reports.study.evidence import Evidence
 from reports.study.evidence.arms import Arm
 from reports.versus.settings import DifferingField, differing_fields

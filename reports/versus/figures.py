@@ -4,7 +4,7 @@ from statistics import fmean
 from typing import Any
 
 from fits.compare.by_seed import SAME
-from fits.runs.budgets import same_budget
+from fits.runs.same_budget import same_budget
 from reports.page.figure import INK, SERIES, Axes, Figure, canvas_of, log_axis, points, spelled
 from reports.page.labels import shortened
 from reports.page.number_text import counted, percent

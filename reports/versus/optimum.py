@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from fits.intervals import ratio_interval
-from fits.runs.budgets import same_budget
+from fits.runs.same_budget import same_budget
 from reports.page.number_text import general
 from reports.study.evidence.arms import Series
 from reports.versus.compare import Versus

@@ -11,9 +11,9 @@ from reports.page.number_text import counted, listed, percent, signed
 from reports.page.page import Page, Section, arranged
 from reports.page.table import filled
 from reports.page.write_page import Report, write_page
-from reports.study.checks import gaps
 from reports.study.evidence import Evidence, read_evidence
 from reports.study.evidence.arms import Arm
+from reports.study.study_checks import gaps
 from reports.versus.compare import UNITS, Versus, against
 from reports.versus.figures import FIGURES
 from reports.versus.optimum import MatchedSeries, finite, matched_series, optimum_sentence

@@ -8,8 +8,8 @@ import pytest
 
 from fits import LAWS, fit_law, from_records, summary
 from fits.laws import muennighoff
+from fits.surface.fitting_problem import Problem
 from fits.surface.identifiability import flat_parameters
-from fits.surface.problem import Problem
 from fits.surface.search import solve
 from planners.published import published
 

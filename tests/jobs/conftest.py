@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from disturbed import Sweep
+from disturbed_sweep import Sweep
 from private_slurm import CannotStart, PrivateSlurm
 
 from jobs.corpora import describe

@@ -11,7 +11,7 @@ from fits import RunTable
 from fits.intervals import percentile
 from fits.runs.table import Floats
 from fits.surface.bootstrap import resample
-from fits.surface.problem import Problem
+from fits.surface.fitting_problem import Problem
 from fits.surface.search import solve
 from reports.papers.coefficients import rows_of, surface_law
 

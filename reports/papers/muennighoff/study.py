@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fits import FitResult, RunTable, fit_law
 from fits.laws.muennighoff import PUBLISHED, effective_tokens
 from fits.runs.table import Floats
-from fits.surface.problem import Problem
+from fits.surface.fitting_problem import Problem
 from fits.surface.search import solve_many
 from reports.papers.coefficients import Printed, rows_of, surface_law, values
 

@@ -11,7 +11,7 @@ from statistics import fmean
 
 from fits.compare.samples import sd
 from fits.result import FitResult
-from fits.runs.budgets import groups_of, same_budget
+from fits.runs.same_budget import groups_of, same_budget
 from fits.runs.series import SeriesKey, series
 from fits.runs.table import RunTable
 from jobs.record import RunRecord

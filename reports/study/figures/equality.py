@@ -6,10 +6,10 @@ from functools import partial
 from jobs.record import RunRecord
 from reports.page.figure import Axes, Figure
 from reports.page.number_text import counted, residual
-from reports.study.checks import tolerances
 from reports.study.evidence import Evidence
 from reports.study.evidence.consumption import actual_C
 from reports.study.figures.dot_plot import Quantity, arms_of, draw_dots
+from reports.study.study_checks import tolerances
 
 
 def draw(evidence: Evidence, axes: Axes) -> None:

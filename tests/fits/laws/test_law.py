@@ -8,8 +8,8 @@ import pytest
 from fits import LAWS
 from fits.laws import muennighoff
 from fits.laws.law import Law
+from fits.surface.fitting_problem import Problem
 from fits.surface.huber_objective import local_model
-from fits.surface.problem import Problem
 from fits.surface.search import SearchMethod, solve, solve_many
 from planners.records.errors import UsageError
 

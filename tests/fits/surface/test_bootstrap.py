@@ -7,7 +7,7 @@ import pytest
 
 from fits import LAWS
 from fits.surface.bootstrap import points, resample
-from fits.surface.problem import Problem
+from fits.surface.fitting_problem import Problem
 from fits.surface.search import LocalMinimum, solve
 
 TRUTH = {"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0.3658}

@@ -8,7 +8,7 @@ import pytest
 
 from fits import LAWS, fit_law, fit_with_draws, from_records, summary
 from fits.surface.bootstrap import points
-from fits.surface.problem import Problem
+from fits.surface.fitting_problem import Problem
 from fits.surface.search import SearchMethod, solve
 from planners.records.errors import UsageError
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import least_squares, minimize
 
 from fits import LAWS, fit_law
-from fits.surface.problem import Problem
+from fits.surface.fitting_problem import Problem
 from fits.surface.search import SearchMethod, solve, solve_many
 
 

@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from disturbed import Sweep, until
+from disturbed_sweep import Sweep, until
 from made_runs import replan
 from private_slurm import PrivateSlurm
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from disturbed import Sweep, until
+from disturbed_sweep import Sweep, until
 from private_slurm import PrivateSlurm
 
 from jobs.sweep.ledger import Ledger

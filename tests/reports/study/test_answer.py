@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from said import evidence_of, verdicts
+from report_checks import evidence_of, verdicts
 
 from planners import Study, preset
 from reports.study.answer import answer

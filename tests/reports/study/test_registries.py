@@ -13,9 +13,9 @@ from reports import write_report
 from reports.gallery import write_gallery
 from reports.page.figure import Figure
 from reports.page.table import ARM, LOSS, TableSpec
-from reports.study.checks import CHECKS
 from reports.study.evidence import Evidence
 from reports.study.figures import FIGURES, draw
+from reports.study.study_checks import CHECKS
 from reports.study.tables import TABLES
 
 HEADING = "Throw-away section"

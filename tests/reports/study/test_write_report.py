@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from said import evidence_of
+from report_checks import evidence_of
 
 from jobs.record import RunRecord
 from planners import Question, RunSpec, Study, UsageError, preset

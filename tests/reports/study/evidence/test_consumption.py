@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from said import evidence_of, verdicts
+from report_checks import evidence_of, verdicts
 
 from jobs.execution import Execution
 from jobs.record import RunRecord

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from said import evidence_of
+from report_checks import evidence_of
 
 from planners import Question, RunSpec, Study, preset
 from reports.study.answer import answer, question_sentence

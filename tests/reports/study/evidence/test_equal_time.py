@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from said import evidence_of, verdicts
+from report_checks import evidence_of, verdicts
 
 from fits.intervals import half_width
 from jobs.record import RunRecord

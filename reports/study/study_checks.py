@@ -1,17 +1,17 @@
 """Checks of what could make the answer wrong: each is a function of the evidence, and one line of CHECKS.
 
-A check returns None where it does not apply. Checks that need only a table of runs are in `fits.checks` and are applied
-to each series; the checks here need the plan and the records.
+A check returns None where it does not apply. Checks that need only a table of runs are in `fits.table_checks` and are
+applied to each series; the checks here need the plan and the records.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from fits.checks import check_table, need
 from fits.compare.several_tests import holm
 from fits.intervals import TEST_LEVEL
 from fits.laws import LAWS
 from fits.result import FitResult
+from fits.table_checks import check_table, need
 from jobs.record import IMBALANCED
 from planners.matching.tolerance import R_A_TOLERANCE, n_tolerance
 from planners.records.check import Check
@@ -41,7 +41,7 @@ def run_checks(evidence: Evidence) -> tuple[Check, ...]:
 
 
 def _table_checks(evidence: Evidence) -> Iterator[Check]:
-    """Yield the checks of `fits.checks`, each over all series; warnings come first in the evidence."""
+    """Yield the checks of `fits.table_checks`, each over all series; warnings come first in the evidence."""
     if not evidence.series:
         return
 

@@ -1,8 +1,8 @@
 """What the checks of a report say of a study, for tests."""
 
 from planners import Study
-from reports.study.checks import run_checks
 from reports.study.evidence import read_evidence
+from reports.study.study_checks import run_checks
 
 
 def verdicts(study: Study) -> dict[str, str]:

@@ -21,6 +21,7 @@ from planners.recipes import Hyperparameters, Overrides, default_recipe, hyperpa
 from planners.records.errors import UsageError
 from planners.records.quantity import format_quantity
 from planners.spec import Router
+from planners.tokens_for_compute import tokens_for_compute, whole_batches
 from planners.variants import Variant, variants
 
 
@@ -97,8 +98,7 @@ class GridCell:
     @cached_property
     def D(self) -> int:
         """Tokens consumed, in whole batches."""
-        batch = self.numbers.batch_tokens
-        return round(self._exact_tokens / batch) * batch
+        return whole_batches(self._exact_tokens, self.numbers.batch_tokens)
 
     @cached_property
     def _exact_tokens(self) -> float:
@@ -106,7 +106,7 @@ class GridCell:
         asked = self.variant.question
         if self.C is None:
             return float(self.D_given or 0)
-        return self.C / flops_per_token(self.arm.shape, asked.seq_len, asked.flops_convention)
+        return tokens_for_compute(self.C, self.arm.shape, asked.seq_len, asked.flops_convention)
 
 
 Arms = list[PlannedArm | Refusal]

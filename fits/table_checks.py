@@ -15,8 +15,8 @@ from fits.intervals import TEST_LEVEL
 from fits.laws.curve_basis import Curve
 from fits.laws.law import Law
 from fits.result import FitResult
-from fits.runs.budgets import BUDGET_TOLERANCE, groups_of
 from fits.runs.diverged import diverged_runs
+from fits.runs.same_budget import BUDGET_TOLERANCE, groups_of
 from fits.runs.select_arms import AXES, SAME_X, by_position, no_question, positions
 from fits.runs.series import series
 from fits.runs.table import Floats, RunTable
@@ -72,7 +72,7 @@ def check_table(table: RunTable, need: Need) -> tuple[Check, ...]:
     """Return every check that applies to a fit of a law with `need` to `table`.
 
     >>> from fits import LAWS
-    >>> from fits.checks import need
+    >>> from fits.table_checks import need
     >>> [check.verdict for check in check_table(read_runs("results/laptop"), need(LAWS["cubic"]))][:2]
     ['warn', 'ok']
     """

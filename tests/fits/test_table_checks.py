@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fits.checks import CHECKS, Check, Need, check_table
 from fits.runs.table import Dropped, RunTable, from_records
+from fits.table_checks import CHECKS, Check, Need, check_table
 from planners.published import published
 
 SURFACE = Need(columns=("N", "D"), parameters=5)

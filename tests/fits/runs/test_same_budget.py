@@ -2,7 +2,7 @@
 
 import pytest
 
-from fits.runs.budgets import groups_of, same_budget
+from fits.runs.same_budget import groups_of, same_budget
 
 
 def test_groups_are_counted_from_the_smallest_and_chain_through_neighbours() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from said import evidence_of, verdicts
+from report_checks import evidence_of, verdicts
 
 from fits.repeats.reuse import reuse
 from jobs.record import RoutingHealth, RunRecord, read_records, write_record

@@ -1,7 +1,7 @@
 """How results show themselves in a notebook."""
 
 
-class Shown:
+class NotebookRepr:
     """A result whose `str()` is a report for a person; a notebook shows the same text."""
 
     def _repr_html_(self) -> str:
