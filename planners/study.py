@@ -1,6 +1,7 @@
 """The study folder: the path of each file of a study, and the plan in it."""
 
 import os
+import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,6 +41,8 @@ class Asked:
     """Which command that was: `plan`, or `study`, which also trains, fits and reports."""
     plan: PlanSum | None = None
     """Length and hash of the plan; null in studies of older versions, until the next sweep adds them."""
+    id: str | None = None
+    """Random id of the study, part of the names of its jobs; a sweep gives a copied or moved study another one."""
 
 
 class Study:
@@ -122,6 +125,7 @@ class Study:
             command=command,
             verb=verb,
             plan=PlanSum(runs=len(plan.runs), sha256=bytes_hash(text.encode())),
+            id=self.id() or _new_id(),
         )
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.question_path, to_json(asked))  # first: a plan without it is refused
@@ -142,6 +146,10 @@ class Study:
         """Return the question, and the planner's answer apart from the runs."""
         return from_json(Asked, read_json(self.question_path), str(self.question_path))
 
+    def id(self) -> str | None:
+        """Return the id of the study; None in a study of an older version and without `study.json`."""
+        return self.asked().id if self.question_path.is_file() else None
+
     def runs(self) -> list[RunSpec]:
         """Return the planned runs in their order."""
         if not self.folder.is_dir():
@@ -152,14 +160,17 @@ class Study:
         self._check_plan(len(lines))
         return [RunSpec.read(line, f"{self.plan_path} line {number}") for number, line in enumerate(lines, 1)]
 
-    def seal(self) -> bool:
-        """Add length and hash of the plan to a study of an older version; return whether that was needed."""
+    def seal(self, *, is_copy: bool = False) -> bool:
+        """Add what `study.json` of an older version lacks: the id, and length and hash of the plan; replace a copied id.
+
+        Return whether that was needed.
+        """
         asked = self.asked()
-        if asked.plan is not None:
-            return False
-        found = PlanSum(runs=len(self.runs()), sha256=bytes_hash(self.plan_path.read_bytes()))
-        write_json(self.question_path, to_json(replace(asked, plan=found)))
-        return True
+        found = asked.plan or PlanSum(runs=len(self.runs()), sha256=bytes_hash(self.plan_path.read_bytes()))
+        sealed = replace(asked, plan=found, id=_new_id() if is_copy or asked.id is None else asked.id)
+        if sealed != asked:
+            write_json(self.question_path, to_json(sealed))
+        return sealed != asked
 
     def _check_plan(self, count: int) -> None:
         """Raise UsageError where `plan.jsonl`, of `count` lines, is not the plan that `study.json` speaks of."""
@@ -168,6 +179,10 @@ class Study:
             found = f"has {count} runs, but {expected.runs} were planned" if count != expected.runs else "was edited"
             again = f"restore it, or move it away and plan again with the same command and -o {self.folder}"
             raise UsageError(f"{self.plan_path} {found}; {again}")
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex[:8]
 
 
 def _entries(folder: Path) -> list["os.DirEntry[str]"]:

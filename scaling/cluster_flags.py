@@ -52,7 +52,8 @@ SETTINGS = {
     "nodes": Flag("N", _count(1), "Slurm: nodes of a job (default 1)", True),
     "timeout_min": Flag("MIN", _count(1), "Slurm: time limit, after which the job is requeued (default 60)", True),
     "setup": Flag("LINE", _list, "Slurm: shell line at the start of a job; may be repeated", True),
-    "slurm": Flag("NAME=VALUE", _list, "Slurm: any other sbatch option, such as mem=16G", True),
+    "slurm": Flag("NAME=VALUE", _list, "Slurm: any other sbatch option, such as mem=16G or exclusive", True),
+    "srun": Flag("ARG", _list, "Slurm: argument of srun, such as --srun=--container-image=IMAGE", True),
     "attempts": Flag("N", _count(1), "most attempts per run (default 3)"),
     "max_jobs": Flag("N", _count(1), "most jobs submitted at once"),
     "max_device_hours": Flag("H", _number, "most device-hours of the whole study"),
@@ -87,7 +88,7 @@ def cluster(flags: cli.Flags) -> Cluster:
     useless = [flag_name(name) for name in given if SETTINGS[name].is_for_slurm and kind != "slurm"]
     if useless:
         raise UsageError(f"{useless[0]} needs --cluster slurm, but the cluster is {kind}; drop one or change the other")
-    for name in ("setup", "slurm"):  # lists add up; any other flag replaces the setting of the file
+    for name in ("setup", "slurm", "srun"):  # lists add up; any other flag replaces the setting of the file
         given[name] = (*settings.get(name, ()), *given.get(name, ()))
     return Cluster(**{**settings, **given, "kind": kind, "execution": cli.execution(flags)})
 

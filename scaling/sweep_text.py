@@ -115,7 +115,7 @@ def _show_rest(study: Study, plan: JobPlan, flags: cli.Flags) -> None:
     runs = [run for run in plan.statuses if run.has_job]
     if runs:
         running = sum(run.state == "running" for run in runs)
-        print(f"{len(runs)} runs already submitted in {plan.submitted.n_jobs} jobs, {running} of them training")
+        print(f"{len(runs)} runs in flight, submitted in {plan.submitted.n_jobs} jobs; {running} of them are training")
     for line in doubts(plan.submitted.unknown):
         print(line)
     _show_withheld(plan.withheld)

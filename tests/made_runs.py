@@ -60,7 +60,7 @@ def end_runs_with(monkeypatch: pytest.MonkeyPatch, outcomes: list[Exception | st
     monkeypatch.setattr(worker, "train_and_record", train_and_record)
 
 
-def local_submission(study: Study, n_runs: int | None = None, **where: object) -> Submission:
+def local_submission(study: Study, /, n_runs: int | None = None, **where: object) -> Submission:
     """Return a submission of the first runs (default: all) to this machine, without a living process."""
     packs = (tuple(spec.run_id for spec in study.runs()[:n_runs]),)
     where = {"host": host(), "boot": boot_id(), "pid": 2**22 + 1, "executor": "local", **where}

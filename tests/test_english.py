@@ -19,7 +19,7 @@ RETIRED = re.compile(
     r"\b(foretell\w*|foretold|mend(s|ed|ing)?|luck|jets?|whomever|whichever|nowhere|thereof|hereof|likewise|lies? off"
     r"|(?<!there )(is|are) no (?!longer\b|more\b|less\b|better\b|worse\b|other\b)\w+|(?<!there )(is|are) (?-i:none)\b"
     r"|(stands?|stood) beside|beside it\b"
-    r"|what is asked|is asked of|as it were|were it|had it|in flight|goes on|go on|to be had|take apart)\b",
+    r"|what is asked|is asked of|as it were|were it|had it|goes on|go on|to be had|take apart)\b",
     re.IGNORECASE,
 )
 BARE_POINT = re.compile(r"(?<![\w.)\]}%/*-])\.\d+(?!\w)")

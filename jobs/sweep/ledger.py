@@ -6,6 +6,7 @@ of the submission is in the name of every Slurm job and in the command line of e
 which jobs may be alive; only the record of a run says whether the run is done.
 """
 
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -19,7 +20,7 @@ from planners.records.json import from_json, to_json
 from planners.study import Study
 
 NAME = "scaling-"
-"""Prefix of the name of a Slurm job; the id of its submission follows."""
+"""Prefix of the name of a Slurm job; the ids of its study and of its submission follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,10 @@ class Submission:
     """Process that submitted it."""
     pid_start: str | None = None
     """When that process started (`jobs.processes.start_of`); null in lines of older versions."""
-    folder_inode: int | None = None
-    """Inode of the folder of the study: a copy has another one and owns none of these jobs; null in older lines."""
+    study: str | None = None
+    """Id of the study (`planners.study.Asked`); null in lines of older versions."""
+    folder: str | None = None
+    """Folder of the study: a copied or moved study is another study and owns none of these jobs."""
     executor: str
     """local, slurm or debug."""
     packs: tuple[tuple[str, ...], ...]
@@ -72,7 +75,7 @@ class Submission:
     @property
     def name(self) -> str:
         """Name of its jobs on Slurm."""
-        return NAME + self.id
+        return f"{NAME}{self.study}-{self.id}" if self.study else NAME + self.id
 
     @property
     def is_open(self) -> bool:
@@ -98,7 +101,12 @@ class Ledger:
     """The ledger of a study. Writers hold the lock of the study; anyone may read."""
 
     def __init__(self, study: Study):
-        self.path = study.folder / "ledger.jsonl"
+        self.study, self.path = study, study.folder / "ledger.jsonl"
+
+    def own(self) -> list[Submission]:
+        """Return the submissions of this study, without those of the study that it was copied or moved from."""
+        identity = (self.study.id(), os.path.realpath(self.study.folder))
+        return [one for one in self.read() if one.study is None or (one.study, one.folder) == identity]
 
     def submitting(self, submission: Submission) -> None:
         """Write the line before a submission. When this returns the line is on disk."""

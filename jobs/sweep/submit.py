@@ -37,8 +37,7 @@ def submit(
     """
     with study_lock(study.folder / LOCK, say=say) as check_held:
         study.check_links()
-        if study.question_path.exists() and study.seal():
-            say(f"{study.question_path} now holds the length and the hash of the plan")
+        _seal(study, say)
         # planned under the lock: two sweeps at once must not both find a run missing
         plan = plan_jobs(study, cluster, retry=retry)
         write_finished(study, plan.submitted)
@@ -88,6 +87,18 @@ def check(study: Study, runs: Sequence[RunStatus], cluster: Cluster) -> None:
         check_devices(cluster.execution.devices)
     for run in runs:
         check_shares(cluster.execution.devices, run.spec.training)
+
+
+def _seal(study: Study, say: Callable[[str], None]) -> None:
+    """Complete `study.json` of an older version, and give a copied or moved study an id of its own."""
+    if not study.question_path.exists():
+        return
+    ledger, id = Ledger(study), study.id()
+    others = [one for one in ledger.read() if id and one.study == id and one not in ledger.own()]
+    if study.seal(is_copy=bool(others)):
+        say(f"{study.question_path} now holds an id of the study, and the length and hash of its plan")
+    if others:
+        say(f"this study was copied or moved from {others[-1].folder}; the jobs submitted there do not belong to it")
 
 
 def _end(alive: Sequence[LiveSubmission]) -> list[str]:
@@ -152,7 +163,8 @@ def _submission(study: Study, array: JobArray, cluster: Cluster, retry: dict[str
         boot=boot_id(),
         pid=os.getpid(),
         pid_start=start_of(os.getpid()),
-        folder_inode=study.folder.stat().st_ino,
+        study=study.id(),
+        folder=os.path.realpath(study.folder),
         executor=cluster.kind,
         packs=array.packs,
         predicted_s=array.predicted_s,

@@ -100,9 +100,8 @@ def submitted_jobs(study: Study) -> SubmittedJobs:
 
     The ledger of a copied study also lists the jobs of the original; they train nothing here and are not ours to end.
     """
-    submissions = Ledger(study).read()
-    place = study.folder.stat().st_ino if submissions else None
-    still_open = [one for one in submissions if one.is_open and one.folder_inode in (None, place)]
+    submissions = Ledger(study).own()
+    still_open = [one for one in submissions if one.is_open]
     on_slurm = [one for one in still_open if one.executor == "slurm"]
     checked = [*map(_on_this_machine, (one for one in still_open if one.executor != "slurm")), *_on_slurm(on_slurm)]
     over = [one.submission for one in checked if not one.packs]

@@ -10,8 +10,8 @@ def learning_rate(step: int, training: Training) -> float:
     """Return the learning rate of optimizer step `step` (from 0): linear warm-up, then decay to the floor."""
     if step < training.warmup_steps:
         return training.lr * (step + 1) / training.warmup_steps
-    height = SCHEDULES[training.schedule](step, training)
-    return training.lr_floor + (training.lr - training.lr_floor) * height
+    share = SCHEDULES[training.schedule](step, training)
+    return training.lr_floor + (training.lr - training.lr_floor) * share
 
 
 def _cosine(step: int, training: Training) -> float:

@@ -36,12 +36,16 @@ def test_a_missing_plan_is_written_again(tiny_study: Study, tiny_question: Quest
 
 def test_a_study_of_an_older_version_opens_and_is_sealed(tiny_study: Study) -> None:
     asked = json.loads(tiny_study.question_path.read_text())
-    planned = asked.pop("plan")
+    planned, _ = asked.pop("plan"), asked.pop("id")
     tiny_study.question_path.write_text(json.dumps(asked))
     assert len(tiny_study.runs()) == planned["runs"]
     assert tiny_study.seal()
     assert json.loads(tiny_study.question_path.read_text())["plan"] == planned
     assert not tiny_study.seal()
+    first = tiny_study.id()
+    assert first
+    assert tiny_study.seal(is_copy=True)
+    assert tiny_study.id() != first
 
 
 def test_links_out_of_the_study_are_refused(tiny_study: Study, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ cluster = "slurm"
 account = "me"
 setup = ["module load cuda"]
 slurm = ["mem=8G"]
+srun = ["--mpi=none"]
 pack = 5
 [short]
 partition = "short"
@@ -40,9 +41,11 @@ def cluster(*flags: str) -> cluster_flags.Cluster:
 def test_flags_win_over_the_profile_and_the_profile_over_common_keys(user_file: Path) -> None:
     plain = cluster()
     assert (plain.kind, plain.account, plain.partition, plain.pack) == ("slurm", "me", None, 5.0)
-    short = cluster("--profile", "short", "--timeout-min", "9", "--slurm", "exclusive=user", "--setup", "true")
+    short = cluster(
+        "--profile", "short", "--timeout-min", "9", "--slurm", "exclusive=user", "--setup", "true", "--srun=-v"
+    )
     assert (short.partition, short.timeout_min, short.max_device_hours) == ("short", 9, 2.0)
-    assert short.slurm == ("mem=8G", "exclusive=user")
+    assert (short.slurm, short.srun) == (("mem=8G", "exclusive=user"), ("--mpi=none", "-v"))
     assert short.setup == ("module load cuda", "true")
     assert cluster("--cluster", "local").kind == "local"  # Slurm settings of the file are unused here
     assert cluster("--pack", "0").pack == 0

@@ -83,7 +83,7 @@ def test_a_dry_run_shows_the_jobs_and_what_they_cost(
     cost = sum(spec.C for spec in due)
     assert f"9 of 12 runs to train in 9 jobs (slurm), {cost:.3g} FLOPs, {sum(seconds) / 3600:.3g} device-hours" in shown
     assert "(at 1e+06 FLOP/s per device, as given), 0.5 device-hours used; nothing was started" in shown
-    assert "1 runs already submitted in 1 jobs, 0 of them training" in shown
+    assert "1 runs in flight, submitted in 1 jobs; 0 of them are training" in shown
     assert "withheld: 1 runs have used their 3 attempts" in shown
     assert slurm_stand_in.queue == before
 

@@ -56,19 +56,19 @@ def test_another_process_with_the_same_id_is_not_the_sweep(tiny_study: Study) ->
         other.wait()
 
 
-def test_jobs_of_the_original_are_not_those_of_a_copy(tiny_study: Study, tmp_path: Path) -> None:
+def test_a_copied_or_moved_study_owns_none_of_the_jobs(tiny_study: Study, tmp_path: Path) -> None:
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         where = {"executor": "debug", "pid": other.pid, "pid_start": start_of(other.pid)}
-        Ledger(tiny_study).submitting(
-            local_submission(tiny_study, **where, folder_inode=tiny_study.folder.stat().st_ino)
-        )
+        place = {"study": tiny_study.id(), "folder": str(tiny_study.folder.resolve())}
+        Ledger(tiny_study).submitting(local_submission(tiny_study, **where, **place))
         copy = Study(shutil.copytree(tiny_study.folder, tmp_path / "copy"))
         assert submitted_jobs(copy).alive == ()
         assert cancel(copy) == (0, [])
         assert other.poll() is None
+        assert len(submitted_jobs(tiny_study).alive) == 1
         moved = Study(tiny_study.folder.rename(tmp_path / "moved"))
-        assert len(submitted_jobs(moved).alive) == 1
+        assert submitted_jobs(moved).alive == ()
     finally:
         other.kill()
         other.wait()
