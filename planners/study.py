@@ -161,7 +161,7 @@ class Study:
         return [RunSpec.read(line, f"{self.plan_path} line {number}") for number, line in enumerate(lines, 1)]
 
     def seal(self, *, is_copy: bool = False) -> bool:
-        """Add what `study.json` of an older version lacks: the id, and length and hash of the plan; replace a copied id.
+        """Add to `study.json` of an older version the id, and length and hash of the plan; give a copy a new id.
 
         Return whether that was needed.
         """
