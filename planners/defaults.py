@@ -65,6 +65,7 @@ def completed(asked: Mapping[str, Any], *, gpu: bool = False) -> tuple[Question,
         defaults += _fill(given, {}, gpu)
     if any(isinstance(budget, PerParameter) for budget in given.get("budgets", ())):
         given["budgets"] = tuple(_compute(given))
+        given["by_size"] = len(_sizes(given)) > 1
     if is_short and not given.get("arms") and not given.get("activations") and not given.get("top_ks"):
         rates, reason = _rates(given)
         given["activations"] = rates
@@ -178,19 +179,22 @@ def _written(name: str, value: Any) -> str:
 
 
 def _compute(given: Mapping[str, Any]) -> Iterator[float]:
-    """Yield the budgets in FLOPs; those in tokens per parameter are C = M * ratio * N of the dense arm."""
+    """Yield the budgets in FLOPs, size by size; those in tokens per parameter are C = M * ratio * N of the dense arm."""
+    for N in _sizes(given):
+        for budget in given["budgets"]:
+            if not isinstance(budget, PerParameter):
+                yield budget
+                continue
+            dense = _dense(given, N)
+            question = _trial(given)
+            M = flops_per_token(dense.shape, question.seq_len, question.flops_convention)
+            yield float(f"{M * budget.ratio * dense.shape.N:.4g}")
+
+
+def _sizes(given: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return the values of N."""
     N = given["total_params"]
-    if isinstance(N, tuple) and len(N) > 1:
-        raise UsageError("20N is another budget for each N; plan one --total-params at a time, or give FLOPs")
-    size = N[0] if isinstance(N, tuple) else N
-    for budget in given["budgets"]:
-        if not isinstance(budget, PerParameter):
-            yield budget
-            continue
-        dense = _dense(given, size)
-        question = _trial(given)
-        M = flops_per_token(dense.shape, question.seq_len, question.flops_convention)
-        yield float(f"{M * budget.ratio * dense.shape.N:.4g}")
+    return N if isinstance(N, tuple) else (N,)
 
 
 def _trial(given: Mapping[str, Any]) -> Question:

@@ -123,7 +123,7 @@ def rows(question: Question) -> Iterator[Row]:
     lone = len(options) * len(question.totals) <= 1
     for N in question.totals or (None,):
         arms: list[Arms] = []
-        for C, D in _amounts(question):
+        for C, D in _amounts(question, N):
             if not arms or question.match == "C=D":
                 arms = [_arms(variant, N, C, D, lone) for variant in options]
             place = {name: value for name, value in (("N", N), ("C", C), ("D", D)) if value is not None}
@@ -134,12 +134,16 @@ def rows(question: Question) -> Iterator[Row]:
         yield [_given(variant, arm, {}, unique) for variant in options for arm in placed]
 
 
-def _amounts(question: Question) -> Iterator[tuple[float | None, float | None]]:
-    """Return the pairs (C, D) of the rows; both are set only where N follows from them."""
+def _amounts(question: Question, N: float | None) -> Iterator[tuple[float | None, float | None]]:
+    """Return the pairs (C, D) of the rows of size N; both are set only where N follows from them."""
+    budgets = question.budgets
+    if question.by_size and N is not None:
+        count, place = len(budgets) // len(question.totals), question.totals.index(N)
+        budgets = budgets[place * count : (place + 1) * count]
     if question.match == "C=D" and question.is_matched:
-        yield from itertools.product(question.budgets, question.tokens)
+        yield from itertools.product(budgets, question.tokens)
     else:
-        yield from ((C, None) for C in question.budgets)
+        yield from ((C, None) for C in budgets)
         yield from ((None, D) for D in question.tokens)
 
 

@@ -80,6 +80,9 @@ class Question:
     """N that arms are matched to; null where N follows or all arms are given."""
     budgets: tuple[float, ...] = ()
     """Training compute C in FLOPs, under `flops_convention`."""
+    by_size: bool = False
+    """Whether `budgets` holds as many values for each N, in the order of `total_params`, instead of values for every N.
+    Each N then has its own C, for example at equal C / N^2."""
     tokens: tuple[float, ...] = ()
     """Tokens consumed D, where arms are equal in D."""
     arms: tuple[GivenArm, ...] = ()
@@ -233,6 +236,10 @@ class Question:
         for letter, flag, given in amounts if self.is_matched else ():
             if letter not in self.match and given:
                 raise UsageError(f"{letter} follows under {self.match}, so {flag} cannot be given; leave it out")
+        if self.by_size and (not self.totals or len(self.budgets) % len(self.totals)):
+            raise UsageError(
+                f"{len(self.budgets)} budgets cannot be shared among {len(self.totals)} sizes; give as many for each N"
+            )
         if not self.budgets and not self.tokens and not all(arm.has_amount for arm in self.arms):
             raise UsageError("a budget is missing; give the training compute C at which to plan the arms")
 

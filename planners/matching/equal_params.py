@@ -248,9 +248,8 @@ class _Backbone:
         units = round(self.width / d_expert)
         inactive = (1 - rate) * self.N / (d_expert * self.per_width)
         top_k = max(1, round((units - inactive) / (1 + self.shared_per_k)))
-        # The shared expert is a whole number of routed ones, so a neighbouring K may come nearer to the rate.
-        steps = (0,) if float(self.shared_per_k).is_integer() else (0, 1, -1, 2, -2, 3, -3)
-        return first_arm(self.arm_of_top_k(max(1, top_k + step), d_expert, rate) for step in steps)
+        # Experts are whole and N is not exact, so a neighbouring K may come nearer to the rate.
+        return first_arm(self.arm_of_top_k(max(1, top_k + step), d_expert, rate) for step in (0, 1, -1, 2, -2, 3, -3))
 
     def arm_of_pair(self, rate: float, top_k: int) -> PlannedArm | Refusal:
         """Return the arm with this rate and K; d_expert and n_experts follow."""
@@ -281,10 +280,14 @@ class _Backbone:
 
     @cached_property
     def floor(self) -> float:
-        """Lowest activation rate: one routed and one shared expert, both as narrow as `align` allows."""
-        units = round(self.width / self.align)
-        d_ff = self.d_ff_for(units, self.align)
-        return self.shape(d_ff, n_experts=max(1, units - self.shared_units(1)), top_k=1, d_expert=self.align).r_a
+        """Lowest activation rate: one routed and one shared expert, as wide as `align` or as the user fixes them."""
+        return min(self._lowest(d_expert) for d_expert in {self.align, self.fixed.d_expert or self.align})
+
+    def _lowest(self, d_expert: int) -> float:
+        """Return the activation rate of K = 1 with experts of this width."""
+        units = round(self.width / d_expert)
+        n_experts = max(1, units - self.shared_units(1))
+        return self.shape(self.d_ff_for(units, d_expert), n_experts=n_experts, top_k=1, d_expert=d_expert).r_a
 
 
 def solve(measure: Callable[[int], float], target: float, align: int) -> int:

@@ -82,7 +82,6 @@ def test_n_follows_from_tokens_where_arms_are_equal_in_n_and_d() -> None:
         ({}, "--budget 1e20 is enough"),
         ({"total_params": 3e9}, "--budget 20N"),
         ({"budgets": (PerParameter(ratio=20),)}, "give --total-params"),
-        ({"total_params": (1e8, 2e8), "budgets": (PerParameter(ratio=20),)}, "one --total-params at a time"),
         ({"total_params": 1.0, "budgets": (1e9,)}, "."),
     ],
 )
@@ -96,3 +95,11 @@ def test_rates_that_the_backbone_cannot_reach_are_named() -> None:
     lost = set(RATES) - set(question.activations)
     assert lost
     assert all(f"{rate:g}" in defaults[1].reason for rate in lost)
+
+
+def test_tokens_per_parameter_are_another_budget_for_each_size() -> None:
+    asked, _ = completed({"total_params": (1e8, 2e8), "budgets": (PerParameter(ratio=10), PerParameter(ratio=20))})
+    assert asked.by_size and len(asked.budgets) == 4
+    dense = [run for run in make_plan(asked).runs if run.shape.is_dense and run.training.seed == 0]
+    assert [round(run.training.D / run.N) for run in dense] == [10, 20, 10, 20]
+    assert [round(run.N / 1e8) for run in dense] == [1, 1, 2, 2]

@@ -49,6 +49,14 @@ def test_budgets_and_seeds_make_a_grid_without_duplicates() -> None:
     assert len(plan.runs) == 4 * 2 * 3 == len({run.run_id for run in plan.runs})
 
 
+def test_each_size_has_its_own_budgets_and_seeds() -> None:
+    asked = replace(SMOKE, total_params=(100e3, 296e3), budgets=(1e11, 2e11, 3e11, 4e11), by_size=True, own_seeds=True)
+    cells = {(round(run.N, -4), round(run.C, -10), run.training.seed) for run in make_plan(asked, CORPUS).runs}
+    assert cells == {(100e3, 1e11, 0), (100e3, 2e11, 1), (300e3, 3e11, 2), (300e3, 4e11, 3)}
+    with pytest.raises(UsageError, match="3 budgets cannot be shared among 2 sizes"):
+        replace(asked, budgets=(1e11, 2e11, 3e11))
+
+
 def test_unique_tokens_strict_loose_and_by_number() -> None:
     strict = make_plan(replace(SMOKE, unique_tokens="strict"), CORPUS).runs
     assert {run.training.U for run in strict} == {strict[0].training.D}
