@@ -179,7 +179,7 @@ def _written(name: str, value: Any) -> str:
 
 
 def _compute(given: Mapping[str, Any]) -> Iterator[float]:
-    """Yield the budgets in FLOPs, size by size; those in tokens per parameter are C = M * ratio * N of the dense arm."""
+    """Yield the budgets in FLOPs, size by size. Tokens per parameter become C = M * ratio * N of the dense arm."""
     for N in _sizes(given):
         for budget in given["budgets"]:
             if not isinstance(budget, PerParameter):

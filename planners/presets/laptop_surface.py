@@ -17,15 +17,15 @@ STEPS = (2.6, 5.2, 10.4)
 """C / N^2 in FLOPs. Equal steps at every size make tokens per parameter comparable across N. The largest is nearly the
 largest at which the sparsest arm of the largest size does not repeat the corpus."""
 TOP_KS = (0, 1, 2, 4, 6, 9, 13, 19)
-"""The dense arm, and seven rates from about 0.05 to 0.36 of about 60 experts. `laptop-grid` found an optimum of 0.16."""
+"""The dense arm, and seven rates from about 0.05 to 0.36, of about 60 experts. `laptop-grid` has its optimum at 0.16."""
 
 
 def laptop_surface() -> Question:
     """Return seven rates and dense at three sizes, each at three budgets with equal C / N^2, with four seeds.
 
     Every budget has its own seeds, so budgets and sizes are independent. Controls are smaller dense arms, with the N_a
-    of K = 13 and of K = 19: about a quarter and a third of N. The compute-optimal dense model of the smallest budgets is
-    too small for a whole attention head.
+    of K = 13 and of K = 19: about a quarter and a third of N. The compute-optimal dense model of the smallest budgets
+    is too small for a whole attention head.
     """
     return Question(
         study="laptop-surface",

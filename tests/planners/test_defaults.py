@@ -99,7 +99,8 @@ def test_rates_that_the_backbone_cannot_reach_are_named() -> None:
 
 def test_tokens_per_parameter_are_another_budget_for_each_size() -> None:
     asked, _ = completed({"total_params": (1e8, 2e8), "budgets": (PerParameter(ratio=10), PerParameter(ratio=20))})
-    assert asked.by_size and len(asked.budgets) == 4
+    assert asked.by_size
+    assert len(asked.budgets) == 4
     dense = [run for run in make_plan(asked).runs if run.shape.is_dense and run.training.seed == 0]
     assert [round(run.training.D / run.N) for run in dense] == [10, 20, 10, 20]
     assert [round(run.N / 1e8) for run in dense] == [1, 1, 2, 2]
