@@ -17,7 +17,7 @@ STEPS = (2.6, 5.2, 10.4)
 """C / N^2 in FLOPs. Equal steps at every size make tokens per parameter comparable across N. The largest is nearly the
 largest at which the sparsest arm of the largest size does not repeat the corpus."""
 TOP_KS = (0, 1, 2, 4, 6, 9, 13, 19)
-"""The dense arm, and seven rates from about 0.05 to 0.36, of about 60 experts. `laptop-grid` has its optimum at 0.16."""
+"""The dense arm, and seven rates from 0.05 to 0.36, of about 60 experts; `laptop-grid` has its optimum at 0.16."""
 
 
 def laptop_surface() -> Question:
