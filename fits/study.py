@@ -34,7 +34,7 @@ from planners.records.errors import UsageError
 from planners.records.files import read_json, write_json, write_text
 from planners.records.json import from_json, to_json
 from planners.records.notebook_repr import NotebookRepr
-from planners.records.version import toolkit_version
+from planners.records.version import VERSION
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -119,7 +119,7 @@ def fit_study(
         reuse=reuse(table, margin=min(worth.values(), default=margin), slope=slope) if has_pairs(table) else (),
         checks=checks,
         data_hash=table.data_hash,
-        version=toolkit_version(),
+        version=VERSION,
     )
     if folder is not None:
         write_fits(folder, found, draws)

@@ -20,7 +20,7 @@ from planners import RunSpec, Study, UsageError
 from planners.records.json import to_json
 from planners.records.notebook_repr import NotebookRepr
 from planners.records.text_table import percentage, text_table
-from planners.records.version import toolkit_version
+from planners.records.version import VERSION
 
 if TYPE_CHECKING:
     from fits.simulate.coverage import Noise
@@ -169,7 +169,7 @@ def _write(study: Study, specs: list[RunSpec], losses: list[float]) -> None:
     """Write a flagged record for each run, and the table of all of them."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     where = Environment(
-        version=toolkit_version(),
+        version=VERSION,
         commit=None,
         code=SIMULATED,
         python=platform.python_version(),

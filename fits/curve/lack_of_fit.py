@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fits.curve.least_squares import CurveData, FittedCurve
 from fits.curve.shapes import ShapeFits
+from fits.f_test import f_tail, residual_squares
 from fits.result import LackOfFit
 from fits.runs.table import Floats
 
@@ -27,13 +28,13 @@ RESOLUTION = 1e-3
 def lack_of_fit(data: CurveData, curve: FittedCurve | ShapeFits) -> LackOfFit | None:
     """Compare a curve, or the best shape, with one mean for each rate; None without repeats or degrees of freedom."""
     codes = np.unique(np.round(data.x, 6), return_inverse=True)[1].reshape(-1)
-    error, left = _unexplained(_within(codes, data.blocks), _within(codes, data.loss[:, None])[:, 0])
-    error_dof = left - data.rates
+    error, rank = residual_squares(_within(codes, data.blocks), _within(codes, data.loss[:, None])[:, 0])
+    error_dof = len(data.loss) - rank - data.rates
     shape_dof = curve.dof - error_dof
     if shape_dof < 1e-6 or error_dof < 1 or error <= data.rounding:
         return None
     F = max(0.0, curve.residual - error) / shape_dof / (error / error_dof)
-    return LackOfFit(F=F, shape_dof=max(1, round(shape_dof)), error_dof=error_dof, p=tail(F, shape_dof, error_dof))
+    return LackOfFit(F=F, shape_dof=max(1, round(shape_dof)), error_dof=error_dof, p=f_tail(F, shape_dof, error_dof))
 
 
 def no_shape_fits(data: CurveData, shapes: ShapeFits) -> float | None:
@@ -51,16 +52,17 @@ def nested_p(data: CurveData, curve: FittedCurve, wider: FittedCurve) -> float |
     if wider.dof < 1 or wider.residual <= data.rounding:
         return None
     gained = max(0.0, curve.residual - wider.residual) / (curve.dof - wider.dof)
-    return tail(gained / wider.variance, curve.dof - wider.dof, wider.dof)
+    return f_tail(gained / wider.variance, curve.dof - wider.dof, wider.dof)
 
 
 def no_effect(data: CurveData, curve: FittedCurve) -> float:
     """Return p of the F test of the curve against a constant: small if the loss depends on x."""
     constant = np.hstack([np.ones((len(data.loss), 1)), data.blocks])
-    flat, dof = _unexplained(constant, data.loss)
+    flat, rank = residual_squares(constant, data.loss)
+    dof = len(data.loss) - rank
     if curve.residual <= data.rounding:
         return 0.0 if flat > 100 * data.rounding else 1.0
-    return tail((flat - curve.residual) / (dof - curve.dof) / curve.variance, dof - curve.dof, curve.dof)
+    return f_tail((flat - curve.residual) / (dof - curve.dof) / curve.variance, dof - curve.dof, curve.dof)
 
 
 def misfit(data: CurveData, curve: FittedCurve) -> float | None:
@@ -80,16 +82,3 @@ def _within(codes: NDArray[np.intp], columns: Floats) -> Floats:
     count = np.bincount(codes)
     means = [np.bincount(codes, weights=column) / count for column in columns.T]
     return np.column_stack([column - mean[codes] for column, mean in zip(columns.T, means, strict=True)] or [columns])
-
-
-def _unexplained(design: Floats, loss: Floats) -> tuple[float, int]:
-    """Return the residual sum of squares of a least-squares fit, and the number of runs less its rank."""
-    solution, _, rank, _ = np.linalg.lstsq(design, loss, rcond=None)
-    return float(np.sum((loss - design @ solution) ** 2)), len(loss) - int(rank)
-
-
-def tail(F: float, shape_dof: float, error_dof: float) -> float:
-    """Return the probability of an F at least as large."""
-    from scipy.special import fdtrc
-
-    return float(fdtrc(shape_dof, error_dof, max(F, 0.0)))

@@ -12,8 +12,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.curve.lack_of_fit import tail
 from fits.curve.shapes import ShapeFits
+from fits.f_test import f_tail
 from fits.intervals import TEST_LEVEL, t_quantile
 from fits.runs.table import Floats
 
@@ -61,7 +61,7 @@ class JointFit:
     @property
     def p(self) -> float:
         """p of the F test of a common minimum."""
-        return tail(self.F, len(self.cells) - 1, self.dof)
+        return f_tail(self.F, len(self.cells) - 1, self.dof)
 
     def total(self, terms: Floats, theta: Floats) -> Floats:
         """Return how much worse the cells fit with their minima at terms @ theta; terms (cells, p), theta (..., p)."""
@@ -107,7 +107,7 @@ class JointFit:
 
     def without_last(self, terms: Floats) -> float:
         """Return p of the test that the last coefficient of `terms` is zero."""
-        return tail(self.best(terms[:, :-1])[1] - self.best(terms)[1], 1, self.dof)
+        return f_tail(self.best(terms[:, :-1])[1] - self.best(terms)[1], 1, self.dof)
 
     def coefficient(self, terms: Floats) -> tuple[float, float | None, float | None]:
         """Return the last coefficient of `terms` and its 95 % profile interval; None for an end that is not found."""

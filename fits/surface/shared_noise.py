@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fits.f_test import f_tail, residual_squares
 from fits.result import LackOfFit, SharedNoise
 from fits.runs.same_budget import groups_of
 from fits.runs.table import Floats, RunTable
@@ -55,8 +56,6 @@ def _values(table: RunTable, column: str) -> Any:
 
 def shared_noise(problem: Problem, theta: Floats) -> tuple[SharedNoise, ...]:
     """Return the F test of one more constant for each group, beyond the law linearised at its minimum, by column."""
-    from scipy.special import fdtrc
-
     residuals, gradient = problem.residuals(theta), problem.jacobian(theta)[:, problem.free]
     alone, k = _left_over(gradient, residuals)
     found = []
@@ -69,7 +68,7 @@ def shared_noise(problem: Problem, theta: Floats) -> tuple[SharedNoise, ...]:
         more, dof = rank - k, len(codes) - rank
         if more > 0 and dof > 0 and together > 0:
             F = (alone - together) / more / (together / dof)
-            p = float(fdtrc(more, dof, F))
+            p = f_tail(F, more, dof)
             found.append(SharedNoise(by=by, groups=count, icc=_icc(residuals, member), F=F, dof=(more, dof), p=p))
     return tuple(found)
 
@@ -86,16 +85,12 @@ def _icc(residuals: Floats, member: Floats) -> float:
 
 
 def _left_over(design: Floats, values: Floats) -> tuple[float, int]:
-    """Return the sum of squares that a least-squares fit leaves, and the rank of the design."""
-    design = design / np.maximum(np.linalg.norm(design, axis=0), 1e-300)
-    fitted, _, rank, _ = np.linalg.lstsq(design, values, rcond=1e-10)
-    return float(np.sum((values - design @ fitted) ** 2)), int(rank)
+    """Return the sum of squares that a least-squares fit leaves, and the rank of the design in any units."""
+    return residual_squares(design / np.maximum(np.linalg.norm(design, axis=0), 1e-300), values, 1e-10)
 
 
 def lack_of_law(problem: Problem, theta: Floats, point: NDArray[np.intp]) -> LackOfFit | None:
     """Return the test whether the law misses the means of its points by more than seeds differ; None without seeds."""
-    from scipy.special import fdtrc
-
     residuals = problem.residuals(theta)
     means = np.bincount(point, residuals) / np.bincount(point)
     pure, whole = float(np.sum((residuals - means[point]) ** 2)), float(residuals @ residuals)
@@ -103,4 +98,4 @@ def lack_of_law(problem: Problem, theta: Floats, point: NDArray[np.intp]) -> Lac
     if shape_dof < 1 or error_dof < 1 or pure <= 0:
         return None
     F = (whole - pure) / shape_dof / (pure / error_dof)
-    return LackOfFit(F=F, shape_dof=shape_dof, error_dof=error_dof, p=float(fdtrc(shape_dof, error_dof, F)))
+    return LackOfFit(F=F, shape_dof=shape_dof, error_dof=error_dof, p=f_tail(F, shape_dof, error_dof))

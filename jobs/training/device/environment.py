@@ -16,7 +16,7 @@ from jobs import snapshot
 from jobs.machine import utc_now
 from jobs.record import Environment
 from planners.architecture.devices import peak_bf16
-from planners.records.version import toolkit_version
+from planners.records.version import VERSION
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt(3)."""
@@ -32,7 +32,7 @@ def device() -> torch.device:
 def environment(device: torch.device, started: str, sources: Sequence[str] = ()) -> Environment:
     """Return the environment of this process, which ends its run now; `sources` trained parts of the run."""
     now = Environment(
-        version=toolkit_version(),
+        version=VERSION,
         commit=snapshot.commit(),
         code=snapshot.code(),
         python=platform.python_version(),
