@@ -134,12 +134,10 @@ class ArmMeans:
         pairs = self._pairs(one, other)
         if len(pairs) < ENOUGH_PAIRS or min(np.ptp(pairs, axis=0)) == 0:
             return self._welch(one, other), WELCH, None
-        from scipy.stats import pearsonr
-
-        found = pearsonr(pairs[:, 0], pairs[:, 1])
-        if found.pvalue < MOVE_TOGETHER:
-            return sample_mean((pairs[:, 0] - pairs[:, 1]).tolist()), PAIRED, float(found.statistic)
-        return self._welch(one, other), WELCH, float(found.statistic)
+        correlation, dof = float(np.corrcoef(pairs[:, 0], pairs[:, 1])[0, 1]), len(pairs) - 2
+        if t_test(correlation, math.sqrt(max(0.0, 1 - correlation**2) / dof), dof) < MOVE_TOGETHER:
+            return sample_mean((pairs[:, 0] - pairs[:, 1]).tolist()), PAIRED, correlation
+        return self._welch(one, other), WELCH, correlation
 
     def _apart(self, one: str, other: str) -> tuple[MeanEstimate, str]:
         """Return the difference of arms of one family with unequal noise: by seed where all seeds are shared."""

@@ -267,7 +267,7 @@ def _equivalence(of: str, pairs: Sequence[Pair], margin: float | None, slope: fl
     values = _differences(pairs)
     mean, epochs = sample_mean(values), [pair.epochs for pair in pairs]
     sd = None if mean.variance is None else math.sqrt(mean.variance * mean.n)
-    p = None if margin is None or sd is None else tost(values, margin)
+    p = None if margin is None or mean.variance is None else tost(mean.value, mean.variance**0.5, mean.dof, margin)
     lo, hi = mean.ends
     return Equivalence(
         of=of,

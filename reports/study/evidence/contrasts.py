@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fits.compare.means import ArmDifference, ArmMeans
 from fits.intervals import TEST_LEVEL
-from fits.repeats.tost import tost_of
+from fits.repeats.tost import tost
 from reports.study.evidence import Evidence
 from reports.study.evidence.arms import Arm, Series, mean_of
 
@@ -114,7 +114,7 @@ class Lead:
         found = self.difference
         if self.margin is None or found.se is None:
             return None
-        return min(1.0, self.tried * tost_of(found.value, found.se, found.dof, self.margin))
+        return min(1.0, self.tried * tost(found.value, found.se, found.dof, self.margin))
 
     @property
     def verdict(self) -> str:

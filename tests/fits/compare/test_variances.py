@@ -20,3 +20,7 @@ def test_one_run_a_group_or_one_group_is_not_tested():
     assert equal_variances([[1.0], [2.0], [1.0, 2.0]]) is None
     assert equal_variances([]) is None
     assert equal_variances([[1.0, 2.0], [1.0, 1.5]]).levene is None
+
+
+def test_distances_without_scatter_differ_for_certain():
+    assert equal_variances([[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 5.0, 5.0]]).levene == 0.0

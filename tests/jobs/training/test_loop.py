@@ -25,7 +25,6 @@ OTHERS = (
     "submitit",
     "datasets",
     "matplotlib",
-    "jsonlines",
     "jinja2",
     "tqdm",
     "tokenizers",
