@@ -11,7 +11,7 @@ from planners.matching.arm import Refusal
 from planners.matching.controls import parse_control
 from planners.notes import PlannedCell, notes
 from planners.plan_text import plan_summary, refusals
-from planners.question import ALL, Corpus, CorpusDomain, Question
+from planners.question import ALL, Corpus, CorpusDomain, Question, epochs
 from planners.records.errors import UsageError
 from planners.records.notebook_repr import NotebookRepr
 from planners.records.quantity import format_quantity
@@ -156,8 +156,10 @@ def _unique(cell: GridCell, strict: Strict) -> int | Refusal:
     if wanted == "strict" and baseline not in strict:
         reason = "strict reuse takes U from the dense arm; ask for one (r_a 1 or K 0)"
         return Refusal(cell=cell.place, reason=reason)
-    named = {"fresh": cell.D, "loose": cell.D / 2, "strict": strict.get(baseline, 0)}
-    amount = named[wanted] if isinstance(wanted, str) else wanted
+    if isinstance(wanted, str):
+        amount = strict[baseline] if wanted == "strict" else cell.D / (epochs(wanted) or 1)
+    else:
+        amount = wanted
     U = max(1, round(amount / window)) * window
     if cell.shares_unique and U > cell.D:
         reason = f"it consumes {cell.D} tokens, fewer than the {U} unique ones that all arms share"

@@ -48,7 +48,7 @@ class GridCell:
     D_given: float | None
     """Tokens consumed, where they are given."""
     unique: str | int
-    """fresh, strict, loose, or a number of unique tokens."""
+    """fresh, strict, loose, D/4 (four epochs), or a number of unique tokens."""
     router: Router
     """How tokens are routed."""
     overrides: Overrides

@@ -21,7 +21,20 @@ MATCHES = ("N=C", "N=D", "C=D", "N=C=U")
 """What all arms of a row are equal in. The rest follows: D, C, N, or D and how often it repeats."""
 
 UNIQUE = ("fresh", "strict", "loose")
-"""Named amounts of unique tokens (arXiv 2506.12119): D; what the dense arm of the budget consumes; half of D."""
+"""Named amounts of unique tokens (arXiv 2506.12119): D; what the dense arm of the budget consumes; half of D. `D/4`
+gives every arm four epochs."""
+
+
+def epochs(unique: str) -> int | None:
+    """Return how often each token is seen under this amount of unique tokens; None for other words.
+
+    >>> epochs("D/4"), epochs("loose"), epochs("strict")
+    (4, 2, None)
+    """
+    if unique in ("fresh", "loose"):
+        return 1 if unique == "fresh" else 2
+    amount, slash, count = unique.partition("/")
+    return int(count) if (amount, slash) == ("D", "/") and count.isdecimal() and int(count) > 0 else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +113,7 @@ class Question:
     vocab_size: int = 256
     """Vocabulary size of a plan without a corpus; a corpus has its own."""
     unique_tokens: str | int | tuple[str | int, ...] = "fresh"
-    """fresh, strict, loose, or a number of tokens. Under N=C=U fresh means strict."""
+    """fresh, strict, loose, D/4 (four epochs), or a number of tokens. Under N=C=U fresh means strict."""
     vary: tuple[Varied, ...] = ()
     """Fields of shape, router or training that are set (one value) or crossed (several)."""
     controls: tuple[str, ...] = ()
@@ -194,8 +207,8 @@ class Question:
             if value is not None and value not in known:
                 raise UsageError(f"{name.replace('_', ' ')} {value!r} is not one of {', '.join(known)}")
         for U in self.unique:
-            if isinstance(U, str) and U not in UNIQUE:
-                raise UsageError(f"unique tokens {U!r} must be a number or one of {', '.join(UNIQUE)}")
+            if isinstance(U, str) and U not in UNIQUE and epochs(U) is None:
+                raise UsageError(f"unique tokens {U!r} must be a number, D/2, D/4 …, or one of {', '.join(UNIQUE)}")
         for control in self.controls:
             parse_control(control)
 
@@ -245,8 +258,9 @@ class Question:
 
     def _check_contradictions(self) -> None:
         """Refuse settings that contradict each other."""
-        if self.match == "N=C=U" and "loose" in self.unique:
-            raise UsageError("loose reuse gives every arm its own U; under N=C=U give strict or a number of tokens")
+        own = [U for U in self.unique if isinstance(U, str) and U != "strict"]
+        if self.match == "N=C=U" and own:
+            raise UsageError(f"{own[0]} gives every arm its own U; under N=C=U give strict or a number of tokens")
         rates, top_ks = any(rate < 1 for rate in self.activations), any(self.top_ks)
         if self.match == "C=D" and (self.hold == "aspect" or (top_ks and not rates)):
             raise UsageError(

@@ -38,7 +38,7 @@ def _tokens(text: str, name: str) -> int:
 
 
 def _unique_tokens(text: str, name: str) -> tuple[str | int, ...]:
-    return tuple(item if item.isalpha() else _tokens(item, name) for item in _words(text, name))
+    return tuple(item if item[0].isalpha() else _tokens(item, name) for item in _words(text, name))
 
 
 def _budgets(text: str, name: str) -> tuple[float | PerParameter, ...]:
@@ -105,7 +105,8 @@ FLAGS = (
               " as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a tokenizer.json;"
               " none: plan without a corpus"),
     Flag(name="unique-tokens", sets="unique_tokens", read=_unique_tokens, metavar="U,…",
-         help="unique tokens: fresh (default, U = D), strict (U of the dense arm), loose (D/2), or numbers"),
+         help="unique tokens: fresh (default, U = D), strict (U of the dense arm), loose or D/2 (two epochs), D/4 …, or"
+         " numbers"),
     Flag(name="seq-len", sets="seq_len", read=parse_count, metavar="T", help="context length in tokens (default 128)"),
     Flag(name="vocab-size", sets="vocab_size", read=parse_count, metavar="V",
          help="vocabulary size of a plan without a corpus (default 256)"),

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property, lru_cache
+from itertools import takewhile
 
 from planners.architecture.shape import Shape
 from planners.matching.arm import PlannedArm, Refusal, first_arm
@@ -280,8 +281,13 @@ class _Backbone:
 
     @cached_property
     def floor(self) -> float:
-        """Lowest activation rate: one routed and one shared expert, as wide as `align` or as the user fixes them."""
-        return min(self._lowest(d_expert) for d_expert in {self.align, self.fixed.d_expert or self.align})
+        """Lowest activation rate: one routed and one shared expert, of the width at which it is least.
+
+        Narrower experts hold fewer active parameters, but there are more of them, and the router grows.
+        """
+        doubled = (self.align << step for step in range(32))
+        widths = set(takewhile(lambda width: width <= max(self.align, self.width / 4), doubled))
+        return min(self._lowest(d_expert) for d_expert in widths | {self.fixed.d_expert or self.align})
 
     def _lowest(self, d_expert: int) -> float:
         """Return the activation rate of K = 1 with experts of this width."""

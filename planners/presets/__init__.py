@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from planners.presets.gpu_day import gpu_day
 from planners.presets.laptop import laptop, laptop_grid, laptop_tuning
+from planners.presets.laptop_cell import laptop_reuse, laptop_topk
 from planners.presets.laptop_surface import laptop_surface, laptop_surface_tuning
 from planners.presets.li2025 import li2025_2b, li2025_3b, li2025_7b
 from planners.presets.smoke import smoke
@@ -21,6 +22,8 @@ PRESETS: Mapping[str, Callable[[], Question]] = {
     "laptop-tuning": laptop_tuning,
     "laptop-surface": laptop_surface,
     "laptop-surface-tuning": laptop_surface_tuning,
+    "laptop-topk": laptop_topk,
+    "laptop-reuse": laptop_reuse,
     "gpu-day": gpu_day,
     "tinystories-moe": tinystories_moe,
     "li2025-2b": li2025_2b,

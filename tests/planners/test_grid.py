@@ -68,6 +68,18 @@ def test_unique_tokens_strict_loose_and_by_number() -> None:
         make_plan(replace(SMOKE, unique_tokens="strict", top_ks=(1,)), CORPUS)
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 4, 16])
+def test_a_share_of_d_is_a_number_of_epochs_for_every_arm(epochs: int) -> None:
+    runs = make_plan(replace(SMOKE, unique_tokens=f"D/{epochs}"), CORPUS).runs
+    assert all(pytest.approx(epochs, rel=0.02) == run.training.D / run.training.U for run in runs)
+
+
+@pytest.mark.parametrize("unique", ["D/0", "D/", "D/x", "D/-2", "half"])
+def test_other_words_for_unique_tokens_are_refused(unique: str) -> None:
+    with pytest.raises(UsageError, match=r"must be a number, D/2, D/4"):
+        replace(SMOKE, unique_tokens=unique)
+
+
 def test_a_corpus_too_small_is_refused_with_its_size() -> None:
     with pytest.raises(UsageError, match="unique tokens"):
         make_plan(SMOKE, replace(CORPUS, train_tokens=1000))

@@ -19,12 +19,21 @@ from planners.published.li2025.rows import Li2025Run, li2025_runs
 
 RUNS = {
     "smoke": 4, "laptop": 27, "laptop-grid": 108, "laptop-tuning": 56, "laptop-surface": 360,
-    "laptop-surface-tuning": 110, "gpu-day": 90, "tinystories-moe": 13,
+    "laptop-surface-tuning": 110, "laptop-topk": 56, "laptop-reuse": 68, "gpu-day": 90, "tinystories-moe": 13,
     "li2025-2b": 27, "li2025-3b": 20, "li2025-7b": 27,
 }  # fmt: skip
-REFUSED = {"laptop-surface-tuning": 2}
-"""Refused cells; at the smallest C of that preset a batch of 2,048 tokens leaves fewer than 20 steps."""
-OURS = ("smoke", "laptop", "laptop-grid", "laptop-tuning", "laptop-surface", "laptop-surface-tuning")
+REFUSED = {"laptop-surface-tuning": 2, "laptop-topk": 2}
+"""Refused cells: too few steps of a large batch at the smallest C; K = 1 with renormalised gates."""
+OURS = (
+    "smoke",
+    "laptop",
+    "laptop-grid",
+    "laptop-tuning",
+    "laptop-surface",
+    "laptop-surface-tuning",
+    "laptop-topk",
+    "laptop-reuse",
+)
 
 
 def planned(name: str) -> Plan:
