@@ -126,6 +126,8 @@ class RunRecord:
     """How the run was carried out; null if it failed."""
     environment: Environment
     """Where it ran."""
+    origin: str | None = None
+    """Study that the run was copied from; null, and not written, where it was trained here."""
     flags: tuple[str, ...] = ()
     """Remarks for a reader: resumed, stopped_early, split_batch, micro_batch_halved, dead_experts, imbalanced,
     dropped_slots, mixed_code (parts of the run were trained by other code, torch or device), below_floor, not_finite,
@@ -272,4 +274,5 @@ def _row(spec: RunSpec, first: dict[str, Any], outcome: dict[str, Any]) -> dict[
 
 def _outcome(record: RunRecord) -> dict[str, Any]:
     """Return the fields of a record without its spec, as JSON."""
-    return {name: value for name, value in to_json(record).items() if name != "spec"}
+    found = {name: value for name, value in to_json(record).items() if name != "spec"}
+    return found if record.origin else {name: value for name, value in found.items() if name != "origin"}

@@ -87,7 +87,7 @@ def _of_row(question: Question, row: Row, corpus: Corpus | None) -> Iterator[Pla
     baselines = [cell for cell in row if isinstance(cell, GridCell) and cell.is_baseline]
     # the first baseline of each variant decides
     strict = {cell.variant.values("dense"): cell.D for cell in reversed(baselines)}
-    for seed, cell in itertools.product(_seeds(question, row), row):
+    for seed, cell in _seeded(question, row):
         if isinstance(cell, Refusal):
             yield cell
             continue
@@ -95,15 +95,42 @@ def _of_row(question: Question, row: Row, corpus: Corpus | None) -> Iterator[Pla
         yield run if isinstance(run, Refusal) else (cell, run)
 
 
+def _seeded(question: Question, row: Row) -> Iterator[tuple[int, GridCell | Refusal]]:
+    """Yield each cell with each of its seeds: those of the row, then those that were added to it."""
+    for seed, cell in itertools.product(_seeds(question, row), row):
+        if isinstance(cell, Refusal) or not cell.arm.is_outside:
+            yield seed, cell
+    for cell in row:
+        if isinstance(cell, GridCell):
+            yield from ((seed, cell) for seed in cell.added_seeds)
+
+
 def _check_names(question: Question, grid: list[Row]) -> None:
     """Refuse the names of arms, in controls, checks, reuse and tuning, that no row has."""
     names = [control.active_of for control in map(parse_control, question.controls) if control.active_of is not None]
     names += [name for name in (*question.lr_check, *question.repeat, *question.tune) if name != ALL]
+    names += [one.arm for one in question.arm_recipes]
+    _check_added(question, grid)
     cells = (cell for row in grid for cell in row if isinstance(cell, GridCell) and cell.role in ("matched", "given"))
     arms = {cell.arm.label: cell.arm for cell in cells} if names else {}
     for name in names:
         if not any(arm.is_called(name) for arm in arms.values()):
             raise UsageError(f"no arm of this plan is called {name!r}; there are {', '.join(arms)}")
+
+
+def _check_added(question: Question, grid: list[Row]) -> None:
+    """Refuse added runs that no cell answers to."""
+    cells = [cell for row in grid for cell in row if isinstance(cell, GridCell) and cell.added_seeds]
+    refused = [cell.cell for row in grid for cell in row if isinstance(cell, Refusal)]
+    for one in question.added:
+        found = any(set(one.seeds) <= set(cell.added_seeds) and one.is_at(cell.target.get("C")) for cell in cells)
+        if not found and not any(one.arm in name for name in refused):
+            C = "" if one.C is None else f" at C {one.C:g}"
+            labels = dict.fromkeys(cell.label for row in grid for cell in row if isinstance(cell, GridCell))
+            raise UsageError(
+                f"no cell {one.arm!r}{C} can get more seeds; the cells are {', '.join(labels)}, and another K or rate,"
+                " such as K6 or 0.17, is planned in addition"
+            )
 
 
 def _seeds(question: Question, row: Row) -> list[int]:

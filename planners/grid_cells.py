@@ -6,6 +6,7 @@ amount of unique tokens, all arms.
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +17,7 @@ from planners.matching.arm import PlannedArm, Refusal
 from planners.matching.controls import Control, control_arm, parse_control
 from planners.matching.equal_flops import match_dense_flops, match_moe_flops
 from planners.matching.equal_params import match_dense, match_moe
+from planners.matching.frame import Frame
 from planners.question import ALL, GivenArm, Question
 from planners.recipes import Hyperparameters, Overrides, default_recipe, hyperparameters
 from planners.records.errors import UsageError
@@ -53,6 +55,10 @@ class GridCell:
     """How tokens are routed."""
     overrides: Overrides
     """Numbers that replace those of the recipe."""
+    is_repeated: bool = False
+    """Whether it repeats the data of a cell that is planned on fresh data too."""
+    added_seeds: tuple[int, ...] = ()
+    """Seeds in addition to those of the question."""
 
     @property
     def place(self) -> str:
@@ -134,8 +140,16 @@ def rows(question: Question) -> Iterator[Row]:
         yield [_given(variant, arm, {}, unique) for variant in options for arm in placed]
 
 
-def _amounts(question: Question, N: float | None) -> Iterator[tuple[float | None, float | None]]:
+Amounts = Iterator[tuple[float | None, float | None]]
+
+
+def _amounts(question: Question, N: float | None) -> Amounts:
     """Return the pairs (C, D) of the rows of size N; both are set only where N follows from them."""
+    pairs = _all_amounts(question, N)
+    return itertools.islice(pairs, 1) if question.grid == "L" and N not in question.totals[:1] else pairs
+
+
+def _all_amounts(question: Question, N: float | None) -> Amounts:
     budgets = question.budgets
     if question.by_size and N is not None:
         count, place = len(budgets) // len(question.totals), question.totals.index(N)
@@ -150,7 +164,8 @@ def _amounts(question: Question, N: float | None) -> Iterator[tuple[float | None
 def _arms(variant: Variant, N: float | None, C: float | None, D: float | None, lone: bool) -> Arms:
     """Return the matched arms of a variant; a variant with impossible sizes is refused unless it is the only one."""
     try:
-        return list(_matched_arms(variant, N, C, D))
+        arms = list(_matched_arms(variant, N, C, D))
+        return arms if N is None else arms + list(_outside_arms(variant.question, variant.frame, N, arms))
     except UsageError as error:
         if lone:
             raise
@@ -178,6 +193,25 @@ def _matched_arms(
             yield from match_moe_flops(C / D, frame, asked.moe, cost, activations=rates, top_ks=top_ks)
 
 
+def _outside_arms(asked: Question, frame: Frame, N: float, arms: Arms) -> Iterator[PlannedArm | Refusal]:
+    """Yield the arms that `added` names and the grid does not have, with the backbone and the experts of the grid."""
+    planned = [arm for arm in arms if isinstance(arm, PlannedArm)]
+    names = dict.fromkeys(added.arm for added in asked.added)
+    names = {name: None for name in names if not any(arm.is_called(name) for arm in planned)}
+    widths = {arm.shape.d_expert for arm in planned if not arm.shape.is_dense}
+    fixed = replace(asked.moe, d_expert=widths.pop(), granularity=None) if len(widths) == 1 else asked.moe
+    for name in names:
+        K, rate = (re.fullmatch(form, name) for form in (r"K(\d+)", r"0?\.\d+"))
+        if name == "dense":
+            found: Iterable[PlannedArm | Refusal] = [match_dense(N, frame, asked.dense)]
+        elif K or rate:
+            one = {"activations": (float(name),) if rate else (), "top_ks": (int(K[1]),) if K else ()}
+            found = match_moe(N, frame, fixed, **one, hold=asked.hold)
+        else:
+            continue
+        yield from (replace(arm, is_outside=True) if isinstance(arm, PlannedArm) else arm for arm in found)
+
+
 def _row(question: Question, found: list[tuple[Variant, Arms]], place: dict[str, float], unique: str | int) -> Row:
     """Return the cells of one row: matched arms, given ones, controls, then those with settings of their own."""
     cells = list(_once(_candidates(question, found, place, unique)))
@@ -186,7 +220,21 @@ def _row(question: Question, found: list[tuple[Variant, Arms]], place: dict[str,
     checked = [cell for cell in planned if cell.role != "control" and _is_named(cell, question.lr_check)]
     tuned = [cell for cell in planned if _is_named(cell, question.tune)]
     cells += [other for cell in checked for other in _other_rates(cell)]
-    return cells + [other for cell in tuned for other in _tuning(cell)]
+    cells += [other for cell in tuned for other in _tuning(cell)]
+    return [_with_added(question, cell) if isinstance(cell, GridCell) else cell for cell in cells]
+
+
+def _with_added(question: Question, cell: GridCell) -> GridCell:
+    """Return the cell with the seeds that `added` names for it."""
+    added = [one for one in question.added if one.is_at(cell.target.get("C")) and _answers_to(cell, one.arm)]
+    seeds = dict.fromkeys(seed for one in added for seed in one.seeds)
+    return replace(cell, added_seeds=tuple(seeds)) if seeds else cell
+
+
+def _answers_to(cell: GridCell, name: str) -> bool:
+    """Return whether `name` means this cell: its whole label, or for an arm of the grid the name of the arm."""
+    is_plain = cell.role in ("matched", "given") and not cell.is_repeated
+    return cell.label == name or (is_plain and cell.arm.is_called(name))
 
 
 def _candidates(
@@ -247,7 +295,7 @@ def _cell(
         D_given=target.get("D") if C is None else None,
         unique=unique,
         router=variant.question.router,
-        overrides=_overrides(variant.question),
+        overrides=_overrides(variant.question, None, arm, is_control=control is not None),
     )
 
 
@@ -266,29 +314,33 @@ def _given(variant: Variant, arm: GivenArm, place: dict[str, float], unique: str
         D_given=amount["D"] if amount["C"] is None else None,
         unique=arm.U or unique,
         router=arm.router or variant.question.router,
-        overrides=_overrides(variant.question, arm),
+        overrides=_overrides(variant.question, arm, PlannedArm(label=arm.label, shape=arm.shape, r_a_target=None)),
     )
 
 
-def _overrides(question: Question, arm: GivenArm | None = None) -> Overrides:
-    """Return the numbers that replace those of the recipe; those of a given arm take precedence."""
-    own = arm or question
+def _overrides(question: Question, given: GivenArm | None, arm: PlannedArm, *, is_control: bool = False) -> Overrides:
+    """Return the numbers that replace those of the recipe: of a given arm, else of the arm's own recipe, else of all.
+
+    A control has another N, so it takes only a recipe that names its whole label.
+    """
+    named = (one for one in question.arm_recipes if arm.label == one.arm or (not is_control and arm.is_called(one.arm)))
+    sources = [source for source in (given, next(named, None), question) if source]
     return Overrides(
-        lr=own.lr or question.lr,
-        batch_tokens=own.batch_tokens or question.batch_tokens,
-        warmup_steps=arm.warmup_steps if arm else None,
+        lr=next((source.lr for source in sources if source.lr), None),
+        batch_tokens=next((source.batch_tokens for source in sources if source.batch_tokens), None),
+        warmup_steps=given.warmup_steps if given else None,
         weight_decay=question.weight_decay,
         schedule=question.schedule,
     )
 
 
 def _is_named(cell: GridCell, names: tuple[str, ...]) -> bool:
-    return ALL in names or any(cell.arm.is_called(name) for name in names)
+    return (ALL in names and not cell.arm.is_outside) or any(cell.arm.is_called(name) for name in names)
 
 
 def _repeated(cell: GridCell) -> GridCell:
     """Return the cell on as many unique tokens as the dense arm of its row consumes (strict reuse)."""
-    return replace(cell, label=f"{cell.label} U=strict", unique="strict")
+    return replace(cell, label=f"{cell.label} U=strict", unique="strict", is_repeated=True)
 
 
 def _other_rates(cell: GridCell) -> Iterator[GridCell]:

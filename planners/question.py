@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from planners.architecture.flops import CONVENTIONS
 from planners.architecture.shape import Shape
+from planners.arm_settings import AddedRuns, ArmRecipe
 from planners.matching.controls import parse_control
 from planners.matching.equal_params import HOLDS
 from planners.matching.frame import Geometry
@@ -20,6 +21,8 @@ ALL = "all"
 MATCHES = ("N=C", "N=D", "C=D", "N=C=U")
 """What all arms of a row are equal in. The rest follows: D, C, N, or D and how often it repeats."""
 
+GRIDS = ("full", "L")
+"""Which pairs of N and C (or D) are planned: all, or those with the first N or the first C."""
 UNIQUE = ("fresh", "strict", "loose")
 """Named amounts of unique tokens (arXiv 2506.12119): D; what the dense arm of the budget consumes; half of D. `D/4`
 gives every arm four epochs."""
@@ -124,6 +127,10 @@ class Question:
     """Arms that are also planned on as many unique tokens as the dense arm consumes (strict reuse); all: every one."""
     tune: tuple[str, ...] = ()
     """Arms that are also planned at 1/2, 2 and 4 times their learning rate and at 1/2 and 2 times their batch."""
+    added: tuple[AddedRuns, ...] = ()
+    """Seeds of single arms in addition to the grid."""
+    grid: str = "full"
+    """Which pairs of N and C (or D) are planned: full, or L (the first N at every C, every N at the first C)."""
     loss_slope: float | None = None
     """Nats by which the loss falls per unit of ln C; it converts the residual of C to nats."""
     seq_len: int = 128
@@ -138,6 +145,8 @@ class Question:
     """Constant learning rate instead of the recipe's."""
     batch_tokens: int | None = None
     """Constant batch in tokens instead of the recipe's."""
+    arm_recipes: tuple[ArmRecipe, ...] = ()
+    """Learning rates and batches of single arms, instead of the recipe's."""
     weight_decay: float | None = None
     """Weight decay instead of the recipe's."""
     schedule: str | None = None
@@ -201,6 +210,7 @@ class Question:
             "hold": HOLDS,
             "flops_convention": CONVENTIONS,
             "recipe": RECIPES,
+            "grid": GRIDS,
         }
         for name, known in choices.items():
             value = getattr(self, name)

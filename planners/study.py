@@ -13,6 +13,7 @@ from planners.records.errors import UsageError
 from planners.records.files import jsonl_text, read_json, read_jsonl, write_json, write_text
 from planners.records.json import bytes_hash, from_json, to_json
 from planners.spec import RunSpec
+from planners.widening import covers, differences
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,8 @@ class Asked:
     """The command that planned it, without its folder; null where Python planned it."""
     verb: str = "plan"
     """Which command that was: `plan`, or `study`, which also trains, fits and reports."""
+    widened: tuple[str, ...] = ()
+    """The commands that widened it later, in their order, without its folder."""
     plan: PlanSum | None = None
     """Length and hash of the plan; null in studies of older versions, until the next sweep adds them."""
     id: str | None = None
@@ -91,7 +94,10 @@ class Study:
                 raise UsageError(f"{entry.path} is a symbolic link that leaves the study; remove it or copy its target")
 
     def holds(self, question: Question) -> bool:
-        """Return whether the folder holds the plan for `question`. Raises UsageError where it holds another one."""
+        """Return whether the folder holds the plan for `question`, perhaps with further runs.
+
+        Raises UsageError where it holds another question, unless `question` widens that one.
+        """
         if self.folder.exists() and not self.folder.is_dir():
             raise UsageError(f"{self.folder} is a file; choose another folder for the study")
         if not self.question_path.is_file():
@@ -100,30 +106,42 @@ class Study:
                     f"{self.folder} holds a plan or runs but no study.json; restore that file or choose another folder"
                 )
             return False
-        if _unlabelled(self.asked().question) != _unlabelled(question):
-            raise UsageError(f"{self.folder} holds another question; choose another folder or remove it")
-        return self.plan_path.is_file()
+        held = self.asked().question
+        if covers(held, question):
+            return self.plan_path.is_file()
+        if covers(question, held):
+            return False
+        raise UsageError(
+            f"{self.folder} holds another question (held against asked: {differences(held, question)}); a study grows"
+            " by more values next to those that it holds, so give both, or choose another folder"
+        )
 
     def write(self, plan: Plan, command: str | None = None, verb: str = "plan") -> bool:
-        """Write question and plan; return False where the folder holds the same plan already.
+        """Write question and plan; return False where the folder holds these runs already, perhaps with others.
 
-        `command` is the command that planned it, without the folder. Raises UsageError, and changes nothing, where the
-        folder holds another question, or the same question with other runs.
+        A plan that holds all runs of the folder's plan, and more, widens it. `command` is the command that planned it,
+        without the folder. Raises UsageError, and changes nothing, where the folder holds another question, or where
+        runs that it holds would be lost.
         """
-        if self.holds(plan.question):
-            if [run.run_id for run in self.runs()] != [run.run_id for run in plan.runs]:
-                raise UsageError(
-                    f"{self.folder} was planned with another corpus (or version of this toolkit): the same question"
-                    " now gives other runs; plan them in another folder"
-                )
+        holds = self.holds(plan.question)
+        before = self.asked() if self.plan_path.is_file() else None
+        held, now = ({run.run_id for run in runs} for runs in (self.runs() if before else (), plan.runs))
+        if lost := (now - held) if holds else (held - now):
+            raise UsageError(
+                f"{self.folder} holds {len(held)} runs, of which the plan would change {len(lost)}: it was planned with"
+                " another corpus (or version of this toolkit), or the new values change the shapes or the seeds of the"
+                " old ones; plan in another folder, or add single arms with --add"
+            )
+        if holds:
             return False
         text = jsonl_text(run.to_line() for run in plan.runs)
         asked = Asked(
             question=plan.question,
             refused=plan.refused,
             notes=plan.notes,
-            command=command,
-            verb=verb,
+            command=before.command if before else command,
+            verb=before.verb if before else verb,
+            widened=(*before.widened, *filter(None, [command])) if before else (),
             plan=PlanSum(runs=len(plan.runs), sha256=bytes_hash(text.encode())),
             id=self.id() or _new_id(),
         )
@@ -192,8 +210,3 @@ def _entries(folder: Path) -> list["os.DirEntry[str]"]:
             return list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _unlabelled(question: Question) -> Question:
-    """Return the question without its label and without the vocabulary size that a corpus adds."""
-    return replace(question, study="", vocab_size=256 if question.data else question.vocab_size)

@@ -5,9 +5,11 @@ Compute runs whose arms have equal N, C or D (`--match`) at several activation r
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
-from planners import Plan, Study, UsageError
+from planners import Plan, Question, Study, UsageError
 from planners.arm_configs import arm_configs
 from planners.plan_text import plan_summary, refusals, residuals
 from planners.records.json import to_json
@@ -24,7 +26,13 @@ def arguments() -> cli.Parser:
     forecasts.add_flags(parser)
     add = parser.add_argument
     add("--export", choices=("hf",), help="also write each arm as a Hugging Face config.json: STUDY/hf/ARM/")
-    add("-o", "--out", metavar="STUDY", help="write the study here; without it nothing is written")
+    add("--reuse", metavar="STUDY", action="append", help="with -o: copy the finished runs that this study also plans")
+    add(
+        "-o",
+        "--out",
+        metavar="STUDY",
+        help="write the study here, or widen the one that is here; without it nothing is written",
+    )
     return parser
 
 
@@ -35,15 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def act(flags: cli.Flags) -> int:
     """Plan, show, and write if a folder is given."""
-    if flags.export and flags.out is None:
-        raise UsageError("--export writes into the study; name it with -o studies/NAME")
+    for flag in ("export", "reuse"):
+        if getattr(flags, flag) and flags.out is None:
+            raise UsageError(f"--{flag} writes into the study; name it with -o studies/NAME")
     question, defaults = plan_flags.question(flags)
-    plan = make_plan(question)
+    study = Study(flags.out) if flags.out is not None else None
+    plan = wider_plan(question, study)
     made = forecasts.forecasts(flags, plan.runs)
     configs = arm_configs(plan.runs) if flags.export else None
-    study = Study(flags.out) if flags.out is not None else None
-    words = cli.spelled(flags, (name for name in vars(flags) if name not in ("out", "json", "export")))
-    written = study.write(plan, cli.command("plan", *words)) if study else False
+    outcome = _write(flags, study, plan) if study else ""
     kept = forecasts.stored(flags, made)
     if study and kept:
         study.write_forecast(kept)
@@ -61,7 +69,7 @@ def act(flags: cli.Flags) -> int:
     if study is None:
         cli.say("\nnothing was written; add -o studies/NAME to keep this plan", flags)
     else:
-        cli.say(f"\n{'wrote' if written else 'unchanged'}: {study.folder}", flags)
+        cli.say(f"\n{outcome}", flags)
         if configs:
             paths = configs.write(study.folder / "hf")
             cli.say(f"exported: {len(paths)} configurations in {study.folder / 'hf'}", flags)
@@ -69,6 +77,50 @@ def act(flags: cli.Flags) -> int:
         simulated = cli.command("simulate", study.folder, "--noise", "0.01")
         cli.say(f"next: {trained if plan.question.data else simulated}", flags)
     return cli.GAPS if plan.refused or (configs and configs.lacking) else cli.DONE
+
+
+def wider_plan(question: Question, study: Study | None) -> Plan:
+    """Return the plan of a question; one that widens `study` keeps the shapes of its runs where it can.
+
+    More rates may suit another width of the experts. The width of the old ones is then fixed. Raises UsageError if the
+    study holds another question.
+    """
+    is_held = study is not None and study.holds(question)
+    plan = make_plan(question)
+    if study is None or is_held or not study.plan_path.is_file() or question.moe.d_expert or question.moe.granularity:
+        return plan
+    old = study.runs()
+    widths = {run.shape.d_expert for run in old if run.role == "matched" and not run.shape.is_dense}
+    if len(widths) != 1 or {run.run_id for run in old} <= {run.run_id for run in plan.runs}:
+        return plan
+    return make_plan(replace(question, moe=replace(question.moe, d_expert=widths.pop())))
+
+
+def _write(flags: cli.Flags, study: Study, plan: Plan) -> str:
+    """Write or widen the study, copy finished runs into it, and return what was done."""
+    words = cli.spelled(flags, (name for name in vars(flags) if name not in ("out", "json", "export", "reuse")))
+    held = {run.run_id for run in study.runs()} if study.plan_path.is_file() else set()
+    with _lock(study) if held and not study.holds(plan.question) else nullcontext():
+        written = study.write(plan, cli.command("plan", *words))
+    new = len(plan.runs) - len(held)
+    said = f"widened: {study.folder}, {len(held)} runs stay and {new} are new" if held else f"wrote: {study.folder}"
+    if not written:
+        more = f", which holds {-new} further runs" if new < 0 else ""
+        said = f"unchanged: {study.folder}{more}"
+    for other in flags.reuse or ():
+        from jobs.copied_runs import copy_finished
+
+        copied = copy_finished(study, Study(other))
+        said += f"\ncopied: {len(copied)} finished runs of {other}"
+    return said
+
+
+def _lock(study: Study) -> AbstractContextManager[Any]:
+    """Return the lock of a study, under which no sweep submits runs of the old plan."""
+    from jobs.sweep.study_lock import study_lock
+    from jobs.sweep.submit import LOCK
+
+    return study_lock(study.folder / LOCK)
 
 
 def as_json(plan: Plan) -> dict[str, Any]:

@@ -7,13 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from planners import Question, Router, UsageError, preset
+from planners import Question, Router, Study, UsageError, preset
 from planners.architecture.flops import CONVENTIONS
+from planners.arm_settings import arm_recipes, by_arm, parse_added
 from planners.defaults import Default, PerParameter, completed
 from planners.matching.equal_params import HOLDS
 from planners.matching.frame import Geometry
 from planners.presets import PRESETS
-from planners.question import ALL, MATCHES
+from planners.question import ALL, GRIDS, MATCHES
 from planners.recipes import RECIPES
 from planners.records.quantity import format_quantity, parse_count, parse_counts, parse_quantities, parse_quantity
 from planners.spec import PRECISIONS, SCHEDULES
@@ -63,7 +64,7 @@ class Flag:
     """Text of the help."""
     sets: str
     """Field of the question."""
-    read: Callable[[str, str], Any] = _word
+    read: Callable[[Any, str], Any] = _word
     """(text, flag) -> value."""
     metavar: str | None = None
     """Placeholder of the value in the help."""
@@ -91,6 +92,12 @@ FLAGS = (
     Flag(name="own-seeds", sets="own_seeds", read=lambda given, _: given,
          extra={"action": "store_true", "default": None},
          help="use other seeds at each budget, so that budgets are independent"),
+    Flag(name="add", sets="added", read=lambda texts, flag: tuple(parse_added(text, flag) for text in texts),
+         metavar="ARM[@C]=S,…", extra={"action": "append"},
+         help="further seeds of one arm, at one budget or all: K4=3,4, K4@1e18=3; another K or rate is planned too:"
+              " K6=0,1,2, 0.17=0,1,2; may be repeated"),
+    Flag(name="grid", sets="grid", extra={"choices": GRIDS},
+         help="which pairs of N and C: full (all, default), or L: the first N at every C and every N at the first C"),
     Flag(name="controls", sets="controls", read=_words, metavar="X,…",
          help="extra dense arms of another N: optimal (compute-optimal at C), active:ARM (as many as are active in ARM:"
               " active:K4, active:0.2)"),
@@ -115,9 +122,10 @@ FLAGS = (
     Flag(name="align", sets="align", read=parse_count, metavar="W", help="make widths multiples of this (default 8)"),
     Flag(name="recipe", sets="recipe", extra={"choices": tuple(RECIPES)},
          help="rule for learning rate and batch (default: the rule tuned nearest to N)"),
-    Flag(name="lr", sets="lr", read=parse_quantity, metavar="ETA", help="peak learning rate instead of the rule's"),
-    Flag(name="batch-tokens", sets="batch_tokens", read=_tokens, metavar="B",
-         help="batch size in tokens instead of the rule's"),
+    Flag(name="lr", sets="lr", read=by_arm, metavar="ETA",
+         help="peak learning rate instead of the rule's: 0.002, or by arm: K6=0.004,dense=0.002"),
+    Flag(name="batch-tokens", sets="batch_tokens", read=by_arm, metavar="B",
+         help="batch size in tokens instead of the rule's, for all arms or by arm"),
     Flag(name="schedule", sets="schedule", extra={"choices": SCHEDULES},
          help="learning rate after warm-up instead of the recipe's"),
     Flag(name="weight-decay", sets="weight_decay", read=partial(parse_quantity, zero=True), metavar="W",
@@ -167,14 +175,16 @@ def add_flags(parser: cli.Parser) -> None:
 
 
 def question(flags: cli.Flags) -> tuple[Question, tuple[Default, ...]]:
-    """Return the question that the flags describe, and the defaults in it; a preset gives what the flags leave open.
+    """Return the question that the flags describe, and the defaults in it.
 
-    Raises UsageError if a value cannot be read, something is missing, or flags contradict each other.
+    A preset gives what the flags leave open; without one, the study that the folder of -o holds. Raises UsageError if a
+    value cannot be read, something is missing, or flags contradict each other.
     """
     asked = {flag.sets: flag.read(text, f"--{flag.name}") for flag, text in _given(flags)}
     if flags.out is not None:
         asked["study"] = Path(flags.out).name
-    start = None if flags.preset is None else preset(flags.preset)
+    start, held = _start(flags)
+    _split_by_arm(asked, start)
     slope = asked.pop("loss_slope", None)
     if "vocab_size" in asked and asked.get("data", start and start.data):
         raise UsageError("--vocab-size is for a plan without a corpus; a corpus brings its own")
@@ -189,7 +199,8 @@ def question(flags: cli.Flags) -> tuple[Question, tuple[Default, ...]]:
         given = {**asked, "vary": tuple(own.values())}
     else:
         kept = {varied.field: varied for varied in start.vary}
-        freed = _free_sizes(flags, asked, start)
+        freed = [] if held else _free_sizes(flags, asked, start)
+        asked["added"] = tuple(dict.fromkeys((*start.added, *asked.get("added", ()))))
         given = {**vars(start), **_reset(asked, start), **asked, "vary": tuple({**kept, **own}.values())}
     if given.get("data") and any(isinstance(budget, PerParameter) for budget in given.get("budgets", ())):
         from jobs.corpora import describe
@@ -199,6 +210,25 @@ def question(flags: cli.Flags) -> tuple[Question, tuple[Default, ...]]:
     if slope is not None:
         made = replace(made, loss_slope=fitted_slope(slope, made) if isinstance(slope, Path) else slope)
     return made, (*freed, *defaults)
+
+
+def _start(flags: cli.Flags) -> tuple[Question | None, bool]:
+    """Return the question that the flags change, and whether it is that of the study in the folder."""
+    if flags.preset is not None:
+        return preset(flags.preset), False
+    if flags.out is None or not Study(flags.out).question_path.is_file():
+        return None, False
+    return Study(flags.out).asked().question, True
+
+
+def _split_by_arm(asked: dict[str, Any], start: Question | None) -> None:
+    """Split learning rates and batches into one for all arms and those of single arms, which `start` may have too."""
+    by_name = {name: asked.pop(name, {}) for name in ("lr", "batch_tokens")}
+    asked |= {name: values[""] for name, values in by_name.items() if "" in values}
+    if "batch_tokens" in asked:
+        asked["batch_tokens"] = _tokens(f"{asked['batch_tokens']:.17g}", "--batch-tokens")
+    own = {one.arm: one for one in (*(start.arm_recipes if start else ()), *arm_recipes(**by_name))}
+    asked["arm_recipes"] = tuple(own.values())
 
 
 def _free_sizes(flags: cli.Flags, asked: dict[str, Any], start: Question) -> list[Default]:

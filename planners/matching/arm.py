@@ -16,6 +16,8 @@ class PlannedArm:
     """The architecture."""
     r_a_target: float | None
     """The activation rate asked for; null where K was asked for and r_a follows."""
+    is_outside: bool = False
+    """Whether it is outside the grid, so that it is trained with its added seeds alone."""
 
     def is_called(self, name: str) -> bool:
         """Return whether a user means this arm by its label, the first words of its label, or its rate (0.2 or .2)."""

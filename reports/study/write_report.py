@@ -168,8 +168,8 @@ def _notes(fit: FitResult) -> list[str]:
 def _commands(evidence: Evidence) -> list[str]:
     """Return the commands that make the study again."""
     folder, laws = evidence.command_folder, ",".join(dict.fromkeys(fit.law for fit in evidence.fits))
-    asked = [f"{evidence.command} -o {folder}"] if evidence.command else []
-    if asked and evidence.verb == "study":
+    asked = [f"{command} -o {folder}" for command in (evidence.command, *evidence.widened) if command]
+    if evidence.command and evidence.verb == "study" and not evidence.widened:
         return asked
     return [
         *asked,

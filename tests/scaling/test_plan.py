@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from fits import fit_study, from_records
-from planners import Shape, Study
+from planners import Shape, Study, make_plan
 from planners.formats import from_hf
-from scaling import cli
+from scaling import cli, plan, plan_flags
 
 ROOT = Path(__file__).parent.parent.parent
 USUAL = ["plan", "--budget", "1e18", "--total-params", "100M", "--activation", "1,.3", "--seq-len", "512"]
@@ -38,6 +38,11 @@ MISTAKES = {
     "loose but equal": (["--match", "N=C=U", "--unique-tokens", "loose"], "loose"),
     "no such control": (["--controls", "best"], "'best'"),
     "no such arm": (["--lr-check", "K77"], "'K77'"),
+    "no such arm to tune": (["--lr", "K77=.01"], "'K77'"),
+    "a learning rate twice": (["--lr", ".1,.2"], "two values for all arms"),
+    "no such arm to add": (["--add", "K7x=3"], "'K7x'"),
+    "no seeds to add": (["--add", "K7"], "ARM=SEED"),
+    "no such budget to add": (["--add", "dense@2e18=3"], "at C 2e+18"),
     "no such arm to control": (["--controls", "active:K77"], "'K77'"),
     "negative slope": (["--loss-slope=-1"], "-1"),
     "export to nowhere": (["--export", "hf"], "-o"),
@@ -74,12 +79,67 @@ def test_the_same_plan_twice_is_the_same_bytes_and_another_is_refused(
     capsys.readouterr()
     assert cli.main([*USUAL, *flags, "-o", str(folders[0])]) == cli.DONE
     assert "unchanged" in capsys.readouterr().out
-    assert cli.main([*USUAL, "-o", str(folders[0])]) == cli.USAGE
-    assert "another question" in capsys.readouterr().err
+    assert cli.main([*USUAL, "--seq-len", "1024", "-o", str(folders[0])]) == cli.USAGE
+    assert "another question (held against asked: seq_len 512 against 1024)" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in folders[0].iterdir()} == kept[0]
     asked, runs = Study(folders[0]).asked(), Study(folders[0]).runs()
     assert asked.question.match == "N=C"
     assert {run.role for run in runs} == {"matched", "control", "lr_check"}
+
+
+GROWING = {
+    "seeds": (["--seeds", "0,1,2"], 2),
+    "budgets": (["--budget", "1e18,3e18"], 4),
+    "a rate": (["--activation", "1,.3,.2"], 2),
+    "a K outside the grid": (["--add", "K7=0,1"], 2),
+    "seeds of one arm": (["--add", "dense=7,8", "--add", ".3@1e18=7"], 3),
+    "controls": (["--controls", "optimal"], 2),
+}
+
+
+@pytest.mark.parametrize(("flags", "new"), GROWING.values(), ids=GROWING)
+def test_a_study_grows_in_place(flags: list[str], new: int, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """What is planned stays; flags that are left out stand as the study holds them."""
+    study = Study(tmp_path / "x")
+    assert cli.main([*USUAL, "--seeds", "0,1", "-o", str(study.folder)]) == cli.DONE
+    before = [run.run_id for run in study.runs()]
+    code = cli.main(["plan", *flags, "-o", str(study.folder)])
+    assert code == cli.DONE, capsys.readouterr().err
+    assert f"{len(before)} runs stay and {new} are new" in capsys.readouterr().out
+    after = [run.run_id for run in study.runs()]
+    assert set(before) < set(after)
+    assert len(after) == len(before) + new
+    assert study.asked().widened == (cli.command("plan", *flags),)
+    assert cli.main(["plan", *flags, "-o", str(study.folder)]) == cli.DONE
+    assert cli.main([*USUAL, "--seeds", "0,1", "-o", str(study.folder)]) == cli.DONE
+    assert f"unchanged: {study.folder}" in capsys.readouterr().out
+    assert [run.run_id for run in study.runs()] == after
+
+
+def test_each_arm_has_its_own_learning_rate_and_batch() -> None:
+    flags = ["--controls", "active:.3", "--lr", ".3=.004,dense=.002,.01", "--batch-tokens", "dense=8192"]
+    runs = make_plan(plan_flags.question(plan.arguments().parse_args([*USUAL[1:], *flags]))[0]).runs
+    found = {run.arm: (run.training.lr, run.recipe) for run in runs}
+    assert found["dense"] == (0.002, "step-law, lr and batch given")
+    assert found["K10"] == (0.004, "step-law, lr given")
+    assert found["dense N_a of K10"] == (0.01, "step-law, lr given")  # of another N, so `dense` does not mean it
+    assert {run.training.batch_tokens for run in runs if run.arm == "dense"} == {8192}
+
+
+def test_a_study_does_not_shrink(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert cli.main([*USUAL, "--seeds", "0,1", "-o", str(tmp_path / "x")]) == cli.DONE
+    assert cli.main(["plan", "--seeds", "1,2", "--margin", ".1", "-o", str(tmp_path / "x")]) == cli.USAGE
+    error = capsys.readouterr().err
+    assert "seeds 0,1 against 1,2" in error
+    assert "margin none against 0.1" in error
+
+
+def test_an_l_shaped_grid_has_the_first_of_each_axis() -> None:
+    made = plan_flags.question(
+        plan.arguments().parse_args([*USUAL[1:], "--total-params", "100M,50M", "--budget", "1e18,2e18", "--grid", "L"])
+    )[0]
+    cells = {(run.target["N"], run.target["C"]) for run in make_plan(made).runs}
+    assert cells == {(1e8, 1e18), (1e8, 2e18), (5e7, 1e18)}
 
 
 def test_a_plan_is_the_same_bytes_in_another_process(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ class Evidence:
     """The command that planned the study, without its folder; null where it was planned from Python."""
     verb: str = "plan"
     """Which command that was: `plan`, or `study`, which also trains, fits and reports."""
+    widened: tuple[str, ...]
+    """The commands that widened it later, without its folder."""
     constancy: Constancy | None = None
     """Test of whether the optimum is constant over budgets and sizes; null where it was not made."""
     reuse: tuple[Reuse, ...] = ()
@@ -154,6 +156,7 @@ def read_evidence(study: Study) -> Evidence:
         runs_hash=bytes_hash(now.encode()),
         command=asked.command,
         verb=asked.verb,
+        widened=asked.widened,
         **_fitted(study),
     )
 
