@@ -8,7 +8,7 @@ import scaling
 
 PAGE = Path(__file__).parent / "api.md"
 SECTIONS = {
-    "Plan": "make_plan preset arm_configs",
+    "Plan": "make_plan preset export_runs",
     "Train": "sweep_study read_records prepare",
     "Fit": "read_runs fit_study fit_law predict compare_laws read_fits curve constancy reuse check_table",
     "Simulate": "simulate_study clear_simulated",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
     from fits.simulate.coverage import Noise as Noise
     from fits.table_checks import check_table as check_table
     from jobs.corpora import prepare as prepare
+    from jobs.engines.export import export_runs as export_runs
     from jobs.record import read_records as read_records
     from jobs.sweep.cluster import Cluster as Cluster
     from planners import (
@@ -36,7 +37,6 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
         preset as preset,
         to_hf as to_hf,
     )
-    from planners.arm_configs import arm_configs as arm_configs
     from planners.model_count import count_model as count_model
     from reports import Report as Report
     from reports.study.figures import draw as draw
@@ -61,11 +61,11 @@ _HOMES = {
     "fits.repeats.reuse": "reuse",
     "fits.simulate.coverage": "Noise",
     "jobs.corpora": "prepare",
+    "jobs.engines.export": "export_runs",
     "jobs.record": "read_records",
     "jobs.sweep.cluster": "Cluster",
     "planners": "Corpus GivenArm Plan Question Shape Study UsageError Varied flops_by_part flops_per_token from_hf"
     " preset to_hf",
-    "planners.arm_configs": "arm_configs",
     "planners.model_count": "count_model",
     "reports": "Report",
     "reports.study.figures": "draw",

@@ -54,7 +54,7 @@ def forecasts(flags: cli.Flags, runs: Sequence[RunSpec]) -> list[Forecast]:
     where = None if flags.device is None else device(flags.device)
     price = None if flags.price is None else parse_quantity(_price(flags)[0], "--price")
     speeds = _speeds(flags, {run.arm for run in runs})
-    devices = _devices(flags)
+    devices = devices_of(flags)
     shard = bool(flags.shard)
     return [
         forecast(run, where, _speed(run, flags, speeds), price_per_hour=price, devices=devices, shard=shard)
@@ -62,7 +62,8 @@ def forecasts(flags: cli.Flags, runs: Sequence[RunSpec]) -> list[Forecast]:
     ]
 
 
-def _devices(flags: cli.Flags) -> int:
+def devices_of(flags: cli.Flags) -> int:
+    """Return the devices that share each run."""
     return 1 if flags.devices is None else parse_count(flags.devices, "--devices")
 
 
@@ -110,7 +111,7 @@ def stored(flags: cli.Flags, made: list[Forecast]) -> StoredForecast | None:
     if not hours:
         return None
     name = None if flags.device is None else flags.device.lower()
-    return StoredForecast(device=name, devices=_devices(flags), device_hours=hours)
+    return StoredForecast(device=name, devices=devices_of(flags), device_hours=hours)
 
 
 def _fleet(flags: cli.Flags, made: list[Forecast]) -> Fleet | None:
@@ -140,7 +141,7 @@ def text(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> str
 
 
 def _where(flags: cli.Flags) -> str:
-    devices = _devices(flags)
+    devices = devices_of(flags)
     if devices > 1:
         how = ", ".join(filter(None, (flags.device, "sharded" * bool(flags.shard))))
         return f" on {devices} devices a run{f' ({how})' if how else ''}"
@@ -152,7 +153,7 @@ def _notes(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> I
     if any(_is_assumed(flags, run) for run in runs):
         shares = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in ASSUMED_MFU.items())
         yield f"assumed: utilisation of the bf16 peak: {shares}; give --mfu or --tokens-per-s as measured."
-    devices = _devices(flags)
+    devices = devices_of(flags)
     count = 0 if flags.count is None else parse_count(flags.count, "--count")
     if len(runs) * devices * 2 <= count:
         used = len(runs) * devices

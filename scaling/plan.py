@@ -7,16 +7,21 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planners import Plan, Question, Study, UsageError
-from planners.arm_configs import arm_configs
 from planners.plan_text import plan_summary, refusals, residuals
 from planners.records.json import to_json
 from scaling import cli, forecasts, plan_flags
 from scaling.api import make_plan
 
+if TYPE_CHECKING:
+    from jobs.engines.export import Export
+
 EXAMPLE = "python -m scaling.plan --budget 1e18,3e18 --total-params 100M --activation 1,0.5,0.3,0.2,0.1 --seq-len 2048"
+
+OUTPUTS = ("out", "json", "reuse", "export", "changed", "weights")
+"""Flags that do not change the plan."""
 
 
 def arguments() -> cli.Parser:
@@ -25,7 +30,13 @@ def arguments() -> cli.Parser:
     plan_flags.add_flags(parser)
     forecasts.add_flags(parser)
     add = parser.add_argument
-    add("--export", choices=("hf",), help="also write each arm as a Hugging Face config.json: STUDY/hf/ARM/")
+    add(
+        "--export",
+        metavar="ENGINE",
+        help="also write each run for hf, megatron, torchtitan or olmo-core: STUDY/ENGINE/",
+    )
+    add("--changed", action="store_true", help="with --export: replace what the engine lacks, and list it")
+    add("--weights", action="store_true", help="with --export: also write our initial weights (needs torch)")
     add("--reuse", metavar="STUDY", action="append", help="with -o: copy the finished runs that this study also plans")
     add(
         "-o",
@@ -46,11 +57,13 @@ def act(flags: cli.Flags) -> int:
     for flag in ("export", "reuse"):
         if getattr(flags, flag) and flags.out is None:
             raise UsageError(f"--{flag} writes into the study; name it with -o studies/NAME")
+    if not flags.export and (flags.changed or flags.weights):
+        raise UsageError("--changed and --weights belong to --export ENGINE; add it, or drop them")
     question, defaults = plan_flags.question(flags)
     study = Study(flags.out) if flags.out is not None else None
     plan = wider_plan(question, study)
     made = forecasts.forecasts(flags, plan.runs)
-    configs = arm_configs(plan.runs) if flags.export else None
+    exported = exports(flags, plan) if flags.export else None  # before anything is written
     outcome = _write(flags, study, plan) if study else ""
     kept = forecasts.stored(flags, made)
     if study and kept:
@@ -64,19 +77,26 @@ def act(flags: cli.Flags) -> int:
         print(line, file=sys.stderr)
     if made:
         cli.say(forecasts.text(flags, plan.runs, made), flags)
-    for sentence in configs.lacking if configs else ():
-        print(f"not exported: {sentence}", file=sys.stderr)
+    for sentence in (*(f"not exported: {one}" for one in exported.refused), *exported.changed) if exported else ():
+        print(sentence, file=sys.stderr)
     if study is None:
         cli.say("\nnothing was written; add -o studies/NAME to keep this plan", flags)
     else:
         cli.say(f"\n{outcome}", flags)
-        if configs:
-            paths = configs.write(study.folder / "hf")
-            cli.say(f"exported: {len(paths)} configurations in {study.folder / 'hf'}", flags)
+        if exported:
+            paths = exported.write(study.folder / flags.export, weights=flags.weights)
+            cli.say(f"exported: {len(paths)} runs in {study.folder / flags.export}", flags)
         trained = cli.command("sweep", study.folder, "--go")
         simulated = cli.command("simulate", study.folder, "--noise", "0.01")
         cli.say(f"next: {trained if plan.question.data else simulated}", flags)
-    return cli.GAPS if plan.refused or (configs and configs.lacking) else cli.DONE
+    return cli.GAPS if plan.refused or (exported and exported.refused) else cli.DONE
+
+
+def exports(flags: cli.Flags, plan: Plan) -> "Export":
+    """Return the runs of the plan for the engine of --export."""
+    from jobs.engines.export import export_runs
+
+    return export_runs(plan.runs, flags.export, devices=forecasts.devices_of(flags), changed=flags.changed)
 
 
 def wider_plan(question: Question, study: Study | None) -> Plan:
@@ -98,7 +118,7 @@ def wider_plan(question: Question, study: Study | None) -> Plan:
 
 def _write(flags: cli.Flags, study: Study, plan: Plan) -> str:
     """Write or widen the study, copy finished runs into it, and return what was done."""
-    words = cli.spelled(flags, (name for name in vars(flags) if name not in ("out", "json", "export", "reuse")))
+    words = cli.spelled(flags, (name for name in vars(flags) if name not in OUTPUTS))
     held = {run.run_id for run in study.runs()} if study.plan_path.is_file() else set()
     with _lock(study) if held and not study.holds(plan.question) else nullcontext():
         written = study.write(plan, cli.command("plan", *words))

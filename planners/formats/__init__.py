@@ -5,6 +5,7 @@ A family is one file of data and one line of `FAMILIES`.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -69,7 +70,7 @@ from planners.formats import (
 from planners.formats.family import Family
 from planners.formats.foreign import Foreign
 from planners.formats.reader import read
-from planners.formats.writer import write
+from planners.formats.writer import is_balanced, with_neutral_gate, write
 from planners.records.errors import UsageError
 from planners.spec import Router
 
@@ -198,9 +199,11 @@ def _by_class(config: Mapping[str, Any]) -> str | None:
 def to_hf(shape: Shape, router: Router | None = None) -> dict[str, Any]:
     """Return the content of a config.json whose model has the parts of `shape`, to the parameter.
 
-    The model has the sizes, norms and positions of this toolkit's model and computes the same function. Where the
-    family routes otherwise than `router` says, which changes no count, sentences under `differs` say so. Raises
-    UsageError that says what each family lacks where none expresses the shape.
+    The model has the sizes, norms and positions of this toolkit's model and computes the same function. With `router`,
+    a family that routes and balances as it says is preferred, even if it needs a few more parameters: a gate that is
+    constant (`Family.neutral_gate`). Sentences under `differs` say where the function is another, those under
+    `approximate` where training is. Without `router` the parameters alone decide. Raises UsageError that says what each
+    family lacks where none expresses the shape.
 
     >>> shape = make_plan(replace(preset("smoke"), data=None)).runs[-1].shape
     >>> config = to_hf(shape)
@@ -210,12 +213,21 @@ def to_hf(shape: Shape, router: Router | None = None) -> dict[str, Any]:
     if isinstance(shape, Foreign) and shape.extras:
         raise UsageError(f"this {shape.model_type} has parts that no shape describes, so it cannot be written")
     lacking: dict[str, list[str]] = {}
+    found: list[dict[str, Any]] = []
+    settings = router or Router()
     for model_type, family in FAMILIES.items():
         if family.constants is None or family.has_experts == shape.is_dense:
             continue
         try:
-            return {"model_type": model_type, **write(family, shape, router or Router())}
+            found.append({"model_type": model_type, **write(family, shape, settings)})
         except UsageError as reason:
             lacking.setdefault(str(reason), []).append(model_type)
-    reasons = "; ".join(f"{reason} is not in {', '.join(families)}" for reason, families in lacking.items())
-    raise UsageError(f"no Hugging Face configuration expresses this shape: {reasons}")
+        if router and family.neutral_gate and not shape.shared_gate:
+            with suppress(UsageError):
+                found.append({"model_type": model_type, **write(family, with_neutral_gate(shape), settings)})
+    if not found:
+        reasons = "; ".join(f"{reason} is not in {', '.join(families)}" for reason, families in lacking.items())
+        raise UsageError(f"no Hugging Face configuration expresses this shape: {reasons}")
+    if router is None:
+        return found[0]
+    return min(found, key=lambda config: ("differs" in config, not is_balanced(FAMILIES[config["model_type"]], router)))

@@ -133,6 +133,9 @@ class Family:
     """Router setting -> key with the same value, in a written configuration."""
     score: str = "softmax"
     """How its router scores experts."""
+    neutral_gate: bool = False
+    """Whether its gate of the shared expert can be made neutral: a weight of 0 halves the output of the shared expert,
+    whose down projection is doubled; where a shape has no shared expert, one of width 1 with weights of 0 is built."""
 
     @property
     def has_experts(self) -> bool:

@@ -14,5 +14,5 @@ FAMILY = Family(
     layers=ALL_EXPERTS,
     aliases={"num_local_experts": "num_experts"},
     constants={**decoder.CONSTANTS, "sliding_window": None},
-    router_keys={"jitter": "router_jitter_noise", "balance": "router_aux_loss_coef"},
+    router_keys={"balance": "router_aux_loss_coef"},
 )

@@ -23,4 +23,5 @@ FAMILY = Family(
     uses_window=False,
     constants=decoder.CONSTANTS,
     router_keys=decoder.ROUTER_KEYS,
+    neutral_gate=True,
 )

@@ -1,6 +1,7 @@
 """The writer of Hugging Face configurations: one for all families."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from planners.architecture.shape import Shape
@@ -32,8 +33,32 @@ def write(family: Family, shape: Shape, router: Router) -> dict[str, Any]:
             raise UsageError(f"d_shared {shape.d_shared} (not a multiple of d_expert {shape.d_expert})")
     config |= {**family.layers.write(shape), **(family.constants or {})}
     config |= {key: getattr(router, name) for name, key in family.router_keys.items()}
-    differs = list(_differs(family, router)) if family.has_experts else []
-    return {**config, **({"differs": differs} if differs else {})}
+    if not family.has_experts:
+        return config
+    if "balance" in family.router_keys:  # without the first key most trainers add no balance loss
+        config |= {"output_router_logits": True, family.router_keys["balance"]: balance_coefficient(shape, router)}
+    sentences = {"differs": list(_differs(family, router)), "approximate": list(_approximate(family, shape, router))}
+    return {**config, **{key: found for key, found in sentences.items() if found}}
+
+
+def with_neutral_gate(shape: Shape) -> Shape:
+    """Return the shape that is built for `shape` where the gate of its shared expert is neutral (`neutral_gate`)."""
+    return replace(shape, shared_gate=True, d_shared=shape.d_shared or 1)
+
+
+def balance_coefficient(shape: Shape, router: Router) -> float:
+    """Return the coefficient whose balance loss in transformers pushes a router about as ours does: b L^2 / K.
+
+    Theirs pools the loads of all L MoE layers and counts K slots for each token; ours is a sum over layers of losses
+    that are 1 at uniform routing. With one MoE layer the two are equal; with more, only their size near uniform
+    routing is, because even pooled loads can hide uneven layers.
+    """
+    return router.balance * shape.n_moe_layers**2 / shape.top_k
+
+
+def is_balanced(family: Family, router: Router) -> bool:
+    """Return whether models of the family can be balanced as `router` asks, if only approximately."""
+    return not router.bias_rate and (not router.balance or "balance" in family.router_keys)
 
 
 def _expressed(family: Family, name: str, value: Any) -> tuple[Any, ...]:
@@ -62,3 +87,24 @@ def _differs(family: Family, router: Router) -> Iterator[str]:
         yield f"experts are scored by a {family.score}, not a {router.score}"
     if "renormalise" not in family.router_keys and not router.renormalise:
         yield "the gates of the chosen experts sum to 1"
+    if router.bias_rate and family.score == "softmax":
+        yield "no bias is added to the scores that choose the experts"
+
+
+def _approximate(family: Family, shape: Shape, router: Router) -> Iterator[str]:
+    """Yield what holds only nearly: how the experts are balanced in training."""
+    if router.balance and "balance" not in family.router_keys:
+        yield "transformers has no balance loss for this family, so nothing balances its experts"
+    elif router.balance and router.balance_form != "switch":
+        yield f"the balance loss has the form switch, not {router.balance_form}"
+    elif router.balance and shape.n_moe_layers > 1:
+        key = family.router_keys["balance"]
+        yield f"{key} is b L^2 / K: the library pools the loads of all L MoE layers, so its balance is weaker than ours"
+    if router.bias_rate:
+        yield f"nothing steps the router bias, whose rate is {router.bias_rate:g}"
+    if router.z_loss:
+        yield f"there is no router z-loss, whose coefficient is {router.z_loss:g}"
+    if router.jitter:
+        yield f"router inputs are not multiplied by noise, whose width is {router.jitter:g}"
+    if router.capacity_factor is not None:
+        yield f"no token is dropped, as the capacity factor {router.capacity_factor:g} asks"
