@@ -217,6 +217,13 @@ IS_MIXED = Limit(
     reason="its corpus has several domains, and the exported data set reads one file of tokens",
 )
 
+ROTARY_ONLY = Limit(
+    applies=lambda spec: spec.shape.positions in ("alibi", "none"),
+    reason="it has neither ALiBi nor attention without positions",
+    change=lambda spec: replace(spec, shape=replace(spec.shape, positions="rope")),
+    changed="rotary positions",
+)
+
 
 def style(expressed: Mapping[str, Iterable[Any]]) -> tuple[Limit, ...]:
     """Return the limits of an engine whose models have only these values of fields of a shape."""
