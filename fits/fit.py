@@ -122,7 +122,8 @@ def _of_survivors(result: FitResult, table: RunTable) -> FitResult:
 
 
 def _marked(result: FitResult, table: RunTable) -> FitResult:
-    """Return the result, with a note where the losses were simulated and not measured."""
+    """Return the result with the unit of the loss, and a note where the losses were simulated and not measured."""
+    result = replace(result, unit=table.unit)
     if not table.has("flags") or not table.frame["flags"].astype(str).str.contains("simulated").any():
         return result
     return replace(result, notes=("SIMULATED: these losses were drawn from a law, not measured", *result.notes))

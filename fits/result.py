@@ -264,6 +264,8 @@ class FitResult(NotebookRepr):
     """Hash of the file that held them; null if there was none."""
     series: SeriesKey | None = None
     """Which series of the table was fitted; null for all of its runs."""
+    unit: str = "nats"
+    """Unit of the loss: nats or bits per token, bpb (per byte) or bpc (per character)."""
     n: int
     """Number of runs that were fitted."""
     dof: int

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 FILE = "fits.json"
 """Name of the file in a folder of fits."""
-WORTH = "no margin was fixed before the runs; the margin of {:.2g} nats is what 5 % of C is worth, by these runs"
+WORTH = "no margin was fixed before the runs; the margin of {:.2g} {} is what 5 % of C is worth, by these runs"
 """Note on a margin that the user did not give."""
 
 
@@ -200,7 +200,7 @@ def _fit(part: RunTable, law: str, worth: float | None, options: FitOptions) -> 
         return fit_with_draws(part, law, **options)
     given: FitOptions = {**options, "margin": worth}
     result, draws = fit_with_draws(part, law, **given)
-    note = (WORTH.format(worth),) if isinstance(known_law(law), Curve) else ()
+    note = (WORTH.format(worth, part.unit),) if isinstance(known_law(law), Curve) else ()
     return replace(result, notes=(*result.notes, *note)), draws
 
 

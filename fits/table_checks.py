@@ -276,7 +276,7 @@ def _better_dense(dense: RunTable, matched: NDArray[np.bool_]) -> str | None:
         if means[best] < means[sizes[at]]:
             lead, other = means[sizes[at]] - means[best], float(np.median(N[here & (sizes == best)]))
             where = f"At C = {format_flops(C[at])} the loss of a dense arm with N = {format_quantity(other)}"
-            return f"{where} is {lead:.3g} nats lower than that of the dense arm with equal N: report both."
+            return f"{where} is {lead:.3g} {dense.unit} lower than that of the dense arm with equal N: report both."
     return None
 
 
@@ -328,7 +328,7 @@ def _variances(table: RunTable, need: Need) -> Verdict:
     sds = [(float(part.numbers("loss").std(ddof=1)), part) for part in groups if len(part) > 1]
     (low, _), (high, noisy) = min(sds, key=lambda one: one[0]), max(sds, key=lambda one: one[0])
     at = float(np.exp(np.median(positions(noisy, of))))
-    text = f"SD over seeds from {low:.2g} to {high:.2g} nats (at {of} {at:.3g})"
+    text = f"SD over seeds from {low:.2g} to {high:.2g} {table.unit} (at {of} {at:.3g})"
     tests = f"Bartlett p = {found.bartlett:.2g}"
     tests += "" if found.levene is None else f", Levene p = {found.levene:.2g}"
     if found.equal:

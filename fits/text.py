@@ -8,6 +8,7 @@ from fits.compare.laws import Comparison
 from fits.drift.constancy import Constancy
 from fits.repeats.reuse import Cost, Equivalence, Reuse
 from fits.result import FitResult, Optimum, Param
+from fits.runs.table import UNITS
 from planners.records.check import Check
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ def summary(result: FitResult) -> str:
     """Return a fit as text: what was fitted, how well, the parameters, the optimum, and notes."""
     lines = [f"[[{result.law}]] {result.formula}", *_statistics(result), "[[Parameters]]", *_parameters(result)]
     if result.optimum:
-        lines += ["[[Optimum]]", *_optimum(result.optimum), *(f"    {one.sentence}" for one in result.without)]
+        lines += [
+            "[[Optimum]]",
+            *_optimum(result.optimum, result.unit),
+            *(f"    {one.sentence}" for one in result.without),
+        ]
     lines += [f"[[Dense]] {line}" for line in _crossings(result)]
     if result.sensitivity:
         lines += ["[[Curves]] fitted to the same runs, each with the interval that assumes its shape", *_curves(result)]
@@ -35,7 +40,7 @@ def summary(result: FitResult) -> str:
             f"[[Blocks]] {blocks.n} values of {blocks.by}",
             f"    residual SD {blocks.sd:.3g} with blocks, {blocks.plain_sd:.3g} without",
             "    without blocks:",
-            *("    " + line for line in _optimum(blocks.plain)),
+            *("    " + line for line in _optimum(blocks.plain, result.unit)),
         ]
     lines += [f"[[Left out]] {line}" for line in _left_out(result)]
     lines += [f"[[Note]] {note}" for note in result.notes]
@@ -45,7 +50,7 @@ def summary(result: FitResult) -> str:
 def reuse_summary(found: Reuse) -> str:
     """Return what repeated data cost, as text."""
     lines = [f"[[Data reuse]] {found.scheme}, {_pairs(len(found.pairs))} of a repeated and a fresh run"]
-    lines += [f"    {line}" for line in map(_equivalence, found.equivalences)]
+    lines += [f"    {_equivalence(one, found.unit)}" for one in found.equivalences]
     lines += [f"    {line}" for line in map(_cost, found.costs)]
     if found.heterogeneity:
         arms = found.heterogeneity
@@ -61,10 +66,10 @@ def _pairs(count: int) -> str:
     return "1 pair" if count == 1 else f"{count} pairs"
 
 
-def _equivalence(one: Equivalence) -> str:
+def _equivalence(one: Equivalence, unit: str) -> str:
     low, high = one.epochs
     epochs = f"{low:.3g} epochs" if high < low * 1.005 else f"{low:.3g} to {high:.3g} epochs"
-    excess = f"excess {one.excess:+.4f} nats"
+    excess = f"excess {one.excess:+.4f} {unit}"
     if one.lo is not None and one.hi is not None:
         excess += f" (95 %: {one.lo:+.4f} to {one.hi:+.4f}, n = {one.n})"
     else:
@@ -162,6 +167,7 @@ def _statistics(result: FitResult) -> list[str]:
         f"    residual SD {_number(result.residual_sd)}",
         f"    intervals   {result.interval}",
     ]
+    lines += [f"    loss        in {UNITS[result.unit]}"] if result.unit != "nats" else []
     if result.search:
         search = result.search
         gradient = _number(search.gradient, 2)
@@ -195,14 +201,14 @@ def _param(param: Param) -> str:
     return f"{_number(param.value, 6)} (95 %: {_number(param.lo)} to {_number(param.hi)}{errors}){status}"
 
 
-def _optimum(optimum: Optimum) -> list[str]:
+def _optimum(optimum: Optimum, unit: str) -> list[str]:
     shown = "not given" if optimum.value is None else _number(optimum.value)
     lines = [f"    {optimum.of} = {shown} (95 %: {_ends((optimum.lo, optimum.hi))})"]
     lines.append(f"    {optimum.status}: {optimum.reason}")
     if optimum.loss is not None:
         lines.append(f"    loss there {_number(optimum.loss)} (95 %: {_ends((optimum.loss_lo, optimum.loss_hi))})")
     if optimum.region and optimum.margin:
-        lines.append(f"    within {optimum.margin:.3g} nats of it: {_ends(optimum.region)}")
+        lines.append(f"    within {optimum.margin:.3g} {unit} of it: {_ends(optimum.region)}")
     if optimum.region_ends:
         low, high = optimum.region_ends
         lines.append(f"    95 % of the ends of that: {_ends(low)}; {_ends(high)}")

@@ -84,13 +84,16 @@ def sweep_study(
     return train_until_done(Study(study), cluster or Cluster(), wait=wait, retry=retry, watch=watch, say=say)
 
 
-def read_runs(runs: "Runs", columns: Mapping[str, str] | None = None) -> "RunTable":
+def read_runs(
+    runs: "Runs", columns: Mapping[str, str] | None = None, *, source: str | None = None, unit: str | None = None
+) -> "RunTable":
     """Return a table of runs for the fits, with the rows that were set aside and why.
 
-    `runs` is a CSV, JSON, Parquet, Excel or Markdown file, a DataFrame, one mapping a run, or a study or its folder.
-    It needs the column `loss` (nats per token) and the columns of the law: N, D, C, r_a, ... `columns` maps our names
-    to those of the file or to formulas of them: `{"D": "tokens_b*1e9", "loss": "ln(ppl)"}`. A table that was read
-    already is returned as it is. Raises UsageError for a file that cannot be read, a missing column, a loss that is not
+    `runs` is a CSV, JSON, Parquet, Excel or Markdown file, a folder of logs, a DataFrame, one mapping a run, or a study
+    or its folder. It needs the column `loss` and the columns of the law: N, D, C, r_a, ... `columns` maps our names
+    to those of the file or to formulas of them: `{"D": "tokens_b*1e9", "loss": "ln(ppl)"}`. `source` names the trainer
+    or logger that wrote the runs (`fits.runs.sources.SOURCES`), `unit` that of the loss: nats, bits, bpb or bpc. A
+    table that was read already is returned as it is. Raises UsageError for a file that cannot be read, a missing column, a loss that is not
     a positive number, and for units that cannot be right.
 
     >>> import pandas as pd
@@ -102,13 +105,13 @@ def read_runs(runs: "Runs", columns: Mapping[str, str] | None = None) -> "RunTab
     """
     from fits import read_table
 
-    if isinstance(runs, Study) or (isinstance(runs, str | os.PathLike) and Path(runs).is_dir()):
+    if isinstance(runs, Study) or (isinstance(runs, str | os.PathLike) and (Path(runs) / "study.json").is_file()):
         from scaling.study_table import runs_of
 
         if columns:
             raise UsageError(f"{os.fspath(runs)} is a study, which needs no columns; drop them")
         return runs_of(Study(runs))
-    return read_table(Path(runs) if isinstance(runs, os.PathLike) else runs, columns)
+    return read_table(Path(runs) if isinstance(runs, os.PathLike) else runs, columns, source=source, unit=unit)
 
 
 def fit_law(runs: "Runs", law: str, **options: "Unpack[FitOptions]") -> "FitResult":

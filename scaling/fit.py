@@ -8,14 +8,16 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from fits import LAWS, RunTable, fit_study, read_table
 from fits.curve.resampling import KINDS
 from fits.fit import known_law, needed
-from fits.runs.columns.sources import SOURCES
 from fits.runs.learning_rates import CHOICES
 from fits.runs.select_arms import AXES
 from fits.runs.series import ENOUGH_RATES
+from fits.runs.sources import SOURCES
+from fits.runs.table import UNITS
 from planners import Study, UsageError
 from planners.records.json import to_json
 from planners.records.quantity import parse_count, parse_quantity
@@ -31,9 +33,15 @@ def arguments() -> cli.Parser:
     add = parser.add_argument
     add("study", nargs="?", help="folder of the study")
     elsewhere = "with a study: losses of planned runs that were trained elsewhere, joined by run_id"
-    add("--runs", metavar="TABLE", help=f"CSV, JSON, Parquet, Excel or Markdown, one run a row; {elsewhere}")
+    add("--runs", metavar="TABLE", help=f"a table, one run a row, or a folder of logs; {elsewhere}")
     add("--columns", metavar="OURS=THEIRS,…", help="its columns: 'N=params (M)*1e6,D=C/(6*N),loss=ln(ppl)'")
-    add("--from", dest="source", choices=SOURCES, help="the columns that this trainer or project writes")
+    add(
+        "--from",
+        dest="source",
+        choices=SOURCES,
+        help="the trainer or logger that wrote it (default: as its form shows)",
+    )
+    add("--unit", choices=UNITS, help="unit of the loss (default: as the name of its column says, else nats)")
     add("--embeddings", choices=("included", "excluded"), help="whether N in that table includes the embeddings")
     add("--where", metavar="CONDITION", action="append", help="fit only runs that meet it (C>=1e18, arm in K1,K2)")
     usual = f"the cubic, or the quadratic below {ENOUGH_RATES} rates"
@@ -104,18 +112,21 @@ def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> RunTab
     """Return the runs of the study, of the table, or of both. Raises UsageError if neither is given."""
     if study is None and flags.runs is None:
         raise UsageError("give a study or --runs TABLE")
-    if flags.runs is None and (flags.columns or flags.source or flags.embeddings):
-        raise UsageError("--columns, --from and --embeddings describe the table of --runs; a study needs none of them")
-    columns, conditions = {**SOURCES.get(flags.source, {}), **_columns(flags.columns)}, flags.where or []
+    if flags.runs is None and (flags.columns or flags.source or flags.unit or flags.embeddings):
+        raise UsageError(
+            "--columns, --from, --unit and --embeddings describe the table of --runs; a study needs none of them"
+        )
+    columns, conditions = _columns(flags.columns), flags.where or []
+    of: dict[str, Any] = {"source": flags.source, "unit": flags.unit}
     if study is None:
-        table = read_table(flags.runs, columns, where=conditions, needs=needed(laws))
+        table = read_table(flags.runs, columns, where=conditions, needs=needed(laws), **of)
         if not len(table):
             reasons = ", ".join(dict.fromkeys(one.reason for one in table.dropped))
             raise UsageError(f"no row of {table.source} can be used: {reasons}")
         if flags.embeddings is not None:
             table = replace(table, frame=table.frame.assign(embeddings=flags.embeddings))
         return table
-    table = runs_of(study) if flags.runs is None else joined(study, flags.runs, columns)
+    table = runs_of(study) if flags.runs is None else joined(study, read_table(flags.runs, columns, **of))
     for condition in conditions:
         table = table.where(condition)
     return table

@@ -1,7 +1,6 @@
 """The runs of a study as a table for the fits, with losses measured elsewhere, and the margin that the study fixed."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from fits.runs.read_table import read_table
 from fits.runs.table import RunTable, from_records
@@ -20,12 +19,12 @@ def runs_of(study: Study) -> RunTable:
     return replace(read_table(study.runs_csv), source=study.runs_csv.name)
 
 
-def joined(study: Study, path: str | Path, columns: dict[str, str]) -> RunTable:
-    """Return the runs of a study, and planned runs that were trained elsewhere: the rows of `path`, by run_id.
+def joined(study: Study, elsewhere: RunTable) -> RunTable:
+    """Return the runs of a study, and planned runs that were trained elsewhere: the rows of a table, by run_id.
 
     Raises UsageError for a run that the study did not plan, and for a run that was trained in both places.
     """
-    elsewhere = read_table(path, columns)
+    path = elsewhere.source
     if "run_id" not in elsewhere.frame:
         raise UsageError(f"{path} has no column run_id, which is needed to join its runs with those of {study.folder}")
     specs, here = {spec.run_id: spec for spec in study.runs()}, {row["run_id"]: row for row in collect(study)}

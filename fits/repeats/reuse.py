@@ -150,6 +150,8 @@ class Reuse:
     """Further remarks, one sentence each."""
     heterogeneity: Heterogeneity | None = None
     """Test of one excess for all arms; null for one arm, or without a repeated measurement."""
+    unit: str = "nats"
+    """Unit of the loss."""
 
 
 def reuse(table: RunTable, *, margin: float | None = None, slope: float | None = None) -> tuple[Reuse, ...]:
@@ -182,7 +184,8 @@ def reuse(table: RunTable, *, margin: float | None = None, slope: float | None =
         D, U = (np.array([getattr(pair, name) for pair in budget]) for name in "DU")
         for key, of in schemes(D, U, np.ones(len(D), bool)):
             found.setdefault(str(key), []).extend(budget[at] for at in np.flatnonzero(of))
-    return tuple(_of_scheme(name, members, alone, margin, slope) for name, members in found.items())
+    schemes_found = (_of_scheme(name, members, alone, margin, slope) for name, members in found.items())
+    return tuple(replace(one, unit=table.unit) for one in schemes_found)
 
 
 def _of_scheme(scheme: str, pairs: list[Pair], alone: int, margin: float | None, slope: float | None) -> Reuse:

@@ -32,6 +32,8 @@ LABELS = frozenset({"run_id", "arm", "study", "state"})
 """Columns that stay text: a run id such as 12e4 must not become a number."""
 SIZES = frozenset({"N", "N_a", "N_vocab", "total", "active", "D", "D_seen", "U", "C", "loss", "N_opt", "D_opt"})
 """Columns in which `7B` is a number."""
+UNITS = {"nats": "nats per token", "bits": "bits per token", "bpb": "bits per byte", "bpc": "bits per character"}
+"""Unit of a loss -> its words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,8 @@ class RunTable:
     """Hash of the file that was read; null for rows that came from none."""
     over: str = "r_a"
     """N if curves are drawn over N (isoFLOP): then all runs are on them. Otherwise r_a: the MoE runs are on them."""
+    unit: str = "nats"
+    """Unit of the loss, one of UNITS."""
     remarks: tuple[str, ...] = ()
     """What was computed or chosen that the rows do not state, one sentence each; a fit repeats them as notes."""
 

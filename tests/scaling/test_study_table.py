@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fits import read_table
 from jobs.record import planned
 from planners import Study
 from scaling import cli
@@ -23,7 +24,7 @@ def elsewhere(study: Study, path: Path, **changes: str) -> Path:
 
 
 def test_runs_trained_elsewhere_take_the_columns_of_the_plan(tiny_study: Study, tmp_path: Path) -> None:
-    table = joined(tiny_study, str(elsewhere(tiny_study, tmp_path / "losses.csv")), {})
+    table = joined(tiny_study, read_table(elsewhere(tiny_study, tmp_path / "losses.csv")))
     specs = tiny_study.runs()
     assert table.numbers("N").tolist() == [spec.N for spec in specs]
     assert table.rates().tolist() == [spec.r_a for spec in specs]
@@ -35,7 +36,7 @@ def test_a_run_that_failed_here_stays_listed(
 ) -> None:
     failed = planned(tiny_study.runs()[0]) | {"state": "failed", "loss": None}
     monkeypatch.setattr("scaling.study_table.collect", lambda study: [failed])
-    table = joined(tiny_study, str(elsewhere(tiny_study, tmp_path / "losses.csv")), {})
+    table = joined(tiny_study, read_table(elsewhere(tiny_study, tmp_path / "losses.csv")))
     assert [one.reason for one in table.dropped] == ["state is failed"]
     assert len(table) == len(tiny_study.runs())
 

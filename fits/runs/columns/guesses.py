@@ -43,6 +43,8 @@ def suggestion(ours: str, names: Sequence[str]) -> str | None:
         if ratio:
             return f"{ratio}*N"
         return "C/(6*N)" if _guess("C", names) else None
+    if ours == "N" and _guess("C", names) and _guess("D", names):
+        return "C/(6*D)"
     if ours == "r_a" and _guess("N_a", names) and _guess("N", names):
         return "N_a/N"
     return None
@@ -58,7 +60,7 @@ def line(missing: Iterable[str], names: Sequence[str], given: Mapping[str, str])
     wanted = list(missing)
     for ours in wanted:
         pairs[ours] = suggestion(ours, names) or "NAME"
-        for other in re.findall(r"\b(?:C|N_a|N)\b", pairs[ours]) if pairs[ours] not in names else []:
+        for other in re.findall(r"\b(?:C|D|N_a|N)\b", pairs[ours]) if pairs[ours] not in names else []:
             if other not in names and other not in wanted and other not in pairs:
                 wanted.append(other)
     return columns_flag(pairs)

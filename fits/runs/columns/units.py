@@ -1,17 +1,21 @@
 """Units that cannot be right: N in millions, D in billions or as a ratio, mixed units, a perplexity as loss.
 
     check_units(table, {"N": "params"})
+    unit_of("val_bpb")  # bpb, by its name
 
 Every error names the `--columns` that repairs it. Nothing is converted without being asked.
 """
 
+import math
+import re
 from collections.abc import Mapping
 
 import numpy as np
 
 from fits.runs.columns import guesses
-from fits.runs.table import Floats, RunTable
+from fits.runs.table import UNITS, Floats, RunTable
 from planners.records.errors import UsageError
+from planners.records.registry import look_up
 
 FEWEST_PARAMETERS = 100.0
 """If no N is above this, N is given in millions or billions."""
@@ -25,6 +29,22 @@ MIXED = 1e4
 """Ratio of neighbouring values above which a column mixes units, if the smaller one is below FEWEST_OF_BOTH."""
 MOST_NATS = 12.5
 """Loss in nats above which it cannot be a cross-entropy: the logarithm of the largest vocabulary (268k)."""
+_BITS = {"bpb": r"bpb|bits?[ _./-]*per[ _./-]*byte", "bpc": r"bpc|bits?[ _./-]*per[ _./-]*char(acter)?"}
+"""Unit -> the names of columns that state it."""
+
+
+def unit_of(name: str, given: str | None = None) -> tuple[str, list[str]]:
+    """Return the unit of a loss and what to say about it: as given, or as the name of its column says, else nats.
+
+    Raises UsageError for an unknown unit.
+    """
+    if given is not None:
+        look_up(UNITS, given, "unit")
+        return given, []
+    for unit, pattern in _BITS.items():
+        if re.fullmatch(rf"(.*[^a-z])?({pattern})([^a-z].*)?", name.lower()) and not re.search(r"[*(]", name):
+            return unit, [f"the loss is taken to be in {UNITS[unit]}, as its column {name} says (--unit {unit})"]
+    return "nats", []
 
 
 def check_units(table: RunTable, columns: Mapping[str, str]) -> None:
@@ -87,12 +107,13 @@ def _perplexity(table: RunTable, name: str, given: Mapping[str, str]) -> str:
     logarithm = _columns(given, loss=f"ln({name})")
     if guesses.is_perplexity(name) and "(" not in name.partition("ppl")[0]:
         return f"the column {name} is a perplexity by its name, and a law needs its logarithm: {logarithm}"
-    high = int((loss > MOST_NATS).sum())
+    most = MOST_NATS if table.unit == "nats" else round(MOST_NATS / math.log(2), 1)
+    high = int((loss > most).sum())
     if not high:
         return ""
-    text = f"{high} of {len(loss)} losses exceed {MOST_NATS} nats (up to {loss.max():.4g}), above ln of any vocabulary"
+    text = f"{high} of {len(loss)} losses exceed {most} {table.unit} (up to {loss.max():.4g}), above any vocabulary's"
     cure = f"if they are perplexities: {logarithm}"
-    return f"{text}; {cure}" + f", or leave the rows out: --where 'loss<={MOST_NATS}'" * (high < len(loss))
+    return f"{text}; {cure}" + f", or leave the rows out: --where 'loss<={most}'" * (high < len(loss))
 
 
 def _positive(table: RunTable, column: str) -> Floats | None:

@@ -15,6 +15,7 @@ from fits.runs.formats.markdown import is_markdown, read_markdown
 from fits.runs.formats.parquet import read_parquet, read_zstd
 from fits.runs.formats.rows import Rows
 from fits.runs.formats.wandb_panel import one_run_a_row
+from fits.runs.sources import read_log
 from planners.records.errors import UsageError
 
 BINARY: dict[bytes, Callable[[bytes, str], Rows]] = {
@@ -39,6 +40,8 @@ def read_rows(path: Path) -> Rows:
     except OSError as error:
         raise UsageError(f"{source} cannot be read ({error.strerror or error})") from error
     content = _decompressed(content, source)
+    if log := read_log(path, content):
+        return log
     if content.startswith(_OLD_EXCEL):
         raise UsageError(f"{source} is an old Excel file (.xls); save it as .xlsx or CSV")
     for start, read in BINARY.items():

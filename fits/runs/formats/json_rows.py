@@ -7,8 +7,8 @@ from typing import Any
 from fits.runs.formats.rows import Rows
 from planners.records.errors import UsageError
 
-_LOGS = {"log_history": "the log of one run (trainer_state.json)", "results": "the evaluations of one model (lm-eval)"}
-"""Key -> what the file is that has it and no list of runs."""
+_EVALUATIONS = "results"
+"""Key of a file of lm-eval, which has no list of runs."""
 
 
 def is_json(text: str) -> bool:
@@ -54,9 +54,9 @@ def _records(data: Any, source: str) -> list[Any]:
         return data
     if not isinstance(data, Mapping):
         raise UsageError(f"{source} holds no runs; give one object a run")
-    for key, what in _LOGS.items():
-        if key in data and not (key == "results" and isinstance(data[key], list)):
-            raise UsageError(f"{source} is {what}; a table of one run a row is wanted: its N, its D and its final loss")
+    if _EVALUATIONS in data and not isinstance(data[_EVALUATIONS], list):
+        what = "the evaluations of one model (lm-eval)"
+        raise UsageError(f"{source} is {what}; a table of one run a row is wanted: its N, its D and its final loss")
     if isinstance(data.get("columns"), list) and isinstance(data.get("data"), list):  # pandas, orient="split"
         return [dict(zip(map(str, data["columns"]), row, strict=False)) for row in data["data"]]
     lists = {key: value for key, value in data.items() if isinstance(value, list) and value}

@@ -24,6 +24,8 @@ class Rows:
     """Whether `1,234` is 1234 where no other cell decides it."""
     what: str = ""
     """What the file is, where that is not a table of runs."""
+    source: str | None = None
+    """Name of the source that wrote it (`fits.runs.sources`), where its form shows it."""
 
 
 def named_rows(lines: Lines, source: str) -> list[dict[str, Any]]:

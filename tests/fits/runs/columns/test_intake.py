@@ -4,7 +4,6 @@ import pytest
 
 from fits import read_table
 from fits.runs.columns import guesses
-from fits.runs.columns.sources import SOURCES
 from planners.records.errors import UsageError
 
 
@@ -67,8 +66,3 @@ def test_all_missing_columns_are_named_with_a_line_that_works():
     assert line == "loss=val_loss,N=params (M)*1e6,D=tokens (B)*1e9"
     table = read_table(rows, dict(pair.split("=") for pair in line.split(",")), needs=("loss", "N", "D"))
     assert table.numbers("N").tolist() == [5e7 * 2**at for at in range(6)]
-
-
-def test_a_source_names_columns_that_exist_in_its_tables():
-    row = {"params_total": 1e8, "tokens_trained": 2e9, "flops_budget": 1.2e18, "val_bpb": 0.9}
-    assert read_table([row], SOURCES["nanochat"]).numbers("C")[0] == 1.2e18

@@ -116,7 +116,6 @@ def test_a_chart_of_wandb_gives_the_last_value_of_each_run(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"log_history": [{"step": 1, "loss": 3.0}]}, "the log of one run"),
         ({"results": {"wikitext": {"bits_per_byte,none": 0.8}}}, "the evaluations of one model"),
         (3, "no runs"), ([], "no runs"), ([1, 2], "an object"), ({"loss": None}, "can be used|no runs|loss"),
     ],
