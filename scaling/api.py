@@ -93,8 +93,8 @@ def read_runs(
     or its folder. It needs the column `loss` and the columns of the law: N, D, C, r_a, ... `columns` maps our names
     to those of the file or to formulas of them: `{"D": "tokens_b*1e9", "loss": "ln(ppl)"}`. `source` names the trainer
     or logger that wrote the runs (`fits.runs.sources.SOURCES`), `unit` that of the loss: nats, bits, bpb or bpc. A
-    table that was read already is returned as it is. Raises UsageError for a file that cannot be read, a missing column, a loss that is not
-    a positive number, and for units that cannot be right.
+    table that was read already is returned as it is. Raises UsageError for a file that cannot be read, a missing
+    column, a loss that is not a positive number, and for units that cannot be right.
 
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"params_m": [50, 100], "D": [1e9, 2e9], "loss": [3.3, 3.1]})

@@ -39,7 +39,7 @@ def arguments() -> cli.Parser:
         "--from",
         dest="source",
         choices=SOURCES,
-        help="the trainer or logger that wrote it (default: as its form shows)",
+        help="who wrote it (default: as its form shows)",
     )
     add("--unit", choices=UNITS, help="unit of the loss (default: as the name of its column says, else nats)")
     add("--embeddings", choices=("included", "excluded"), help="whether N in that table includes the embeddings")
@@ -113,9 +113,7 @@ def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> RunTab
     if study is None and flags.runs is None:
         raise UsageError("give a study or --runs TABLE")
     if flags.runs is None and (flags.columns or flags.source or flags.unit or flags.embeddings):
-        raise UsageError(
-            "--columns, --from, --unit and --embeddings describe the table of --runs; a study needs none of them"
-        )
+        raise UsageError("--columns, --from, --unit and --embeddings describe a table of --runs; a study needs none")
     columns, conditions = _columns(flags.columns), flags.where or []
     of: dict[str, Any] = {"source": flags.source, "unit": flags.unit}
     if study is None:

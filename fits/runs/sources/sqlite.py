@@ -1,6 +1,5 @@
 """Databases of loggers: SQLite files, opened for reading only."""
 
-import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +11,8 @@ START = b"SQLite format 3\x00"
 
 def rows(path: Path, query: str) -> list[Sequence[Any]]:
     """Return the rows of a query. Raises ValueError for a damaged file."""
+    import sqlite3
+
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             return database.execute(query).fetchall()

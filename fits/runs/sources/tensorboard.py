@@ -1,7 +1,7 @@
 """TensorBoard: event files, `events.out.tfevents.*`. A run is a folder.
 
-A file holds records: length (8 bytes), checksum (4), an `Event` message, checksum (4). Of each event the scalars are
-read, written as `simple_value` or as a tensor of one number (tensorflow/core/util/event.proto, framework/summary.proto).
+A file holds records: length (8 bytes), checksum (4), an `Event` message, checksum (4). The scalars of each event are
+read: `simple_value`, or a tensor of one number (tensorflow/core/util/event.proto, core/framework/summary.proto).
 """
 
 import struct
@@ -46,8 +46,10 @@ def _scalar(value: bytes) -> float | None:
 
 def _of_tensor(tensor: bytes) -> float | None:
     for number, part in fields(tensor):
-        form = _NUMBERS.get(number) or ({4: "<f", 8: "<d"}.get(len(part)) if number == _CONTENT else None)
-        if form and isinstance(part, bytes) and len(part) == struct.calcsize(form):
+        if not isinstance(part, bytes):
+            continue
+        form = {4: "<f", 8: "<d"}.get(len(part)) if number == _CONTENT else _NUMBERS.get(number)
+        if form and len(part) == struct.calcsize(form):
             return float(struct.unpack(form, part)[0])
     return None
 

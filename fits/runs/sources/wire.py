@@ -42,9 +42,7 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
 
 def texts(message: bytes, number: int) -> list[str]:
     """Return the values of a text field."""
-    return [
-        value.decode(errors="replace") for at, value in fields(message) if at == number and isinstance(value, bytes)
-    ]
+    return [value.decode(errors="replace") for value in messages(message, number)]
 
 
 def messages(message: bytes, number: int) -> list[bytes]:
