@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,10 +11,13 @@ from fits.runs.series import SeriesKey
 from fits.runs.table import Dropped, Floats
 from fits.status import Status, Why
 from planners.records.errors import UsageError
+from planners.records.json import IN_MEMORY
 from planners.records.notebook_repr import NotebookRepr
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from fits.predict.prediction import Prediction
 
 COLUMNS = ("law", "series", "data", "n", "name", "value", "lo", "hi", "status")
 """Columns of a fit as a DataFrame: one parameter or optimum a row; lo and hi are the ends of its 95 % interval."""
@@ -314,6 +317,8 @@ class FitResult(NotebookRepr):
     """The interval of the optimum without each rate, lowest rate first; empty without an interval."""
     crossings: tuple[Crossing, ...] = ()
     """Where the MoE curve crosses the losses of the dense arms."""
+    behind: Any = field(default=None, repr=False, compare=False, metadata=IN_MEMORY)
+    """The runs and draws of a law of several columns (`FittedLaw`), for predictions; null in a fit that was read."""
 
     def __post_init__(self) -> None:
         _checked(self)
@@ -332,8 +337,8 @@ class FitResult(NotebookRepr):
         law = LAWS[self.law]
         return law.columns if isinstance(law, Law) else tuple(self.domain)
 
-    def predict(self, **columns: float | Sequence[float] | Floats) -> Floats:
-        """Return the fitted loss, shape (m,), at values of the law's columns: `predict(N=1e9, D=[2e10, 4e10])`.
+    def loss(self, **columns: float | Sequence[float] | Floats) -> Floats:
+        """Return the fitted loss, shape (m,), at values of the law's columns: `loss(N=1e9, D=[2e10, 4e10])`.
 
         Raises UsageError for a missing column and for a fit without values of its parameters.
         """
@@ -352,6 +357,21 @@ class FitResult(NotebookRepr):
             return curve(self, columns[needed[0]])[0]
         arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(columns[name], float)) for name in needed))
         return law.loss(values, dict(zip(needed, arrays, strict=True)))
+
+    def predict(self, **target: float) -> "Prediction":
+        """Return what a law of several columns predicts at a target, with 95 % prediction intervals.
+
+        `predict(N=7e9, D=1.4e11)` is the loss of that run, `predict(C=1e21)` the compute-optimal N and D, and
+        `predict(N=7e9, C=1e21)` of a law with r_a the best rate and its loss. Raises UsageError where the target does
+        not fix the columns of the law, for a fit without values, and for a fit that was read from a file.
+        """
+        from fits.predict.prediction import predict
+
+        return predict(self, target)
+
+    def allocate(self, C: float) -> "Prediction":
+        """Return the compute-optimal N, D and D / N at `C` FLOPs, with 95 % intervals. Raises as `predict` does."""
+        return self.predict(C=C)
 
     def to_frame(self) -> "DataFrame":
         """Return the parameters, then the optimum, one a row, with COLUMNS; missing numbers are NaN."""

@@ -9,6 +9,7 @@ have to be derived. Fixing drift_N = drift_C = 0 (`fixed` in a fit) gives the ne
 
 Identification: kappa and r_star need three rates in one cell of (N, C). drift_C needs several C at one N, and drift_N
 needs several N at one C. E, A and alpha need three sizes. If N determines C, the two drifts cannot be separated.
+Runs of one size fix the size term at zero, so that it is part of E, and drift_N at zero: such a fit holds at that N.
 """
 
 import math
@@ -23,6 +24,8 @@ from fits.runs.table import Floats
 N_0, C_0 = 1e9, 1e20
 """Reference size and budget: r_star is the optimum there."""
 LN6 = math.log(6)
+VANISHED = 1e-300
+"""A coefficient whose term adds nothing to any loss."""
 
 
 def log_terms(theta: Sequence[Any], x: Columns) -> tuple[Any, ...]:
@@ -56,4 +59,5 @@ LAW = Law(
     bounds=(SIZE,) * 3 + ((0.0, 5.0),) * 2 + ((0.0, 20.0), (-30.0, 30.0), (-5.0, 5.0), (-5.0, 5.0)),
     log_terms=log_terms,
     starts=starts,
+    held={"N": {"A": VANISHED, "alpha": 0.0, "drift_N": 0.0}},
 )

@@ -97,6 +97,12 @@ def expm1(x: Any) -> Any:
     return _function(x, np.expm1, np.exp, np.exp)
 
 
+def log_sum(x: Any, y: Any) -> Any:
+    """Return ln(e^x + e^y) of two arrays or Duals."""
+    shift = np.maximum(_value(x), _value(y))
+    return log(exp(x - shift) + exp(y - shift)) + shift
+
+
 def minimum(x: Any, y: Any) -> Any:
     """Return the smaller of two arrays or Duals, element by element, with its derivatives."""
     if not isinstance(x, Dual) and not isinstance(y, Dual):

@@ -7,7 +7,7 @@ theta holds the parameters as the search sees them: ln of a parameter that must 
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,8 @@ class Law:
     """(this law, ln of the columns, ln of the loss (n,)) -> starting points, shape (m, p)."""
     examples: tuple[Example, ...] = ()
     """Published values."""
+    held: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Column -> parameters that are held at a value where all runs have one value of the column."""
     response: str = "loss"
     """The column that it predicts."""
     delta: float = 1e-3

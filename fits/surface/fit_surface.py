@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fits.intervals import percentile, percentile_error
-from fits.laws.law import Law
+from fits.laws.law import Columns, Law
 from fits.result import FitResult, OtherMinimum, Param, Search
 from fits.runs.table import RunTable
 from fits.status import NO_CAUSE, Cause, Status, Why
 from fits.surface.bootstrap import Draws, points, resample
+from fits.surface.fitted_law import FittedLaw
 from fits.surface.fitting_problem import Problem
 from fits.surface.identifiability import SHARE, FlatParameter, flat_parameters
 from fits.surface.search import SearchMethod, Solution, solve
@@ -34,6 +35,8 @@ BOUND_SHARE = 1e-3
 """Distance from a bound, relative to the range of the search, within which an end of an interval reaches it."""
 VANISHED = 1e-3
 """Share of the estimate below which the lower end of a positive parameter counts as zero."""
+HELD = "all runs have one {at}: {names} were held, and the fit is for that {at} only"
+"""Note on parameters that the runs cannot determine because they share a value."""
 FEW_DRAWS = 100
 """Draws below which a note says that the ends of the intervals are rough."""
 
@@ -70,7 +73,8 @@ def fit_surface(
         found = replace(blank, **cause, interval=f"none: {cause['reason']}", objective=solution.objective)
         return replace(found, search=_search(problem, solution)), None
     draws = resample(problem, solution, bootstrap, seed, block) if bootstrap else None
-    return _fitted(blank, problem, solution, draws, block), draws
+    fitted = _fitted(blank, problem, solution, draws, block)
+    return replace(fitted, behind=FittedLaw(table=table, problem=problem, theta=solution.theta, draws=draws)), draws
 
 
 def _problem(
@@ -89,8 +93,24 @@ def _problem(
     columns = law.read(used)
     loss = used.numbers(law.response)
     groups = noise_groups(used, block)
-    problem = Problem(law=law, columns=columns, loss=loss, delta=delta, fixed=dict(fixed), groups=groups)
+    held = held_at_one_value(law, columns)
+    notes = (*notes, *(HELD.format(at=name, names=_named(values)) for name, values in held.items()))
+    fixed = {name: value for values in held.values() for name, value in values.items()} | dict(fixed)
+    problem = Problem(law=law, columns=columns, loss=loss, delta=delta, fixed=fixed, groups=groups)
     return problem.take(np.lexsort([loss, *columns.values()])), notes
+
+
+def held_at_one_value(law: Law, columns: Columns) -> dict[str, Mapping[str, float]]:
+    """Return the parameters that the law holds at a value, by the column of which all runs have one value."""
+    return {
+        name: values
+        for name, values in law.held.items()
+        if len(columns[name]) and np.ptp(np.log(columns[name])) < SPREAD
+    }
+
+
+def _named(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} = {value:.3g}" for name, value in values.items())
 
 
 def _undetermined(problem: Problem) -> Cause | None:
@@ -138,7 +158,7 @@ def _fitted(
     status, cause, statuses = _statuses(problem, solution, flat, _reaching(problem, solution, draws))
     values = problem.law.natural(solution.theta)
     params = {
-        name: _param(name, float(values[i]) if solution.acting[i] else None, statuses[i], draws, i)
+        name: _param(name, float(values[i]) if solution.acting[i] or solution.fixed[i] else None, statuses[i], draws, i)
         for i, name in enumerate(problem.law.parameters)
     }
     interval, about = _about_draws(problem, draws, block)

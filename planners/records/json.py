@@ -23,6 +23,8 @@ Record = TypeVar("Record")
 
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters but tab and newline, which a terminal may obey and XML forbids, and halves of surrogate pairs."""
+IN_MEMORY = types.MappingProxyType({"stored": False})
+"""Metadata of a field that is not written to JSON: what a result rests on, such as its runs."""
 _PLAIN = (str, int, bool, type(None))
 
 
@@ -37,8 +39,10 @@ def inert(text: str) -> str:
 
 @cache
 def _fields(cls: Any) -> tuple[tuple[str, Any], ...]:
-    """Return (name, default) of each field; () for a class that is not a record."""
-    return tuple((field.name, field.default) for field in dataclasses.fields(cls)) if is_dataclass(cls) else ()
+    """Return (name, default) of each field that is stored; () for a class that is not a record."""
+    if not is_dataclass(cls):
+        return ()
+    return tuple((field.name, field.default) for field in dataclasses.fields(cls) if field.metadata != IN_MEMORY)
 
 
 def to_json(value: Any) -> Any:
@@ -71,7 +75,8 @@ def from_json(cls: type[Record], data: Any, where: str = "record") -> Record:
         raise UsageError(f"{where}: expected an object with the fields of {cls.__name__}")
     kind: Any = cls
     hints = _hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    stored = {name for name, _ in _fields(kind)}
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.name in stored}  # type: ignore[arg-type]
     unknown = sorted(set(data) - set(fields))
     if unknown:
         raise UsageError(f"{where}: unknown field {unknown[0]!r} (written by another version?)")

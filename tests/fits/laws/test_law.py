@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fits import LAWS
-from fits.laws import muennighoff
+from fits.laws import kaplan2020, ling_leverage, muennighoff, zhao2025
 from fits.laws.law import Law
 from fits.surface.fitting_problem import Problem
 from fits.surface.huber_objective import local_model
@@ -21,6 +21,9 @@ RANGES = {
     "C": (1e18, 1e22),
     "r_a": (0.05, 0.9),
     "A_e": (0.02, 1.0),
+    "G": (1.0, 30.0),
+    "S": (0.02, 0.8),
+    "granularity": (2.0, 16.0),
 }
 TRUTHS = {
     "chinchilla": {"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0.3658},
@@ -53,6 +56,11 @@ TRUTHS = {
     "abnar": dict(LAWS["abnar"].examples[0].params),
     "ludziejewski": dict(LAWS["ludziejewski"].examples[0].params),
     "power_sum": {"a": 0.01, "c": 0.4, "E": 2.0, "alpha": 1.5, "beta": 0.8},
+    "skaling": {"A": 4e4, "B": 2e6, "E": 1.5, "alpha": 0.7, "beta": 0.8, "k": 0.4},
+    "activation_powers": {"A": 200.0, "B": 900.0, "E": 1.7, "alpha": 0.33, "beta": 0.32, "gamma": 0.2},
+    "zhao2025": zhao2025.PUBLISHED,
+    "ling_leverage": {**ling_leverage.PUBLISHED, "A_max": 4.0},
+    "kaplan2020": kaplan2020.PUBLISHED,
     "kaplan": {"N_c": 3.568e13, "alpha_N": 0.078},
     "allocation": {"G": 0.1, "a": 0.5},
 }
@@ -129,6 +137,44 @@ def test_optimal_sizes_at_the_chinchilla_budget(A, B, E, alpha, beta, N, ratio):
     best = int(np.argmin(loss))
     assert sizes[best] == pytest.approx(N, rel=1e-3)
     assert D[best] / sizes[best] == pytest.approx(ratio, rel=4e-3)
+
+
+def test_the_law_of_zhao_2025_gives_the_statements_of_its_paper():
+    """40 % at 30B and 22 % at 671B at fixed D, G about 7 and S of 0.31; and the rates at equal C that follow from it."""
+    law, rates = LAWS["zhao2025"], np.geomspace(0.01, 1, 4001)
+
+    def best(N, D, **other):
+        columns = {"N": np.full(4001, N), "N_a": N * rates, "D": D, "G": np.full(4001, 7.0), "S": np.full(4001, 0.31)}
+        return rates[np.argmin(law.loss(zhao2025.PUBLISHED, columns | other))]
+
+    assert best(30e9, np.full(4001, 1e12)) == pytest.approx(0.40, abs=0.005)
+    assert best(671e9, np.full(4001, 1e12)) == pytest.approx(0.22, abs=0.005)
+    assert best(2.15e9, 9.2e20 / (6 * 2.15e9 * rates)) == pytest.approx(0.208, abs=0.001)
+    values = np.geomspace(0.05, 20, 4001)
+    sizes = {"N": np.full(4001, 1e10), "N_a": np.full(4001, 2e9), "D": np.full(4001, 1e11)}
+    G = law.loss(zhao2025.PUBLISHED, sizes | {"G": values, "S": np.full(4001, 0.31)})
+    S = law.loss(zhao2025.PUBLISHED, sizes | {"G": np.full(4001, 7.0), "S": values})
+    assert values[np.argmin(G)] == pytest.approx(6.8, abs=0.05)
+    assert values[np.argmin(S)] == pytest.approx(0.315, abs=0.005)
+
+
+def test_the_printed_constants_of_the_leverage_law_do_not_give_the_printed_claim():
+    """The paper states more than 7 there; base 10 gives 5.4."""
+    at = {"A_e": 0.031, "granularity": 12, "C": 1e22}
+    assert LAWS["ling_leverage"].loss(ling_leverage.PUBLISHED, at)[0] == pytest.approx(5.37, abs=0.01)
+
+
+def test_kaplans_joint_law_becomes_its_two_limits():
+    law, params = LAWS["kaplan2020"], kaplan2020.PUBLISHED
+    assert law.loss(params, {"N": 1e9, "D": 1e30})[0] == pytest.approx((6.4e13 / 1e9) ** 0.076, rel=1e-9)
+    assert law.loss(params, {"N": 1e30, "D": 1e10})[0] == pytest.approx((1.8e13 / 1e10) ** 0.103, rel=1e-6)
+
+
+def test_skaling_is_chinchilla_at_k_one():
+    values = TRUTHS["chinchilla"]
+    at = {"N": np.array([1e8, 1e10]), "D": np.array([2e9, 1e12])}
+    expected = LAWS["chinchilla"].loss(values, at)
+    np.testing.assert_allclose(LAWS["skaling"].loss({**values, "k": 1.0}, at), expected, rtol=1e-13)
 
 
 @pytest.mark.parametrize(("epochs", "unique"), [(2, 1.968), (4, 3.726), (8, 6.62), (16, 10.58), (40, 15.17)])
