@@ -80,9 +80,10 @@ def known_law(law: str) -> Curve | Law:
 
 
 def needed(laws: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that a table must have for `laws`: the loss, and what each of them uses.
+    """Return the columns that a table must have for `laws`: what the first predicts, and what all of them use.
 
-    Columns that can be computed, and those of curves, are not among them.
+    Columns that can be computed, and those of curves, are not among them. A law that lacks another column is refused
+    later, without the others.
     """
     forms = [known_law(law) for law in laws]
     surfaces = [form for form in forms if isinstance(form, Law)]
@@ -91,7 +92,7 @@ def needed(laws: Sequence[str]) -> tuple[str, ...]:
     common = set.intersection(*(set(form.columns) for form in surfaces)) - {"r_a", "n_experts", "A_e"}
     both = {"N", "D"} & set(surfaces[0].columns) == {"N", "D"}
     columns = [column for column in surfaces[0].columns if column in common and not (column == "C" and both)]
-    return (*dict.fromkeys(form.response for form in surfaces), *columns)
+    return (surfaces[0].response, *columns)
 
 
 def usual_law(table: RunTable, of: str = "r_a") -> str:
@@ -109,6 +110,14 @@ def usual_law(table: RunTable, of: str = "r_a") -> str:
         )
     rates = [np.unique(np.round(positions(part.only(part.routed()), of), 6)).size for part in series(table).values()]
     return "cubic" if rates and min(rates) >= ENOUGH_RATES else "quadratic"
+
+
+def usual_laws(table: RunTable, of: str, at: Sequence[Mapping[str, float]]) -> list[str]:
+    """Return the laws that are fitted where none is named; with targets `at`, one that can predict is among them."""
+    rated = table.has("r_a") and bool(table.routed().any())
+    if not at:
+        return [usual_law(table, of)]
+    return [usual_law(table, of), "activation"] if rated else ["chinchilla"]
 
 
 def _of_survivors(result: FitResult, table: RunTable) -> FitResult:

@@ -15,9 +15,11 @@ import numpy as np
 
 from fits.compare.laws import Comparison, comparisons
 from fits.drift.constancy import Constancy, constancy
-from fits.fit import FitOptions, fit_with_draws, known_law, usual_law
+from fits.fit import FitOptions, fit_with_draws, known_law, usual_laws
 from fits.laws import LAWS
 from fits.laws.curve_basis import Curve
+from fits.predict.prediction import Prediction
+from fits.predict.study_predictions import predictions_of
 from fits.repeats.margin import margins
 from fits.repeats.pairs import has_pairs, repeats
 from fits.repeats.reuse import Reuse, reuse
@@ -59,6 +61,10 @@ class StudyFits(NotebookRepr):
     """Cost of repeated data, by scheme; empty if no run on repeated data has a counterpart on fresh data."""
     checks: dict[str, tuple[Check, ...]] = field(default_factory=dict)
     """Checks of the runs behind each fit, by name of the fit."""
+    predictions: tuple[Prediction, ...] = ()
+    """What the laws of several columns predict: at the targets, and the compute-optimal size at the largest C."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """What could not be fitted or predicted -> why: a law that lacks a column does not take the others with it."""
     data_hash: str | None = None
     """Hash of the file that held the runs; null if there was none."""
     version: str = "unknown"
@@ -87,6 +93,7 @@ def fit_study(
     folder: str | Path | None = None,
     slope: float | None = None,
     learning_rates: str = "best",
+    at: Sequence[Mapping[str, float]] = (),
     **options: Unpack[FitOptions],
 ) -> StudyFits:
     """Return the fits of `laws` to `table`, with their comparison, constancy, cost of reuse and checks.
@@ -95,25 +102,40 @@ def fit_study(
     fitted to each series, any other law to all runs. If `folder` is given, `fits.json` and the bootstrap draws are
     written there and replace earlier fits. `slope` is the decrease of the loss per unit of ln D in nats, for the
     half-life of repeated data. `learning_rates` says what becomes of cells that were run at several: `best` keeps the
-    best of each cell, `all` makes each learning rate a series. The other options are those of `fit_with_draws`; the
-    default `margin` is what 5 % of C is worth, by the runs themselves. Raises UsageError as `fit_with_draws` does.
+    best of each cell, `all` makes each learning rate a series. `at` are targets, such as `{"C": 1e21}`, for which every
+    law of several columns predicts; without such a law the usual one is fitted too. The other options are those of
+    `fit_with_draws`; the default `margin` is what 5 % of C is worth, by the runs themselves. A law that the table has
+    no column for is listed in `refused`. Raises UsageError as `fit_with_draws` does if no law can be fitted.
     """
     table = choose_learning_rates(table, learning_rates)
     of, margin = options.get("of", "r_a"), options.get("margin")
     table = replace(table, over="N" if of == "N" else table.over)
-    laws = [known_law(law).name for law in laws] or [usual_law(table, of)]
+    laws = [known_law(law).name for law in laws] or usual_laws(table, of, at)
     worth = {} if margin is not None else margins(table)
     draws: dict[str, Draws] = {}
     fits: list[FitResult] = []
     checks: dict[str, tuple[Check, ...]] = {}
+    refused: dict[str, str] = {}
     for law, key, part in _parts(table, laws):
-        result, drawn = _fit(part, law, _worth(part, worth), options)
+        try:
+            result, drawn = _fit(part, law, _worth(part, worth), options)
+        except UsageError as error:
+            if len(laws) == 1:
+                raise
+            refused[law] = str(error)
+            continue
         fits.append(replace(result, series=key))
         checks[fits[-1].name] = (*check_table(part, need(known_law(law), of)), *check_result(result))
         if drawn is not None:
             draws[fits[-1].name] = drawn
+    if not fits:
+        raise UsageError(f"none of {', '.join(laws)} can be fitted: {next(iter(refused.values()))}")
+    laws = [law for law in laws if law not in refused]
+    predictions, unanswered = predictions_of(fits, at)
     found = StudyFits(
         fits=tuple(fits),
+        predictions=predictions,
+        refused=refused | unanswered,
         comparison=comparisons(table, laws),
         constancy=_constancy(table, laws, of),
         reuse=reuse(table, margin=min(worth.values(), default=margin), slope=slope) if has_pairs(table) else (),

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 
 def study_summary(found: "StudyFits") -> str:
     """Return all fits and findings of a study, a paragraph each."""
-    parts = [*map(summary, found.fits), *map(comparison_summary, found.comparison), *map(reuse_summary, found.reuse)]
+    parts = [
+        *map(summary, found.fits),
+        *map(str, found.predictions),
+        *map(comparison_summary, found.comparison),
+        *map(reuse_summary, found.reuse),
+    ]
     parts += [constancy_summary(found.constancy)] if found.constancy else []
+    parts += [f"[[Refused]] {what}: {why}" for what, why in found.refused.items()]
     return "\n\n".join([*parts, checks_summary(found.checks)])
 
 

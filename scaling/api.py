@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from fits import FitOptions, FitResult, RunTable, StudyFits
     from fits.compare.laws import Comparison
-    from fits.runs.table import Floats
     from jobs.sweep.cluster import Cluster
     from jobs.sweep.until_done import SweepResult
     from jobs.sweep.wait import SweepProgress
@@ -138,6 +137,7 @@ def fit_study(
     *,
     folder: "Place | None" = None,
     slope: float | None = None,
+    at: Sequence[Mapping[str, float]] = (),
     **options: "Unpack[FitOptions]",
 ) -> "StudyFits":
     """Return every fit and finding: each law on each series, how laws compare, whether r_a* moves, what reuse costs.
@@ -145,7 +145,8 @@ def fit_study(
     `laws` are names in `fits.LAWS` (default: the cubic, or the quadratic if a series has fewer than 5 rates). A study
     is fitted with the margin that it fixed, and the fits are written to its `fits` folder; fits of other runs are
     written to `folder`, if one is given. `slope` is the nats that one unit of ln D takes off the loss, for the
-    half-life of repeated data. The other options are those of `fit_law`. Raises UsageError as `fit_law` does, and for
+    half-life of repeated data. `at` are targets, such as `{"C": 1e21}`, for which laws of several columns predict. The
+    other options are those of `fit_law`. Raises UsageError as `fit_law` does, and for
     a margin other than the one that the study fixed.
 
     >>> found = fit_study("results/laptop", ["cubic", "quadratic"])
@@ -162,27 +163,43 @@ def fit_study(
         study = Study(runs)
         folder = folder or study.fits
         options["margin"] = margin_of(study, options.get("margin"))
-    return fit_study(read_runs(runs), laws, folder=None if folder is None else Path(folder), slope=slope, **options)
+    return fit_study(
+        read_runs(runs), laws, folder=None if folder is None else Path(folder), slope=slope, at=at, **options
+    )
 
 
-def predict(fit: "FitResult", at: "Mapping[str, ArrayLike] | DataFrame") -> "Floats":
-    """Return the loss that `fit` predicts, nats per token, shape (m,), for m rows of the columns of its law.
+def predict(fit: "FitResult", at: "Mapping[str, ArrayLike] | DataFrame") -> "DataFrame":
+    """Return what `fit`, of a law of several columns, predicts at m targets: a row for each, with 95 % intervals.
 
-    `at` holds the columns as numbers, arrays of shape (m,), or a DataFrame; columns that the law does not use are
-    ignored. Raises UsageError for a missing column, and for a fit with parameters that have no value.
+    `at` holds N, D, C, r_a, ... as numbers, arrays of shape (m,), or a DataFrame. N and D give the loss of a run, C
+    alone the compute-optimal N, D and D / N, and N and C of a law with r_a the best rate. The columns of the result are
+    those of `at`, then for each predicted number its value, `_lo` and `_hi` (prediction intervals, NaN without
+    bootstrap draws), then `beyond`, the largest factor by which C, N, D or r_a lies outside the runs.
+    `fit.predict(...)` returns one of them with the parts of its interval. Raises UsageError as it does.
 
     >>> sizes = [(N, D) for N in (5e7, 1e8, 4e8) for D in (1e9, 4e9, 2e10)]
     >>> rows = [{"N": N, "D": D, "loss": 1.8 + 480 / N**0.35 + 2000 / D**0.37} for N, D in sizes]
     >>> fit = fit_law(rows, "chinchilla", bootstrap=0)
-    >>> predict(fit, {"N": 1e9, "D": [2e10, 4e10]}).round(3)
-    array([2.449, 2.379])
+    >>> predict(fit, {"N": 1e9, "D": [2e10, 4e10]})[["loss", "beyond"]].round(3)
+        loss  beyond
+    0  2.449     2.5
+    1  2.379     5.0
     """
     import numpy as np
+    import pandas as pd
 
-    missing = [name for name in fit.columns if name not in at]
-    if missing:
-        raise UsageError(f"the fit of {fit.law} predicts from {', '.join(fit.columns)}; give {', '.join(missing)}")
-    return fit.predict(**{name: np.asarray(at[name], float) for name in fit.columns})
+    targets = {str(name): np.atleast_1d(np.asarray(values, float)) for name, values in at.items()}
+    rows = []
+    for row in zip(*(each.tolist() for each in np.broadcast_arrays(*targets.values())), strict=True):
+        given = dict(zip(targets, row, strict=True))
+        found = fit.predict(**given)
+        numbers = {
+            f"{one.of}{end}": value
+            for one in found.values
+            for end, value in (("", one.value), ("_lo", one.lo), ("_hi", one.hi))
+        }
+        rows.append({**given, **numbers, "beyond": max(found.beyond.values(), default=1.0)})
+    return pd.DataFrame(rows).astype(float)
 
 
 def compare_laws(runs: "Runs", laws: Sequence[str]) -> "Comparison":

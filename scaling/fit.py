@@ -62,6 +62,8 @@ def arguments() -> cli.Parser:
     usual = "best of each cell (default), or all: a series for each"
     add("--learning-rates", choices=CHOICES, default="best", help=f"where cells were run at several: {usual}")
     add("--slope", metavar="NATS", help="decrease of the loss per unit of ln D, for the half-life of repeated data")
+    target = "predict there: C=1e21 (compute-optimal N and D), N=7e9,D=1.4e11, or N=…,C=… (best r_a); repeatable"
+    add("--at", metavar="NAME=VALUE,…", action="append", help=target)
     add("--seed", default="0", help="seed of the bootstrap (default 0)")
     add("-o", "--out", metavar="DIR", help="folder of fits.json (default: fits/ of the study; none for a table)")
     return parser
@@ -87,6 +89,7 @@ def act(flags: cli.Flags) -> int:
         of=flags.over,
         resampling=flags.resampling,
         learning_rates=flags.learning_rates,
+        at=[_target(text) for text in flags.at or ()],
         fixed=cli.numbers(flags.fixed, "--fixed", "drift_N=0"),
         block=flags.block,
         bootstrap=parse_count(flags.bootstrap, "--bootstrap", least=0),
@@ -98,7 +101,15 @@ def act(flags: cli.Flags) -> int:
     cli.say(f"{found}\n", flags)
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)
-    return cli.DONE if all(result.n > 1 for result in found.fits) else cli.GAPS
+    return cli.DONE if all(result.n > 1 for result in found.fits) and not found.refused else cli.GAPS
+
+
+def _target(text: str) -> dict[str, float]:
+    """Return the columns of one --at. Raises UsageError for a part that is not NAME=VALUE."""
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(name.strip() and value.strip() for name, _, value in pairs):
+        raise UsageError(f"--at {text!r} is not NAME=VALUE, such as C=1e21 or N=7B,D=140B")
+    return {name.strip(): parse_quantity(value, f"--at {name.strip()}") for name, _, value in pairs}
 
 
 def _delta(text: str | None) -> dict[str, float]:

@@ -20,7 +20,7 @@ from fits.laws.law import Law
 from fits.runs.same_budget import groups_of
 from fits.runs.series import SeriesKey, series
 from fits.runs.table import Floats, RunTable
-from fits.surface.fitting_problem import Problem
+from fits.surface.fitting_problem import Problem, held_at_one_value
 from fits.surface.search import solve
 from planners.records.errors import UsageError
 from planners.records.registry import look_up
@@ -129,6 +129,8 @@ def compare(table: RunTable, laws: list[str], key: SeriesKey | None = None) -> C
     curves = kinds == {True}
     if curves:
         table = table.only(table.routed())
+    elif any("r_a" in form.columns for law in laws if isinstance(form := LAWS[law], Law)):
+        table = table.only(table.rates() < 1 - 1e-9)  # a dense model is not a rate of 1
     groups = _rates(table) if curves else _budgets(table)
     scores = [_score(law, table, groups, curves) for law in laws]
     known = [score.aicc for score in scores if score.aicc is not None]
@@ -219,13 +221,15 @@ def _held_out(name: str, fitted: _Fitted | None, out: RunTable, curves: bool) ->
 def _fit_surface(name: str, table: RunTable) -> _Fitted | None:
     law = LAWS[name]
     assert isinstance(law, Law)
-    problem = Problem(law=law, columns=law.read(table), loss=table.numbers("loss"), delta=math.inf)
-    p, n = len(law.parameters), len(table)
+    columns = law.read(table)
+    fixed = held_at_one_value(law, columns)
+    problem = Problem(law=law, columns=columns, loss=table.numbers("loss"), delta=math.inf, fixed=fixed)
+    p, n = len(problem.free), len(table)
     if n <= p:
         return None
     found = solve(problem)
     residuals, slopes = problem.residuals(found.theta), problem.jacobian(found.theta)
-    free = found.acting & ~found.at_bound
+    free = found.acting & ~found.at_bound & ~found.fixed
     inverse = np.linalg.pinv(slopes[:, free].T @ slopes[:, free])
     variance = float(residuals @ residuals) / (n - p)
 

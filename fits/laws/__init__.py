@@ -20,6 +20,7 @@ LAWS: dict[str, Curve | Law] = {
         "skaling",
         "activation",
         "activation_powers",
+        "activation_additive",
         "activation_reuse",
         "clark",
         "muennighoff",

@@ -3,7 +3,8 @@
     L = E + A / (N^alpha r_a^gamma) + B / D^beta,   D = C / (6 N r_a)
 
 The best rate follows from the terms: r* = (gamma A D_1^beta / (beta B N^alpha))^(1 / (gamma + beta)), D_1 = C / (6 N).
-It grows with C at fixed N as C^(beta / (gamma + beta)). Unlike `activation`, the cost of a rate is not symmetric in ln r_a.
+It grows with C at fixed N as C^(beta / (gamma + beta)). Unlike in `activation`, the cost of a rate is not symmetric in
+ln r_a.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The efficiency leverage of arXiv 2507.17702, equation 13: the compute of a dense model over that of an MoE of equal loss.
+"""The efficiency leverage of arXiv 2507.17702, equation 13: compute of a dense model over that of an MoE of equal loss.
 
     EL = A^^(a + d lg C + gamma lg^2 G + beta lg G),   1 / A^ = 1 / (A_e + 1 / (1 / A_start - 1 / A_max)) + 1 / A_max
 

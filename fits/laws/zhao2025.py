@@ -3,12 +3,11 @@
     L = (e G + f / G + m S^2 + n S) (N^-alpha + k N_a^-alpha + h N_a / N) + a N^-alpha + b D^-beta + c N_a^-alpha + eps
 
 Its best G is sqrt(f / e) = 6.8 and its best S is -n / 2m = 0.31, whatever the other columns. The coefficients were read
-in lecture notes, not in the paper. They reproduce the statements that the paper is quoted for: G about 7, S of 0.31, and
-at fixed D a best N_a / N of 40 % at 30B parameters and 22 % at 671B.
+in lecture notes, not in the paper. They reproduce the statements that the paper is quoted for: G about 7, S of 0.31,
+and at fixed D a best N_a / N of 40 % at 30B parameters and 22 % at 671B.
 """
 
 import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,9 +60,10 @@ LAW = Law(
     formula="L = (e G + f/G + m S^2 + n S) (N^-alpha + k N_a^-alpha + h N_a/N)"
     " + a N^-alpha + b D^-beta + c N_a^-alpha + eps",
     latex=r"L = \left(eG + \frac{f}{G} + mS^2 + nS\right)"
-    r"\left(N^{-\alpha} + kN_a^{-\alpha} + h\frac{N_a}{N}\right) + aN^{-\alpha} + bD^{-\beta} + cN_a^{-\alpha} + \epsilon",
+    r"\left(N^{-\alpha} + kN_a^{-\alpha} + h\frac{N_a}{N}\right) "
+    r"+ aN^{-\alpha} + bD^{-\beta} + cN_a^{-\alpha} + \epsilon",
     source="arXiv 2509.23678 (coefficients read in lecture notes, not in the paper)",
-    valid="MoE of at least 100M parameters (446 runs); an N_a / N of 1 is an MoE with all experts active, not a dense model",
+    valid="MoE of 100M parameters or more (446 runs); N_a = N is an MoE with all experts active, not a dense model",
     columns=("N", "N_a", "D", "G", "S"),
     parameters=tuple(PUBLISHED),
     positive=_POSITIVE,

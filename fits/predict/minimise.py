@@ -13,7 +13,9 @@ PRECISION = 1e-5
 """Width of the last grid, in the units of the coordinates."""
 
 
-def lowest(function: Callable[[Floats], Floats], box: Sequence[tuple[float, float]], draws: int) -> tuple[Floats, Floats]:
+def lowest(
+    function: Callable[[Floats], Floats], box: Sequence[tuple[float, float]], draws: int
+) -> tuple[Floats, Floats]:
     """Return where `function` is lowest in the box, shape (B, d), and whether that lies inside it, shape (B,).
 
     `function` takes coordinates (B, m, d) and returns values (B, m). A grid is laid over the box, and finer ones around

@@ -105,11 +105,14 @@ def predict(result: FitResult, given: Mapping[str, float], *, asked: bool = True
     """Return what the law of `result` predicts at the target `given`. `FitResult.predict` describes it."""
     law = LAWS[result.law]
     if not isinstance(law, Law):
-        raise UsageError(f"{law.name} is a curve of one series and predicts no other; fit a law such as activation or chinchilla")
+        raise UsageError(
+            f"{law.name} is a curve of one series: fit.loss(...) gives its losses; to predict elsewhere, fit a law of"
+            " several columns, such as activation or chinchilla"
+        )
     if result.behind is None:
         why = result.reason or "a fit that was read from a file holds no runs; fit the runs again"
         raise UsageError(f"{result.law} gives no prediction: {why}")
-    return predict_from(result.behind, checked_target(given), asked=asked)
+    return predict_from(result.behind, checked_target(given, law.columns), asked=asked)
 
 
 def predict_from(fitted: FittedLaw, given: dict[str, float], *, asked: bool = True) -> Prediction:
@@ -141,7 +144,7 @@ def _notes(fitted: FittedLaw, target: Target, given: Mapping[str, float]) -> Ite
         yield f"no other form than {fitted.law.name} was fitted to these columns, so the interval has no form error"
     best = min((fitted, *fitted.forms), key=lambda each: each.aicc)
     if best is not fitted and fitted.aicc - best.aicc > CLOSE:
-        yield f"{best.law.name} fits these runs better (AICc {fitted.aicc - best.aicc:.0f} lower); prefer its prediction"
+        yield f"{best.law.name} fits these runs better (AICc {fitted.aicc - best.aicc:.0f} lower): prefer it"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -159,7 +162,11 @@ class _Evaluated:
 def _evaluated(fitted: FittedLaw, target: Target, given: Mapping[str, float], thetas: Floats) -> _Evaluated:
     law, B = fitted.law, len(thetas)
     chosen, box = _open(fitted, target, given)
-    shared = {name: value for name in law.columns if (value := target.one_value(name)) is not None and name not in ("N", "D", "C", "r_a", "N_a", "U")}
+    shared = {
+        name: value
+        for name in law.columns
+        if (value := target.one_value(name)) is not None and name not in ("N", "D", "C", "r_a", "N_a", "U")
+    }
 
     def columns(coordinates: Floats) -> dict[str, Floats]:
         """Return the columns at coordinates (B, m, d), each (B, m)."""
@@ -184,24 +191,29 @@ def _evaluated(fitted: FittedLaw, target: Target, given: Mapping[str, float], th
     if "r_a" in chosen:
         found["r_a"] = at["r_a"]
     if "N" in chosen or law.response == "N_opt":
-        N = found.get("N", at.get("N"))
-        D = given["C"] / (target.factor * N * at.get("r_a", 1.0))
+        N = found["N"] if law.response == "N_opt" else at["N"]
+        D = given["C"] / (target.factor * N * at.get("r_a", np.ones(1)))
         found |= {"N": N, "D": D, "D_per_N": D / N}
         at |= {"N": N, "D": D}
     if "r_a" in chosen and "N" not in chosen:
-        N, C = float(at["N"].flat[0]), float(at["C"].flat[0])
-        dense = dense_loss(fitted, thetas, N, C, drawn=thetas is fitted.thetas)
+        size, compute = float(at["N"].flat[0]), float(at["C"].flat[0])
+        dense = dense_loss(fitted, thetas, size, compute, drawn=thetas is fitted.thetas)
         if dense is not None:
             found["dense_minus_moe"] = dense - found["loss"]
-    return _Evaluated(at=at, open=chosen, quantities={name: np.where(inside, value, np.nan) for name, value in found.items()})
+    return _Evaluated(
+        at=at, open=chosen, quantities={name: np.where(inside, value, np.nan) for name, value in found.items()}
+    )
 
 
 def _missing(law: Law, missing: list[str], given: Mapping[str, float]) -> str:
     named = ",".join(f"{name}={value:g}" for name, value in given.items())
-    return f"{law.name} predicts from {', '.join(law.columns)}, which {named} does not fix; add {', '.join(f'{name}=…' for name in missing)}"
+    more = ", ".join(f"{name}=…" for name in missing)
+    return f"{law.name} predicts from {', '.join(law.columns)}, which {named} does not fix; add {more}"
 
 
-def _open(fitted: FittedLaw, target: Target, given: Mapping[str, float]) -> tuple[tuple[str, ...], list[tuple[float, float]]]:
+def _open(
+    fitted: FittedLaw, target: Target, given: Mapping[str, float]
+) -> tuple[tuple[str, ...], list[tuple[float, float]]]:
     """Return the columns to be chosen for the lowest loss, N first, and the box of their logarithms."""
     law, known = fitted.law, target.completed(given)
     chosen, box = [], []
@@ -214,7 +226,9 @@ def _open(fitted: FittedLaw, target: Target, given: Mapping[str, float]) -> tupl
         if not {"N", "N_a"} & set(law.columns) or not ({"D", "C"} & set(law.columns)):
             raise UsageError(f"{law.name} has no term of data, so it gives no compute-optimal size; add N=…")
         if (one := target.one_value("N")) is not None:
-            raise UsageError(f"all runs have N = {one:.3g}, so the compute-optimal N is not determined; add N={one:.3g}")
+            raise UsageError(
+                f"all runs have N = {one:.3g}, so the compute-optimal N is not determined; add N={one:.3g}"
+            )
         low, high = target.ranges["N"]
         chosen.append("N")
         box.append((math.log(low / WIDE), math.log(high * WIDE)))
@@ -225,7 +239,7 @@ def _open(fitted: FittedLaw, target: Target, given: Mapping[str, float]) -> tupl
 
 
 def _predicted(name: str, fitted: FittedLaw, found: list[_Evaluated], drawn: _Evaluated | None) -> Predicted:
-    """Return one number with its interval. Positive numbers are compared by their logarithms, differences as they are."""
+    """Return one number with its interval. Positive numbers are compared by logarithms, differences as they are."""
     scale = AS_IT_IS if name == "dense_minus_moe" else LOGARITHM
     value = float(found[0].quantities[name][0])
     if not math.isfinite(value):

@@ -1,8 +1,8 @@
 """The run that a prediction is for: named columns, and those that follow from them."""
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Target:
 
     @cached_property
     def factor(self) -> float:
-        """FLOPs per active parameter and token: C / (N_a D), the median of the runs, or 6 if that is close or unknown."""
+        """FLOPs per active parameter and token: the median C / (N_a D), or 6 if that is close or unknown."""
         C, N_a, D = (self._values(name) for name in ("C", "N_a", "D"))
         if C is None or N_a is None or D is None:
             return SIX
@@ -93,11 +93,17 @@ class Target:
         return found
 
 
-def checked_target(given: Mapping[str, float]) -> dict[str, float]:
-    """Return the columns of a target. Raises UsageError for a value that is not positive, and where nothing is given."""
+def checked_target(given: Mapping[str, float], columns: Sequence[str]) -> dict[str, float]:
+    """Return the columns of a target; `columns` are those of the law.
+
+    Raises UsageError for a value that is not positive, for an unknown name, and where nothing is given.
+    """
+    known = list(dict.fromkeys(("N", "D", "C", "r_a", "N_a", "U", *columns)))
     if not given:
         raise UsageError("a target needs a value, such as C=1e21, or N=7e9,D=1.4e11")
     for name, value in given.items():
+        if name not in known:
+            raise UsageError(f"the target names {name}, which is not one of {', '.join(known)}")
         if not (np.isfinite(value) and value > 0):
             raise UsageError(f"the target has {name} = {value:g}; give a positive number")
     if given.get("r_a", 0.0) > 1:

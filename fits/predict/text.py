@@ -31,7 +31,8 @@ def allocation_line(one: Prediction) -> str:
     if found is None or found.value is None:
         return f"[[Allocation]] {one.law}: no compute-optimal size at C = {C}"
     far = f"; {one.extrapolation}" if one.extrapolation else ""
-    return f"[[Allocation]] compute-optimal tokens per parameter at C = {C}, the largest here: {value_text(found)}; {one.law}{far}"
+    what = f"compute-optimal tokens per parameter at C = {C}, the largest here"
+    return f"[[Allocation]] {what}: {value_text(found)}; {one.law}{far}"
 
 
 def _lines(one: Prediction) -> Iterator[str]:

@@ -9,20 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fits.intervals import percentile, percentile_error
-from fits.laws.law import Columns, Law
+from fits.laws.law import Law
 from fits.result import FitResult, OtherMinimum, Param, Search
 from fits.runs.table import RunTable
 from fits.status import NO_CAUSE, Cause, Status, Why
 from fits.surface.bootstrap import Draws, points, resample
 from fits.surface.fitted_law import FittedLaw
-from fits.surface.fitting_problem import Problem
+from fits.surface.fitting_problem import ONE_VALUE, Problem, held_at_one_value
 from fits.surface.identifiability import SHARE, FlatParameter, flat_parameters
 from fits.surface.search import SearchMethod, Solution, solve
 from fits.surface.shared_noise import lack_of_law, noise_groups, shared_noise
 from planners.records.errors import UsageError
 
-SPREAD = 0.05
-"""Range of ln of a column below which its term is not fitted. N of matched arms differs by less."""
 COLLINEAR = 1e-4
 """1 - R^2 of two logarithmic columns below which they count as one (constant D / N, up to rounding)."""
 SINGULAR = 1e7
@@ -35,7 +33,7 @@ BOUND_SHARE = 1e-3
 """Distance from a bound, relative to the range of the search, within which an end of an interval reaches it."""
 VANISHED = 1e-3
 """Share of the estimate below which the lower end of a positive parameter counts as zero."""
-HELD = "all runs have one {at}: {names} were held, and the fit is for that {at} only"
+HELD = "all runs have one N: {names} were held, and the fit is for that N only"
 """Note on parameters that the runs cannot determine because they share a value."""
 FEW_DRAWS = 100
 """Draws below which a note says that the ends of the intervals are rough."""
@@ -94,23 +92,10 @@ def _problem(
     loss = used.numbers(law.response)
     groups = noise_groups(used, block)
     held = held_at_one_value(law, columns)
-    notes = (*notes, *(HELD.format(at=name, names=_named(values)) for name, values in held.items()))
-    fixed = {name: value for values in held.values() for name, value in values.items()} | dict(fixed)
-    problem = Problem(law=law, columns=columns, loss=loss, delta=delta, fixed=fixed, groups=groups)
+    if held:
+        notes = (*notes, HELD.format(names=", ".join(f"{name} = {value:.3g}" for name, value in held.items())))
+    problem = Problem(law=law, columns=columns, loss=loss, delta=delta, fixed=held | dict(fixed), groups=groups)
     return problem.take(np.lexsort([loss, *columns.values()])), notes
-
-
-def held_at_one_value(law: Law, columns: Columns) -> dict[str, Mapping[str, float]]:
-    """Return the parameters that the law holds at a value, by the column of which all runs have one value."""
-    return {
-        name: values
-        for name, values in law.held.items()
-        if len(columns[name]) and np.ptp(np.log(columns[name])) < SPREAD
-    }
-
-
-def _named(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} = {value:.3g}" for name, value in values.items())
 
 
 def _undetermined(problem: Problem) -> Cause | None:
@@ -122,9 +107,9 @@ def _undetermined(problem: Problem) -> Cause | None:
         return None
     varied = {name: values for name, values in problem.logs.items() if name != "U"}  # one U and several D are enough
     for name, values in varied.items():
-        if np.ptp(values) < SPREAD:
+        if np.ptp(values) < ONE_VALUE:
             return Why.ONE_VALUE.because(name=name)
-    for one, other in itertools.combinations([name for name, x in problem.logs.items() if np.ptp(x) >= SPREAD], 2):
+    for one, other in itertools.combinations([name for name, x in problem.logs.items() if np.ptp(x) >= ONE_VALUE], 2):
         if 1 - np.corrcoef(problem.logs[one], problem.logs[other])[0, 1] ** 2 < COLLINEAR:
             return Why.ON_A_LINE.because(one=one, other=other)
     return None

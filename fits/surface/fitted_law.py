@@ -11,10 +11,10 @@ from fits.laws import LAWS
 from fits.laws.law import Columns, Law
 from fits.runs.table import Floats, RunTable
 from fits.surface.bootstrap import Draws, points
-from fits.surface.fitting_problem import Problem
+from fits.surface.fitting_problem import Problem, held_at_one_value
 from fits.surface.search import SearchMethod, solve
 
-FORMS = (("chinchilla", "skaling", "gadre", "kaplan2020"), ("activation", "activation_powers"))
+FORMS = (("chinchilla", "skaling", "gadre", "kaplan2020"), ("activation", "activation_powers", "activation_additive"))
 """Laws of the same columns: each is another form for the others."""
 CLOSE = 10.0
 """AICc above the lowest up to which a form counts as one that fits."""
@@ -77,7 +77,7 @@ class FittedLaw:
 
     @cached_property
     def aicc(self) -> float:
-        """AICc up to a constant of the runs: normal noise for least squares, else Laplace noise; infinite for few runs."""
+        """AICc up to a constant: normal noise for least squares, else Laplace noise; infinite for few runs."""
         n, k = len(self.residuals), len(self.problem.free) + 1
         if n <= k + 1:
             return math.inf
@@ -102,12 +102,11 @@ class FittedLaw:
 
     def refitted(self, name: str) -> "FittedLaw | None":
         """Return the law `name` fitted to the same runs with the same objective; None where it does not converge."""
-        from fits.surface.fit_surface import held_at_one_value
-
-        law = LAWS[name]
+        law, columns = LAWS[name], self.problem.columns
         assert isinstance(law, Law)
-        fixed = {key: value for values in held_at_one_value(law, self.problem.columns).values() for key, value in values.items()}
-        problem = Problem(law=law, columns=self.problem.columns, loss=self.problem.loss, delta=self.problem.delta, fixed=fixed)
+        fixed = held_at_one_value(law, columns)
+        loss, delta = self.problem.loss, self.problem.delta
+        problem = Problem(law=law, columns=columns, loss=loss, delta=delta, fixed=fixed)
         if self.points <= len(problem.free):
             return None
         points = problem.point(law.starts(law, problem.logs, problem.target))

@@ -22,6 +22,16 @@ NARROWEST = 1e-11
 """Huber width used for delta = 0: far below the noise of any ln L."""
 
 
+ONE_VALUE = 0.05
+"""Range of ln of a column below which its term is not fitted. N of matched arms differs by less."""
+
+
+def held_at_one_value(law: Law, columns: Columns) -> dict[str, float]:
+    """Return the parameters that `law` holds at a value because all runs have one value of a column, (n,) each."""
+    one = [name for name in law.held if len(columns[name]) and np.ptp(np.log(columns[name])) < ONE_VALUE]
+    return {name: value for column in one for name, value in law.held[column].items()}
+
+
 def huber(residuals: Floats, delta: float) -> tuple[Floats, Floats]:
     """Return Huber's rho and its derivative psi; an infinite `delta` gives least squares."""
     psi = np.clip(residuals, -delta, delta)

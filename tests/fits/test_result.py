@@ -119,14 +119,14 @@ def test_json_has_the_promised_fields(sweep):
 
 def test_a_fit_predicts_the_loss(sweep, chinchilla_points):
     curve = fit_law(sweep(best=0.2, floor=2.5), "quadratic")
-    np.testing.assert_allclose(curve.predict(r_a=[0.2, 0.2 * np.e]), [2.5, 2.52], atol=1e-6)
+    np.testing.assert_allclose(curve.loss(r_a=[0.2, 0.2 * np.e]), [2.5, 2.52], atol=1e-6)
     law = fit_law(chinchilla_points, "chinchilla", bootstrap=0)
     A, B, E, alpha, beta = (law.params[name].value for name in ("A", "B", "E", "alpha", "beta"))
-    np.testing.assert_allclose(law.predict(N=1e9, D=[2e10, 4e10])[1], E + A / 1e9**alpha + B / 4e10**beta)
+    np.testing.assert_allclose(law.loss(N=1e9, D=[2e10, 4e10])[1], E + A / 1e9**alpha + B / 4e10**beta)
     with pytest.raises(UsageError, match="chinchilla predicts from N, D, not from N"):
-        law.predict(N=1e9)
+        law.loss(N=1e9)
     with pytest.raises(UsageError, match="parameters without a value"):
-        fit_law(sweep(rates=(0.1, 0.2)), "quadratic").predict(r_a=0.2)
+        fit_law(sweep(rates=(0.1, 0.2)), "quadratic").loss(r_a=0.2)
 
 
 def test_a_fit_shows_itself(sweep):

@@ -87,9 +87,9 @@ def test_a_study_stands_for_its_folder(workplace: Path) -> None:
 
 
 def test_a_prediction_names_a_missing_column() -> None:
-    rows = [{"N": N, "D": D, "loss": 2 + 9 / N**0.3 + 9 / D**0.3} for N in (1e7, 2e7, 4e7) for D in (1e9, 2e9)]
+    rows = [{"N": N, "D": D, "loss": 2 + 9 / N**0.3 + 9 / D**0.3} for N in (1e7, 4e7, 2e8) for D in (1e8, 1e9, 1e10)]
     fit = scaling.fit_law(rows, "chinchilla", bootstrap=0)
-    with pytest.raises(scaling.UsageError, match="give D"):
+    with pytest.raises(scaling.UsageError, match="add D="):
         scaling.predict(fit, {"N": 1e9})
 
 

@@ -38,6 +38,17 @@ TRUTHS = {
         "drift_N": -0.1,
         "drift_C": 0.05,
     },
+    "activation_additive": {
+        "A": 400.0,
+        "B": 900.0,
+        "E": 1.7,
+        "alpha": 0.33,
+        "beta": 0.32,
+        "kappa": 0.06,
+        "r_star": 0.2,
+        "drift_N": -0.1,
+        "drift_C": 0.05,
+    },
     "activation_reuse": {
         "A": 400.0,
         "B": 900.0,
@@ -140,7 +151,7 @@ def test_optimal_sizes_at_the_chinchilla_budget(A, B, E, alpha, beta, N, ratio):
 
 
 def test_the_law_of_zhao_2025_gives_the_statements_of_its_paper():
-    """40 % at 30B and 22 % at 671B at fixed D, G about 7 and S of 0.31; and the rates at equal C that follow from it."""
+    """40 % at 30B and 22 % at 671B at fixed D, G about 7, S of 0.31; and rates at equal C that follow from it."""
     law, rates = LAWS["zhao2025"], np.geomspace(0.01, 1, 4001)
 
     def best(N, D, **other):
