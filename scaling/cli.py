@@ -19,6 +19,7 @@ from planners.records.json import inert, to_json
 from planners.records.quantity import parse_count
 from planners.spec import RunSpec
 from planners.study import Study
+from scaling.flags import SWITCH, Flag, values
 
 if TYPE_CHECKING:
     from reports import Report
@@ -70,37 +71,34 @@ def parser(verb: str, example: str) -> Parser:
     return made
 
 
-EXECUTION = ("devices", "micro_batch", "compile", "recompute", "shard", "deterministic")
-"""Flags that say how a run is executed. They have no default, so `spelled` can tell which ones were given."""
-
-
-def add_execution(made: Parser) -> None:
-    """Add the flags that `execution` reads."""
-    add = made.add_argument
-    add("--devices", metavar="W", help="processes that share a run, each with a GPU if there is one (default 1)")
-    add("--micro-batch", metavar="S", help="sequences per forward pass (default: as many as fit in memory)")
-    add("--compile", action=argparse.BooleanOptionalAction, help="compile each block (default: only on a GPU)")
-    add(
-        "--recompute",
-        action="store_true",
-        default=None,
-        help="recompute activations in the backward pass to save memory",
-    )
-    add("--shard", action="store_true", default=None, help="shard weights and optimizer state over the devices (FSDP2)")
-    add("--deterministic", action="store_true", default=None, help="on a GPU: use only deterministic operations")
+EXECUTION = (
+    Flag(
+        name="devices",
+        read=parse_count,
+        metavar="W",
+        help="processes that share a run, each with a GPU if there is one (default 1)",
+    ),
+    Flag(
+        name="micro-batch",
+        read=parse_count,
+        metavar="S",
+        help="sequences per forward pass (default: as many as fit in memory)",
+    ),
+    Flag(
+        name="compile",
+        extra={"action": argparse.BooleanOptionalAction},
+        help="compile each block (default: only on a GPU)",
+    ),
+    Flag(name="recompute", extra=SWITCH, help="recompute activations in the backward pass to save memory"),
+    Flag(name="shard", extra=SWITCH, help="shard weights and optimizer state over the devices (FSDP2)"),
+    Flag(name="deterministic", extra=SWITCH, help="on a GPU: use only deterministic operations"),
+)
+"""Flags that say how a run is executed."""
 
 
 def execution(flags: Flags) -> Execution:
     """Return how runs are executed. Raises UsageError for a value that is not a whole number."""
-    micro_batch = flags.micro_batch
-    return Execution(
-        devices=parse_count(flags.devices or "1", "--devices", least=1),
-        micro_batch=None if micro_batch is None else parse_count(micro_batch, "--micro-batch", least=1),
-        compile=flags.compile,
-        recompute=bool(flags.recompute),
-        shard=bool(flags.shard),
-        deterministic=bool(flags.deterministic),
-    )
+    return Execution(**values(flags, EXECUTION))
 
 
 def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | None) -> int:
@@ -150,7 +148,7 @@ def spelled(flags: Flags, names: Iterable[str]) -> list[str]:
     """Return the command-line words that set these options to their values; options without a value are left out."""
     words: list[str] = []
     for name in names:
-        value, flag = getattr(flags, name), f"--{name.replace('_', '-')}"
+        value, flag = getattr(flags, name.replace("-", "_")), f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             words.append(flag if value else f"--no-{flag[2:]}")
             continue

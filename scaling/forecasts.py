@@ -24,20 +24,25 @@ from planners.records.json import to_json
 from planners.records.quantity import format_quantity, parse_count, parse_quantity
 from planners.records.text_table import text_table
 from scaling import cli
+from scaling.flags import SWITCH, Flag
 
 HEADER = ("arm", "C", "runs", "state", "activations", "peak", "micro-batch", "hours each", "price each")
 
 
-def add_flags(parser: cli.Parser) -> None:
-    """Add the flags that ask for a forecast."""
-    add = parser.add_argument
-    add("--device", metavar="NAME", help=f"forecast memory and time on one of: {', '.join(DEVICES)}")
-    add("--mfu", metavar="M", help="share of the device's bf16 peak that is reached: 0.4, or by arm: 0.4,K1=0.3")
-    add("--tokens-per-s", metavar="S", help="measured training tokens per second instead: 45k, or by arm: K1=52k,20k")
-    add("--price", metavar="P", help="price of a device-hour: 2.5, or with a currency: 2.5USD")
-    add("--count", metavar="G", help="devices for the whole study: forecasts its wall-clock")
-    add("--devices", metavar="W", help="devices that share each run (default 1)")
-    add("--shard", action="store_true", default=None, help="shard weights and optimizer state over them (FSDP2)")
+FLAGS = (
+    Flag(name="device", metavar="NAME", help=f"forecast memory and time on one of: {', '.join(DEVICES)}"),
+    Flag(name="mfu", metavar="M", help="share of the device's bf16 peak that is reached: 0.4, or by arm: 0.4,K1=0.3"),
+    Flag(
+        name="tokens-per-s",
+        metavar="S",
+        help="measured training tokens per second instead: 45k, or by arm: K1=52k,20k",
+    ),
+    Flag(name="price", metavar="P", help="price of a device-hour: 2.5, or with a currency: 2.5USD"),
+    Flag(name="count", metavar="G", help="devices for the whole study: forecasts its wall-clock"),
+    Flag(name="devices", metavar="W", help="devices that share each run (default 1)"),
+    Flag(name="shard", extra=SWITCH, help="shard weights and optimizer state over them (FSDP2)"),
+)
+"""Flags that ask for a forecast."""
 
 
 def forecasts(flags: cli.Flags, runs: Sequence[RunSpec]) -> list[Forecast]:

@@ -14,6 +14,7 @@ from planners.plan_text import plan_summary, refusals, residuals
 from planners.records.json import to_json
 from scaling import cli, forecasts, plan_flags
 from scaling.api import make_plan
+from scaling.flags import add_flags
 
 if TYPE_CHECKING:
     from jobs.engines.export import Export
@@ -27,8 +28,7 @@ OUTPUTS = ("out", "json", "reuse", "export", "changed", "weights")
 def arguments() -> cli.Parser:
     """Return the parser of this command."""
     parser = cli.parser("plan", EXAMPLE)
-    plan_flags.add_flags(parser)
-    forecasts.add_flags(parser)
+    add_flags(parser, (*plan_flags.ALL_FLAGS, *forecasts.FLAGS))
     add = parser.add_argument
     add(
         "--export",

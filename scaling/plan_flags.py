@@ -1,8 +1,7 @@
 """The flags of `scaling.plan` that describe the question, and the Question that they make."""
 
 import statistics
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,7 @@ from planners.records.quantity import format_quantity, parse_count, parse_counts
 from planners.spec import PRECISIONS, SCHEDULES
 from planners.varied_fields import Varied, parse_varied
 from scaling import cli
-
-
-def _word(text: str, name: str) -> str:
-    return text
+from scaling.flags import REPEATED, SWITCH, Flag, values
 
 
 def _words(text: str, name: str) -> tuple[str, ...]:
@@ -54,124 +50,121 @@ def _slope(text: str, name: str) -> float | Path:
     return Path(text) if text.endswith(".json") else parse_quantity(text, name)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Flag:
-    """A flag that sets one field of the question."""
-
-    name: str
-    """Name without the dashes."""
-    help: str
-    """Text of the help."""
-    sets: str
-    """Field of the question."""
-    read: Callable[[Any, str], Any] = _word
-    """(text, flag) -> value."""
-    metavar: str | None = None
-    """Placeholder of the value in the help."""
-    extra: dict[str, Any] = field(default_factory=dict)
-    """Other arguments of `add_argument`."""
-
-
 FLAGS = (
-    Flag(name="match", sets="match", extra={"choices": MATCHES}, help="what is equal in all arms (default N=C)"),
-    Flag(name="hold", sets="hold", extra={"choices": HOLDS},
+    Flag(name="match", extra={"choices": MATCHES}, help="what is equal in all arms (default N=C)"),
+    Flag(name="hold", extra={"choices": HOLDS},
          help="what MoE arms keep at lower rates: the backbone (default), or only its aspect ratios"),
     Flag(name="budget", sets="budgets", read=_budgets, metavar="C,…",
          help="training compute in FLOPs: 1e18,3e18; or tokens per parameter of the dense arm: 20N. Alone it is enough:"
               " what else is needed has defaults, which the plan prints"),
-    Flag(name="tokens", sets="tokens", read=parse_quantities, metavar="D,…",
+    Flag(name="tokens", read=parse_quantities, metavar="D,…",
          help="tokens consumed, with --match N=D or C=D, or for the arms of a preset"),
-    Flag(name="total-params", sets="total_params", read=parse_quantities, metavar="N,…",
+    Flag(name="total-params", read=parse_quantities, metavar="N,…",
          help="parameters without the vocabulary: 100M"),
     Flag(name="activation", sets="activations", read=parse_quantities, metavar="R,…",
          help="activation rates, 1 is the dense arm: 1,0.5,0.2; K follows"),
     Flag(name="top-k", sets="top_ks", read=parse_counts, metavar="K,…",
          help="routed experts per token, 0 is the dense arm: 0,1,4; with --activation, d_expert follows"),
-    Flag(name="seeds", sets="seeds", read=parse_counts, metavar="S,…",
+    Flag(name="seeds", read=parse_counts, metavar="S,…",
          help="seeds; each arm is trained once per seed (default 0)"),
-    Flag(name="own-seeds", sets="own_seeds", read=lambda given, _: given,
-         extra={"action": "store_true", "default": None},
+    Flag(name="own-seeds", extra=SWITCH,
          help="use other seeds at each budget, so that budgets are independent"),
     Flag(name="add", sets="added", read=lambda texts, flag: tuple(parse_added(text, flag) for text in texts),
-         metavar="ARM[@C]=S,…", extra={"action": "append"},
+         metavar="ARM[@C]=S,…", extra=REPEATED,
          help="further seeds of one arm, at one budget or all: K4=3,4, K4@1e18=3; another K or rate is planned too:"
               " K6=0,1,2, 0.17=0,1,2; may be repeated"),
-    Flag(name="grid", sets="grid", extra={"choices": GRIDS},
+    Flag(name="grid", extra={"choices": GRIDS},
          help="which pairs of N and C: full (all, default), or L: the first N at every C and every N at the first C"),
-    Flag(name="controls", sets="controls", read=_words, metavar="X,…",
+    Flag(name="controls", read=_words, metavar="X,…",
          help="extra dense arms of another N: optimal (compute-optimal at C), active:ARM (as many as are active in ARM:"
               " active:K4, active:0.2)"),
-    Flag(name="lr-check", sets="lr_check", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
+    Flag(name="lr-check", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
          help="also plan these arms (alone: all) at sqrt(2) and 1/sqrt(2) times their learning rate"),
-    Flag(name="repeat", sets="repeat", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
+    Flag(name="repeat", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
          help="also plan these arms (alone: all) on the unique tokens of the dense arm (strict reuse)"),
-    Flag(name="tune", sets="tune", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
+    Flag(name="tune", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
          help="plan these arms (alone: all) at 1/2 and 2 times their learning rate and 1/4 to 4 times their batch"),
-    Flag(name="data", sets="data", read=lambda text, _: None if text == "none" else text, metavar="NAME",
+    Flag(name="data", read=lambda text, _: None if text == "none" else text, metavar="NAME",
          help="corpus: stdlib, tinystories, synthetic, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=], or several"
               " as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a tokenizer.json;"
               " none: plan without a corpus"),
-    Flag(name="unique-tokens", sets="unique_tokens", read=_unique_tokens, metavar="U,…",
+    Flag(name="unique-tokens", read=_unique_tokens, metavar="U,…",
          help="unique tokens: fresh (default, U = D), strict (U of the dense arm), loose or D/2 (two epochs), D/4 …, or"
          " numbers"),
-    Flag(name="seq-len", sets="seq_len", read=parse_count, metavar="T", help="context length in tokens (default 128)"),
-    Flag(name="vocab-size", sets="vocab_size", read=parse_count, metavar="V",
+    Flag(name="seq-len", read=parse_count, metavar="T", help="context length in tokens (default 128)"),
+    Flag(name="vocab-size", read=parse_count, metavar="V",
          help="vocabulary size of a plan without a corpus (default 256)"),
     Flag(name="flops", sets="flops_convention", extra={"choices": CONVENTIONS},
          help="convention in which C is counted and matched (default exact)"),
-    Flag(name="align", sets="align", read=parse_count, metavar="W", help="make widths multiples of this (default 8)"),
-    Flag(name="recipe", sets="recipe", extra={"choices": tuple(RECIPES)},
+    Flag(name="align", read=parse_count, metavar="W", help="make widths multiples of this (default 8)"),
+    Flag(name="recipe", extra={"choices": tuple(RECIPES)},
          help="rule for learning rate and batch (default: the rule tuned nearest to N)"),
-    Flag(name="lr", sets="lr", read=by_arm, metavar="ETA",
+    Flag(name="lr", read=by_arm, metavar="ETA",
          help="peak learning rate instead of the rule's: 0.002, or by arm: K6=0.004,dense=0.002"),
-    Flag(name="batch-tokens", sets="batch_tokens", read=by_arm, metavar="B",
+    Flag(name="batch-tokens", read=by_arm, metavar="B",
          help="batch size in tokens instead of the rule's, for all arms or by arm"),
-    Flag(name="schedule", sets="schedule", extra={"choices": SCHEDULES},
+    Flag(name="schedule", extra={"choices": SCHEDULES},
          help="learning rate after warm-up instead of the recipe's"),
-    Flag(name="weight-decay", sets="weight_decay", read=partial(parse_quantity, zero=True), metavar="W",
+    Flag(name="weight-decay", read=partial(parse_quantity, zero=True), metavar="W",
          help="weight decay instead of the recipe's; 0: none"),
-    Flag(name="precision", sets="precision", extra={"choices": PRECISIONS}, help="of matrix products (default fp32)"),
-    Flag(name="threads", sets="threads", read=parse_count, metavar="T",
+    Flag(name="precision", extra={"choices": PRECISIONS}, help="of matrix products (default fp32)"),
+    Flag(name="threads", read=parse_count, metavar="T",
          help="CPU threads per run; part of the run id (default 1)"),
-    Flag(name="eval-windows", sets="eval_windows", read=parse_count, metavar="W",
+    Flag(name="eval-windows", read=parse_count, metavar="W",
          help="validation windows for the loss (default 1024)"),
-    Flag(name="eval-steps", sets="eval_steps", read=parse_count, metavar="S",
+    Flag(name="eval-steps", read=parse_count, metavar="S",
          help="steps between evaluations (default: one evaluation, at the end)"),
-    Flag(name="patience", sets="patience", read=parse_count, metavar="E",
+    Flag(name="patience", read=parse_count, metavar="E",
          help="stop a run early after this many evaluations without a lower loss"),
-    Flag(name="margin", sets="margin", read=parse_quantity, metavar="NATS",
+    Flag(name="margin", read=parse_quantity, metavar="NATS",
          help="difference of loss that does not matter; it is fixed before the runs"),
-    Flag(name="loss-slope", sets="loss_slope", read=_slope, metavar="S",
+    Flag(name="loss-slope", read=_slope, metavar="S",
          help="decrease of the loss per unit of ln C, or the fits.json of a law of N and D; shows dC in nats"),
 )  # fmt: skip
 """The flags in the order of the help."""
 
 
-def add_flags(parser: cli.Parser) -> None:
-    """Add the flags that `question` reads."""
-    add = parser.add_argument
-    add("--preset", help=f"start from a named question, which other flags override: {', '.join(PRESETS)}")
-    for flag in FLAGS:
-        shown: dict[str, Any] = {} if flag.metavar is None else {"metavar": flag.metavar}
-        add(f"--{flag.name}", help=flag.help, **shown, **flag.extra)
-    for arm, who in (("", "the MoE backbone"), ("dense-", "the dense arm")):
-        add(f"--{arm}d-model", metavar="D", help=f"width of {who} (default: matched)")
-        add(f"--{arm}n-layers", metavar="L", help=f"depth of {who} (default: matched)")
-        add(f"--{arm}n-heads", metavar="H", help=f"attention heads of {who} (default: by width)")
-    add("--d-expert", metavar="D", help="width of one routed expert (default: matched)")
-    add(
-        "--router",
-        metavar="NAME=VALUE",
-        action="append",
-        help=f"router setting: {', '.join(Router.__dataclass_fields__)}",
+def _sizes(prefix: str, who: str) -> tuple[Flag, ...]:
+    """Return the flags that fix the sizes of one kind of arm."""
+    sizes = (
+        ("d-model", "D", f"width of {who} (default: matched)"),
+        ("n-layers", "L", f"depth of {who} (default: matched)"),
+        ("n-heads", "H", f"attention heads of {who} (default: by width)"),
     )
-    add(
-        "--vary",
+    return tuple(
+        Flag(name=prefix + size, sets=size.replace("-", "_"), read=parse_count, metavar=metavar, help=text)
+        for size, metavar, text in sizes
+    )
+
+
+SIZES = {
+    "moe": (
+        *_sizes("", "the MoE backbone"),
+        Flag(name="d-expert", read=parse_count, metavar="D", help="width of one routed expert (default: matched)"),
+    ),
+    "dense": _sizes("dense-", "the dense arm"),
+}
+"""Kind of arm -> flags that set fields of its `Geometry`."""
+ALL_FLAGS = (
+    Flag(name="preset", help=f"start from a named question, which other flags override: {', '.join(PRESETS)}"),
+    *FLAGS,
+    *SIZES["moe"],
+    *SIZES["dense"],
+    Flag(
+        name="router",
+        metavar="NAME=VALUE",
+        extra=REPEATED,
+        help=f"router setting: {', '.join(Router.__dataclass_fields__)}",
+    ),
+    Flag(
+        name="vary",
         metavar="FIELD=V,…",
-        action="append",
+        extra=REPEATED,
         help="cross these values of a field of the shape, router (router.NAME), training or recipe; a single value sets"
         " the field: norm=layernorm",
-    )
+    ),
+)
+"""Every flag that `question` reads."""
 
 
 def question(flags: cli.Flags) -> tuple[Question, tuple[Default, ...]]:
@@ -180,7 +173,7 @@ def question(flags: cli.Flags) -> tuple[Question, tuple[Default, ...]]:
     A preset gives what the flags leave open; without one, the study that the folder of -o holds. Raises UsageError if a
     value cannot be read, something is missing, or flags contradict each other.
     """
-    asked = {flag.sets: flag.read(text, f"--{flag.name}") for flag, text in _given(flags)}
+    asked = values(flags, FLAGS)
     if flags.out is not None:
         asked["study"] = Path(flags.out).name
     start, held = _start(flags)
@@ -192,8 +185,8 @@ def question(flags: cli.Flags) -> tuple[Question, tuple[Default, ...]]:
     own = {varied.field: varied for varied in map(parse_varied, flags.vary or [])}
     if len(own) < len(flags.vary or []):
         raise UsageError("a field is varied twice; give all its values in one --vary")
-    asked["moe"] = _geometry(flags, "", start.moe if start else Geometry(), own)
-    asked["dense"] = _geometry(flags, "dense_", start.dense if start else Geometry(), own)
+    asked["moe"] = _geometry(flags, "moe", start.moe if start else Geometry(), own)
+    asked["dense"] = _geometry(flags, "dense", start.dense if start else Geometry(), own)
     freed: list[Default] = []
     if start is None:
         given = {**asked, "vary": tuple(own.values())}
@@ -254,12 +247,6 @@ def _free_sizes(flags: cli.Flags, asked: dict[str, Any], start: Question) -> lis
     return freed
 
 
-def _given(flags: cli.Flags) -> list[tuple[Flag, str]]:
-    """Return the flags that were given, each with its text."""
-    texts = [(flag, getattr(flags, flag.name.replace("-", "_"))) for flag in FLAGS]
-    return [(flag, text) for flag, text in texts if text is not None]
-
-
 def _reset(asked: dict[str, Any], start: Question) -> dict[str, Any]:
     """Return the preset fields that the given flags implicitly reset (for example --match N=D clears the budget)."""
     emptied: dict[str, Any] = {}
@@ -283,17 +270,11 @@ def _router(settings: list[str], start: Router) -> Router:
     return start
 
 
-def _geometry(flags: cli.Flags, prefix: str, start: Geometry, varied: dict[str, Varied]) -> Geometry:
+def _geometry(flags: cli.Flags, arm: str, start: Geometry, varied: dict[str, Varied]) -> Geometry:
     """Return the sizes that flags fix, and otherwise those of the preset `start` that are not varied."""
-    written = prefix.replace("_", ".")
-    start = replace(start, **{name: None for name in vars(start) if written + name in varied})
-    texts = {size: getattr(flags, prefix + size, None) for size in ("d_model", "n_layers", "n_heads", "d_expert")}
-    sizes = {
-        size: parse_count(text, "--" + (prefix + size).replace("_", "-"))
-        for size, text in texts.items()
-        if text is not None
-    }
-    return replace(start, **sizes)
+    prefix = "" if arm == "moe" else f"{arm}."
+    kept = {name: None for name in vars(start) if prefix + name in varied}
+    return replace(start, **{**kept, **values(flags, SIZES[arm])})
 
 
 def fitted_slope(path: Path, question: Question) -> float:

@@ -17,6 +17,7 @@ from planners.presets import PRESETS
 from planners.records.quantity import format_flops, parse_count, parse_quantities
 from scaling import cli, cluster_flags, live_table, sweep_text
 from scaling.api import fit_study, make_plan, sweep_study, write_report
+from scaling.flags import add_flags
 
 EXAMPLE = "python -m scaling.study smoke"
 
@@ -31,7 +32,7 @@ def arguments() -> cli.Parser:
     )
     parser.add_argument("--data", metavar="NAME", help="another corpus: text:PATH, hf:NAME (default: the preset's)")
     parser.add_argument("--eval-windows", metavar="W", help="validation windows (default: the preset's)")
-    cluster_flags.add_flags(parser)
+    add_flags(parser, cluster_flags.FLAGS)
     return parser
 
 

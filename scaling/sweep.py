@@ -15,6 +15,7 @@ from jobs.sweep.submit import cancel
 from jobs.sweep.until_done import train_until_done, waits
 from planners import Study
 from scaling import cli, cluster_flags, sweep_text
+from scaling.flags import add_flags
 from scaling.live_table import LiveTable, say
 
 EXAMPLE = "python -m scaling.sweep studies/x --go"
@@ -37,7 +38,7 @@ def arguments() -> cli.Parser:
         help="wait for the jobs, with a live table; Ctrl-C leaves them running (default: on Slurm return at once; here"
         " wait, and Ctrl-C ends the workers with a checkpoint)",
     )
-    cluster_flags.add_flags(parser)
+    add_flags(parser, cluster_flags.FLAGS)
     return parser
 
 

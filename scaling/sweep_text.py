@@ -141,7 +141,7 @@ def _show_result(study: Study, plan: JobPlan, result: SweepResult, flags: cli.Fl
 
 def show_next(study: Study, flags: cli.Flags, *words: str) -> None:
     """Print the next command; it repeats the flags of this one that say where and how runs are trained."""
-    again = cli.spelled(flags, (*(["wait"] if "--go" in words else []), *cluster_flags.FLAGS))
+    again = cli.spelled(flags, (*(["wait"] if "--go" in words else []), *(flag.name for flag in cluster_flags.FLAGS)))
     print(f"next: {cli.command('sweep', study.folder, *words, *again)}")
 
 

@@ -21,6 +21,7 @@ from planners import RunSpec, Study, UsageError
 from planners.records.errors import need_packages
 from planners.records.json import to_json
 from scaling import cli
+from scaling.flags import add_flags
 
 EXAMPLE = "python -m scaling.train studies/x 9493454f655c"
 
@@ -30,7 +31,7 @@ def arguments() -> cli.Parser:
     parser = cli.parser("train", EXAMPLE)
     parser.add_argument("study", help="folder of the study")
     parser.add_argument("run_id", help="run to train; the first digits of its id suffice")
-    cli.add_execution(parser)
+    add_flags(parser, cli.EXECUTION)
     return parser
 
 
