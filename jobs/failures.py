@@ -31,6 +31,7 @@ FAILURES: dict[str, Failure] = {
         Failure(name="timeout", retried="always", advice="it resumes from its checkpoint; raise --timeout-min"),
         Failure(name="preempted", retried="always", advice="it resumes from its checkpoint"),
         Failure(name="node_lost", retried="always", advice="its worker was killed or lost its node or GPU; it resumes"),
+        Failure(name="not_started", retried="always", advice="its job ended before the worker began; see the reason"),
         Failure(name="disk_full", retried="always", advice="free disk space; it resumes from its checkpoint"),
         Failure(name="out_of_memory", retried="asked", advice="--retry with --micro-batch, --recompute or more memory"),
         Failure(name="bad_data", retried="asked", advice="fix what the message names, then --retry"),

@@ -30,6 +30,7 @@ def arguments() -> cli.Parser:
     action.add_argument("--go", action="store_true", help="train; without it, only show what would be done")
     action.add_argument("--status", action="store_true", help="show the state of each run, and nothing else")
     action.add_argument("--cancel", action="store_true", help="end all jobs of this study; runs keep their checkpoints")
+    action.add_argument("--forget", action="store_true", help="give up jobs of a scheduler that does not answer")
     action.add_argument("--log", metavar="RUN_ID", help="show the last lines that a run wrote")
     add("--retry", action="store_true", help="train failed runs again too")
     add(
@@ -53,7 +54,7 @@ def act(flags: cli.Flags) -> int:
     cluster = cluster_flags.with_planned_gpus(study, cluster_flags.cluster(flags))
     if flags.log is not None:
         return show_log(study, flags)
-    if flags.cancel:
+    if flags.cancel or flags.forget:
         return end(study, flags)
     if not flags.status:
         cluster_flags.warn_without_gpus(study, cluster)
@@ -85,17 +86,18 @@ def go(study: Study, cluster: Cluster, flags: cli.Flags) -> int:
 
 
 def end(study: Study, flags: cli.Flags) -> int:
-    """Cancel all jobs of the study."""
+    """Cancel all jobs of the study, or give up the ones that cannot be checked."""
     study.runs()  # refuses a folder without a plan before anything is written to it
-    count, troubles = cancel(study)
+    count, troubles = cancel(study, forget=flags.forget)
     if flags.json:
         cli.print_json({"jobs": count, "troubles": troubles})
     else:
-        print(f"{count} jobs were asked to end; their runs keep their checkpoints")
+        asked = f"{count} jobs were asked to end; their runs keep their checkpoints"
+        print("jobs that can be checked continue" if flags.forget else asked)
         for trouble in troubles:
             print(trouble, file=sys.stderr)
         sweep_text.show_next(study, flags, "--status")
-    return cli.GAPS if troubles else cli.DONE
+    return cli.GAPS if troubles and not flags.forget else cli.DONE
 
 
 def show_log(study: Study, flags: cli.Flags) -> int:

@@ -44,7 +44,7 @@ def show(study: Study, statuses: Sequence[RunStatus]) -> None:
     used = [i for i, name in enumerate(HEADER) if name not in OPTIONAL or any(row[i] is not None for row in rows)]
     print(text_table([HEADER[i] for i in used], [[row[i] for i in used] for row in rows]))
     idle = (run for run in statuses if not run.has_job)
-    bad = [(run, run.record.error) for run in idle if run.record is not None and run.record.error]
+    bad = [(run, run.error) for run in idle if run.error]
     for run, error in bad[:SHOWN]:
         folder = study.run_folder(run.spec.run_id)
         print(f"{run.state}: {run.spec.arm} seed {run.spec.training.seed}: {error} ({folder})")
@@ -218,5 +218,5 @@ def _run_json(run: RunStatus) -> dict[str, Any]:
         "eta_s": run.eta_s,
         "attempts": len(run.attempts),
         "failure": run.failure,
-        "error": run.record.error if run.record else None,
+        "error": run.error,
     }

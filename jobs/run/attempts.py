@@ -84,6 +84,21 @@ def attempt(study: Study, spec: RunSpec, devices: float = 1) -> Iterator[Attempt
             append_row(path_of(folder), {"event": "ended", "time": utc_now(), **line})
 
 
+def mark_worker() -> None:
+    """Leave a file next to the log of this job: its worker has begun. A job without one counts as an attempt."""
+    if "SUBMITIT_FOLDER" in os.environ:
+        from submitit import JobEnvironment
+
+        job = JobEnvironment()
+        with suppress(OSError):  # a full disk must not end the worker before it can say so
+            began(job.paths.folder, job.job_id).touch()
+
+
+def began(folder: Path, job: str) -> Path:
+    """Return the file of `mark_worker` for a job, in the folder of its submission."""
+    return folder / f"{job}.began"
+
+
 def archive_record(study: Study, record: RunRecord) -> None:
     """Move a failed record into the attempts file. The caller holds the lock of the run.
 

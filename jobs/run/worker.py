@@ -13,7 +13,7 @@ from jobs import snapshot
 from jobs.execution import Execution
 from jobs.failures import ATTEMPTS, classify, is_interruption, stops_worker
 from jobs.record import has_weights, read_or_set_aside
-from jobs.run.attempts import D_saved, archive_record, attempt, counted, read_attempts
+from jobs.run.attempts import D_saved, archive_record, attempt, counted, mark_worker, read_attempts
 from jobs.run.end_signals import EndSignals
 from jobs.run.error_text import first_line
 from jobs.run.logs import LOG_MARK
@@ -62,6 +62,7 @@ class Worker:
     def __call__(self, run_ids: list[str]) -> int:
         """Return how many runs this worker ended. A failing run gets a record and does not stop the others."""
         self._reset()  # a requeued job calls the same pickled object again
+        mark_worker()
         snapshot.check(self.code)
         study = Study(self.folder)
         position = {run_id: index for index, run_id in enumerate(run_ids)}

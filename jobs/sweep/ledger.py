@@ -71,6 +71,8 @@ class Submission:
     """Why all of its jobs are known to be over; null while some may be alive."""
     states: dict[str, str] | None = None
     """Last state in Slurm of each job that did not complete; null before it ended."""
+    died: dict[str, str] | None = None
+    """Slurm jobs that ended before their worker began, with the reason; null before it ended."""
 
     @property
     def name(self) -> str:
@@ -88,7 +90,7 @@ class Submission:
         return {run_id for pack in self.packs for run_id in pack}
 
 
-LATER = ("jobs", "refused", "cancelled", "ended", "states")
+LATER = ("jobs", "refused", "cancelled", "ended", "states", "died")
 """Fields of a submission that only later lines fill."""
 
 
@@ -125,9 +127,9 @@ class Ledger:
         """Write that somebody asked to cancel a submission, so that no waiting sweep submits its runs again."""
         self._later("cancelled", id, cancelled=by)
 
-    def ended(self, id: str, reason: str, states: Mapping[str, str]) -> None:
-        """Write that all jobs of a submission are over, with the last state of each job that did not complete."""
-        self._later("ended", id, ended=reason, states=dict(states))
+    def ended(self, id: str, reason: str, states: Mapping[str, str], died: Mapping[str, str]) -> None:
+        """Write that all jobs of a submission are over, with last states and jobs that died before their worker."""
+        self._later("ended", id, ended=reason, states=dict(states), died=dict(died))
 
     def read(self) -> list[Submission]:
         """Return all submissions, oldest first. Lines that cannot be read are skipped with a warning.

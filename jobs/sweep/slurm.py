@@ -22,6 +22,8 @@ RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "
 """Variables of a job that the sweep itself runs in (FOREIGN without KEPT, RANKS); they would mislead its own jobs."""
 GPUS = re.compile(r"\bgpu(?:[:/][A-Za-z][\w.-]*)?(?:[:=]([0-9]+))?")
 """GPUs in a generic resource of Slurm: gpu, gpu:2, gpu:a100:2, gres/gpu=2. The group is the count."""
+EXIT_CODE = re.compile(r"(.*?)(?:\|([0-9]+:[0-9]+))?")
+"""A line of sacct: all before the exit code and signal, which are its last column."""
 OWNED = {
     **dict.fromkeys(("job_name", "J", "array", "a", "dependency", "d", "signal"), "the sweep finds its jobs by it"),
     **dict.fromkeys(("output", "o", "error", "e", "open_mode", "wrap"), "the sweep reads the logs and results there"),
@@ -114,16 +116,19 @@ def queued_jobs(names: Iterable[str]) -> dict[str, dict[str, str]]:
 def last_states(names: Iterable[str], since: str) -> dict[str, dict[str, str]]:
     """Return the last states of finished jobs in the same form; empty if accounting is off or unreachable.
 
+    A state has its exit code where that is not 0, such as FAILED (exit code 7:0).
     `since` is when the first of them was submitted; a day is added because the clocks of two machines may differ.
     """
     found: dict[str, dict[str, str]] = {name: {} for name in names}
     start = datetime.strptime(since, "%Y-%m-%dT%H:%M:%SZ") - timedelta(days=1)
-    options = ("--noheader", "--parsable2", "--allocations", "--allusers", "--format=JobID,JobName,State")
+    options = ("--noheader", "--parsable2", "--allocations", "--allusers", "--format=JobID,JobName,State,ExitCode")
     try:
         listed = _ask("sacct", *options, f"--name={','.join(found)}", f"--starttime={start:%Y-%m-%dT%H:%M:%S}")
     except Unreachable:
         return found
-    _enter(found, listed)
+    for line in listed.splitlines():
+        rest, code = EXIT_CODE.fullmatch(line.strip()).groups()  # type: ignore[union-attr]
+        _enter(found, f"{rest} (exit code {code})" if code and code != "0:0" else rest)
     return found
 
 

@@ -52,6 +52,15 @@ class RunStatus:
     """Attempts that count towards the limit."""
     failure: str | None = None
     """Class of the last failure; null if there was none."""
+    died: tuple[str, ...] = ()
+    """Its Slurm jobs that ended before their worker began, one sentence each; they count as attempts."""
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed, diverged or could not start, in one line; null if nothing is known."""
+        if self.record is not None:
+            return self.record.error
+        return self.died[-1] if self.failure == "not_started" else None
 
     @property
     def is_trained(self) -> bool:
@@ -102,7 +111,8 @@ def _open_status(study: Study, spec: RunSpec, record: RunRecord | None, jobs: Su
     past = attempts[:-1] if running and has_started else attempts
     # a job retries a failed run once: if the run has more attempts than at submission, it has failed again
     has_job = spec.run_id in jobs.run_ids and (record is None or jobs.retried.get(spec.run_id) == len(attempts))
-    failure = _last_failure(record, past, jobs)
+    died = tuple(jobs.died.get(spec.run_id, ()))
+    failure = _last_failure(record, past, jobs) or ("not_started" if died and not attempts else None)
     is_due = record is None and (failure is None or is_interruption(failure))
     resting = "queued" if has_job else "waiting" if is_due else "failed"
     reported_s = record.wall_s if record else line.get("wall_s") or 0.0
@@ -119,8 +129,9 @@ def _open_status(study: Study, spec: RunSpec, record: RunRecord | None, jobs: Su
         wall_s=wall_s,
         device_s=device_s,
         attempts=tuple(attempts),
-        counted=counted(past, D_saved(folder, spec)) if past else 0,
+        counted=len(died) + (counted(past, D_saved(folder, spec)) if past else 0),
         failure=failure,
+        died=died,
     )
 
 

@@ -45,31 +45,33 @@ def submit(
     for submission, work in zip(submissions, works, strict=True):
         work()
         if submission.executor == "debug":
-            Ledger(study).ended(submission.id, "it ran in the process that submitted it", {})
+            Ledger(study).ended(submission.id, "it ran in the process that submitted it", {}, {})
     return plan, submissions
 
 
-def cancel(study: Study, by: str = "--cancel") -> tuple[int, list[str]]:
+def cancel(study: Study, by: str = "--cancel", *, forget: bool = False) -> tuple[int, list[str]]:
     """Cancel all jobs of a study; return how many jobs were asked to end, and what could not be done.
 
     Workers of this machine write a checkpoint first; Slurm jobs lose the steps since their last one. Jobs that this
     machine can never check are given up, so that their runs can be submitted again. Jobs of a scheduler that does not
-    answer stay as they are.
+    answer stay as they are. With `forget` these are given up too, and jobs that can be checked continue.
     """
     with study_lock(study.folder / LOCK):
         jobs = submitted_jobs(study)
         write_finished(study, jobs)
-        reachable = SubmittedJobs(alive=tuple(one for one in jobs.alive if not one.unknown))
-        lost = [one for one in jobs.alive if one.is_out_of_reach]
+        reachable = SubmittedJobs(alive=tuple(one for one in jobs.alive if not one.unknown and not forget))
+        lost = [one for one in jobs.alive if one.is_out_of_reach or (forget and one.unknown)]
         # before the jobs end: a waiting sweep must not take them for interrupted and submit them again
         for one in (*reachable.alive, *lost):
             Ledger(study).cancelled(one.submission.id, f"{by} on {host()}")
         troubles = _end(reachable.alive)
         for one in lost:
-            Ledger(study).ended(one.submission.id, f"given up: {one.unknown}", {})
+            Ledger(study).ended(one.submission.id, f"given up: {one.unknown}", {}, {})
         troubles += dict.fromkeys(f"{one.unknown}; they were given up" for one in lost)
-        silent = (one for one in jobs.alive if one.unknown and not one.is_out_of_reach)
-        troubles += dict.fromkeys(f"{one.unknown}; its jobs continue: cancel again when it answers" for one in silent)
+        silent = (one for one in jobs.alive if one.unknown and one not in lost)
+        troubles += dict.fromkeys(
+            f"{one.unknown}; its jobs continue: cancel again when it answers, or --forget them" for one in silent
+        )
     return reachable.n_jobs, troubles
 
 

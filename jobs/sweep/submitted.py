@@ -1,11 +1,12 @@
 """The submitted jobs of a study: which submissions have jobs that are alive, or may be."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from jobs.machine import boot_id, host
 from jobs.processes import command_line, processes_with, start_of
+from jobs.run.attempts import Attempt, began, read_attempts
 from jobs.sweep import slurm
 from jobs.sweep.ledger import Job, Ledger, Submission
 from jobs.sweep.slurm import Unreachable
@@ -13,6 +14,9 @@ from planners.study import Study
 
 RUNNING = ("RUNNING", "COMPLETING", "STOPPED", "SUSPENDED", "SIGNALING", "STAGE_OUT")
 """States of a Slurm job that has started and not ended."""
+ASKED = ("COMPLETED", "CANCELLED", "PREEMPTED", "REQUEUED")
+"""States of a Slurm job that ended as somebody asked; that is not an attempt of its runs."""
+UNKNOWN = "Slurm's accounting does not say why"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +49,8 @@ class SubmittedJobs:
 
     alive: tuple[LiveSubmission, ...] = ()
     """Submissions with a job that is alive, or may be."""
-    finished: tuple[tuple[Submission, dict[str, str]], ...] = ()
-    """Submissions whose jobs have ended since the ledger was written, with the last states of jobs not completed."""
+    finished: tuple[Submission, ...] = ()
+    """Submissions whose jobs have ended since the ledger was written, with what it will say of them."""
     past: tuple[Submission, ...] = ()
     """Submissions that the ledger knows to be over."""
 
@@ -85,13 +89,23 @@ class SubmittedJobs:
     @cached_property
     def last_state(self) -> dict[str, str]:
         """Job id to last state in Slurm, of jobs that are over and did not complete."""
-        over = [states for _, states in self.finished] + [one.states or {} for one in self.past]
-        return {id: state for states in over for id, state in states.items()}
+        over = (*self.finished, *self.past)
+        return {id: state for one in over for id, state in (one.states or {}).items()}
+
+    @cached_property
+    def died(self) -> dict[str, list[str]]:
+        """Run id to the jobs that ended before they could train the run, one sentence each."""
+        found: dict[str, list[str]] = {}
+        for one in (*self.past, *self.finished):
+            for id, state in (one.died or {}).items():
+                for run_id in one.packs[pack_of(one, id)]:
+                    found.setdefault(run_id, []).append(f"job {id} ended before its worker began: {state}")
+        return found
 
     @property
     def unknown(self) -> list[str]:
         """Which jobs cannot be checked and what to do about them, one sentence each."""
-        advice = {True: "--cancel gives them up", False: "the sweep waits until it answers"}
+        advice = {True: "--cancel gives them up", False: "the sweep waits until it answers, or --forget gives them up"}
         return list(dict.fromkeys(f"{one.unknown}; {advice[one.is_out_of_reach]}" for one in self.alive if one.unknown))
 
 
@@ -107,15 +121,15 @@ def submitted_jobs(study: Study) -> SubmittedJobs:
     over = [one.submission for one in checked if not one.packs]
     return SubmittedJobs(
         alive=tuple(one for one in checked if one.packs),
-        finished=tuple(_with_last_states(over)),
+        finished=tuple(_finished(study, over)),
         past=tuple(one for one in submissions if one not in still_open),
     )
 
 
 def write_finished(study: Study, jobs: SubmittedJobs) -> None:
     """Write to the ledger which submissions have ended, so that they are not checked again. Needs the study's lock."""
-    for submission, states in jobs.finished:
-        Ledger(study).ended(submission.id, "none of its jobs is alive", states)
+    for one in jobs.finished:
+        Ledger(study).ended(one.id, "none of its jobs is alive", one.states or {}, one.died or {})
 
 
 def processes_of(submission: Submission) -> list[int]:
@@ -182,10 +196,31 @@ def _over(submission: Submission) -> LiveSubmission:
     return LiveSubmission(submission=submission, jobs={}, packs=frozenset())
 
 
-def _with_last_states(over: list[Submission]) -> list[tuple[Submission, dict[str, str]]]:
-    """Add the last states of jobs that did not complete, by one query of Slurm's accounting."""
+def _finished(study: Study, over: list[Submission]) -> Iterator[Submission]:
+    """Yield submissions with the last states of jobs that did not complete, by one query of Slurm's accounting."""
     on_slurm = [one for one in over if one.executor == "slurm"]
     since = min((one.time for one in on_slurm), default="")
     states = slurm.last_states([one.name for one in on_slurm], since) if on_slurm else {}
-    good = ("COMPLETED", "")
-    return [(one, {id: s for id, s in states.get(one.name, {}).items() if s not in good}) for one in over]
+    for one in over:
+        known = states.get(one.name, {})
+        bad = {id: state for id, state in known.items() if state not in ("COMPLETED", "")}
+        yield replace(one, states=bad, died=_died(study, one, known) if one in on_slurm else {})
+
+
+def _died(study: Study, submission: Submission, states: dict[str, str]) -> dict[str, str]:
+    """Return the Slurm jobs that ended before their worker began and were not asked to, with their last states."""
+    folder = study.cluster / submission.id
+    if submission.cancelled or not folder.is_dir():
+        return {}
+    ids = {job.id for job in submission.jobs or ()} | set(states)
+    silent = {id: states.get(id) or UNKNOWN for id in sorted(ids) if not began(folder, id).exists()}
+    return {
+        id: state
+        for id, state in silent.items()
+        if not state.startswith(ASKED)
+        and not any(one.job == id for run in submission.packs[pack_of(submission, id)] for one in _attempts(study, run))
+    }
+
+
+def _attempts(study: Study, run_id: str) -> list[Attempt]:
+    return read_attempts(study.run_folder(run_id))

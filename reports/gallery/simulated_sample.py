@@ -87,10 +87,17 @@ POINTS = 60
 def write_sample(
     folder: Path, question: Question = BUDGETS, *, laws: Sequence[str] = LAWS, points: int = POINTS
 ) -> Study:
-    """Write a study with this question, simulated runs and fits to `folder`, and return it; the same every time.
+    """Write a study with this question, simulated runs and fits to `folder`, and return it; the same losses every time.
 
     `laws` are fitted; each run has a loss curve of `points` points.
     """
+    study = write_runs(folder, question, points=points)
+    fit_study(read_table(study.runs_csv), laws, folder=study.fits, margin=question.margin)
+    return study
+
+
+def write_runs(folder: Path, question: Question, *, points: int = POINTS) -> Study:
+    """Write the study of `write_sample` without its fits, and return it."""
     study = Study(folder)
     plan = make_plan(question, CORPUS)
     study.write(plan)
@@ -98,7 +105,6 @@ def write_sample(
         write_record(study, _record(spec, loss))
         write_jsonl(study.run_folder(spec.run_id) / "metrics.jsonl", list(_curve(spec, loss, points)))
     collect(study)
-    fit_study(read_table(study.runs_csv), laws, folder=study.fits, margin=question.margin)
     return study
 
 

@@ -31,14 +31,14 @@ def written(folder: Path) -> Ledger:
     ledger.submitted(FIRST.id, JOBS)
     ledger.submitting(SECOND)
     ledger.refused(SECOND.id, "invalid partition")
-    ledger.ended(FIRST.id, "its jobs ended", {"77_1": "TIMEOUT"})
+    ledger.ended(FIRST.id, "its jobs ended", {"77_1": "TIMEOUT"}, {})
     return ledger
 
 
 def test_a_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:
     ledger = written(tmp_path)
     first, second = ledger.read()
-    assert first == replace(FIRST, jobs=JOBS, ended="its jobs ended", states={"77_1": "TIMEOUT"})
+    assert first == replace(FIRST, jobs=JOBS, ended="its jobs ended", states={"77_1": "TIMEOUT"}, died={})
     assert second == replace(SECOND, refused="invalid partition")
     assert not first.is_open
     assert not second.is_open

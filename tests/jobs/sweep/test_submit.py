@@ -69,6 +69,56 @@ def test_runs_of_finished_jobs_are_left_to_the_next_sweep(study: Study, slurm_st
     assert (slurm_stand_in.folder / "asked").read_text().count("sacct") == asked.count("sacct")
 
 
+def test_a_job_that_dies_before_its_worker_is_an_attempt(
+    study: Study, slurm_stand_in: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, (first, *others) = submit(study, ONE_EACH)
+    (study.cluster / first.id / "11_1.began").touch()  # its worker began and left its run to another one
+    dead = [f"11_0|{first.name}|FAILED|7:0", f"11_1|{first.name}|FAILED|1:0", f"11_2|{first.name}|CANCELLED by 0|0:0"]
+    done = [f"{job.id}|{one.name}|COMPLETED|0:0" for one in (first, *others) for job in one.jobs or ()]
+    slurm_stand_in.set("accounts", "\n".join([*dead, *done[3:]]) + "\n")
+    slurm_stand_in.unset("queue")
+    run_id = first.packs[0][0]
+    for _ in range(2):  # found by asking, then kept in the ledger
+        runs = {run.spec.run_id: run for run in plan_jobs(study, ONE_EACH).statuses}
+        assert {id: run.counted for id, run in runs.items() if run.counted} == {run_id: 1}
+        assert (runs[run_id].state, runs[run_id].failure) == ("waiting", "not_started")
+        assert runs[run_id].error == "job 11_0 ended before its worker began: FAILED (exit code 7:0)"
+        assert cli.main(["sweep", str(study.folder), "--status"]) == cli.GAPS
+        assert "11_0 ended before its worker began: FAILED (exit code 7:0)" in capsys.readouterr().out
+        cancel(study)
+    plan = plan_jobs(study, replace(ONE_EACH, attempts=1))
+    assert len(plan.run_ids) == 11
+    assert "1 runs have used their 1 attempts; not_started: " in plan.withheld[0]
+
+
+def test_without_accounting_such_jobs_are_bounded_too(study: Study, slurm_stand_in: StandIn) -> None:
+    for _ in range(3):
+        assert len(submit(study, ONE_EACH)[1]) == 3
+        slurm_stand_in.unset("queue")
+    plan, nothing = submit(study, ONE_EACH)
+    assert nothing == []
+    assert "12 runs have used their 3 attempts" in plan.withheld[0]
+
+
+def test_jobs_of_a_dead_scheduler_can_be_forgotten(
+    study: Study, slurm_stand_in: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    submit(study, ONE_EACH)
+    slurm_stand_in.set("down")
+    assert plan_jobs(study, ONE_EACH).run_ids == []
+    assert cli.main(["sweep", str(study.folder), "--cancel"]) == cli.GAPS
+    assert "--forget" in capsys.readouterr().err
+    assert plan_jobs(study, ONE_EACH).run_ids == []
+    assert cli.main(["sweep", str(study.folder), "--forget"]) == cli.DONE
+    assert "they were given up" in capsys.readouterr().err
+    assert len(plan_jobs(study, ONE_EACH).run_ids) == 12
+    slurm_stand_in.unset("down")
+    submit(study, ONE_EACH)
+    assert cli.main(["sweep", str(study.folder), "--forget"]) == cli.DONE  # jobs that can be checked continue
+    assert len(submitted_jobs(study).run_ids) == 12
+
+
 @pytest.mark.parametrize("where", ["before sbatch", "after sbatch"])
 def test_a_crash_between_the_two_ledger_lines_submits_nothing_twice(
     study: Study, slurm_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, where: str
