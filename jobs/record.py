@@ -164,7 +164,7 @@ def read_record(study: Study, spec: RunSpec) -> RunRecord | None:
     if not isinstance(data, dict) or data.get("run_id") != spec.run_id:
         raise UsageError(f"{path} is not the record of run {spec.run_id}; remove it to train the run again")
     outcome = {name: data[name] for name in RunRecord.__dataclass_fields__ if name in data}
-    return from_json(RunRecord, {**outcome, "spec": to_json(spec)}, str(path))
+    return from_json(RunRecord, {**outcome, "spec": spec}, str(path))
 
 
 def readable_record(study: Study, spec: RunSpec) -> RunRecord | None:

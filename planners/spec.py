@@ -1,5 +1,6 @@
 """The complete description of one training run: `RunSpec`, a line of `plan.jsonl`."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -247,6 +248,9 @@ class RunSpec:
             raise UsageError(f"{where}: expected an object with the fields of a run")
         training = {name: line[name] for name in Training.__dataclass_fields__ if name in line}
         rest = {name: value for name, value in line.items() if name not in training}
+        if isinstance(shape := line.get("shape"), dict):
+            with suppress(UsageError, TypeError):  # the same again below, with the name of the line
+                rest["shape"] = _shape(tuple(shape), *shape.values())
         spec = from_json(cls, {**rest, "training": training}, where)
         rebuilt = cls.build(**{name: getattr(spec, name) for name in _GIVEN})
         if rebuilt != spec:
@@ -277,6 +281,12 @@ _GIVEN = (
     "flops_convention",
     "target",
 )
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _shape(names: tuple[str, ...], *values: Any) -> Shape:
+    """Return the shape with these fields. Cached: the runs of an arm share it."""
+    return from_json(Shape, dict(zip(names, values, strict=True)), "shape")
 
 
 @lru_cache(maxsize=4096)

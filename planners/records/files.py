@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import re
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -71,7 +72,7 @@ def write_json(path: Path, data: Any) -> None:
 def read_json(path: Path) -> Any:
     """Return the JSON of `path`. Raises UsageError where the file is missing, unreadable or not JSON."""
     try:
-        return parsed(path.read_text("utf-8-sig"))
+        return parsed(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as JSON ({_reason(error)})") from error
 
@@ -100,7 +101,7 @@ def read_jsonl(path: Path) -> tuple[list[Any], bool]:
     for number, line in enumerate(lines[:last], 1):
         try:
             if line.strip():
-                rows.append(_loads(line, parse_int=_whole))
+                rows.append(_loads(line, _LENIENT))
         except ValueError as error:
             if number == last:  # a writer was interrupted in its last line
                 return rows, True
@@ -135,12 +136,13 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 def parsed(text: str | bytes) -> Any:
     """Return the JSON of a text. Raises ValueError for bad JSON and for numbers that are not finite floats."""
-    return _loads(text, parse_float=_finite, parse_constant=_finite, parse_int=_whole)
+    text = text.decode() if isinstance(text, bytes) else text
+    return _loads(text, _CHECKED if _RISKY.search(text) else _PLAIN)
 
 
-def _loads(text: str | bytes, **parsers: Any) -> Any:
+def _loads(text: str, decoder: json.JSONDecoder) -> Any:
     try:
-        return json.loads(text, **parsers)
+        return decoder.decode(text)
     except RecursionError:  # nested thousands deep
         raise ValueError("it is nested too deeply") from None
 
@@ -155,6 +157,14 @@ def _whole(text: str) -> int:
     if len(text) > 300:
         raise ValueError(f"{text[:20]}… has {len(text)} digits")
     return int(text)
+
+
+_RISKY = re.compile("[0-9]{300}|[0-9][eE][+]?[0-9]{3}")
+"""What a number beyond floats contains; few texts do, and checking each number takes half as long again."""
+_PLAIN = json.JSONDecoder(parse_constant=_finite)
+_CHECKED = json.JSONDecoder(parse_constant=_finite, parse_float=_finite, parse_int=_whole)
+_LENIENT = json.JSONDecoder(parse_int=_whole)
+"""For lines in which NaN stands for a number that is missing."""
 
 
 def last_numbers(path: Path) -> dict[str, Any]:

@@ -62,8 +62,20 @@ def to_json(value: Any) -> Any:
 
 
 @cache
-def _hints(cls: Any) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+def _typed_fields(cls: Any) -> dict[str, tuple[Any, bool]]:
+    """Return name -> (type, whether it must be given) of each field that is stored."""
+    hints = typing.get_type_hints(cls)
+    missing = dataclasses.MISSING
+    return {
+        field.name: (hints[field.name], field.default is missing and field.default_factory is missing)
+        for field in dataclasses.fields(cls)
+        if field.metadata != IN_MEMORY
+    }
+
+
+@cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(hint), typing.get_args(hint)
 
 
 def from_json(cls: type[Record], data: Any, where: str = "record") -> Record:
@@ -74,17 +86,17 @@ def from_json(cls: type[Record], data: Any, where: str = "record") -> Record:
     if not isinstance(data, dict):
         raise UsageError(f"{where}: expected an object with the fields of {cls.__name__}")
     kind: Any = cls
-    hints = _hints(kind)
-    stored = {name for name, _ in _fields(kind)}
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.name in stored}  # type: ignore[arg-type]
-    unknown = sorted(set(data) - set(fields))
-    if unknown:
-        raise UsageError(f"{where}: unknown field {unknown[0]!r} (written by another version?)")
+    fields = _typed_fields(kind)
+    if unknown := data.keys() - fields.keys():
+        raise UsageError(f"{where}: unknown field {min(unknown)!r} (written by another version?)")
     values = {}
-    for name, field in fields.items():
+    for name, (hint, is_required) in fields.items():
         if name in data:
-            values[name] = _value(hints[name], data[name], f"{where}: field {name!r}")
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            value = data[name]
+            # most values have exactly the type of their field, and need neither a look at it nor a text for an error
+            same = type(value) is hint and hint is not str
+            values[name] = value if same else _value(hint, value, f"{where}: field {name!r}")
+        elif is_required:
             raise UsageError(f"{where}: field {name!r} is missing (written by another version? make it again)")
     return cls(**values)
 
@@ -95,7 +107,7 @@ def _value(hint: Any, data: Any, where: str) -> Any:
         return inert(data)
     if type(data) is hint or hint is Any:
         return data
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    origin, arguments = _parts(hint)
     if origin in (typing.Union, types.UnionType):
         return _one_of(arguments, data, where)
     if origin is tuple and isinstance(data, list):
