@@ -117,7 +117,8 @@ def submitted_jobs(study: Study) -> SubmittedJobs:
     submissions = Ledger(study).own()
     still_open = [one for one in submissions if one.is_open]
     on_slurm = [one for one in still_open if one.executor == "slurm"]
-    checked = [*map(_on_this_machine, (one for one in still_open if one.executor != "slurm")), *_on_slurm(on_slurm)]
+    here = [_on_this_machine(study, one) for one in still_open if one.executor != "slurm"]
+    checked = [*here, *_on_slurm(on_slurm)]
     over = [one.submission for one in checked if not one.packs]
     return SubmittedJobs(
         alive=tuple(one for one in checked if one.packs),
@@ -155,18 +156,28 @@ def jobs_of(submission: Submission, job_ids: Iterable[str]) -> tuple[Job, ...]:
     return tuple(Job(id=id, pack=0 if shared else pack_of(submission, id)) for id in job_ids)
 
 
-def _on_this_machine(submission: Submission) -> LiveSubmission:
+def _on_this_machine(study: Study, submission: Submission) -> LiveSubmission:
     """Look for the worker processes of a submission."""
     if submission.host != host():
         return _all_alive(submission, {}, f"processes on {submission.host} cannot be checked from {host()}")
     if submission.boot != boot_id():  # the machine has restarted since, so none of its processes is left
         return _over(submission)
     found = list(map(str, processes_of(submission)))
-    if not found:
+    if not found or _waits_in_vain(study, submission):
         return _over(submission)
     # a worker outlives its controller, so any process counts; if a controller is left, it stands for its worker
     controllers = [job.id for job in submission.jobs or () if job.id in found]
     return _all_alive(submission, dict.fromkeys(controllers or found, "running"))
+
+
+def _waits_in_vain(study: Study, submission: Submission) -> bool:
+    """Whether a sweep was killed after it started its first process and before it gave it work (submitit's pickle).
+
+    Such a process waits for a minute and ends. Without the folder, which anybody may remove, nothing can be said.
+    """
+    folder = study.cluster / submission.id
+    is_half = submission.executor == "local" and submission.jobs is None
+    return is_half and folder.is_dir() and not any(folder.glob("*_submitted.pkl"))
 
 
 def _on_slurm(submissions: list[Submission]) -> list[LiveSubmission]:

@@ -72,3 +72,20 @@ def test_a_copied_or_moved_study_owns_none_of_the_jobs(tiny_study: Study, tmp_pa
     finally:
         other.kill()
         other.wait()
+
+
+def test_a_process_that_waits_for_work_in_vain_holds_no_run(tiny_study: Study) -> None:
+    submission = local_submission(tiny_study)
+    Ledger(tiny_study).submitting(submission)
+    waiting = [sys.executable, "-c", "import time; time.sleep(60)", "-m", "submitit.local._local", submission.id]
+    controller = subprocess.Popen(waiting)
+    try:
+        assert len(submitted_jobs(tiny_study).alive) == 1
+        folder = tiny_study.cluster / submission.id
+        folder.mkdir(parents=True)
+        assert submitted_jobs(tiny_study).alive == ()
+        (folder / f"{controller.pid}_submitted.pkl").touch()
+        assert len(submitted_jobs(tiny_study).alive) == 1
+    finally:
+        controller.kill()
+        controller.wait()
