@@ -68,17 +68,16 @@ class ArmDifference:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Fit:
     coefficients: Floats
+    """Means of the arms; with seeds as blocks, up to a constant that differences do not see."""
     inverse: Floats
-    """Inverse of design' design."""
+    """Inverse of the normal equations of the arms."""
     variance: float
     dof: int
 
     def of(self, weights: Floats) -> tuple[float, float | None]:
-        """Return a linear combination of the arms' means and its standard error."""
-        full = np.zeros(len(self.coefficients))
-        full[: len(weights)] = weights
-        spread = float(full @ self.inverse @ full)
-        return float(full @ self.coefficients), math.sqrt(self.variance * spread) if self.dof > 0 else None
+        """Return a contrast of the arms' means, whose weights sum to 0, and its standard error."""
+        spread = float(weights @ self.inverse @ weights)
+        return float(weights @ self.coefficients), math.sqrt(self.variance * spread) if self.dof > 0 else None
 
 
 class ArmMeans:
@@ -179,18 +178,29 @@ class ArmMeans:
             return None
 
     def _solved(self, names: Sequence[str], *, blocked: bool) -> _Fit:
-        """Return the least-squares fit. Raises LinAlgError where the runs cannot separate seeds from arms."""
-        runs = [(name, seed, loss) for name in names for seed, values in self._runs[name].items() for loss in values]
-        design = np.array([[name == each for each in names] for name, _, _ in runs], float)
+        """Return the least-squares fit. Raises LinAlgError where the runs cannot separate seeds from arms.
+
+        The seeds, of which there may be thousands, are eliminated from the normal equations of the arms.
+        """
+        runs = [
+            (at, seed, loss) for at, of in enumerate(names) for seed, some in self._runs[of].items() for loss in some
+        ]
+        known = {seed: at for at, seed in enumerate(dict.fromkeys(seed for _, seed, _ in runs if blocked))}
+        arm, loss = np.array([at for at, _, _ in runs]), np.array([value for _, _, value in runs])
+        normal, sums = np.diag(np.bincount(arm).astype(float)), np.bincount(arm, loss)
+        level = np.zeros(len(loss))
         if blocked:
-            known = list(dict.fromkeys(seed for _, seed, _ in runs))
-            blocks = np.array([[seed == each for each in known] for _, seed, _ in runs], float)
-            design = np.hstack([design, blocks[:, :-1] - blocks[:, -1:]])
-            if len(known) < 2 or int(np.linalg.matrix_rank(design)) < design.shape[1]:
+            block = np.array([known[seed] for _, seed, _ in runs])
+            counts = np.zeros((len(names), len(known)))
+            np.add.at(counts, (arm, block), 1)
+            share, of_seed = counts / counts.sum(axis=0), np.bincount(block, loss)
+            normal, sums = normal - share @ counts.T, sums - share @ of_seed
+            if len(known) < 2 or int(np.linalg.matrix_rank(normal)) < len(names) - 1:
                 raise np.linalg.LinAlgError
-        loss = np.array([value for _, _, value in runs])
-        inverse = np.asarray(np.linalg.inv(design.T @ design), float)
-        coefficients = np.asarray(inverse @ (design.T @ loss), float)
-        dof = len(loss) - design.shape[1]
-        residual = float(np.sum((loss - design @ coefficients) ** 2))
+        inverse = np.asarray(np.linalg.pinv(normal, hermitian=True), float)
+        coefficients = np.asarray(inverse @ sums, float)
+        if blocked:
+            level = ((of_seed - counts.T @ coefficients) / counts.sum(axis=0))[block]
+        dof = len(loss) - len(names) - max(0, len(known) - 1)
+        residual = float(np.sum((loss - coefficients[arm] - level) ** 2))
         return _Fit(coefficients=coefficients, inverse=inverse, variance=residual / dof if dof else math.nan, dof=dof)

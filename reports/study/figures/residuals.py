@@ -1,6 +1,9 @@
 """Residuals of the fitted curves against r_a; lines join the runs of a seed."""
 
+import math
 from typing import Any
+
+import numpy as np
 
 from fits.curve.fit_curve import curve
 from reports.page.figure import INK, REGION, SERIES, Axes, Figure, key
@@ -9,6 +12,9 @@ from reports.study.evidence import Evidence
 from reports.study.evidence.arms import Series
 from reports.study.figures.activation import drawable
 from reports.study.figures.marks import rate_panels
+
+MOST_SEEDS = 12
+"""Most seeds whose lines are told apart."""
 
 
 def draw(evidence: Evidence, axes: Axes) -> None:
@@ -40,12 +46,19 @@ def _panel(group: Series, seeds: list[int], axes: Axes) -> None:
     axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
     if sd is not None:
         axes.axhspan(-sd, sd, facecolor=REGION, linewidth=0, label="± 1 SD of the fit", gid="SD", zorder=0)
-    found = residuals(group)
+    found: dict[int, list[tuple[float, float]]] = {}
+    for seed, rate, value in residuals(group):
+        found.setdefault(seed, []).append((rate, value))
+    if len(seeds) > MOST_SEEDS:
+        # one line with a gap after each seed: colours could not tell so many apart, and a key would fill the page
+        joined = np.array([point for one in found.values() for point in (*one, (math.nan, math.nan))])
+        style: dict[str, Any] = {"color": SERIES[0].color, "linewidth": 0.4, "marker": ".", "markersize": 2}
+        axes.plot(*joined.T, label=f"{len(seeds)} seeds", gid="residuals", **style)
+        return
     for at, seed in enumerate(seeds):
         mark = SERIES[at % len(SERIES)]
-        of_seed = [(rate, value) for of, rate, value in found if of == seed]
-        x, y = [rate for rate, _ in of_seed], [value for _, value in of_seed]
-        style: dict[str, Any] = {"color": mark.color, "linestyle": mark.line, "linewidth": 1, "marker": mark.marker}
+        style = {"color": mark.color, "linestyle": mark.line, "linewidth": 1, "marker": mark.marker}
+        x, y = zip(*found.get(seed, [(math.nan, math.nan)]), strict=True)
         axes.plot(x, y, markersize=4.5, label=f"seed {seed}", gid=f"residuals {seed}", **style)
 
 
