@@ -76,7 +76,6 @@ def write_run(engine: Engine, run: EngineRun, folder: Path, *, weights: bool) ->
     """Write the folder of one run; `recipe.json` comes last, so a folder with one is whole."""
     folder.mkdir(exist_ok=True)
     for name, text in engine.files(run).items():
-        (folder / name).parent.mkdir(exist_ok=True)
         write_text(folder / name, text)
     write_text(folder / "PARITY.md", parity_note(engine, run))
     if weights:
