@@ -214,15 +214,16 @@ def test_the_package_is_a_command_too() -> None:
     assert "scaling VERB" in shown.stdout
 
 
-def readme_commands() -> list[str]:
-    text = (ROOT / "README.md").read_text()
+def shown_commands() -> list[str]:
+    """Return the commands that the README and the guides show."""
+    text = "\n".join(path.read_text() for path in (ROOT / "README.md", ROOT / "docs" / "engines.md"))
     blocks = [code for language, code in re.findall(r"(?ms)^```(\w*)\n(.*?)^```", text) if language != "python"]
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     return [line.split("#")[0].strip() for line in lines if line.strip().startswith("python -m scaling.")]
 
 
-@pytest.mark.parametrize("line", readme_commands())
-def test_commands_of_the_readme_parse(line: str) -> None:
+@pytest.mark.parametrize("line", shown_commands())
+def test_shown_commands_parse(line: str) -> None:
     import importlib
     import shlex
 
@@ -230,7 +231,7 @@ def test_commands_of_the_readme_parse(line: str) -> None:
     assert importlib.import_module(f"scaling.{verb}").arguments().parse_args(arguments)
 
 
-def test_the_readme_shows_every_verb_and_is_short() -> None:
-    shown = {line.removeprefix("python -m scaling.").split()[0] for line in readme_commands()}
+def test_the_readme_and_the_guides_show_every_verb_and_the_readme_is_short() -> None:
+    shown = {line.removeprefix("python -m scaling.").split()[0] for line in shown_commands()}
     assert shown == set(cli.VERBS)
     assert (ROOT / "README.md").read_text().count("\n") < 220
