@@ -102,7 +102,7 @@ def execution(flags: Flags) -> Execution:
     return Execution(**values(flags, EXECUTION))
 
 
-def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | None) -> int:
+def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | None = None) -> int:
     """Parse `argv`, act, and return the exit code; a mistake of the user is one sentence on standard error."""
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):  # file names may hold bytes that are not UTF-8
@@ -200,5 +200,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] not in VERBS:
         print(f"error: {arguments[0]!r} is not one of {', '.join(VERBS)}; see scaling --help", file=sys.stderr)
         return USAGE
-    code: int = importlib.import_module(f"scaling.{arguments[0]}").main(arguments[1:])
-    return code
+    verb = importlib.import_module(f"scaling.{arguments[0]}")
+    return run(verb.act, verb.arguments(), arguments[1:])

@@ -4,7 +4,6 @@ Count a model's parameters and FLOPs by part: one of our shapes, or the config.j
 """
 
 import sys
-from collections.abc import Sequence
 
 from planners.model_count import USUAL_LENGTH, count_model
 from planners.records.quantity import parse_count
@@ -25,11 +24,6 @@ def arguments() -> cli.Parser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return cli.run(act, arguments(), argv)
-
-
 def act(flags: cli.Flags) -> int:
     """Read the file, count, and show."""
     seq_len = None if flags.seq_len is None else parse_count(flags.seq_len, "--seq-len")
@@ -41,4 +35,4 @@ def act(flags: cli.Flags) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(act, arguments()))

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fits import LAWS, RunTable, fit_study, read_table
@@ -22,101 +23,135 @@ from planners import Study, UsageError
 from planners.records.json import to_json
 from planners.records.quantity import parse_count, parse_quantity
 from scaling import cli
+from scaling.flags import REPEATED, Flag, add_flags, values
 from scaling.study_table import joined, margin_of, runs_of
 
 EXAMPLE = "python -m scaling.fit --runs runs.csv --columns N=n_params,D=n_tokens --law chinchilla"
 
 
+def _target(text: str, flag: str) -> dict[str, float]:
+    """Return the columns of one --at. Raises UsageError for a part that is not NAME=VALUE."""
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(name.strip() and value.strip() for name, _, value in pairs):
+        raise UsageError(f"{flag} {text!r} is not NAME=VALUE, such as C=1e21 or N=7B,D=140B")
+    return {name.strip(): parse_quantity(value, f"{flag} {name.strip()}") for name, _, value in pairs}
+
+
+def _delta(text: str, flag: str) -> float:
+    return math.inf if text == "inf" else parse_quantity(text, flag, zero=True)
+
+
+USUAL_LAW = f"the cubic, or the quadratic below {ENOUGH_RATES} rates"
+TABLE_FLAGS = (
+    Flag(
+        name="runs",
+        metavar="TABLE",
+        help="a table, one run a row, or a folder of logs; with a study: losses of planned runs that were trained"
+        " elsewhere, joined by run_id",
+    ),
+    Flag(
+        name="columns",
+        metavar="OURS=THEIRS,…",
+        help="its columns: 'N=params (M)*1e6,D=C/(6*N),loss=ln(ppl)'",
+    ),
+    Flag(name="from", extra={"dest": "source", "choices": SOURCES}, help="who wrote it (default: as its form shows)"),
+    Flag(
+        name="unit",
+        extra={"choices": UNITS},
+        help="unit of the loss (default: as the name of its column says, else nats)",
+    ),
+    Flag(
+        name="embeddings",
+        extra={"choices": ("included", "excluded")},
+        help="whether N in that table includes the embeddings",
+    ),
+    Flag(name="where", metavar="CONDITION", extra=REPEATED, help="fit only runs that meet it (C>=1e18, arm in K1,K2)"),
+    Flag(name="law", metavar="NAME,…", help=f"the laws to fit (default: {USUAL_LAW}): {', '.join(LAWS)}"),
+)
+"""Flags that say what is fitted, and which laws."""
+OPTIONS = (
+    Flag(name="over", sets="of", extra={"choices": AXES}, help="the column of a curve (default r_a)"),
+    Flag(
+        name="delta",
+        read=_delta,
+        help="width of the Huber loss in ln L (default 1e-3; inf for allocation); inf: least squares, 0: least absolute"
+        " deviations",
+    ),
+    Flag(
+        name="fixed",
+        read=lambda text, flag: cli.numbers(text, flag, "drift_N=0"),
+        metavar="NAME=VALUE,…",
+        help="parameters of a law that are held at a value: drift_N=0,drift_C=0",
+    ),
+    Flag(
+        name="bootstrap",
+        read=partial(parse_count, least=0),
+        metavar="B",
+        help="bootstrap draws, 0 for none (default 200)",
+    ),
+    Flag(
+        name="block",
+        metavar="COLUMN",
+        help="for laws: runs with one value of it share noise (C); the bootstrap draws groups",
+    ),
+    Flag(
+        name="margin",
+        read=parse_quantity,
+        metavar="NATS",
+        help="difference of loss that does not matter (default: the study's, else what 5 %% of C is worth)",
+    ),
+    Flag(
+        name="resampling",
+        extra={"choices": KINDS},
+        help="for curves: also report this bootstrap, of --bootstrap draws",
+    ),
+    Flag(
+        name="learning-rates",
+        extra={"choices": CHOICES},
+        help="where cells were run at several: best of each cell (default), or all: a series for each",
+    ),
+    Flag(
+        name="slope",
+        read=parse_quantity,
+        metavar="NATS",
+        help="decrease of the loss per unit of ln D, for the half-life of repeated data",
+    ),
+    Flag(
+        name="at",
+        read=lambda texts, flag: [_target(text, flag) for text in texts],
+        metavar="NAME=VALUE,…",
+        extra=REPEATED,
+        help="predict there: C=1e21 (compute-optimal N and D), N=7e9,D=1.4e11, or N=…,C=… (best r_a); repeatable",
+    ),
+    Flag(name="seed", read=partial(parse_count, least=0), help="seed of the bootstrap (default 0)"),
+)
+"""Flags that are options of `fits.fit_study`."""
+
+
 def arguments() -> cli.Parser:
     """Return the parser of this command."""
     parser = cli.parser("fit", EXAMPLE)
-    add = parser.add_argument
-    add("study", nargs="?", help="folder of the study")
-    elsewhere = "with a study: losses of planned runs that were trained elsewhere, joined by run_id"
-    add("--runs", metavar="TABLE", help=f"a table, one run a row, or a folder of logs; {elsewhere}")
-    add("--columns", metavar="OURS=THEIRS,…", help="its columns: 'N=params (M)*1e6,D=C/(6*N),loss=ln(ppl)'")
-    add(
-        "--from",
-        dest="source",
-        choices=SOURCES,
-        help="who wrote it (default: as its form shows)",
-    )
-    add("--unit", choices=UNITS, help="unit of the loss (default: as the name of its column says, else nats)")
-    add("--embeddings", choices=("included", "excluded"), help="whether N in that table includes the embeddings")
-    add("--where", metavar="CONDITION", action="append", help="fit only runs that meet it (C>=1e18, arm in K1,K2)")
-    usual = f"the cubic, or the quadratic below {ENOUGH_RATES} rates"
-    add("--law", metavar="NAME,…", help=f"the laws to fit (default: {usual}): {', '.join(LAWS)}")
-    add("--over", choices=AXES, default="r_a", help="the column of a curve (default r_a)")
-    ends = "inf: least squares, 0: least absolute deviations"
-    add("--delta", help=f"width of the Huber loss in ln L (default 1e-3; inf for allocation); {ends}")
-    add("--fixed", metavar="NAME=VALUE,…", help="parameters of a law that are held at a value: drift_N=0,drift_C=0")
-    add("--bootstrap", default="200", metavar="B", help="bootstrap draws, 0 for none (default 200)")
-    add(
-        "--block",
-        metavar="COLUMN",
-        help="for laws: runs with one value of it share noise (C); the bootstrap draws groups",
-    )
-    usual = "the study's, else what 5 %% of C is worth"
-    add("--margin", metavar="NATS", help=f"difference of loss that does not matter (default: {usual})")
-    add("--resampling", choices=KINDS, help="for curves: also report this bootstrap, of --bootstrap draws")
-    usual = "best of each cell (default), or all: a series for each"
-    add("--learning-rates", choices=CHOICES, default="best", help=f"where cells were run at several: {usual}")
-    add("--slope", metavar="NATS", help="decrease of the loss per unit of ln D, for the half-life of repeated data")
-    target = "predict there: C=1e21 (compute-optimal N and D), N=7e9,D=1.4e11, or N=…,C=… (best r_a); repeatable"
-    add("--at", metavar="NAME=VALUE,…", action="append", help=target)
-    add("--seed", default="0", help="seed of the bootstrap (default 0)")
-    add("-o", "--out", metavar="DIR", help="folder of fits.json (default: fits/ of the study; none for a table)")
+    parser.add_argument("study", nargs="?", help="folder of the study")
+    add_flags(parser, (*TABLE_FLAGS, *OPTIONS))
+    elsewhere = "folder of fits.json (default: fits/ of the study; none for a table)"
+    parser.add_argument("-o", "--out", metavar="DIR", help=elsewhere)
     return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return cli.run(act, arguments(), argv)
 
 
 def act(flags: cli.Flags) -> int:
     """Fit the laws, write the fits and print them."""
     laws = [known_law(law).name for law in flags.law.split(",")] if flags.law else []
     study = Study(flags.study) if flags.study else None
-    table = _table(study, flags, laws)
-    margin = None if flags.margin is None else parse_quantity(flags.margin, "--margin")
-    found = fit_study(
-        table,
-        laws,
-        folder=flags.out or (study.fits if study else None),
-        slope=None if flags.slope is None else parse_quantity(flags.slope, "--slope"),
-        margin=margin_of(study, margin) if study else margin,
-        of=flags.over,
-        resampling=flags.resampling,
-        learning_rates=flags.learning_rates,
-        at=[_target(text) for text in flags.at or ()],
-        fixed=cli.numbers(flags.fixed, "--fixed", "drift_N=0"),
-        block=flags.block,
-        bootstrap=parse_count(flags.bootstrap, "--bootstrap", least=0),
-        seed=parse_count(flags.seed, "--seed", least=0),
-        **_delta(flags.delta),
-    )
+    table, options = _table(study, flags, laws), values(flags, OPTIONS)
+    if study:
+        options["margin"] = margin_of(study, options.get("margin"))
+    found = fit_study(table, laws, folder=flags.out or (study.fits if study else None), **options)
     if flags.json:
         cli.print_json(to_json(found))
     cli.say(f"{found}\n", flags)
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)
     return cli.DONE if all(result.n > 1 for result in found.fits) and not found.refused else cli.GAPS
-
-
-def _target(text: str) -> dict[str, float]:
-    """Return the columns of one --at. Raises UsageError for a part that is not NAME=VALUE."""
-    pairs = [pair.partition("=") for pair in text.split(",")]
-    if not all(name.strip() and value.strip() for name, _, value in pairs):
-        raise UsageError(f"--at {text!r} is not NAME=VALUE, such as C=1e21 or N=7B,D=140B")
-    return {name.strip(): parse_quantity(value, f"--at {name.strip()}") for name, _, value in pairs}
-
-
-def _delta(text: str | None) -> dict[str, float]:
-    """Return the Huber width that was given; nothing for the one of each law."""
-    if text is None:
-        return {}
-    return {"delta": math.inf if text == "inf" else parse_quantity(text, "--delta", zero=True)}
 
 
 def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> RunTable:
@@ -151,4 +186,4 @@ def _columns(text: str | None) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(act, arguments()))

@@ -4,7 +4,6 @@ Compute runs whose arms have equal N, C or D (`--match`) at several activation r
 """
 
 import sys
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -45,11 +44,6 @@ def arguments() -> cli.Parser:
         help="write the study here, or widen the one that is here; without it nothing is written",
     )
     return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return cli.run(act, arguments(), argv)
 
 
 def act(flags: cli.Flags) -> int:
@@ -155,4 +149,4 @@ def as_json(plan: Plan) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(act, arguments()))

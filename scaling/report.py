@@ -4,7 +4,6 @@ Write a report: of one study, of two studies side by side, of a published study 
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from planners import Study, UsageError
@@ -27,11 +26,6 @@ def arguments() -> cli.Parser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return cli.run(act, arguments(), argv)
-
-
 def act(flags: cli.Flags) -> int:
     """Write the report that the flags name."""
     asked = [flags.study is not None, flags.reproduce is not None, flags.gallery]
@@ -50,4 +44,4 @@ def act(flags: cli.Flags) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(act, arguments()))

@@ -4,7 +4,6 @@ Plan, train, fit and report a preset, in order; a second call continues where th
 """
 
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,11 +33,6 @@ def arguments() -> cli.Parser:
     parser.add_argument("--eval-windows", metavar="W", help="validation windows (default: the preset's)")
     add_flags(parser, cluster_flags.FLAGS)
     return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return cli.run(act, arguments(), argv)
 
 
 def act(flags: cli.Flags) -> int:
@@ -91,4 +85,4 @@ def expected_time(study: Study, cluster: Cluster) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(act, arguments()))

@@ -5,7 +5,6 @@ Train the runs of a study that have no record yet: on this machine, or on a clus
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from jobs.record import collect
 from jobs.run.logs import run_log
@@ -41,11 +40,6 @@ def arguments() -> cli.Parser:
     )
     add_flags(parser, cluster_flags.FLAGS)
     return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return cli.run(act, arguments(), argv)
 
 
 def act(flags: cli.Flags) -> int:
@@ -112,4 +106,4 @@ def show_log(study: Study, flags: cli.Flags) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(act, arguments()))

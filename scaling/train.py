@@ -7,7 +7,7 @@ several processes share its batches.
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jobs.execution import Execution
@@ -33,11 +33,6 @@ def arguments() -> cli.Parser:
     parser.add_argument("run_id", help="run to train; the first digits of its id suffice")
     add_flags(parser, cli.EXECUTION)
     return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return cli.run(act, arguments(), argv)
 
 
 def act(flags: cli.Flags) -> int:
@@ -123,4 +118,4 @@ def show(record: RunRecord, flags: cli.Flags) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(act, arguments()))

@@ -11,7 +11,7 @@ from fits import read_fits, read_table
 from fits.simulate.truth import truths
 from jobs.record import read_records
 from planners import Study, make_plan, preset
-from scaling import cli, fit, report, simulate, sweep
+from scaling import cli
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def run(study: Study, *words: str) -> int:
-    return simulate.main([str(study.folder), *words])
+    return cli.main(["simulate", str(study.folder), *words])
 
 
 def test_every_record_and_page_says_that_the_losses_are_simulated(study, capsys):
@@ -37,13 +37,13 @@ def test_every_record_and_page_says_that_the_losses_are_simulated(study, capsys)
     assert "20 studies like this one" in shown
     records = [record for _, record in read_records(study)]
     assert all(record.flags == ("simulated",) and record.state == "done" for record in records)
-    assert sweep.main([str(study.folder), "--status"]) == cli.DONE
+    assert cli.main(["sweep", str(study.folder), "--status"]) == cli.DONE
     shown = capsys.readouterr().out
     assert shown.count(" simulated ") == 18
     assert "to train them, first run: python -m scaling.simulate" in shown
-    assert fit.main([str(study.folder), "--law", "cubic"]) == cli.DONE
+    assert cli.main(["fit", str(study.folder), "--law", "cubic"]) == cli.DONE
     assert "SIMULATED" in capsys.readouterr().out
-    assert report.main([str(study.folder)]) in (cli.DONE, cli.GAPS)
+    assert cli.main(["report", str(study.folder)]) in (cli.DONE, cli.GAPS)
     for page in ("report.md", "report.html"):
         assert "Simulated: these losses were drawn" in (study.report / page).read_text()
 
@@ -87,7 +87,7 @@ def test_a_run_that_has_begun_is_real(study):
 
 def test_clear_removes_what_was_simulated(study):
     assert run(study, "--noise", "0.01", "--repeats", "0") == cli.DONE
-    assert fit.main([str(study.folder), "--law", "quadratic"]) == cli.DONE
+    assert cli.main(["fit", str(study.folder), "--law", "quadratic"]) == cli.DONE
     assert run(study, "--clear") == cli.DONE
     assert all(record is None for _, record in read_records(study))
     assert not study.runs_csv.exists()
@@ -152,10 +152,10 @@ def test_several_budgets_are_compared_and_a_moving_optimum_is_seen(tmp_path, cap
     found = json.loads(capsys.readouterr().out)["found"]
     assert len(found) == 2
     assert found[1]["best"] / found[0]["best"] == pytest.approx(4**0.3, rel=0.02)
-    assert fit.main([str(made.folder), "--law", "cubic", "--json"]) == cli.DONE
+    assert cli.main(["fit", str(made.folder), "--law", "cubic", "--json"]) == cli.DONE
     constancy = json.loads(capsys.readouterr().out)["constancy"]
     assert constancy["p"] < 0.01
     assert constancy["slopes"][0]["lo"] < 0.3 < constancy["slopes"][0]["hi"]
     assert read_fits(made.fits).constancy is not None
-    assert fit.main([str(made.folder), "--law", "cubic"]) == cli.DONE
+    assert cli.main(["fit", str(made.folder), "--law", "cubic"]) == cli.DONE
     assert "[[Constancy]] of r_a over 2 cells" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from fits.curve.least_squares import CurveData
 from fits.curve.resampling import Resampling, resample_curve
 from fits.laws.curve_basis import Powers
 from planners.records.errors import UsageError
-from scaling import fit
+from scaling import cli
 
 X = np.log(np.repeat([0.06, 0.1, 0.16, 0.25, 0.4, 0.6], 3))
 
@@ -74,6 +74,6 @@ def test_another_kind_and_a_spline_are_refused():
 def test_the_command_prints_the_bootstrap_interval(tmp_path, capsys):
     rows = [f"{math.exp(x)},{y}" for x, y in zip(X, sample().loss, strict=True)]
     (tmp_path / "runs.csv").write_text("\n".join(["r_a,loss", *rows]))
-    assert fit.main(["--runs", str(tmp_path / "runs.csv"), "--resampling", "wild", "-o", str(tmp_path)]) == 0
+    assert cli.main(["fit", "--runs", str(tmp_path / "runs.csv"), "--resampling", "wild", "-o", str(tmp_path)]) == 0
     assert "cubic, wild bootstrap of 200" in capsys.readouterr().out
     assert (tmp_path / "cubic.draws.csv").read_text().startswith("a,b,c,d\n")

@@ -54,8 +54,8 @@ def test_unknown_preset_lists_the_known() -> None:
 
 def test_presets_plan_from_the_command_line_without_torch() -> None:
     code = (
-        "import sys; from scaling import plan\n"
-        f"codes = [plan.main(['--preset', name, '--data', 'none']) for name in {list(PRESETS)!r}]\n"
+        "import sys; from scaling import cli\n"
+        f"codes = [cli.main(['plan', '--preset', name, '--data', 'none']) for name in {list(PRESETS)!r}]\n"
         f"assert codes == {[3 if name in REFUSED else 0 for name in PRESETS]}, codes\n"
         "assert not {'torch', 'numpy', 'pandas', 'datasets'} & set(sys.modules)"
     )

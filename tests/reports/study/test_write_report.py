@@ -13,7 +13,7 @@ from planners import Question, RunSpec, Study, UsageError, preset
 from reports import write_report
 from reports.study.answer import answer
 from reports.study.evidence import read_evidence
-from scaling import cli, report
+from scaling import cli
 
 Make = Callable[..., Study]
 pytestmark = pytest.mark.usefixtures("sketched")
@@ -35,7 +35,7 @@ def asked(*top_ks: int, **changes: object) -> Question:
 @pytest.mark.parametrize("state", ["failed", "diverged"])
 def test_a_study_without_a_finished_run_names_them_all(make: Make, tmp_path: Path, state: str) -> None:
     study = make(tmp_path / "lost", preset("smoke"), lambda spec: 3.0, change=lost(state))
-    assert report.main([str(study.folder)]) == cli.GAPS
+    assert cli.main(["report", str(study.folder)]) == cli.GAPS
     text = (study.report / "report.html").read_text()
     assert "Partial: 0 of 4 planned runs done." in text
     assert text.count(f"{state}: why &lt;it&gt; ended") == 4
@@ -47,7 +47,7 @@ def test_a_study_with_one_arm(
     make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str], top_ks: tuple[int, ...], words: str
 ) -> None:
     study = make(tmp_path / "one", asked(*top_ks), lambda spec: 3.0, fit=False)
-    assert report.main([str(study.folder)]) == cli.GAPS
+    assert cli.main(["report", str(study.folder)]) == cli.GAPS
     text = (study.report / "report.md").read_text()
     assert "Only one arm was planned, so it cannot be compared with another." in text
     assert "Only one arm was planned" in (study.report / "report.html").read_text()
@@ -59,7 +59,7 @@ def test_a_study_with_one_arm(
 
 def test_two_rates_have_no_sides(make: Make, tmp_path: Path) -> None:
     study = make(tmp_path / "two", asked(0, 1, 4), lambda spec: 3.0, fit=False)
-    assert report.main([str(study.folder)]) == cli.DONE
+    assert cli.main(["report", str(study.folder)]) == cli.DONE
     assert "side" not in (study.report / "report.md").read_text().split("## ")[0].replace("outside", "").replace(
         "beside", ""
     )
@@ -67,7 +67,7 @@ def test_two_rates_have_no_sides(make: Make, tmp_path: Path) -> None:
 
 def test_an_empty_study_says_so(make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = make(tmp_path / "empty", preset("smoke"), lambda spec: 3.0, change=lambda spec, made: None)
-    assert report.main([str(study.folder)]) == cli.USAGE
+    assert cli.main(["report", str(study.folder)]) == cli.USAGE
     assert "no run of" in capsys.readouterr().err
     assert not study.report.exists()
 
@@ -81,7 +81,7 @@ def test_a_corrupt_file_is_named(
     first = study.runs()[1].run_id
     path = study.run_folder(first) / "record.json" if name == "record" else study.folder / name
     path.write_text(content)
-    code = report.main([str(study.folder)])
+    code = cli.main(["report", str(study.folder)])
     said = capsys.readouterr().err
     assert code == cli.USAGE
     assert said.startswith("error: ")
@@ -94,7 +94,7 @@ def test_fits_of_an_earlier_version_are_to_be_made_again(
 ) -> None:
     study = make(tmp_path / "old", preset("smoke"), lambda spec: 3.0 + spec.r_a)
     (study.fits / "fits.json").rename(study.fits / "cubic-C1e12.json")
-    assert report.main([str(study.folder)]) == cli.USAGE
+    assert cli.main(["report", str(study.folder)]) == cli.USAGE
     assert f"earlier version; fit again with: python -m scaling.fit {study.folder}" in capsys.readouterr().err
 
 
@@ -112,17 +112,17 @@ def test_garbage_among_the_metrics_is_left_out(make: Make, tmp_path: Path) -> No
     for spec in study.runs():
         text = "\n".join(map(json.dumps, lines)) + '\n{"D": 1e999, "loss": NaN}\n'
         (study.run_folder(spec.run_id) / "metrics.jsonl").write_text(text)
-    assert report.main([str(study.folder)]) == cli.DONE
+    assert cli.main(["report", str(study.folder)]) == cli.DONE
 
 
 @pytest.mark.parametrize("words", [[], ["x", "--gallery"], ["--reproduce", "li2025", "--gallery"]])
 def test_one_report_at_a_time(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert report.main(words) == cli.USAGE
+    assert cli.main(["report", *words]) == cli.USAGE
     assert "give one of" in capsys.readouterr().err
 
 
 def test_an_unknown_reproduction_lists_the_known(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert report.main(["--reproduce", "nobody", "-o", str(tmp_path / "x")]) == cli.USAGE
+    assert cli.main(["report", "--reproduce", "nobody", "-o", str(tmp_path / "x")]) == cli.USAGE
     assert "li2025" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
 

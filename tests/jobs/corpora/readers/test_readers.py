@@ -10,7 +10,7 @@ from jobs.corpora.readers import READERS
 from jobs.corpora.readers.reader import Reader
 from jobs.corpora.readers.synthetic import GENERATOR
 from planners import Study, UsageError
-from scaling import plan
+from scaling import cli
 
 
 def counting(argument: str, step: str = "1") -> Iterator[bytes]:
@@ -48,7 +48,7 @@ def test_a_registered_corpus_is_planned_by_name(tmp_path: Path, capsys: pytest.C
         "--top-k",
         "0,1",
     ]
-    assert plan.main([*command, "-o", str(tmp_path / "study")]) in (0, 3)
+    assert cli.main(["plan", *command, "-o", str(tmp_path / "study")]) in (0, 3)
     capsys.readouterr()
     data = Study(tmp_path / "study").runs()[0].data
     assert data is not None
@@ -68,7 +68,7 @@ def test_messages_list_the_registered_corpora() -> None:
 
 def test_help_names_every_corpus(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
-        plan.main(["--help"])
+        cli.main(["plan", "--help"])
     words = capsys.readouterr().out
     kinds = [reader.example.partition(":")[0] for reader in READERS.values()]
     assert [kind for kind in [*kinds, *names.SOURCES] if kind not in words] == []
