@@ -14,6 +14,7 @@ from typing import Any
 from fits import LAWS, RunTable, fit_study, read_table
 from fits.curve.resampling import KINDS
 from fits.fit import known_law, needed
+from fits.predict.registered import register, score
 from fits.runs.learning_rates import CHOICES
 from fits.runs.select_arms import AXES
 from fits.runs.series import ENOUGH_RATES
@@ -133,8 +134,11 @@ def arguments() -> cli.Parser:
     parser = cli.parser("fit", EXAMPLE)
     parser.add_argument("study", nargs="?", help="folder of the study")
     add_flags(parser, (*TABLE_FLAGS, *OPTIONS))
+    add = parser.add_argument
+    add("--register", metavar="FILE", help="write the predictions at --at to a new file, to be scored later")
+    add("--score", metavar="FILE", help="score the registered predictions of FILE against these runs; fits nothing")
     elsewhere = "folder of fits.json (default: fits/ of the study; none for a table)"
-    parser.add_argument("-o", "--out", metavar="DIR", help=elsewhere)
+    add("-o", "--out", metavar="DIR", help=elsewhere)
     return parser
 
 
@@ -143,15 +147,28 @@ def act(flags: cli.Flags) -> int:
     laws = [known_law(law).name for law in flags.law.split(",")] if flags.law else []
     study = Study(flags.study) if flags.study else None
     table, options = _table(study, flags, laws), values(flags, OPTIONS)
+    if flags.score is not None:
+        return _score(table, flags)
     if study:
         options["margin"] = margin_of(study, options.get("margin"))
     found = fit_study(table, laws, folder=flags.out or (study.fits if study else None), **options)
+    if flags.register is not None:
+        register(flags.register, found, table)
     if flags.json:
         cli.print_json(to_json(found))
     cli.say(f"{found}\n", flags)
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)
     return cli.DONE if all(result.n > 1 for result in found.fits) and not found.refused else cli.GAPS
+
+
+def _score(table: RunTable, flags: cli.Flags) -> int:
+    """Print how registered predictions fare against the runs; targets without a run are gaps."""
+    found = score(flags.score, table)
+    if flags.json:
+        cli.print_json({**to_json(found), "covered": found.covered})
+    cli.say(str(found), flags)
+    return cli.GAPS if found.open else cli.DONE
 
 
 def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> RunTable:

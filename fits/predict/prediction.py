@@ -230,8 +230,9 @@ def _open(
                 f"all runs have N = {one:.3g}, so the compute-optimal N is not determined; add N={one:.3g}"
             )
         low, high = target.ranges["N"]
+        wide = WIDE * target.beyond({"C": given["C"]}).get("C", 1.0)
         chosen.append("N")
-        box.append((math.log(low / WIDE), math.log(high * WIDE)))
+        box.append((math.log(low / wide), math.log(high * wide)))
     if rates and ("C" in given or "C" in known):
         chosen.append("r_a")
         box.append((math.log(SPARSEST), 0.0))
