@@ -141,8 +141,8 @@ def test_a_file_that_cannot_be_had_is_one_sentence(tmp_path: Path, capsys: pytes
 def test_counting_loads_nothing_heavy(tmp_path: Path) -> None:
     code = f"""
 import sys
-from scaling.count import main
-main([{written(tmp_path, MIXTRAL)!r}, "--json"])
+from scaling.cli import main
+main(["count", {written(tmp_path, MIXTRAL)!r}, "--json"])
 print([name for name in ("torch", "numpy", "pandas", "scipy", "transformers", "datasets") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -296,11 +296,11 @@ def test_what_no_configuration_expresses_is_a_gap_and_nothing_at_all_an_error(
 MANY = """
 import sys
 from pathlib import Path
-from scaling.plan import main
+from scaling.cli import main
 budgets = ",".join(f"{1e18 * 1.1**i:.4g}" for i in range(50))
 rates = ",".join(["1", *(f"{0.12 + 0.018 * i:.3f}" for i in range(39))])
 flags = ["--budget", budgets, "--total-params", "100M", "--activation", rates, "--seeds", "0,1,2,3,4"]
-code = main([*flags, *sys.argv[1:]])
+code = main(["plan", *flags, *sys.argv[1:]])
 # of this process image alone; ru_maxrss would begin with that of pytest, which started it
 most = 1024 * int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 print(code, most, "torch" in sys.modules, file=sys.stderr)

@@ -118,7 +118,9 @@ def test_mistakes_are_one_sentence(study, capsys, words, complaint):
 
 
 def test_it_needs_no_torch(study):
-    code = f"from scaling.simulate import main; main({[str(study.folder), '--noise', '0.01', '--repeats', '2']!r})"
+    code = (
+        f"from scaling.cli import main; main({['simulate', str(study.folder), '--noise', '0.01', '--repeats', '2']!r})"
+    )
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; print('torch' in sys.modules)"], capture_output=True, text=True
     )

@@ -19,7 +19,7 @@ from reports.page.figure import drawn
 from reports.papers import PAPERS, Reproduction, reproduce, reproduction
 from reports.papers.chinchilla.study import NEAR
 from reports.papers.porian.study import SETTING, STEPS
-from scaling import report as command
+from scaling import cli
 
 NAMES = ("chinchilla", "clark", "gadre", "muennighoff", "porian", "tinystories")
 """The studies with the page layout that most share; `test_li2025.py` has the other one."""
@@ -84,7 +84,7 @@ def throwaway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_new_paper_is_found_by_the_command(
     throwaway: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command.main(["--reproduce", throwaway, "-o", str(tmp_path / "out"), "--json"]) == 0
+    assert cli.main(["report", "--reproduce", throwaway, "-o", str(tmp_path / "out"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["answer"] == "It is 4."
     assert {"figures/throwaway_line.svg", "tables/claims.csv"} <= set(printed["files"])
