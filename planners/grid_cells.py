@@ -197,10 +197,11 @@ def _outside_arms(asked: Question, frame: Frame, N: float, arms: Arms) -> Iterat
     """Yield the arms that `added` names and the grid does not have, with the backbone and the experts of the grid."""
     planned = [arm for arm in arms if isinstance(arm, PlannedArm)]
     names = dict.fromkeys(added.arm for added in asked.added)
-    names = {name: None for name in names if not any(arm.is_called(name) for arm in planned)}
     widths = {arm.shape.d_expert for arm in planned if not arm.shape.is_dense}
     fixed = replace(asked.moe, d_expert=widths.pop(), granularity=None) if len(widths) == 1 else asked.moe
     for name in names:
+        if any(arm.is_called(name) for arm in planned):
+            continue
         K, rate = (re.fullmatch(form, name) for form in (r"K(\d+)", r"0?\.\d+"))
         if name == "dense":
             found: Iterable[PlannedArm | Refusal] = [match_dense(N, frame, asked.dense)]
@@ -209,7 +210,9 @@ def _outside_arms(asked: Question, frame: Frame, N: float, arms: Arms) -> Iterat
             found = match_moe(N, frame, fixed, **one, hold=asked.hold)
         else:
             continue
-        yield from (replace(arm, is_outside=True) if isinstance(arm, PlannedArm) else arm for arm in found)
+        outside = [replace(arm, is_outside=True) if isinstance(arm, PlannedArm) else arm for arm in found]
+        planned += [arm for arm in outside if isinstance(arm, PlannedArm)]
+        yield from outside
 
 
 def _row(question: Question, found: list[tuple[Variant, Arms]], place: dict[str, float], unique: str | int) -> Row:

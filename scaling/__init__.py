@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
         write_gallery as write_gallery,
         write_report as write_report,
     )
+    from scaling.chosen_runs import next_runs as next_runs
     from scaling.simulated_study import clear_simulated as clear_simulated, simulate_study as simulate_study
 
 _HOMES = {
@@ -71,6 +72,7 @@ _HOMES = {
     "reports.study.figures": "draw",
     "scaling.api": "compare_laws compare_studies fit_law fit_study make_plan predict read_runs reproduce sweep_study"
     " write_gallery write_report",
+    "scaling.chosen_runs": "next_runs",
     "scaling.simulated_study": "clear_simulated simulate_study",
 }
 """Module -> the names that it brings to the API."""

@@ -31,6 +31,7 @@ VERBS = {
     "plan": "compute matched runs, such as equal N and equal C",
     "sweep": "train the runs of a study, on this machine or on a cluster",
     "train": "train one run on this machine",
+    "next": "choose the runs that would shrink most what a study does not know yet",
     "simulate": "fill a plan with losses from a known law: will it answer the question?",
     "fit": "fit a curve or a law to a study or to any CSV",
     "report": "write the report of a study, of two studies compared, or of a published study",

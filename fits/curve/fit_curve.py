@@ -124,6 +124,14 @@ def curve(
     return mean, mean - half, mean + half
 
 
+def optimum_of(data: CurveData, law: Curve, *, margin: float | None = None, of: str = "r_a") -> Optimum:
+    """Return the optimum of a curve fitted to `data`, as `fit_curve` finds it, without its other findings.
+
+    The data must determine the curve with degrees of freedom to spare.
+    """
+    return _fit(law, data, margin, of).optimum
+
+
 def basis_of(result: FitResult) -> Basis:
     """Return the basis of a fitted curve. Raises UsageError for a law that is not a known curve."""
     return look_up(curves(), result.law, "curve").basis(np.log(result.knots or ()))
