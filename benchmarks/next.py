@@ -1,4 +1,4 @@
-"""What choosing the next runs saves against a plain grid, what an L-shaped grid costs, and whether early stopping is honest.
+"""What choosing the next runs saves against a plain grid, what an L-shaped grid costs, and if early stopping is honest.
 
 OMP_NUM_THREADS=1 python benchmarks/next.py [--studies 12] [--looks 2000] [--only designs|adaptive|l|looks]
 
