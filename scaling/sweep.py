@@ -9,7 +9,8 @@ import sys
 from jobs.record import collect
 from jobs.run.logs import run_log
 from jobs.sweep.cluster import Cluster
-from jobs.sweep.job_plan import plan_jobs
+from jobs.sweep.job_plan import begun_with_other_code, plan_jobs
+from jobs.sweep.status import status
 from jobs.sweep.submit import cancel
 from jobs.sweep.until_done import train_until_done, waits
 from planners import Study
@@ -65,7 +66,8 @@ def act(flags: cli.Flags) -> int:
 
 def go(study: Study, cluster: Cluster, flags: cli.Flags) -> int:
     """Submit, wait if asked, and show the result. The exit code is GAPS if runs were withheld or are not done."""
-    study.runs()  # refuses a folder without a plan before anything is written to it
+    if not agrees_to_other_code(study):
+        return cli.FAILED
     table = LiveTable(quiet=flags.json)
     result = train_until_done(study, cluster, wait=flags.wait, retry=flags.retry, watch=table, say=say)
     collect(study)
@@ -77,6 +79,25 @@ def go(study: Study, cluster: Cluster, flags: cli.Flags) -> int:
     # without a wait, submitting was all that was asked
     unfinished = waits(cluster, flags.wait) and any(run.state != "done" for run in plan.statuses)
     return cli.GAPS if result.withheld or unfinished else cli.DONE
+
+
+def agrees_to_other_code(study: Study) -> bool:
+    """Ask a person whether begun runs may continue with other code; without a terminal they do, with a warning."""
+    half = begun_with_other_code(status(study))  # refuses a folder without a plan before anything is written to it
+    if not half or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    print(
+        f"{len(half)} runs were begun with other code than this, and their losses will mix the two (flag mixed_code);"
+        " continue them? [y/N] ",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )
+    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        return True
+    folders = " ".join(str(study.run_folder(run.spec.run_id) / "checkpoint") for run in half[: sweep_text.SHOWN])
+    print(f"nothing was started; to train them anew, first remove: {folders}", file=sys.stderr)
+    return False
 
 
 def end(study: Study, flags: cli.Flags) -> int:

@@ -134,8 +134,7 @@ def _warn_of_other_code(statuses: Sequence[RunStatus]) -> None:
     """Warn if runs of the study were trained with other sources than the current ones."""
     where = [run.record.environment for run in statuses if run.record and run.record.environment.code]
     others = [one for one in where if one.code != snapshot.code()]
-    begun = [run for run in statuses if run.record is None and run.D_seen and run.attempts]
-    if half := sum(run.attempts[-1].code not in (None, snapshot.code()) for run in begun):
+    if half := len(begun_with_other_code(statuses)):
         warn(
             f"{half} runs were begun with other code than this and would continue with this one; their records will be"
             " flagged mixed_code: to train them with one code, remove their checkpoint folders first"
@@ -146,6 +145,12 @@ def _warn_of_other_code(statuses: Sequence[RunStatus]) -> None:
             f"{len(others)} runs of this study were trained with other code than this (commit {commits}); to use the"
             " same code for all runs, train the remaining ones with that commit"
         )
+
+
+def begun_with_other_code(statuses: Sequence[RunStatus]) -> list[RunStatus]:
+    """Return the runs that would continue from a checkpoint of other sources than the current ones."""
+    begun = (run for run in statuses if run.record is None and run.D_seen and run.attempts)
+    return [run for run in begun if run.attempts[-1].code not in (None, snapshot.code())]
 
 
 def _with_attempts_left(runs: list[RunStatus], cluster: Cluster, withheld: list[str]) -> list[RunStatus]:
