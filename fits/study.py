@@ -34,7 +34,7 @@ from fits.table_checks import check_result, check_table, need
 from planners.records.check import Check
 from planners.records.errors import UsageError
 from planners.records.files import read_json, write_json, write_text
-from planners.records.json import from_json, to_json
+from planners.records.json import content_hash, from_json, to_json
 from planners.records.notebook_repr import NotebookRepr
 from planners.records.version import VERSION
 
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 FILE = "fits.json"
 """Name of the file in a folder of fits."""
+SEAL = "sha256"
+"""Key of the file that holds the hash of all others, so that an edited file is not taken for a fit."""
 WORTH = "no margin was fixed before the runs; the margin of {:.2g} {} is what 5 % of C is worth, by these runs"
 """Note on a margin that the user did not give."""
 
@@ -159,7 +161,8 @@ def write_fits(folder: str | Path, found: StudyFits, draws: Mapping[str, Draws] 
     tables = {folder / f"{name}.draws.csv": drawn for name, drawn in (draws or {}).items()}
     for path, drawn in tables.items():
         write_text(path, drawn.to_csv())
-    write_json(folder / FILE, to_json(found))
+    content = to_json(found)
+    write_json(folder / FILE, {**content, SEAL: content_hash(content)})
     for path in before - {*tables, folder / FILE}:
         path.unlink(missing_ok=True)
     return folder / FILE
@@ -190,7 +193,7 @@ def _of_laws(folder: Path, ending: str) -> list[Path]:
 def read_fits(folder: str | Path) -> StudyFits | None:
     """Return the fits in `folder` (or in its `fits.json`), None where nothing was fitted yet.
 
-    Raises UsageError for a corrupt file, and for fits that a version before this one wrote.
+    Raises UsageError for a corrupt or edited file, and for fits that a version before this one wrote.
 
     >>> read_fits("results/laptop/fits").fits[0].law
     'cubic'
@@ -203,7 +206,10 @@ def read_fits(folder: str | Path) -> StudyFits | None:
             raise UsageError(f"the fits in {folder} were written by an earlier version; {again}")
         return None
     try:
-        return from_json(StudyFits, read_json(folder / FILE), str(folder / FILE))
+        content = read_json(folder / FILE)
+        if isinstance(content, dict) and content.pop(SEAL, None) not in (None, content_hash(content)):
+            raise UsageError(f"{folder / FILE} was edited after the fit")
+        return from_json(StudyFits, content, str(folder / FILE))
     except UsageError as error:
         raise UsageError(f"{error}; {again}") from error
 

@@ -16,10 +16,14 @@ from jobs import snapshot
 from jobs.failures import FAILURES, is_interruption
 from jobs.machine import host, utc_now
 from jobs.record import RunRecord
-from planners.records.files import append_row, appended_rows
-from planners.records.json import to_json
+from planners.records.errors import UsageError
+from planners.records.files import append_row, appended_rows, warn_of_lines
+from planners.records.json import from_json, to_json
 from planners.spec import RunSpec
 from planners.study import Study
+
+MONTHS_S = 1e7
+"""Longest time of an attempt, in seconds: 115 days. A longer one comes from a file with a wrong date."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,24 @@ class Attempt:
     """Failure class; null if it finished, was asked to stop, or was killed."""
     wall_s: float = 0.0
     """Seconds it took; for one that is running or was killed, up to its last metrics line or checkpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """What is read of a line of the file; fields of other events and versions are ignored."""
+
+    event: str
+    job: str | None = None
+    log: str | None = None
+    code: str | None = None
+    D: int = 0
+    devices: float | None = None
+    wall_s: float = 0.0
+    failure: str | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.D, self.wall_s, self.devices or 0) < 0 or max(self.wall_s, self.devices or 0) > MONTHS_S:
+            raise UsageError("an attempt has numbers that cannot be")
 
 
 class AttemptEnd:
@@ -111,21 +133,29 @@ def archive_record(study: Study, record: RunRecord) -> None:
 
 
 def read_attempts(folder: Path) -> list[Attempt]:
-    """Return the attempts at a run, oldest first. Torn lines are skipped."""
+    """Return the attempts at a run, oldest first. Lines that cannot be read are set aside with a warning."""
     found: list[Attempt] = []
-    for row in filter(None, appended_rows(path_of(folder))):
-        event = row.get("event")
-        if event == "started":
-            where: dict[str, Any] = {name: row.get(name) for name in ("job", "log", "code", "devices")}
-            found.append(Attempt(D_start=int(row.get("D") or 0), **where))
-        elif event in ("killed", "ended") and found:
-            found[-1] = replace(found[-1], wall_s=float(row.get("wall_s") or 0))
-            if event == "ended":
-                failure = row.get("failure") if row.get("failure") in FAILURES else None
-                found[-1] = replace(found[-1], ended=True, failure=failure)
+    odd: list[int] = []
+    for number, row in enumerate(appended_rows(path_of(folder)), 1):
+        try:
+            _enter(found, row or {})
+        except (KeyError, UsageError):
+            odd.append(number)
+    warn_of_lines(path_of(folder), odd)
     if found and not found[-1].ended:
         found[-1] = replace(found[-1], wall_s=max(found[-1].wall_s, _seconds_alive(folder)))
     return found
+
+
+def _enter(found: list[Attempt], row: dict[str, Any]) -> None:
+    """Add a line to the attempts found so far. Raises KeyError or UsageError for a line that no worker writes."""
+    event, values = row["event"], {name: row[name] for name in _Line.__dataclass_fields__ if row.get(name) is not None}
+    read = from_json(_Line, {**values, "event": event}, "attempt")
+    if event == "started":
+        found.append(Attempt(job=read.job, log=read.log, D_start=read.D, code=read.code, devices=read.devices))
+    elif event in ("killed", "ended") and found:
+        failure = read.failure if event == "ended" and read.failure in FAILURES else None
+        found[-1] = replace(found[-1], wall_s=read.wall_s, ended=event == "ended", failure=failure)
 
 
 def _seconds_alive(folder: Path) -> float:
@@ -141,7 +171,7 @@ def _seconds_alive(folder: Path) -> float:
     for name in ("metrics.jsonl", "checkpoint"):
         with suppress(OSError):
             alive = max(alive, (folder / name).stat().st_mtime - since)
-    return round(alive, 3)
+    return round(min(alive, MONTHS_S), 3)
 
 
 def counted(attempts: list[Attempt], D_now: int) -> int:

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.machine import utc_now
-from planners.records.errors import UsageError, warn
-from planners.records.files import append_row, appended_rows
+from planners.records.errors import UsageError
+from planners.records.files import append_row, appended_rows, warn_of_lines
 from planners.records.json import from_json, to_json
 from planners.study import Study
 
@@ -132,20 +132,19 @@ class Ledger:
         self._later("ended", id, ended=reason, states=dict(states), died=dict(died))
 
     def read(self) -> list[Submission]:
-        """Return all submissions, oldest first. Lines that cannot be read are skipped with a warning.
+        """Return all submissions, oldest first. Lines that cannot be read are set aside with a warning.
 
         Skipping is safe. A torn first line submitted nothing, because it is on disk before the executor is called. For
         a torn second line the jobs are found by the submission's name.
         """
         found: dict[str, Submission] = {}
-        torn = 0
-        for row in self._rows():
+        odd: list[int] = []
+        for number, row in enumerate(self._rows(), 1):
             try:
                 _enter(found, row or {})
             except (KeyError, TypeError, UsageError):
-                torn += 1
-        if torn:
-            warn(f"{torn} torn {'line' if torn == 1 else 'lines'} of {self.path} skipped")
+                odd.append(number)
+        warn_of_lines(self.path, odd)
         return list(found.values())
 
     def _rows(self) -> list[dict[str, Any] | None]:

@@ -6,11 +6,11 @@ import math
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from planners.records.errors import UsageError
+from planners.records.errors import UsageError, warn
 
 
 def open_own(path: Path, flags: int) -> int:
@@ -124,6 +124,13 @@ def appended_rows(path: Path) -> list[dict[str, Any] | None]:
         return [_object(line) for line in path.read_bytes().split(b"\n") if line.strip()]
     except FileNotFoundError:
         return []
+
+
+def warn_of_lines(path: Path, odd: Sequence[int]) -> None:
+    """Warn that the lines with these numbers cannot be read and are left out; say nothing if there are none."""
+    if odd:
+        which = f"line {odd[0]} cannot be read and is" if len(odd) == 1 else f"{len(odd)} lines cannot be read and are"
+        warn(f"{path}: {which} left out" + (f"; the first is line {odd[0]}" if len(odd) > 1 else ""))
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

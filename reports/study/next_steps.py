@@ -28,7 +28,7 @@ def _finish(evidence: Evidence) -> Iterator[Step]:
     if "diverged" in states:
         yield Step(why="Diverged runs are not trained again. Plan a study with a lower learning rate or another seed.")
     if not evidence.fits or stale(evidence):
-        command = f"python -m scaling.fit {folder}"
+        command = f"python -m scaling.fit {folder}{f' --law {evidence.outdated}' if evidence.outdated else ''}"
         yield Step(why="Fit the loss against ln r_a, then write the report again.", command=command)
 
 

@@ -67,6 +67,8 @@ def series_points(series: Series) -> Iterator[str]:
 
 
 def _unfitted(evidence: Evidence) -> str:
+    if evidence.outdated:
+        return "the fits were made from other runs than there are now"
     if not evidence.fits:
         return "no law has been fitted to these runs"
     if not evidence.answering:

@@ -141,6 +141,9 @@ def _budgets(evidence: Evidence) -> Result:
 
 
 def _fit_current(evidence: Evidence) -> Result:
+    if evidence.outdated:
+        again = f"fit again with: python -m scaling.fit {evidence.command_folder} --law {evidence.outdated}"
+        return False, f"The fits were made from other runs than there are now, so they are left out; {again}"
     if not evidence.answering:
         return False, f"No fit yet; make one with: python -m scaling.fit {evidence.command_folder}"
     done = sum(len(arm.done) for arm in evidence.moe)

@@ -167,7 +167,7 @@ def _notes(fit: FitResult) -> list[str]:
 
 def _commands(evidence: Evidence) -> list[str]:
     """Return the commands that make the study again."""
-    folder, laws = evidence.command_folder, ",".join(dict.fromkeys(fit.law for fit in evidence.fits))
+    folder, laws = evidence.command_folder, evidence.outdated or ",".join(dict.fromkeys(f.law for f in evidence.fits))
     asked = [f"{command} -o {folder}" for command in (evidence.command, *evidence.widened) if command]
     if evidence.command and evidence.verb == "study" and not evidence.widened:
         return asked

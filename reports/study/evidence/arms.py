@@ -15,8 +15,7 @@ from fits.runs.same_budget import groups_of, same_budget
 from fits.runs.series import SeriesKey, series
 from fits.runs.table import RunTable
 from jobs.record import RunRecord
-from planners.records.errors import UsageError
-from planners.records.files import read_jsonl
+from planners.records.files import appended_rows
 from planners.spec import RunSpec
 from planners.study import Study
 from reports.page.number_text import flops
@@ -110,28 +109,28 @@ def _run(study: Study, spec: RunSpec, record: RunRecord | None) -> Run:
     if not path.is_file():
         return Run(spec=spec, record=record, gap="it has no metrics.jsonl")
     try:
-        lines, torn = read_jsonl(path)
-    except UsageError:
+        lines = appended_rows(path)
+    except OSError:
         return Run(spec=spec, record=record, gap="its metrics.jsonl cannot be read")
-    points = list(_points(lines))
+    points, odd = list(_points(lines)), lines.count(None)
     return Run(
         spec=spec,
         record=record,
         tokens=tuple(point[0] for point in points),
         losses=tuple(point[1] for point in points),
-        gap="its last line is torn" if torn else None,
+        gap=f"{odd} of its {len(lines)} lines cannot be read" if odd else None,
         evaluations=_numbers(lines, "val_loss"),
         speeds=_numbers(lines, "tokens_per_s"),
     )
 
 
-def _numbers(lines: list[object], name: str) -> tuple[float, ...]:
+def _numbers(lines: Sequence[object], name: str) -> tuple[float, ...]:
     """Return a number of the lines that have it."""
     found = (line.get(name) for line in lines if isinstance(line, dict))
     return tuple(float(value) for value in found if isinstance(value, int | float) and math.isfinite(value))
 
 
-def _points(lines: list[object]) -> Iterator[tuple[float, float]]:
+def _points(lines: Sequence[object]) -> Iterator[tuple[float, float]]:
     for line in lines:
         if isinstance(line, dict):
             D, loss = line.get("D"), line.get("loss")

@@ -37,7 +37,9 @@ class Evidence:
     arms: tuple[Arm, ...]
     """The runs by arm, in the order of the plan."""
     fits: tuple[FitResult, ...]
-    """The fits, those that the answer rests on first."""
+    """The fits, those that the answer rests on first; none where they were made from other runs than there are now."""
+    outdated: str | None = None
+    """Laws of the fits that were left out because the runs have changed since, as for --law; null without such fits."""
     runs_hash: str
     """Hash of runs.csv in its present state."""
     command: str | None
@@ -144,7 +146,7 @@ def read_evidence(study: Study) -> Evidence:
             f"no run of {study.folder} has ended yet, so there is nothing to report;"
             f" train them with: python -m scaling.sweep {study.folder} --go"
         )
-    now = runs_csv([record for _, record in pairs if record is not None])
+    now = bytes_hash(runs_csv([record for _, record in pairs if record is not None]).encode())
     given = None if study.folder.is_absolute() else str(study.folder)
     return Evidence(
         folder=folder,
@@ -153,22 +155,24 @@ def read_evidence(study: Study) -> Evidence:
         refused=asked.refused,
         notes=asked.notes,
         arms=read_arms(study, pairs),
-        runs_hash=bytes_hash(now.encode()),
+        runs_hash=now,
         command=asked.command,
         verb=asked.verb,
         widened=asked.widened,
-        **_fitted(study),
+        **_fitted(study, now),
     )
 
 
-def _fitted(study: Study) -> "dict[str, Any]":
-    """Return the fits and findings of the study by field of Evidence.
+def _fitted(study: Study, runs_hash: str) -> "dict[str, Any]":
+    """Return the fits and findings of the study by field of Evidence, if they were made from the runs with this hash.
 
     Fits with an optimum come first, the cubic before the quadratic and others, smaller budgets before larger ones.
     """
     found = read_fits(study.fits)
     if found is None:
         return {"fits": ()}
+    if any(fit.data_hash not in (None, runs_hash) for fit in found.fits):
+        return {"fits": (), "outdated": ",".join(dict.fromkeys(fit.law for fit in found.fits))}
 
     def place(fit: FitResult) -> tuple[bool, int, float, str]:
         laws = ("cubic", "quadratic", fit.law)

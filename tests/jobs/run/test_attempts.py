@@ -37,3 +37,22 @@ def test_an_attempt_is_written_whatever_happens(tiny_study: Study) -> None:
     with attempt(tiny_study, spec):
         assert [(one.failure, one.ended) for one in read_attempts(folder)] == [("preempted", True), (None, False)]
     assert [one.ended for one in read_attempts(folder)] == [True, True]
+
+
+ODD = [
+    *("5", "[]", "{}", 3000 * "[", '"\\ud800"', "\0"),
+    *('{"event": "started", "D": "x"}', '{"event": "started", "D": -1}', '{"event": "started", "job": 7}'),
+    *('{"event": "ended", "wall_s": 1e400}', '{"event": "ended", "wall_s": [1]}', '{"event": "ended", "wall_s": 1e12}'),
+    *('{"event": ["ended"], "wall_s": 1}', f'{{"event": "started", "devices": {400 * "9"}}}'),
+]
+
+
+def test_odd_lines_are_left_out_counted_and_named(tiny_study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tiny_study.make_run_folder(tiny_study.runs()[0].run_id)
+    good = ['{"event": "started", "D": 64, "job": "7"}', '{"event": "ended", "failure": "exception", "wall_s": 2}']
+    path_of(folder).write_text("\n".join([good[0], *ODD, good[1]]) + "\n")
+    (found,) = read_attempts(folder)
+    assert (found.D_start, found.job, found.ended, found.failure, found.wall_s) == (64, "7", True, "exception", 2.0)
+    assert f"{path_of(folder)}: {len(ODD)} lines cannot be read and are left out; the first is line 2" in (
+        capsys.readouterr().err
+    )

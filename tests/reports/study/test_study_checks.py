@@ -1,15 +1,17 @@
 """The checks of a report carry numbers and say what could be wrong: routing, code, budgets, stale fits."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from report_checks import evidence_of, verdicts
 
 from fits.repeats.reuse import reuse
 from jobs.record import RoutingHealth, RunRecord, read_records, write_record
-from planners import Question, RunSpec, Study, preset
+from planners import Question, RunSpec, Study, UsageError, preset
 from reports.study.answer import answer
 from reports.study.evidence import read_evidence
 from reports.study.figures import FIGURES
@@ -96,10 +98,21 @@ def test_minimum_at_the_end_of_the_grid_is_warned_of(make: Make, tmp_path: Path)
     assert "--d-expert 8 --top-k 0,1,2,4,8,16,32" in str(said.steps[0].command)
 
 
-def test_a_fit_of_other_runs_is_stale(make: Make, tmp_path: Path) -> None:
+def test_a_fit_of_other_runs_leads_no_page(make: Make, tmp_path: Path) -> None:
     study = make(tmp_path / "old", preset("smoke"), lambda spec: 3 + spec.r_a)
     assert "fit again" not in evidence_of(study, "fit")
     spec = study.runs()[2]
     write_record(study, replace(read_records(study)[2][1], loss=3.5))
     assert spec.arm == "K4"
-    assert "fit again with: python -m scaling.fit studies/old" in evidence_of(study, "fit")
+    assert "fit again with: python -m scaling.fit studies/old --law" in evidence_of(study, "fit")
+    said = answer(read_evidence(study))
+    assert "No optimum is claimed: the fits were made from other runs than there are now." in said.text
+    assert "scaling.fit studies/old --law" in str([step.command for step in said.steps])
+
+
+def test_an_edited_fit_is_refused(make: Make, tmp_path: Path) -> None:
+    study = make(tmp_path / "edited", preset("smoke"), lambda spec: 3 + spec.r_a)
+    path = study.fits / "fits.json"
+    path.write_text(re.sub('"n": [0-9]+', '"n": 999', path.read_text()))
+    with pytest.raises(UsageError, match=r"was edited after the fit; fit again with: "):
+        read_evidence(study)

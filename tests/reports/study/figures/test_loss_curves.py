@@ -44,9 +44,9 @@ def test_training_plots_metrics_and_tolerates_a_torn_line(make: Make, tmp_path: 
     assert points(canvas, "curve K1") == points(canvas, "curve K4") == ([], [])
     assert points(canvas, "validation K1") == ([float(second.training.D)], [3.0])
     caption = FIGURES["loss_curves"].caption(evidence)
-    assert "dense (its last line is torn)" in caption
+    assert "dense (1 of its 2 lines cannot be read)" in caption
     assert "n = 2 curves of 4 planned runs" in caption
-    assert "K1 (it has no metrics.jsonl), K4 (its metrics.jsonl cannot be read)" in caption
+    assert "K1 (it has no metrics.jsonl), K4 (1 of its 2 lines cannot be read)" in caption
 
 
 def test_a_run_that_broke_off_has_its_own_line_and_a_cross(broken: Study) -> None:
