@@ -79,16 +79,16 @@ def known_law(law: str) -> Curve | Law:
     return LAWS[law]
 
 
-def needed(laws: Sequence[str]) -> tuple[str, ...]:
+def needed(laws: Sequence[str], of: str = "r_a") -> tuple[str, ...]:
     """Return the columns that a table must have for `laws`: what the first predicts, and what all of them use.
 
-    Columns that can be computed, and those of curves, are not among them. A law that lacks another column is refused
-    later, without the others.
+    Columns that can be computed, and those of curves over another column than N, are not among them. A law that lacks
+    another column is refused later, without the others.
     """
     forms = [known_law(law) for law in laws]
     surfaces = [form for form in forms if isinstance(form, Law)]
     if not forms or len(surfaces) < len(forms):
-        return ("loss",)
+        return ("N", "C", "loss") if of == "N" else ("loss",)
     common = set.intersection(*(set(form.columns) for form in surfaces)) - {"r_a", "n_experts", "A_e"}
     both = {"N", "D"} & set(surfaces[0].columns) == {"N", "D"}
     columns = [column for column in surfaces[0].columns if column in common and not (column == "C" and both)]
@@ -101,7 +101,7 @@ def usual_law(table: RunTable, of: str = "r_a") -> str:
     It is the cubic, whose interval covers the truth as often as it says in all simulations, or the quadratic, which
     needs fewer rates, where a series has less than ENOUGH_RATES.
     """
-    if not len(table):
+    if not len(table) or of == "N":  # approach 2 of arXiv 2203.15556 is a parabola
         return "quadratic"
     if of == "r_a" and not table.has("r_a"):
         raise UsageError(

@@ -16,6 +16,7 @@ import numpy as np
 from fits.compare.laws import Comparison, comparisons
 from fits.drift.constancy import Constancy, constancy
 from fits.fit import FitOptions, fit_with_draws, known_law, usual_laws
+from fits.isoflop import Isoflop, isoflop
 from fits.laws import LAWS
 from fits.laws.curve_basis import Curve
 from fits.predict.prediction import Prediction
@@ -61,6 +62,8 @@ class StudyFits(NotebookRepr):
     """Test of whether the optimum is the same in all series; null for one series or for too few runs."""
     reuse: tuple[Reuse, ...] = ()
     """Cost of repeated data, by scheme; empty if no run on repeated data has a counterpart on fresh data."""
+    isoflop: Isoflop | None = None
+    """For curves over N: the best N of each budget and its exponents in C; null otherwise."""
     checks: dict[str, tuple[Check, ...]] = field(default_factory=dict)
     """Checks of the runs behind each fit, by name of the fit."""
     predictions: tuple[Prediction, ...] = ()
@@ -141,6 +144,7 @@ def fit_study(
         comparison=comparisons(table, laws),
         constancy=_constancy(table, laws, of),
         reuse=reuse(table, margin=min(worth.values(), default=margin), slope=slope) if has_pairs(table) else (),
+        isoflop=_isoflop(table, fits, options) if of == "N" else None,
         checks=checks,
         data_hash=table.data_hash,
         version=VERSION,
@@ -230,6 +234,10 @@ def _fit(part: RunTable, law: str, worth: float | None, options: FitOptions) -> 
     result, draws = fit_with_draws(part, law, **given)
     note = (WORTH.format(worth, part.unit),) if isinstance(known_law(law), Curve) else ()
     return replace(result, notes=(*result.notes, *note)), draws
+
+
+def _isoflop(table: RunTable, fits: Sequence[FitResult], options: FitOptions) -> Isoflop | None:
+    return isoflop(table, fits, bootstrap=options.get("bootstrap", 200), seed=options.get("seed", 0))
 
 
 def _worth(part: RunTable, margins: Mapping[float, float]) -> float | None:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from fits.compare.laws import Comparison
 from fits.drift.constancy import Constancy
+from fits.isoflop import Budget, Isoflop
 from fits.repeats.reuse import Cost, Equivalence, Reuse
 from fits.result import FitResult, Optimum, Param
 from fits.runs.table import UNITS
 from planners.records.check import Check
+from planners.records.quantity import format_flops, format_quantity
 
 if TYPE_CHECKING:
     from fits.study import StudyFits
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
 def study_summary(found: "StudyFits") -> str:
     """Return all fits and findings of a study, a paragraph each."""
-    parts = [
+    parts = [isoflop_summary(found.isoflop)] if found.isoflop else []
+    parts += [
         *map(summary, found.fits),
         *map(str, found.predictions),
         *map(comparison_summary, found.comparison),
@@ -51,6 +54,31 @@ def summary(result: FitResult) -> str:
     lines += [f"[[Left out]] {line}" for line in _left_out(result)]
     lines += [f"[[Note]] {note}" for note in result.notes]
     return "\n".join(lines)
+
+
+def isoflop_summary(found: Isoflop) -> str:
+    """Return the best size of each budget and the exponents as text."""
+    lines = [f"[[IsoFLOP]] parabolas in ln N for {len(found.budgets)} budgets; intervals for a curve of any shape"]
+    lines += [f"    C = {format_flops(each.C)}: {_minimum(each)}" for each in found.budgets]
+    for one in found.exponents:
+        a, b = _with_ends(one.N, one.N_ends), _with_ends(one.D, one.D_ends)
+        lines.append(f"    {one.approach}: N_opt grows as C^{a}, D_opt as C^{b}")
+    return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
+
+
+def _minimum(budget: Budget) -> str:
+    if budget.N is None or budget.D is None:
+        return f"no minimum within the sampled N ({budget.edge} end)" if budget.edge else "no minimum"
+    cubic = "" if budget.cubic is None else f"; by a cubic {format_quantity(budget.cubic)}"
+    ends = [None if end is None else format_quantity(end) for end in (budget.lo, budget.hi)]
+    low, high = ends
+    between = f"{low} to {high}" if low and high else f"above {low}" if low else f"below {high}" if high else "open"
+    per = f"D {format_quantity(budget.D)}, D/N {_number(budget.D / budget.N, 3)}"
+    return f"N {format_quantity(budget.N)} (95 %: {between}), {per}, loss {_number(budget.loss)}{cubic}"
+
+
+def _with_ends(value: float, ends: tuple[float, float] | None) -> str:
+    return _number(value, 3) + ("" if ends is None else f" (95 %: {_number(ends[0], 3)} to {_number(ends[1], 3)})")
 
 
 def reuse_summary(found: Reuse) -> str:

@@ -180,7 +180,7 @@ def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> RunTab
     columns, conditions = _columns(flags.columns), flags.where or []
     of: dict[str, Any] = {"source": flags.source, "unit": flags.unit}
     if study is None:
-        table = read_table(flags.runs, columns, where=conditions, needs=needed(laws), **of)
+        table = read_table(flags.runs, columns, where=conditions, needs=needed(laws, flags.over), **of)
         if not len(table):
             reasons = ", ".join(dict.fromkeys(one.reason for one in table.dropped))
             raise UsageError(f"no row of {table.source} can be used: {reasons}")

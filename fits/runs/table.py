@@ -202,7 +202,8 @@ def from_records(
     names = list(dict.fromkeys(name for run in runs for name in run))
     decimal = decimal_mark((cell for run in runs for cell in run.values()), grouped=grouped)
     runs = renamed(runs, names, columns or {}, source, decimal)
-    missing = [name for name in needs if name not in names and name not in (columns or {})]
+    stated = {*names, *(columns or {})}
+    missing = [name for name in needs if name not in stated and not (name == "C" and {"N", "D"} <= stated)]
     if missing:
         raise _no_columns(source, missing, names, columns or {})
     names = list(dict.fromkeys([*names, *(columns or {})]))
