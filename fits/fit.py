@@ -117,6 +117,8 @@ def usual_laws(table: RunTable, of: str, at: Sequence[Mapping[str, float]]) -> l
     rated = table.has("r_a") and bool(table.routed().any())
     if not at:
         return [usual_law(table, of)]
+    if of == "N":
+        return [usual_law(table, of), "chinchilla"]
     return [usual_law(table, of), "activation"] if rated else ["chinchilla"]
 
 
