@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fits.curve.fit_curve import curve
 from fits.f_test import f_tail
 from fits.intervals import TEST_LEVEL, percentile, t_quantile
 from fits.laws import LAWS
@@ -139,7 +140,7 @@ def _budget(fit: FitResult, C: float, per_token: float) -> Budget:
         lo=optimum.lo,
         hi=optimum.hi,
         D=None if N is None else C / (per_token * N),
-        loss=None if N is None else float(fit.predict(N=N)[0]),
+        loss=None if N is None else float(curve(fit, N)[0][0]),
         edge=optimum.edge if N is None else None,
         off_centre=None if N is None else float((math.log(N) - (low + high) / 2) / ((high - low) / 2)),
         cubic=cubic.value if cubic else None,
