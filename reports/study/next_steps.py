@@ -38,24 +38,33 @@ def stale(evidence: Evidence) -> bool:
 
 
 def _next(evidence: Evidence) -> Iterator[Step]:
-    """Yield what a further study needs to claim more than this one."""
+    """Yield what the study needs to claim more; plan widens the study in place, so what is done stays done."""
+    folder = evidence.command_folder
     if not evidence.moe:
-        yield Step(why="To learn about r_a, plan MoE arms: five rates or more, three seeds each.")
+        size = f"--budget {evidence.budgets[0]:g} --total-params {evidence.arms[0].spec.N:g}"
+        command = f"python -m scaling.plan {size} -o {folder}-moe"
+        yield Step(why="To learn about r_a, plan MoE arms: five rates or more, three seeds each.", command=command)
         return
     sampled = span((arm.spec.r_a for arm in evidence.moe), percent)
     optima = [fit.optimum for fit in evidence.answering if fit.optimum]
     ends = {optimum.edge for optimum in optima if optimum.edge and optimum.status != "not_identified"}
+    chosen = f"python -m scaling.next {folder} --runs 6"
     if optima and all(optimum.status == "converged" for optimum in optima):
         if len(evidence.budgets) == 1:
-            yield Step(why="This is one budget. Repeat it at other C before using the rate at another scale.")
+            C = evidence.budgets[0]
+            budgets = ",".join(f"{C * factor:g}" for factor in (1, 1 / 2, 2))
+            why = "This is one budget. Repeat it at other C before using the rate at another scale."
+            yield Step(why=why, command=f"python -m scaling.plan --budget {budgets} -o {folder}")
+        yield Step(why="To narrow the interval, choose the runs that shrink it most.", command=chosen)
     elif ends:
         sides = " and ".join("below" if end == "low" else "above" for end in sorted(ends, reverse=True))
         why = f"To find an optimum, plan rates {sides} the sampled ones (r_a {sampled}), three seeds each"
-        yield Step(why=f"{why}{_narrower(evidence, 'low' if 'low' in ends else 'high')}.")
+        yield Step(why=f"{why}{_narrower(evidence, 'low' if 'low' in ends else 'high')}.", command=chosen)
     elif len({arm.spec.r_a for arm in evidence.moe}) < ENOUGH_RATES:
         yield _wider(evidence, sampled)
     else:
-        yield Step(why="To bound the optimum, add seeds at every rate, or rates on both sides of the lowest loss.")
+        why = "To bound the optimum, add seeds at every rate, or rates on both sides of the lowest loss."
+        yield Step(why=why, command=chosen)
 
 
 def _narrower(evidence: Evidence, end: str) -> str:
@@ -73,26 +82,35 @@ def _wider(evidence: Evidence, sampled: str) -> Step:
     if lowest is not None and lowest.end is not None and len(lowest.rates) > 1:
         why += f" Only rates {'below' if lowest.end == 'low' else 'above'} these can bracket the minimum"
         why += f"{_narrower(evidence, lowest.end)}."
-    known = preset_of(evidence)
-    if known is None or evidence.question.activations:
-        return Step(why=why)
-    grid = _finer_grid(evidence, lower=lowest is not None and lowest.end == "low")
-    return Step(why=why, command=f"python -m scaling.plan --preset {known} {grid} -o {evidence.command_folder}-wider")
+    return Step(why=why, command=_finer_grid(evidence, lower=lowest is not None and lowest.end == "low"))
 
 
 def _first_lowest(evidence: Evidence) -> Lowest | None:
     return lowest_of(evidence.series[0]) if evidence.series else None
 
 
-def _finer_grid(evidence: Evidence, lower: bool) -> str:
-    """Return flags for more values of K, with experts of half the width where lower rates are needed and K is 1."""
-    top_ks = sorted(K for K in evidence.question.top_ks if K)
-    finer = {*top_ks, *(round(math.sqrt(a * b)) for a, b in itertools.pairwise(top_ks))}
-    half = evidence.moe[0].spec.shape.d_expert // 2
-    if lower and top_ks[0] == 1 and half and half % evidence.question.align == 0:
-        finer = {1, *(2 * K for K in finer)}
-        return f"--d-expert {half} --top-k {','.join(map(str, [0, *sorted(finer)]))} --seeds 0,1,2"
-    return f"--top-k {','.join(map(str, [0, *sorted(finer)]))} --seeds 0,1,2"
+def _finer_grid(evidence: Evidence, lower: bool) -> str | None:
+    """Return the command for further rates between those of the study; None where no flag gives them.
+
+    Where lower rates are needed and K is 1, experts of half the width are another study.
+    """
+    asked, folder = evidence.question, evidence.command_folder
+    seeds = f"--seeds {','.join(map(str, sorted({*asked.seeds, 0, 1, 2})))}"
+    if asked.activations:
+        rates = sorted({rate for rate in asked.activations if rate < 1}, reverse=True)
+        finer = {*asked.activations, *(float(f"{math.sqrt(a * b):.3g}") for a, b in itertools.pairwise(rates))}
+        values = ",".join(f"{rate:g}" for rate in sorted(finer, reverse=True))
+        return f"python -m scaling.plan --activation {values} {seeds} -o {folder}"
+    top_ks = sorted(K for K in asked.top_ks if K)
+    if not top_ks:
+        return None
+    between = {*top_ks, *(round(math.sqrt(a * b)) for a, b in itertools.pairwise(top_ks))}
+    half, known = evidence.moe[0].spec.shape.d_expert // 2, preset_of(evidence)
+    if lower and top_ks[0] == 1 and half and half % asked.align == 0 and known:
+        values = ",".join(map(str, [0, 1, *sorted(2 * K for K in between)]))
+        return f"python -m scaling.plan --preset {known} --d-expert {half} --top-k {values} {seeds} -o {folder}-wider"
+    values = ",".join(map(str, [*([0] if asked.wants_dense else []), *sorted(between)]))
+    return f"python -m scaling.plan --top-k {values} {seeds} -o {folder}"
 
 
 def preset_of(evidence: Evidence) -> str | None:

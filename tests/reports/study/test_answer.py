@@ -22,7 +22,7 @@ def test_smallest_study_claims_no_optimum_and_says_why_and_what_next(smoke: Stud
     assert "There is one seed (n = 1), so leads have no interval." in said.points
     assert "nothing is said of the best dense model" in said.text
     assert said.steps[0].command is not None
-    assert "--preset smoke --top-k 0,1,2,4,8,16 --seeds 0,1,2" in said.steps[0].command
+    assert "--top-k 0,1,2,4,8,16 --seeds 0,1,2 -o studies/smoke" in said.steps[0].command
 
 
 def test_no_fit_is_said_with_the_command(make: Make, tmp_path: Path) -> None:
