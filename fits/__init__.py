@@ -4,7 +4,7 @@ table = read_table("runs.csv")
 print(fit_law(table, "quadratic", margin=0.005))
 """
 
-from fits.curve.fit_curve import curve
+from fits.curve.curve_of_fit import curve
 from fits.drift.constancy import Constancy, constancy
 from fits.fit import FitOptions, fit_law, fit_with_draws
 from fits.laws import LAWS

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fits.curve.curve_of_fit import curve
+from fits.laws import LAWS
+from fits.laws.law import Law
 from fits.runs.diverged import Diverged
 from fits.runs.series import SeriesKey
 from fits.runs.table import Dropped, Floats
 from fits.status import Status, Why
+from fits.text import summary
 from planners.records.errors import UsageError
 from planners.records.json import IN_MEMORY
 from planners.records.notebook_repr import NotebookRepr
@@ -331,9 +335,6 @@ class FitResult(NotebookRepr):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that `predict` needs."""
-        from fits.laws import LAWS
-        from fits.laws.law import Law
-
         law = LAWS[self.law]
         return law.columns if isinstance(law, Law) else tuple(self.domain)
 
@@ -342,10 +343,6 @@ class FitResult(NotebookRepr):
 
         Raises UsageError for a missing column and for a fit without values of its parameters.
         """
-        from fits.curve.fit_curve import curve
-        from fits.laws import LAWS
-        from fits.laws.law import Law
-
         law = LAWS[self.law]
         needed = self.columns
         values = {name: param.value for name, param in self.params.items() if param.value is not None}
@@ -390,8 +387,6 @@ class FitResult(NotebookRepr):
         return f"<FitResult {self.name}: n={self.n}, {self.status}{best}>"
 
     def __str__(self) -> str:
-        from fits.text import summary
-
         return summary(self)
 
 

@@ -32,6 +32,7 @@ from fits.runs.series import SeriesKey, series
 from fits.runs.table import RunTable
 from fits.surface.bootstrap import Draws
 from fits.table_checks import check_result, check_table, need
+from fits.text import study_summary
 from planners.records.check import Check
 from planners.records.errors import UsageError
 from planners.records.files import read_json, write_json, write_text
@@ -86,8 +87,6 @@ class StudyFits(NotebookRepr):
         return pd.concat([fit.to_frame() for fit in self.fits], ignore_index=True)
 
     def __str__(self) -> str:
-        from fits.text import study_summary
-
         return study_summary(self)
 
 

@@ -1,23 +1,25 @@
 """Fits and findings as text, in the style of lmfit's report; a missing number is replaced by its reason."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fits.compare.laws import Comparison
-from fits.drift.constancy import Constancy
-from fits.isoflop import Budget, Isoflop
-from fits.repeats.reuse import Cost, Equivalence, Reuse
-from fits.result import FitResult, Optimum, Param
 from fits.runs.table import UNITS
-from planners.records.check import Check
 from planners.records.quantity import format_flops, format_quantity
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # results import this module for their `str`
+    from fits.compare.laws import Comparison
+    from fits.drift.constancy import Constancy
+    from fits.isoflop import Budget, Isoflop
+    from fits.repeats.reuse import Cost, Equivalence, Reuse
+    from fits.result import FitResult, Optimum, Param
     from fits.study import StudyFits
+    from planners.records.check import Check
 
 
-def study_summary(found: "StudyFits") -> str:
+def study_summary(found: StudyFits) -> str:
     """Return all fits and findings of a study, a paragraph each."""
     parts = [isoflop_summary(found.isoflop)] if found.isoflop else []
     parts += [

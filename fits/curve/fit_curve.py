@@ -18,18 +18,13 @@ from fits.curve.optimum import OptimumInputs, minimum, unknown_optimum
 from fits.curve.resampling import Resampling, interval_of, resample_curve
 from fits.curve.sensitivity import sensitivity
 from fits.curve.shapes import ShapeFits, shape_fits
-from fits.intervals import simultaneous_quantile, t_quantile
-from fits.laws import curves
-from fits.laws.curve_basis import Basis, Curve
+from fits.laws.curve_basis import Curve
 from fits.result import Blocks, FitResult, LackOfFit, Optimum, Param, Sensitivity
 from fits.runs.select_arms import about, no_question, one_budget, positions, seed_blocks
-from fits.runs.table import Floats, RunTable
+from fits.runs.table import RunTable
 from fits.status import Cause, Status, Why
 from fits.surface.bootstrap import Draws
 from planners.records.errors import UsageError
-from planners.records.registry import look_up
-
-__all__ = ["Curve", "curve", "fit_curve"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,47 +89,12 @@ def fit_curve(
     return result, draws
 
 
-def curve(
-    result: FitResult, r_a: float | Sequence[float] | Floats, *, simultaneous: bool = False
-) -> tuple[Floats, Floats | None, Floats | None]:
-    """Return the fitted loss at `r_a` (or top_k, or granularity), shape (m,), and the ends of its 95 % band.
-
-    The band is for the mean loss (t). It is pointwise, or `simultaneous`: then it holds the whole curve over the
-    sampled range in 95 % of studies. Without a covariance both ends are missing (None). Raises UsageError for a fit
-    that is not a curve or has no coefficients.
-
-    >>> fit = fit_law(read_runs("results/laptop").where("epochs<=1"), "cubic")
-    >>> loss, low, high = curve(fit, [0.15, 0.2])
-    >>> loss.shape
-    (2,)
-    """
-    values = [param.value for param in result.params.values()]
-    if result.optimum is None or set(result.domain) != {result.optimum.of} or None in values:
-        raise UsageError(f"the fit of {result.law} is not a curve of r_a with known coefficients; its reason says why")
-    basis = basis_of(result)
-    columns = basis.columns(np.log(np.atleast_1d(np.asarray(r_a, float))))
-    mean = columns @ np.array(values, float)
-    if result.covariance is None:
-        return mean, None, None
-    covariance, quantile = np.array(result.covariance), t_quantile(result.dof)
-    if simultaneous:
-        low, high = np.log(result.domain[result.optimum.of])
-        quantile = simultaneous_quantile(basis.columns(np.linspace(low, high, 101)), covariance, result.dof)
-    half = quantile * np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", columns, covariance, columns), 0))
-    return mean, mean - half, mean + half
-
-
 def optimum_of(data: CurveData, law: Curve, *, margin: float | None = None, of: str = "r_a") -> Optimum:
     """Return the optimum of a curve fitted to `data`, as `fit_curve` finds it, without its other findings.
 
     The data must determine the curve with degrees of freedom to spare.
     """
     return _fit(law, data, margin, of).optimum
-
-
-def basis_of(result: FitResult) -> Basis:
-    """Return the basis of a fitted curve. Raises UsageError for a law that is not a known curve."""
-    return look_up(curves(), result.law, "curve").basis(np.log(result.knots or ()))
 
 
 def _drawn(row: Sensitivity, fitted: FittedCurve, how: Resampling, draws: Draws) -> Sensitivity:

@@ -18,6 +18,7 @@ from fits.laws.law import Law
 from fits.predict.dense import dense_loss
 from fits.predict.minimise import lowest
 from fits.predict.target import Target, checked_target
+from fits.predict.text import prediction_text
 from fits.result import FitResult
 from fits.runs.table import Floats
 from fits.surface.fitted_law import CLOSE, FittedLaw
@@ -92,8 +93,6 @@ class Prediction:
         return f"{', '.join(far)} beyond the runs" if far else ""
 
     def __str__(self) -> str:
-        from fits.predict.text import prediction_text
-
         return prediction_text(self)
 
 

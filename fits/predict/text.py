@@ -1,9 +1,14 @@
 """Predictions as text."""
 
-from collections.abc import Iterator
+from __future__ import annotations
 
-from fits.predict.prediction import Predicted, Prediction
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from planners.records.quantity import format_flops, format_quantity
+
+if TYPE_CHECKING:  # predictions import this module for their `str`
+    from fits.predict.prediction import Predicted, Prediction
 
 NAMES = {"D_per_N": "D / N", "r_a": "r_a*", "dense_minus_moe": "dense less MoE"}
 """How a predicted number is called."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fits.curve.fit_curve import curve
+from fits.curve.curve_of_fit import curve
 from fits.result import FitResult, Optimum
 from planners.records.quantity import format_quantity
 from reports.page.figure import (

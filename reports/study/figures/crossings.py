@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fits.curve.fit_curve import curve
+from fits.curve.curve_of_fit import curve
 from fits.result import FitResult
 from reports.page.figure import BAND, FAINT, INK, MOE, Axes, Figure, Mark, key, points
 from reports.page.labels import place

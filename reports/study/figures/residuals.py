@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fits.curve.fit_curve import curve
+from fits.curve.curve_of_fit import curve
 from reports.page.figure import INK, REGION, SERIES, Axes, Figure, key
 from reports.page.number_text import counted
 from reports.study.evidence import Evidence
