@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fits.curve.fit_curve import curve
+from fits.curve.curve_of_fit import curve
 from fits.f_test import f_tail
 from fits.intervals import TEST_LEVEL, percentile, t_quantile
 from fits.laws import LAWS
