@@ -98,18 +98,21 @@ def _of_row(question: Question, row: Row, corpus: Corpus | None) -> Iterator[Pla
 def _seeded(question: Question, row: Row) -> Iterator[tuple[int, GridCell | Refusal]]:
     """Yield each cell with each of its seeds: those of the row, then those that were added to it."""
     for seed, cell in itertools.product(_seeds(question, row), row):
-        if isinstance(cell, Refusal) or not cell.arm.is_outside:
+        own = isinstance(cell, GridCell) and (cell.arm.is_outside or (cell.role == "tuning" and question.tune_seeds))
+        if not own:
             yield seed, cell
     for cell in row:
         if isinstance(cell, GridCell):
-            yield from ((seed, cell) for seed in cell.added_seeds)
+            seeds = question.tune_seeds if cell.role == "tuning" else ()
+            yield from ((seed, cell) for seed in dict.fromkeys((*seeds, *cell.added_seeds)))
 
 
 def _check_names(question: Question, grid: list[Row]) -> None:
     """Refuse the names of arms, in controls, checks, reuse and tuning, that no row has."""
     names = [control.active_of for control in map(parse_control, question.controls) if control.active_of is not None]
     names += [name for name in (*question.lr_check, *question.repeat, *question.tune) if name != ALL]
-    names += [one.arm for one in question.arm_recipes]
+    labels = {cell.label for row in grid for cell in row if isinstance(cell, GridCell)}
+    names += [one.arm for one in question.arm_recipes if one.arm not in labels]
     _check_added(question, grid)
     cells = (cell for row in grid for cell in row if isinstance(cell, GridCell) and cell.role in ("matched", "given"))
     arms = {cell.arm.label: cell.arm for cell in cells} if names else {}

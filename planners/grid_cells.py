@@ -221,16 +221,24 @@ def _row(question: Question, found: list[tuple[Variant, Arms]], place: dict[str,
     planned = [cell for cell in cells if isinstance(cell, GridCell)]
     cells += [_repeated(cell) for cell in planned if _is_named(cell, question.repeat)]
     checked = [cell for cell in planned if cell.role != "control" and _is_named(cell, question.lr_check)]
-    tuned = [cell for cell in planned if _is_named(cell, question.tune)]
+    tuned = [cell for cell in planned if _is_tuned(question, cell)]
     cells += [other for cell in checked for other in _other_rates(cell)]
     cells += [other for cell in tuned for other in _tuning(cell)]
     return [_with_added(question, cell) if isinstance(cell, GridCell) else cell for cell in cells]
 
 
+def _is_tuned(question: Question, cell: GridCell) -> bool:
+    """Return whether the arm of the cell is also planned with other learning rates and batches."""
+    is_here = not question.tune_at or cell.target.get("C") in question.tune_at
+    return is_here and not cell.is_repeated and _is_named(cell, question.tune)
+
+
 def _with_added(question: Question, cell: GridCell) -> GridCell:
     """Return the cell with the seeds that `added` names for it."""
+    is_tuned = cell.role != "tuning" and cell.role != "lr_check" and _is_tuned(question, cell)
+    rule = question.tune_seeds if is_tuned else ()  # the rule's own pair is one of those that are compared
     added = [one for one in question.added if one.is_at(cell.target.get("C")) and _answers_to(cell, one.arm)]
-    seeds = dict.fromkeys(seed for one in added for seed in one.seeds)
+    seeds = dict.fromkeys((*rule, *(seed for one in added for seed in one.seeds)))
     return replace(cell, added_seeds=tuple(seeds)) if seeds else cell
 
 

@@ -127,6 +127,10 @@ class Question:
     """Arms that are also planned on as many unique tokens as the dense arm consumes (strict reuse); all: every one."""
     tune: tuple[str, ...] = ()
     """Arms that are also planned at 1/2, 2 and 4 times their learning rate and at 1/2 and 2 times their batch."""
+    tune_at: tuple[float, ...] = ()
+    """Budgets of `tune`, FLOPs; empty: all."""
+    tune_seeds: tuple[int, ...] = ()
+    """Seeds of the arms that `tune` adds, and of the rule's own pair next to them; empty: the seeds of all arms."""
     added: tuple[AddedRuns, ...] = ()
     """Seeds of single arms in addition to the grid."""
     grid: str = "full"
@@ -277,6 +281,10 @@ class Question:
                 "under C=D all arms share a backbone and N follows the rate; give rates and no --hold aspect"
             )
         self._check_given()
+        if (self.tune_at or self.tune_seeds) and not self.tune:
+            raise UsageError("--tune-at and --tune-seeds say where arms are tuned; give --tune too")
+        if unknown := [C for C in self.tune_at if C not in self.budgets]:
+            raise UsageError(f"--tune-at {unknown[0]:g} is not a budget of this plan; give one of those")
         fields = [varied.field for varied in self.vary]
         for name in fields:
             if fields.count(name) > 1:

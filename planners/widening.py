@@ -9,7 +9,7 @@ from planners.question import Question
 
 GROWING = (
     "total_params", "budgets", "tokens", "arms", "activations", "top_ks", "seeds", "unique_tokens", "vary", "controls",
-    "lr_check", "repeat", "tune", "added",
+    "lr_check", "repeat", "tune", "tune_at", "tune_seeds", "added",
 )  # fmt: skip
 """Fields whose further values are further runs. `holds` of a study compares all others for equality."""
 

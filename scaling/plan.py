@@ -55,7 +55,13 @@ def act(flags: cli.Flags) -> int:
         raise UsageError("--changed and --weights belong to --export ENGINE; add it, or drop them")
     question, defaults = plan_flags.question(flags)
     study = Study(flags.out) if flags.out is not None else None
-    plan = wider_plan(question, study)
+    plan, tuned = wider_plan(question, study), list[str]()
+    if source := plan_flags.tuning_study(flags):
+        from scaling.tuned_recipes import with_tuned
+
+        question, tuned = with_tuned(plan, source)
+        plan = wider_plan(question, study)
+    plan = replace(plan, notes=(*tuned, *plan.notes))
     made = forecasts.forecasts(flags, plan.runs)
     exported = exports(flags, plan) if flags.export else None  # before anything is written
     outcome = _write(flags, study, plan) if study else ""

@@ -84,6 +84,8 @@ FLAGS = (
          help="also plan these arms (alone: all) on the unique tokens of the dense arm (strict reuse)"),
     Flag(name="tune", read=_words, metavar="ARM,…", extra={"nargs": "?", "const": ALL},
          help="plan these arms (alone: all) at 1/2 and 2 times their learning rate and 1/4 to 4 times their batch"),
+    Flag(name="tune-at", read=parse_quantities, metavar="C,…", help="with --tune: only at these budgets"),
+    Flag(name="tune-seeds", read=parse_counts, metavar="S,…", help="with --tune: these seeds instead of the arms' own"),
     Flag(name="data", read=lambda text, _: None if text == "none" else text, metavar="NAME",
          help="corpus: stdlib, tinystories, synthetic, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=], or several"
               " as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a tokenizer.json;"
@@ -97,8 +99,9 @@ FLAGS = (
     Flag(name="flops", sets="flops_convention", extra={"choices": CONVENTIONS},
          help="convention in which C is counted and matched (default exact)"),
     Flag(name="align", read=parse_count, metavar="W", help="make widths multiples of this (default 8)"),
-    Flag(name="recipe", extra={"choices": tuple(RECIPES)},
-         help="rule for learning rate and batch (default: the rule tuned nearest to N)"),
+    Flag(name="recipe", metavar="RULE",
+         help=f"rule for learning rate and batch: {', '.join(RECIPES)} (default: the rule tuned nearest to N), or"
+              " from:STUDY, which takes each arm's best from a study with --tune"),
     Flag(name="lr", read=by_arm, metavar="ETA",
          help="peak learning rate instead of the rule's: 0.002, or by arm: K6=0.004,dense=0.002"),
     Flag(name="batch-tokens", read=by_arm, metavar="B",
@@ -176,6 +179,8 @@ def question(flags: cli.Flags) -> tuple[Question, tuple[Default, ...]]:
     asked = values(flags, FLAGS)
     if flags.out is not None:
         asked["study"] = Path(flags.out).name
+    if tuning_study(flags):
+        asked.pop("recipe")  # each arm's own is known when the arms are
     start, held = _start(flags)
     _split_by_arm(asked, start)
     slope = asked.pop("loss_slope", None)
@@ -203,6 +208,12 @@ def question(flags: cli.Flags) -> tuple[Question, tuple[Default, ...]]:
     if slope is not None:
         made = replace(made, loss_slope=fitted_slope(slope, made) if isinstance(slope, Path) else slope)
     return made, (*freed, *defaults)
+
+
+def tuning_study(flags: cli.Flags) -> Study | None:
+    """Return the study from which --recipe takes the best learning rates, or None."""
+    kind, _, folder = (flags.recipe or "").partition(":")
+    return Study(folder) if kind == "from" else None
 
 
 def _start(flags: cli.Flags) -> tuple[Question | None, bool]:

@@ -45,5 +45,5 @@ def best_split(losses: tuple[Sequence[float], Sequence[float]], costs: tuple[flo
 
 
 def reuse_power(margin: float, sd: float, n: int, more: int) -> float:
-    """Return the power of the equivalence test with `n` + `more` differences of SD `sd`, if repetition costs nothing."""
+    """Return the power of the equivalence test with `n` + `more` differences, if repetition costs nothing."""
     return equivalence_power(margin, sd, n + more)
