@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
+from fits.compare.compute_multiplier import ComputeMultiplier, compute_multipliers
 from fits.compare.laws import Comparison, comparisons
 from fits.drift.constancy import Constancy, constancy
 from fits.fit import FitOptions, fit_with_draws, known_law, usual_laws
@@ -20,6 +21,7 @@ from fits.isoflop import Isoflop, isoflop
 from fits.laws import LAWS
 from fits.laws.curve_basis import Curve
 from fits.predict.prediction import Prediction
+from fits.predict.published_rates import PublishedRate, published_rates
 from fits.predict.study_predictions import predictions_of
 from fits.repeats.margin import margins
 from fits.repeats.pairs import has_pairs, repeats
@@ -69,6 +71,12 @@ class StudyFits(NotebookRepr):
     """Checks of the runs behind each fit, by name of the fit."""
     predictions: tuple[Prediction, ...] = ()
     """What the laws of several columns predict: at the targets, and the compute-optimal size at the largest C."""
+    published: tuple[PublishedRate, ...] = ()
+    """What publications recommend at the N and C of each optimum over r_a, each under its constraint."""
+    multipliers: tuple[ComputeMultiplier, ...] = ()
+    """Compute of the dense arm over that of each MoE arm at equal loss, in FLOPs and in time."""
+    no_multiplier: str | None = None
+    """Why there is no compute multiplier; null where there is one, and for tables without MoE and dense runs."""
     refused: dict[str, str] = field(default_factory=dict)
     """What could not be fitted or predicted -> why: a law that lacks a column does not take the others with it."""
     data_hash: str | None = None
@@ -136,9 +144,13 @@ def fit_study(
         raise UsageError(f"none of {', '.join(laws)} can be fitted: {next(iter(refused.values()))}")
     laws = [law for law in laws if law not in refused]
     predictions, unanswered = predictions_of(fits, at)
+    multipliers, no_multiplier = compute_multipliers(table) if of == "r_a" else ((), None)
     found = StudyFits(
         fits=tuple(fits),
         predictions=predictions,
+        published=_published(table, fits) if of == "r_a" else (),
+        multipliers=multipliers,
+        no_multiplier=no_multiplier,
         refused=refused | unanswered,
         comparison=comparisons(table, laws),
         constancy=_constancy(table, laws, of),
@@ -246,6 +258,19 @@ def _worth(part: RunTable, margins: Mapping[float, float]) -> float | None:
     C = float(np.median(part.numbers("C")))
     nearest = min(margins, key=lambda budget: abs(math.log(budget / C)))
     return margins[nearest] if same_budget(nearest, C) else None
+
+
+def _published(table: RunTable, fits: Sequence[FitResult]) -> tuple[PublishedRate, ...]:
+    """Return what publications recommend at the N and C of each series with an optimum."""
+    keys = {fit.series for fit in fits if fit.optimum is not None}
+    found = [part.only(part.routed()) for key, part in series(table).items() if key in keys]
+    known = [one for one in found if one.has("N") and one.has("C")]
+    places = [(_rounded(one, "N"), _rounded(one, "C")) for one in known]
+    return tuple(each for N, C in dict.fromkeys(places) for each in published_rates(N, C))
+
+
+def _rounded(table: RunTable, column: str) -> float:
+    return float(f"{np.median(table.numbers(column)):.3g}")
 
 
 def _constancy(table: RunTable, laws: Sequence[str], of: str) -> Constancy | None:

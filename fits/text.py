@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from fits.compare.compute_multiplier import multipliers_text
+from fits.predict.published_rates import PublishedRate, published_text
 from fits.runs.table import UNITS
 from planners.records.quantity import format_flops, format_quantity
 
@@ -29,6 +31,11 @@ def study_summary(found: StudyFits) -> str:
         *map(reuse_summary, found.reuse),
     ]
     parts += [constancy_summary(found.constancy)] if found.constancy else []
+    by_place: dict[tuple[float, float], list[PublishedRate]] = {}
+    for one in found.published:
+        by_place.setdefault((one.N, one.C), []).append(one)
+    parts += [published_text(each) for each in by_place.values()]
+    parts += ["\n".join(lines)] if (lines := multipliers_text(found.multipliers, found.no_multiplier)) else []
     parts += [f"[[Refused]] {what}: {why}" for what, why in found.refused.items()]
     return "\n\n".join([*parts, checks_summary(found.checks)])
 

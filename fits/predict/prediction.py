@@ -74,6 +74,8 @@ class Prediction:
     """Other laws that fit the runs nearly as well; their spread is the form error."""
     notes: tuple[str, ...] = ()
     """Conventions and warnings, one sentence each."""
+    unit: str = "nats"
+    """Unit of the loss."""
     asked: bool = True
     """False for the line on the largest C of the table, which is printed unasked."""
 
@@ -132,6 +134,7 @@ def predict_from(fitted: FittedLaw, given: dict[str, float], *, asked: bool = Tr
         beyond=target.beyond(at),
         forms=tuple(each.law.name for each in close),
         notes=tuple(_notes(fitted, target, given)),
+        unit=fitted.table.unit,
         asked=asked,
     )
 

@@ -73,10 +73,12 @@ class Outcome:
     """Row of the table that it is scored against."""
     observed: float
     """What that row states."""
+    unit: str = "nats"
+    """Unit of a loss."""
 
     @property
     def error(self) -> float:
-        """Predicted less observed: in nats for a loss, otherwise ln of their ratio."""
+        """Predicted less observed: in its unit for a loss, otherwise ln of their ratio."""
         return self.predicted - self.observed if self.of == "loss" else math.log(self.predicted / self.observed)
 
     @property
@@ -120,7 +122,7 @@ def _line(one: Outcome) -> str:
     if one.lo is not None and one.hi is not None:
         predicted += f" ({amount(one.of, one.lo)} to {amount(one.of, one.hi)})"
     verdict = {True: "inside", False: "OUTSIDE", None: "no interval"}[one.inside]
-    error = f"{one.error:+.3g} {'nats' if one.of == 'loss' else 'in ln'}"
+    error = f"{one.error:+.3g} {one.unit if one.of == 'loss' else 'in ln'}"
     said = f"{NAMES.get(one.of, one.of)} predicted {predicted}, came {observed} (row {one.row})"
     return f"    {one.law} at {_named(one.target)}: {said}: {verdict}, error {error}"
 
@@ -198,6 +200,7 @@ def _outcomes(one: Prediction, table: RunTable) -> Iterator[Outcome]:
                     hi=each.hi,
                     row=int(table.frame.index[at]),
                     observed=observed[each.of],
+                    unit=one.unit,
                 )
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # predictions import this module for their `str`
 
 NAMES = {"D_per_N": "D / N", "r_a": "r_a*", "dense_minus_moe": "dense less MoE"}
 """How a predicted number is called."""
+LOSSES = ("loss", "dense_minus_moe")
+"""Predicted numbers in the unit of the loss."""
 
 
 def prediction_text(one: Prediction) -> str:
@@ -42,7 +44,9 @@ def allocation_line(one: Prediction) -> str:
 
 def _lines(one: Prediction) -> Iterator[str]:
     for each in one.values:
-        yield f"{NAMES.get(each.of, each.of):<8} {value_text(each)}{_parts(each)}"
+        name = NAMES.get(each.of, each.of)
+        unit = f" in {one.unit}" if one.unit != "nats" and each.of in LOSSES else ""
+        yield f"{name + unit:<8} {value_text(each)}{_parts(each)}"
     if one.forms:
         yield f"forms    {', '.join(one.forms)} fit nearly as well"
     yield from (f"note     {note}" for note in one.notes)
@@ -83,4 +87,4 @@ def amount(of: str, value: float) -> str:
         return format_flops(value)
     if of in ("N", "D", "N_a", "U"):
         return format_quantity(value)
-    return f"{value:.4g}" if of in ("loss", "dense_minus_moe") else f"{value:.3g}"
+    return f"{value:.4g}" if of in LOSSES else f"{value:.3g}"

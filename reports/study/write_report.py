@@ -142,6 +142,7 @@ def _texts(evidence: Evidence, answer: Answer) -> dict[str, tuple[str, ...]]:
     in_time = equal_time_sentence(evidence)
     return {
         "Optimum": answer.details,
+        "MoE against dense": (f"No compute multiplier: {why}.",) if (why := evidence.no_multiplier) else (),
         "r_a* over N and C": movement(evidence),
         "Repeated data": reuse_sentences(evidence),
         "Equal device-time": (in_time, HOW) if in_time else (),

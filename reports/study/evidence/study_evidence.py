@@ -5,8 +5,11 @@ from functools import cached_property
 from shlex import quote
 from typing import Any
 
+from fits.compare.compute_multiplier import ComputeMultiplier
 from fits.compare.laws import Comparison
 from fits.drift.constancy import Constancy
+from fits.predict.prediction import Prediction
+from fits.predict.published_rates import PublishedRate
 from fits.repeats.reuse import Reuse
 from fits.result import FitResult
 from fits.runs.table import RunTable, from_records
@@ -54,6 +57,14 @@ class Evidence:
     """Cost of repeated data, by scheme; empty where no run on repeated data has a counterpart on fresh data."""
     comparisons: tuple[Comparison, ...] = ()
     """Comparisons of several laws fitted to the same runs."""
+    predictions: tuple[Prediction, ...] = ()
+    """What the fitted laws of several columns predict."""
+    published: tuple[PublishedRate, ...] = ()
+    """What publications recommend at the N and C of each optimum."""
+    multipliers: tuple[ComputeMultiplier, ...] = ()
+    """Compute of the dense arm over that of each MoE arm at equal loss."""
+    no_multiplier: str | None = None
+    """Why there is no compute multiplier; null where there is one."""
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -183,4 +194,5 @@ def _fitted(study: Study, runs_hash: str) -> "dict[str, Any]":
         "constancy": found.constancy,
         "reuse": found.reuse,
         "comparisons": found.comparison,
+        **{name: getattr(found, name) for name in ("predictions", "published", "multipliers", "no_multiplier")},
     }

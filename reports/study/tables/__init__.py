@@ -8,6 +8,7 @@ from reports.study.tables.equal_time import EQUAL_TIME
 from reports.study.tables.equality import EQUALITY, REFUSED, TRAINING
 from reports.study.tables.fits import COMPARISON, CONSTANCY, CROSSINGS, CURVES, FITS
 from reports.study.tables.learning_rates import TUNED, TUNING
+from reports.study.tables.predictions import MULTIPLIERS, PREDICTIONS, PUBLISHED
 from reports.study.tables.reuse import REUSE, REUSE_COST
 from reports.study.tables.router_grid import ROUTER_GRID, SMALL_STUDY
 from reports.study.tables.runs import COST, ENVIRONMENT, RESULTS, ROUTING, RUNS
@@ -20,9 +21,12 @@ TABLES: dict[str, TableSpec[Evidence]] = {
     "runs": RUNS,
     "fit": FITS,
     "curves": CURVES,
+    "published": PUBLISHED,
     "constancy": CONSTANCY,
+    "predictions": PREDICTIONS,
     "contrasts": CONTRASTS,
     "crossings": CROSSINGS,
+    "multipliers": MULTIPLIERS,
     "reuse": REUSE,
     "reuse_cost": REUSE_COST,
     "equal_time": EQUAL_TIME,
