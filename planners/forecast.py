@@ -98,7 +98,12 @@ ASSUMED_MFU = {"dense": 0.4, "MoE": 0.25}
 
 def assumed_speed(run: RunSpec) -> Speed:
     """Return the speed that is assumed for a run whose speed nobody measured."""
-    return Speed(mfu=ASSUMED_MFU["dense" if run.shape.is_dense else "MoE"])
+    return Speed(mfu=ASSUMED_MFU[kind_of(run)])
+
+
+def kind_of(run: RunSpec) -> str:
+    """Return dense or MoE."""
+    return "dense" if run.shape.is_dense else "MoE"
 
 
 def forecast(

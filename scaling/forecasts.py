@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from planners import RunSpec, UsageError
@@ -18,6 +20,7 @@ from planners.forecast import (
     fewest_shards,
     fleet,
     forecast,
+    kind_of,
     total,
 )
 from planners.records.json import to_json
@@ -25,8 +28,10 @@ from planners.records.quantity import format_quantity, parse_count, parse_quanti
 from planners.records.text_table import text_table
 from scaling import cli
 from scaling.flags import SWITCH, Flag
+from scaling.measured_speeds import MeasuredSpeeds, measured_speeds
 
-HEADER = ("arm", "C", "runs", "state", "activations", "peak", "micro-batch", "hours each", "price each")
+HEADER = ("arm", "C", "runs", "state", "activations", "peak", "micro-batch", "hours each", "device-hours", "price")
+"""Columns; device-hours and price are those of all runs of a line."""
 
 
 FLAGS = (
@@ -84,7 +89,23 @@ def _is_assumed(flags: cli.Flags, run: RunSpec) -> bool:
 
 
 def _speed(run: RunSpec, flags: cli.Flags, speeds: dict[str, Speed]) -> Speed | None:
-    return assumed_speed(run) if _is_assumed(flags, run) else speeds.get(run.arm, speeds.get(""))
+    """Return the speed of a run: as given, else as earlier studies measured it, else as assumed."""
+    if not _is_assumed(flags, run):
+        return speeds.get(run.arm, speeds.get(""))
+    found = _measured(flags)
+    share = found.mfu.get(kind_of(run)) if found else None
+    return assumed_speed(run) if share is None else Speed(mfu=share)
+
+
+def _measured(flags: cli.Flags) -> MeasuredSpeeds | None:
+    """Return what earlier studies next to this one reached on the device that the flags name."""
+    beside = Path("studies") if flags.out is None else Path(flags.out).parent
+    return None if flags.device is None else _measured_in(flags.device.lower(), beside)
+
+
+@lru_cache(maxsize=1)
+def _measured_in(name: str, folder: Path) -> MeasuredSpeeds | None:
+    return measured_speeds(device(name), folder)
 
 
 def _speeds(flags: cli.Flags, arms: set[str]) -> dict[str, Speed]:
@@ -129,8 +150,8 @@ def text(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> str
     for run, one in zip(runs, made, strict=True):
         alike.setdefault((run.arm, run.shape, replace(run.training, seed=0)), []).append((run, one))
     parts = [
-        f"\nforecast{_where(flags)}, computed and not measured:",
-        text_table(HEADER, [_row(*group[0], len(group)) for group in alike.values()]),
+        f"\nforecast{_where(flags)}, computed:",
+        text_table(_header(flags), [_row(*group[0], len(group)) for group in alike.values()]),
     ]
     sums, whole = total(made), _fleet(flags, made)
     if sums.device_hours is not None:
@@ -145,6 +166,12 @@ def text(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> str
     return "\n\n".join(parts)
 
 
+def _header(flags: cli.Flags) -> list[str]:
+    """Return the columns, the last with the currency of the price."""
+    currency = "" if flags.price is None else _price(flags)[1]
+    return [*HEADER[:-1], f"price {currency}".rstrip()]
+
+
 def _where(flags: cli.Flags) -> str:
     devices = devices_of(flags)
     if devices > 1:
@@ -155,8 +182,12 @@ def _where(flags: cli.Flags) -> str:
 
 def _notes(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> Iterator[str]:
     """Yield what a forecast assumes, and what does not fit or divide, with the flag that changes it."""
-    if any(_is_assumed(flags, run) for run in runs):
-        shares = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in ASSUMED_MFU.items())
+    guessed = {kind_of(run) for run in runs if _is_assumed(flags, run)}
+    if guessed and (found := _measured(flags)):
+        yield f"measured: utilisation of the bf16 peak by earlier studies on {flags.device}: {found}."
+        guessed -= found.mfu.keys()
+    if guessed:
+        shares = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in ASSUMED_MFU.items() if kind in guessed)
         yield f"assumed: utilisation of the bf16 peak: {shares}; give --mfu or --tokens-per-s as measured."
     devices = devices_of(flags)
     count = 0 if flags.count is None else parse_count(flags.count, "--count")
@@ -197,7 +228,8 @@ def _row(run: RunSpec, made: Forecast, count: int) -> list[Any]:
         *(None if size is None else _gigabytes(size) for size in sizes),
         None if memory is None else _micro_batch(made),
         None if made.hours is None else format_quantity(made.hours),
-        None if made.price is None else format_quantity(made.price),
+        None if made.device_hours is None else format_quantity(made.device_hours * count),
+        None if made.price is None else format_quantity(made.price * count),
     ]
 
 

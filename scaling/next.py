@@ -5,7 +5,6 @@ are expected to bring, simulated, and the command that plans them in the study.
 """
 
 import sys
-from collections.abc import Sequence
 
 from planners import UsageError
 from planners.records.quantity import parse_count, parse_quantity
@@ -28,11 +27,6 @@ def arguments() -> cli.Parser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return cli.run(act, arguments(), argv)
-
-
 def act(flags: cli.Flags) -> int:
     """Choose the next runs and show them."""
     if flags.runs is not None and flags.device_hours is not None:
@@ -53,4 +47,4 @@ def act(flags: cli.Flags) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(act, arguments()))
