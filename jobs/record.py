@@ -58,6 +58,22 @@ class DomainLoss:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaskAccuracy:
+    """How well a model answers the validation questions of one generated task."""
+
+    exact_match: float
+    """Share of examples of which every answer is right, given the right answers before it."""
+    steps: tuple[float, ...]
+    """Share of right answers at each step."""
+    loss: float
+    """Mean cross entropy of the answers, nats."""
+    floor: float
+    """Lowest possible value of that: 0, because every answer follows from its question."""
+    n: int
+    """Number of examples."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Environment:
     """Where a run was trained."""
 
@@ -122,6 +138,14 @@ class RunRecord:
     """Load of the experts; null for a dense model."""
     domains: dict[str, DomainLoss] = field(default_factory=dict)
     """Loss on each domain of the corpus, by name; empty unless done."""
+    tasks: dict[str, TaskAccuracy] = field(default_factory=dict)
+    """Accuracy on each generated task, by name; empty for other corpora."""
+    until: dict[str, float] = field(default_factory=dict)
+    """What the run needed until the exact match first passed 50 and 90 %, linear between evaluations: tokens_50 and
+    tokens_90 of the mean over tasks, the same for each task (tokens_50.arith), flops_50 and seconds_50; one that was
+    never passed is missing. loss_first is the loss of the first evaluation."""
+    spent: dict[str, float] = field(default_factory=dict)
+    """With top-p routing: C spent in training, and the mean number of experts of a token in each MoE layer."""
     execution: Execution | None = None
     """How the run was carried out; null if it failed."""
     environment: Environment
@@ -129,7 +153,7 @@ class RunRecord:
     origin: str | None = None
     """Study that the run was copied from; null, and not written, where it was trained here."""
     flags: tuple[str, ...] = ()
-    """Remarks for a reader: resumed, stopped_early, split_batch, micro_batch_halved, dead_experts, imbalanced,
+    """Remarks for a reader: resumed, stopped_early, solved, split_batch, micro_batch_halved, dead_experts, imbalanced,
     dropped_slots, mixed_code (parts of the run were trained by other code, torch or device), below_floor, not_finite,
     exploded."""
     error: str | None = None

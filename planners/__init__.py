@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from planners.architecture.flops import flops_by_part, flops_per_token
 from planners.architecture.shape import Shape
+from planners.corpus import Corpus
+from planners.given_arms import GivenArm
 from planners.grid import Plan, make_plan
 from planners.presets import preset
-from planners.question import Corpus, GivenArm, Question
+from planners.question import Question
 from planners.records.errors import UsageError
 from planners.spec import Data, Router, RunSpec, Training
 from planners.study import Study

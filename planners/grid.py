@@ -1,28 +1,39 @@
 """From a question to a plan: a run for every cell of the grid and every seed, the refusals, and the notes."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
+from planners.corpus import Corpus, CorpusDomain
 from planners.grid_cells import GridCell, Row, rows
 from planners.matching.arm import Refusal
 from planners.matching.controls import parse_control
 from planners.notes import PlannedCell, notes
 from planners.plan_text import plan_summary, refusals
-from planners.question import ALL, Corpus, CorpusDomain, Question, epochs
+from planners.question import ALL, Question, epochs
 from planners.records.errors import UsageError
 from planners.records.notebook_repr import NotebookRepr
 from planners.records.quantity import format_quantity
-from planners.spec import RunSpec, Training
+from planners.spec import Router, RunSpec, Training
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 MIN_STEPS = 20
 """Fewest optimizer steps of a run; fewer do not train a model."""
-OWN_SETTINGS = ("seq_len", "precision", "threads", "eval_windows", "eval_steps", "patience")
+OWN_SETTINGS = (
+    "seq_len",
+    "precision",
+    "threads",
+    "eval_windows",
+    "eval_steps",
+    "patience",
+    "objective",
+    "mask_share",
+    "solved_at",
+)
 """Fields of the question that a run's training takes as they are."""
 
 
@@ -52,20 +63,24 @@ class Plan(NotebookRepr):
         return "\n".join([plan_summary(self), *refusals(self)])
 
 
-def make_plan(question: Question, corpus: Corpus | None = None) -> Plan:
-    """Return the runs that answer `question` on `corpus`.
+def make_plan(question: Question, corpus: Corpus | None = None, others: Mapping[str, Corpus] | None = None) -> Plan:
+    """Return the runs that answer `question` on `corpus`; `others` are the corpora of its settings, by name.
 
     Matched arms are equal in what `question.match` names: N within tolerance, C or D within half a batch (under C=D
     only C, and D within the tolerance of N); the rest follows. Given arms are planned as they are. Raises UsageError
     where nothing can be planned.
     """
     if corpus is not None:
-        question = replace(question, vocab_size=corpus.vocab_size)
+        question = replace(question, vocab_size=_vocabulary(question, corpus))
     grid = list(rows(question))
     _check_names(question, grid)
     planned: dict[str, PlannedCell] = {}
     refused: dict[Refusal, None] = {}
-    for found in itertools.chain.from_iterable(_of_row(question, row, corpus) for row in grid):
+    corpora: dict[str | None, Corpus] = dict((others or {}).items())
+    if corpus is not None:
+        corpora[question.data] = corpus
+    run_ids: dict[tuple[str, int], str] = {}
+    for found in itertools.chain.from_iterable(_of_row(question, row, corpora, run_ids) for row in grid):
         if isinstance(found, Refusal):
             refused[found] = None
             continue
@@ -82,8 +97,17 @@ def make_plan(question: Question, corpus: Corpus | None = None) -> Plan:
     return Plan(question=question, runs=runs, refused=tuple(refused), notes=said)
 
 
-def _of_row(question: Question, row: Row, corpus: Corpus | None) -> Iterator[PlannedCell | Refusal]:
-    """Yield the runs and refusals of a row, seed by seed."""
+def _vocabulary(question: Question, corpus: Corpus) -> int:
+    """Return the vocabulary of matched shapes; a masked objective needs one more token, padded to whole `align`."""
+    if question.objective != "masked":
+        return corpus.vocab_size
+    return ceil((corpus.vocab_size + 1) / question.align) * question.align
+
+
+def _of_row(
+    question: Question, row: Row, corpora: Mapping[str | None, Corpus], run_ids: dict[tuple[str, int], str]
+) -> Iterator[PlannedCell | Refusal]:
+    """Yield the runs and refusals of a row, seed by seed; `run_ids` keeps the run of each arm and seed."""
     baselines = [cell for cell in row if isinstance(cell, GridCell) and cell.is_baseline]
     # the first baseline of each variant decides
     strict = {cell.variant.values("dense"): cell.D for cell in reversed(baselines)}
@@ -91,7 +115,16 @@ def _of_row(question: Question, row: Row, corpus: Corpus | None) -> Iterator[Pla
         if isinstance(cell, Refusal):
             yield cell
             continue
-        run = _run(cell, strict, seed, corpus)
+        if cell.role == "given" and seed not in cell.variant.question.seeds:
+            continue
+        cell = replace(cell, corpus=corpora.get(cell.variant.question.data))
+        parent = run_ids.get((cell.parent, seed)) if cell.parent is not None else None
+        if cell.parent is not None and parent is None:
+            yield Refusal(cell=cell.name, reason=f"it starts from {cell.parent!r}, which has no run with seed {seed}")
+            continue
+        run = _run(cell, strict, seed, parent)
+        if isinstance(run, RunSpec):
+            run_ids[cell.label, seed] = run.run_id
         yield run if isinstance(run, Refusal) else (cell, run)
 
 
@@ -141,16 +174,17 @@ def _seeds(question: Question, row: Row) -> list[int]:
     C = next((cell.target["C"] for cell in row if isinstance(cell, GridCell) and "C" in cell.target), None)
     place = question.budgets.index(C) if question.own_seeds and C in question.budgets else 0
     span = max(question.seeds) - min(question.seeds) + 1
-    return [seed + place * span for seed in question.seeds]
+    given = [cell.variant.question.seeds for cell in row if isinstance(cell, GridCell) and cell.role == "given"]
+    return list(dict.fromkeys([seed + place * span for seed in question.seeds] + list(itertools.chain(*given))))
 
 
 Strict = dict[tuple[tuple[str, object], ...], int]
 """Varied values of a dense arm -> tokens that it consumes, which strict reuse takes as U."""
 
 
-def _run(cell: GridCell, strict: Strict, seed: int, corpus: Corpus | None) -> RunSpec | Refusal:
+def _run(cell: GridCell, strict: Strict, seed: int, parent: str | None) -> RunSpec | Refusal:
     """Return the run of a cell, or why it cannot be planned; `strict` is about the dense arms of its row."""
-    asked, numbers = cell.variant.question, cell.numbers
+    asked, numbers, corpus = cell.variant.question, cell.numbers, cell.corpus
     if MIN_STEPS * numbers.batch_tokens > cell.D:
         steps = cell.D / numbers.batch_tokens
         limit = f"only {steps:.3g} steps of {numbers.batch_tokens} tokens; {MIN_STEPS} is the least"
@@ -169,8 +203,8 @@ def _run(cell: GridCell, strict: Strict, seed: int, corpus: Corpus | None) -> Ru
             role=cell.role,
             series=cell.series,
             shape=cell.arm.shape,
-            router=cell.router,
-            training=Training(D=cell.D, U=U, seed=seed, **settings),
+            router=_router(cell),
+            training=Training(D=cell.D, U=U, seed=seed, targets=cell.targets, init_from=parent, **settings),
             data=corpus.data if corpus else None,
             recipe=cell.recipe_label,
             flops_convention=asked.flops_convention,
@@ -178,6 +212,16 @@ def _run(cell: GridCell, strict: Strict, seed: int, corpus: Corpus | None) -> Ru
         )
     except UsageError as error:  # settings that exclude each other in this arm, such as renormalised gates and K = 1
         return Refusal(cell=cell.name, reason=str(error))
+
+
+def _router(cell: GridCell) -> Router:
+    """Return the router of a cell; roles know the domains of the corpus. Raises UsageError for top-p at a fixed C."""
+    if cell.router.top_p is not None and cell.C is not None:
+        raise UsageError(
+            f"top_p {cell.router.top_p} decides the FLOPs of a token in training, so C cannot be fixed; give tokens (D)"
+        )
+    n_domains = max(1, len(cell.corpus.domains)) if cell.corpus else cell.router.domains
+    return replace(cell.router, domains=n_domains) if cell.router.roles else cell.router
 
 
 def _unique(cell: GridCell, strict: Strict) -> int | Refusal:
@@ -200,7 +244,13 @@ def _unique(cell: GridCell, strict: Strict) -> int | Refusal:
 def _shortage(cell: GridCell, corpus: Corpus, U: int) -> str | None:
     """Return what is wrong between corpus and run, or None. The last target of a split needs one token more than U."""
     asked, shape, name = cell.variant.question, cell.arm.shape, corpus.data.name
-    if shape.vocab_size < corpus.vocab_size:
+    if asked.objective == "answers" and not corpus.answers:
+        return f"objective answers needs a corpus of generated tasks, and {name} marks no answers; give --data tasks"
+    if corpus.answers and (longest := max(len(pattern.example) for pattern in corpus.answers)) > asked.seq_len:
+        return f"a window of {asked.seq_len} tokens holds no whole example of {longest}; give --seq-len, or fewer steps"
+    if shape.domains not in (0, max(1, len(corpus.domains))):
+        return f"its shape has vectors for {shape.domains} domains, and {name} has {max(1, len(corpus.domains))}"
+    if shape.vocab_size < corpus.vocab_size + (asked.objective == "masked"):
         return f"its vocabulary of {shape.vocab_size} is smaller than the {corpus.vocab_size} tokens of {name}"
     if corpus.train_tokens <= U:
         limit = f"it needs {format_quantity(U)} unique tokens and {name} has {format_quantity(corpus.train_tokens)}"

@@ -13,16 +13,18 @@ from functools import cached_property
 
 from planners.architecture.flops import flops_per_token
 from planners.architecture.shape import Shape
+from planners.corpus import Corpus
+from planners.given_arms import GivenArm
 from planners.matching.arm import PlannedArm, Refusal
 from planners.matching.controls import Control, control_arm, parse_control
 from planners.matching.equal_flops import match_dense_flops, match_moe_flops
 from planners.matching.equal_params import match_dense, match_moe
 from planners.matching.frame import Frame
-from planners.question import ALL, GivenArm, Question
+from planners.question import ALL, Question
 from planners.recipes import Hyperparameters, Overrides, default_recipe, hyperparameters
 from planners.records.errors import UsageError
 from planners.records.quantity import format_quantity
-from planners.spec import Router
+from planners.spec import Router, targets_of
 from planners.tokens_for_compute import tokens_for_compute, whole_batches
 from planners.variants import Variant, variants
 
@@ -59,6 +61,10 @@ class GridCell:
     """Whether it repeats the data of a cell that is planned on fresh data too."""
     added_seeds: tuple[int, ...] = ()
     """Seeds in addition to those of the question."""
+    parent: str | None = None
+    """Label of the arm whose run with the same seed it starts from."""
+    corpus: Corpus | None = None
+    """The corpus that it reads; null in a plan without one."""
 
     @property
     def place(self) -> str:
@@ -112,7 +118,14 @@ class GridCell:
         asked = self.variant.question
         if self.C is None:
             return float(self.D_given or 0)
-        return tokens_for_compute(self.C, self.arm.shape, asked.seq_len, asked.flops_convention)
+        return tokens_for_compute(self.C, self.arm.shape, asked.seq_len, asked.flops_convention, self.targets)
+
+    @property
+    def targets(self) -> float | None:
+        """Predicted tokens of a window; null: all of them, or not known without a corpus."""
+        asked = self.variant.question
+        answers = self.corpus.answers_in(asked.seq_len) if self.corpus else None
+        return targets_of(asked.objective, asked.mask_share, asked.seq_len, answers)
 
 
 Arms = list[PlannedArm | Refusal]
@@ -312,6 +325,7 @@ def _cell(
 
 def _given(variant: Variant, arm: GivenArm, place: dict[str, float], unique: str | int) -> GridCell:
     """Return the cell of a given arm, at its own amount or at that of the row."""
+    variant = replace(variant, question=variant.question.of_arm(arm))
     amount = {"C": arm.C, "D": arm.D} if arm.has_amount else {"C": None, "D": None, **place}
     target = {**place, **amount, "r_a": arm.r_a_target}
     return GridCell(
@@ -319,13 +333,14 @@ def _given(variant: Variant, arm: GivenArm, place: dict[str, float], unique: str
         arm=PlannedArm(label=arm.label, shape=arm.shape, r_a_target=arm.r_a_target),
         label=variant.name(arm.label, "given"),
         role="given",
-        series=variant.series("given"),
+        series=" ".join(filter(None, (arm.setting, variant.series("given")))),
         target={name: value for name, value in target.items() if value is not None},
         C=amount["C"],
         D_given=amount["D"] if amount["C"] is None else None,
         unique=arm.U or unique,
         router=arm.router or variant.question.router,
         overrides=_overrides(variant.question, arm, PlannedArm(label=arm.label, shape=arm.shape, r_a_target=None)),
+        parent=arm.parent,
     )
 
 

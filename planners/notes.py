@@ -42,7 +42,7 @@ def notes(question: Question, planned: Sequence[PlannedCell]) -> Iterator[str]:
     most = max(run.epochs for run in runs)
     if most > 4:
         yield f"Unique tokens are repeated up to {most:.3g} times; beyond about 4 epochs repetition is known to hurt."
-    if question.data is None:
+    if not question.corpora:
         yield "The plan names no corpus, so it cannot be trained; plan again with --data stdlib, text:PATH or hf:NAME."
 
 

@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from fractions import Fraction
+from dataclasses import dataclass, field, replace
 
 from planners.architecture.flops import CONVENTIONS
 from planners.architecture.shape import Shape
 from planners.arm_settings import AddedRuns, ArmRecipe
+from planners.given_arms import GivenArm, Setting
 from planners.matching.controls import parse_control
 from planners.matching.equal_params import HOLDS
 from planners.matching.frame import Geometry
 from planners.recipes import RECIPES
 from planners.records.errors import UsageError
-from planners.spec import Data, Router
+from planners.spec import OBJECTIVES, Router
 from planners.varied_fields import CONCERNS, Varied, variable_field
 
 ALL = "all"
@@ -38,47 +38,6 @@ def epochs(unique: str) -> int | None:
         return 1 if unique == "fresh" else 2
     amount, slash, count = unique.partition("/")
     return int(count) if (amount, slash) == ("D", "/") and count.isdecimal() and int(count) > 0 else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class GivenArm:
-    """An arm that the user gives with its shape, such as one of a published table. Null fields follow the question."""
-
-    label: str
-    """Name of the arm."""
-    shape: Shape
-    """The architecture, planned as it is."""
-    router: Router | None = None
-    """How tokens are routed."""
-    r_a_target: float | None = None
-    """The activation rate that the source states."""
-    C: float | None = None
-    """Training compute in FLOPs; D follows. Without C and D the arm is planned at every budget."""
-    D: float | None = None
-    """Tokens consumed, instead of C."""
-    U: int | None = None
-    """Unique tokens among them."""
-    lr: float | None = None
-    """Peak learning rate."""
-    batch_tokens: int | None = None
-    """Tokens per optimizer step."""
-    warmup_steps: int | None = None
-    """Steps of linear warm-up."""
-
-    @property
-    def has_amount(self) -> bool:
-        """Whether it is planned at an amount of its own instead of at every budget."""
-        return self.C is not None or self.D is not None
-
-    def __post_init__(self) -> None:
-        if self.C is not None and self.D is not None:
-            raise UsageError(
-                f"arm {self.label}: C {self.C:g} decides D, so D {self.D:g} cannot be given too; give one of the two"
-            )
-        for name in ("r_a_target", "C", "D", "U", "lr", "batch_tokens"):
-            value = getattr(self, name)
-            if value is not None and not (0 < value < math.inf):
-                raise UsageError(f"arm {self.label}: {name} {value!r} must be a positive, finite number")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +132,16 @@ class Question:
     """Evaluations in a row without a lower loss after which a run stops early; null: it never stops early."""
     margin: float | None = None
     """Difference in loss, in nats, that does not matter; fixed before the runs."""
+    objective: str = "next_token"
+    """What the arms learn to predict."""
+    mask_share: float = 0.15
+    """Share of the tokens of a window that a masked objective predicts."""
+    solved_at: float | None = None
+    """Exact match on generated tasks at which a run ends; null: it never does."""
+    settings: tuple[Setting, ...] = ()
+    """Settings of the given arms, each with a corpus or other values of its own."""
+    claims: str | None = None
+    """Table in `planners.claims` that the study answers; null: it answers with the best activation rate."""
 
     def __post_init__(self) -> None:
         for name in ("total_params", "unique_tokens"):
@@ -182,6 +151,7 @@ class Question:
         self._check_words()
         self._check_numbers()
         self._check_amounts()
+        self._check_settings()
         self._check_contradictions()
 
     @property
@@ -207,6 +177,49 @@ class Question:
         asked = self.unique_tokens if isinstance(self.unique_tokens, tuple) else (self.unique_tokens,)
         return tuple("strict" if U == "fresh" and self.match == "N=C=U" else U for U in asked)
 
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """Names of all corpora that its arms read."""
+        used = {arm.setting for arm in self.arms}
+        own = [setting.data for setting in self.settings if setting.name in used]
+        return tuple(dict.fromkeys(name for name in (self.data, *own) if name is not None))
+
+    def with_seeds(self, count: int) -> "Question":
+        """Return the question with this many seeds for every arm, counted up from the first one."""
+
+        def counted(seeds: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(range(seeds[0], seeds[0] + count))
+
+        settings = (replace(each, seeds=counted(each.seeds)) if each.seeds else each for each in self.settings)
+        return replace(self, seeds=counted(self.seeds), settings=tuple(settings))
+
+    def of_arm(self, arm: GivenArm) -> "Question":
+        """Return the question as a given arm sees it: with the values of its setting."""
+        found = next((setting for setting in self.settings if setting.name == arm.setting), None)
+        return self if found is None else replace(self, **found.values)
+
+    def _check_settings(self) -> None:
+        """Refuse settings and parents that no arm can have."""
+        names = [setting.name for setting in self.settings]
+        for name in names:
+            if names.count(name) > 1:
+                raise UsageError(f"the setting {name!r} is given twice; give each a name of its own")
+        earlier: dict[str, Shape] = {}
+        for arm in self.arms:
+            if arm.setting and arm.setting not in names:
+                raise UsageError(f"arm {arm.label}: its setting {arm.setting!r} is not one of {', '.join(names)}")
+            if arm.parent is not None and arm.parent not in earlier:
+                known = "itself or a later arm" if arm.parent in {one.label for one in self.arms} else "not an arm"
+                raise UsageError(
+                    f"arm {arm.label} starts from {arm.parent!r}, which is {known} of this question; list the parent"
+                    " before it"
+                )
+            if arm.parent is not None and earlier[arm.parent] != arm.shape:
+                raise UsageError(
+                    f"arm {arm.label} starts from {arm.parent!r}, which has another shape; give equal shapes"
+                )
+            earlier[arm.label] = arm.shape
+
     def _check_words(self) -> None:
         """Refuse words that a field does not know."""
         choices: dict[str, Iterable[str]] = {
@@ -215,6 +228,7 @@ class Question:
             "flops_convention": CONVENTIONS,
             "recipe": RECIPES,
             "grid": GRIDS,
+            "objective": OBJECTIVES,
         }
         for name, known in choices.items():
             value = getattr(self, name)
@@ -322,33 +336,3 @@ class Question:
             return bool(own != usual)
         optional = ("recipe", "lr", "batch_tokens", "weight_decay", "schedule", "eval_steps", "patience")
         return name in optional and getattr(self, name) is not None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CorpusDomain:
-    """One domain of a corpus of several."""
-
-    label: str
-    """Its name."""
-    share: Fraction
-    """Its share of the tokens of every run."""
-    train_tokens: int
-    """Tokens of its training split."""
-    validation_tokens: int
-    """Tokens of its validation split."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Corpus:
-    """What the planner must know about a corpus."""
-
-    data: Data
-    """Name and fingerprint."""
-    vocab_size: int
-    """Size of its vocabulary."""
-    train_tokens: int
-    """Tokens of its training split."""
-    validation_tokens: int
-    """Tokens of its validation split."""
-    domains: tuple[CorpusDomain, ...] = ()
-    """Its domains, where there are several; each must hold enough tokens for its share."""

@@ -46,7 +46,7 @@ class Overrides:
     weight_decay: float | None = None
     """Decoupled weight decay."""
     schedule: str | None = None
-    """cosine to the recipe's floor, or wsd to zero."""
+    """cosine to the recipe's floor, wsd to zero, or constant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +199,6 @@ def hyperparameters(
 
 
 def _floor(recipe: Recipe, schedule: str, lr: float) -> float:
-    if schedule == "wsd":
-        return 0.0
+    if schedule in ("wsd", "constant"):
+        return 0.0 if schedule == "wsd" else lr
     return min(1e-5, lr) if recipe.floor_share is None else recipe.floor_share * lr

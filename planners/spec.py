@@ -10,9 +10,9 @@ from planners.architecture.shape import Shape
 from planners.records.errors import UsageError
 from planners.records.json import content_hash, from_json, to_json, without_defaults
 
-SCHEDULES = ("cosine", "wsd")
+SCHEDULES = ("cosine", "wsd", "constant")
 PRECISIONS = ("fp32", "bf16")
-OBJECTIVES = ("next_token",)
+OBJECTIVES = ("next_token", "answers", "masked")
 SCORES = ("softmax", "sigmoid")
 BALANCE_FORMS = ("switch", "entropy")
 ENGINE = 2
@@ -42,16 +42,28 @@ class Router:
     """Coefficient of the router z-loss (arXiv 2202.08906, eq. 5)."""
     bias_rate: float = 0.0
     """Step of the loss-free balancing bias (arXiv 2408.15664); 0: no bias."""
+    roles: float = 0.0
+    """Added to the logits of the experts that belong to the domain of a window, in training and evaluation. Each domain
+    has n_experts / domains of them, in order; a remainder belongs to all. 0: experts belong to no domain."""
+    domains: int = 0
+    """Domains that have experts of their own; the planner takes it from the corpus where `roles` is set."""
+    top_p: float | None = None
+    """Experts of a token in falling order until their gates sum to this (arXiv 2403.07652): at least one, at most
+    top_k; slots that are not used are not computed. Null: always top_k."""
+    entropy: float = 0.0
+    """Coefficient of the mean entropy of the gates, which makes top-p routing use fewer experts."""
 
     def __post_init__(self) -> None:
         for name, choices in (("score", SCORES), ("balance_form", BALANCE_FORMS)):
             if getattr(self, name) not in choices:
                 raise UsageError(f"router {name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
-        for name in ("jitter", "balance", "z_loss", "bias_rate"):
+        for name in ("jitter", "balance", "z_loss", "bias_rate", "roles", "domains", "entropy"):
             if getattr(self, name) < 0:
                 raise UsageError(f"router {name} {getattr(self, name)} must not be negative")
         if self.jitter >= 1 or (self.capacity_factor is not None and self.capacity_factor <= 0):
             raise UsageError(f"router jitter {self.jitter} must be below 1 and its capacity factor above 0")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise UsageError(f"router top_p {self.top_p} is outside (0, 1]; give a share of the gates, or null")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +97,7 @@ class Training:
     weight_decay: float
     """Decoupled weight decay of AdamW, applied to matrices only."""
     schedule: str = "cosine"
-    """Learning rate after warm-up: cosine (half a period), or wsd: constant at the peak, then a cooldown."""
+    """Learning rate after warm-up: cosine (half a period), wsd (constant at the peak, then a cooldown), or constant."""
     cooldown_share: float = 0.2
     """Share of the steps in the cooldown of wsd; cosine ignores it."""
     betas: tuple[float, ...] = (0.9, 0.95)
@@ -93,7 +105,11 @@ class Training:
     clip: float = 1.0
     """Largest gradient norm."""
     objective: str = "next_token"
-    """What the model learns to predict."""
+    """What the model learns to predict: next_token, answers (of generated tasks), or masked (tokens of an encoder)."""
+    mask_share: float = 0.15
+    """Share of the tokens of a window that a masked objective predicts."""
+    targets: float | None = None
+    """Predicted tokens of a window, to which alone the head is applied; null: all of them."""
     precision: str = "fp32"
     """Arithmetic of the matrix products: fp32, or bf16 autocast over fp32 weights."""
     threads: int = 1
@@ -104,6 +120,8 @@ class Training:
     """Steps between evaluations; null: one evaluation, at the end."""
     patience: int | None = None
     """Evaluations in a row without a lower loss after which the run stops early; null: it never stops early."""
+    solved_at: float | None = None
+    """Exact match, the mean over the tasks of the corpus, at which an evaluation ends the run; null: it never does."""
     init_from: str | None = None
     """Id of a run of the same study whose final weights are the initial state; null: random, by seed."""
     seed: int
@@ -124,6 +142,14 @@ class Training:
                 raise UsageError(f"{name} {value} must be positive, or null")
         if self.patience is not None and self.eval_steps is None:
             raise UsageError(f"patience {self.patience} counts evaluations, so it needs eval_steps; give both")
+        if self.solved_at is not None and (self.eval_steps is None or not 0 < self.solved_at <= 1):
+            raise UsageError(
+                f"solved_at {self.solved_at} is a share in (0, 1] that evaluations reach; give eval_steps too"
+            )
+        if not 0 < self.mask_share < 1:
+            raise UsageError(
+                f"mask_share {self.mask_share} is outside (0, 1); give a share of the tokens, such as 0.15"
+            )
         if self.batch_tokens % self.seq_len or self.D % self.batch_tokens or self.U % self.seq_len:
             raise UsageError(
                 f"batch_tokens {self.batch_tokens} and U {self.U} must be multiples of seq_len {self.seq_len},"
@@ -214,11 +240,11 @@ class RunSpec:
             raise UsageError(
                 f"cooldown_share {training.cooldown_share} is only for schedule wsd, not for {training.schedule}"
             )
-        if not shape.causal:
-            raise UsageError("an encoder (causal false) can be counted but not trained; plan a decoder")
+        _check_objective(shape, training)
+        _check_router(shape, router)
         if shape.positions == "learned" and training.seq_len > shape.max_positions:
             raise UsageError(f"seq_len {training.seq_len} is longer than max_positions {shape.max_positions}")
-        per_token = dict(_per_token(shape, training.seq_len, flops_convention))
+        per_token = dict(_per_token(shape, training.seq_len, flops_convention, training.targets))
         return cls(
             run_id=_identity(shape, router, training, data),
             study=study,
@@ -289,10 +315,45 @@ def _shape(names: tuple[str, ...], *values: Any) -> Shape:
     return from_json(Shape, dict(zip(names, values, strict=True)), "shape")
 
 
+def targets_of(objective: str, mask_share: float, seq_len: int, answers: float | None) -> float | None:
+    """Return the predicted tokens of a window; `answers` are those of the corpus. Null: every token, or not known."""
+    if objective == "masked":
+        return float(round(mask_share * seq_len))
+    return answers if objective == "answers" else None
+
+
+def _check_objective(shape: Shape, training: Training) -> None:
+    """Refuse an encoder that is not trained on masked tokens, and a decoder that is."""
+    masked = training.objective == "masked"
+    if masked == shape.causal:
+        kind = "a decoder (causal true)" if shape.causal else "an encoder (causal false)"
+        raise UsageError(
+            f"objective {training.objective} cannot train {kind}; masked is for encoders, the others are not"
+        )
+    if masked and not 0 < round(training.mask_share * training.seq_len) < training.seq_len:
+        raise UsageError(f"mask_share {training.mask_share} masks no token, or all, of a window of {training.seq_len}")
+
+
+def _check_router(shape: Shape, router: Router) -> None:
+    """Refuse roles that the experts cannot have, and top-p routing with one expert."""
+    if router.roles and not 1 < router.domains <= shape.n_experts:
+        raise UsageError(
+            f"roles need at least 2 domains, and an expert for each: there are {router.domains} domains and"
+            f" {shape.n_experts} experts; give a corpus of several domains and more experts, or leave roles out"
+        )
+    if router.top_p is not None and shape.top_k == 1:
+        raise UsageError(f"top_p {router.top_p} chooses how many of top_k experts are used; with top_k 1 give none")
+    if router.top_p is not None and (router.capacity_factor is not None or router.renormalise):
+        raise UsageError("top_p cannot be combined with a capacity factor or renormalised gates; leave one out")
+
+
 @lru_cache(maxsize=4096)
-def _per_token(shape: Shape, seq_len: int, convention: str) -> dict[str, int]:
+def _per_token(shape: Shape, seq_len: int, convention: str, targets: float | None) -> dict[str, int]:
     """Return M under each stored convention and the chosen one. Cached: seeds and budgets share it."""
-    return {name: flops.flops_per_token(shape, seq_len, name) for name in dict.fromkeys((*flops.STORED, convention))}
+    return {
+        name: flops.flops_per_token(shape, seq_len, name, targets=targets)
+        for name in dict.fromkeys((*flops.STORED, convention))
+    }
 
 
 @lru_cache(maxsize=4096)

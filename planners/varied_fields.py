@@ -19,8 +19,19 @@ CONCERNS = {
     "given": ("router", "training"),
 }
 """Kind of arm -> kinds of field that affect it. The shape of a given arm is fixed."""
-_MATCHED = ("d_model", "n_layers", "n_heads", "d_ff", "n_experts", "top_k", "d_expert", "d_shared", "vocab_size")
-_DECIDED = ("D", "U", "seed", "init_from", "objective", "betas")
+_MATCHED = (
+    "d_model",
+    "n_layers",
+    "n_heads",
+    "d_ff",
+    "n_experts",
+    "top_k",
+    "d_expert",
+    "d_shared",
+    "vocab_size",
+    "domains",
+)
+_DECIDED = ("D", "U", "seed", "init_from", "objective", "betas", "targets")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +83,7 @@ def variable() -> dict[str, VariableField]:
         **fields(Shape, "experts", MOE_STYLE),
         **fields(Geometry, "sizes", Geometry.__dataclass_fields__),
         **fields(Geometry, "dense", ("d_model", "n_layers", "n_heads", "zeta"), "dense."),
-        **fields(Router, "router", Router.__dataclass_fields__, "router."),
+        **fields(Router, "router", (name for name in Router.__dataclass_fields__ if name != "domains"), "router."),
         **fields(Training, "training", (name for name in Training.__dataclass_fields__ if name not in _DECIDED)),
         "recipe": VariableField(kind="training", name="recipe", type=str),
     }

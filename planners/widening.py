@@ -9,7 +9,7 @@ from planners.question import Question
 
 GROWING = (
     "total_params", "budgets", "tokens", "arms", "activations", "top_ks", "seeds", "unique_tokens", "vary", "controls",
-    "lr_check", "repeat", "tune", "tune_at", "tune_seeds", "added",
+    "lr_check", "repeat", "tune", "tune_at", "tune_seeds", "added", "settings",
 )  # fmt: skip
 """Fields whose further values are further runs. `holds` of a study compares all others for equality."""
 
@@ -56,6 +56,8 @@ def _values(given: Any, name: str) -> set[Any]:
         return {(varied.field, value) for varied in items for value in varied.values}
     if name == "added":
         return {(added.arm, added.C, seed) for added in items for seed in added.seeds}
+    if name == "settings":
+        return {(replace(setting, seeds=None), seed) for setting in items for seed in setting.seeds or (None,)}
     return set(items)
 
 

@@ -47,14 +47,15 @@ def make_plan(question: Question | str, *, corpus: Corpus | None = None) -> Plan
     True
     """
     asked = preset(question) if isinstance(question, str) else question
-    if corpus is None and asked.data is not None:
+    others: dict[str, Corpus] = {}
+    if asked.corpora:
         from jobs.corpora import describe
 
         try:
-            corpus = describe(asked.data)
+            others = {name: describe(name) for name in asked.corpora if corpus is None or name != asked.data}
         except UsageError as error:
             raise UsageError(f"{error}; scaling.plan --data none plans without a corpus") from error
-    return planners.make_plan(asked, corpus)
+    return planners.make_plan(asked, corpus or others.get(asked.data or ""), others)
 
 
 def sweep_study(

@@ -88,7 +88,7 @@ def act(flags: cli.Flags) -> int:
             cli.say(f"exported: {len(paths)} runs in {study.folder / flags.export}", flags)
         trained = cli.command("sweep", study.folder, "--go")
         simulated = cli.command("simulate", study.folder, "--noise", "0.01")
-        cli.say(f"next: {trained if plan.question.data else simulated}", flags)
+        cli.say(f"next: {trained if plan.question.corpora else simulated}", flags)
     return cli.GAPS if plan.refused or (exported and exported.refused) else cli.DONE
 
 

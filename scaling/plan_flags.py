@@ -13,6 +13,7 @@ from planners.defaults import Default, PerParameter, completed
 from planners.matching.equal_params import HOLDS
 from planners.matching.frame import Geometry
 from planners.presets import PRESETS
+from planners.presets.sized import SIZES as PRESET_SIZES
 from planners.question import ALL, GRIDS, MATCHES
 from planners.recipes import RECIPES
 from planners.records.quantity import format_quantity, parse_count, parse_counts, parse_quantities, parse_quantity
@@ -87,9 +88,9 @@ FLAGS = (
     Flag(name="tune-at", read=parse_quantities, metavar="C,…", help="with --tune: only at these budgets"),
     Flag(name="tune-seeds", read=parse_counts, metavar="S,…", help="with --tune: these seeds instead of the arms' own"),
     Flag(name="data", read=lambda text, _: None if text == "none" else text, metavar="NAME",
-         help="corpus: stdlib, tinystories, synthetic, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=], or several"
-              " as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a tokenizer.json;"
-              " none: plan without a corpus"),
+         help="corpus: stdlib, tinystories, synthetic, tasks, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=], or"
+              " several as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a"
+              " tokenizer.json; none: plan without a corpus"),
     Flag(name="unique-tokens", read=_unique_tokens, metavar="U,…",
          help="unique tokens: fresh (default, U = D), strict (U of the dense arm), loose or D/2 (two epochs), D/4 …, or"
          " numbers"),
@@ -150,6 +151,7 @@ SIZES = {
 """Kind of arm -> flags that set fields of its `Geometry`."""
 ALL_FLAGS = (
     Flag(name="preset", help=f"start from a named question, which other flags override: {', '.join(PRESETS)}"),
+    Flag(name="size", metavar="SIZE", help=f"size of a preset that has several: {', '.join(PRESET_SIZES)}"),
     *FLAGS,
     *SIZES["moe"],
     *SIZES["dense"],
@@ -183,6 +185,10 @@ def question(flags: cli.Flags) -> tuple[Question, tuple[Default, ...]]:
         asked.pop("recipe")  # each arm's own is known when the arms are
     start, held = _start(flags)
     _split_by_arm(asked, start)
+    if "data" in asked and start is not None and any(setting.data for setting in start.settings):
+        if asked["data"] is not None:
+            raise UsageError(f"the settings of {start.study} name their corpora, so --data can only be none")
+        asked["settings"] = tuple(replace(setting, data=None) for setting in start.settings)
     slope = asked.pop("loss_slope", None)
     if "vocab_size" in asked and asked.get("data", start and start.data):
         raise UsageError("--vocab-size is for a plan without a corpus; a corpus brings its own")
@@ -218,8 +224,10 @@ def tuning_study(flags: cli.Flags) -> Study | None:
 
 def _start(flags: cli.Flags) -> tuple[Question | None, bool]:
     """Return the question that the flags change, and whether it is that of the study in the folder."""
+    if flags.size and flags.preset is None:
+        raise UsageError("--size is for a preset that has several sizes; name it with --preset")
     if flags.preset is not None:
-        return preset(flags.preset), False
+        return preset(flags.preset, flags.size), False
     if flags.out is None or not Study(flags.out).question_path.is_file():
         return None, False
     return Study(flags.out).asked().question, True

@@ -10,9 +10,10 @@ from pathlib import Path
 from jobs.sweep.cluster import Cluster
 from jobs.sweep.job_plan import plan_jobs
 from jobs.sweep.status import status
-from planners import Question, Study, preset
+from planners import Question, Study, UsageError, preset
 from planners.plan_text import plan_summary
 from planners.presets import PRESETS
+from planners.presets.sized import SIZES
 from planners.records.quantity import format_flops, parse_count, parse_quantities
 from scaling import cli, cluster_flags, live_table, sweep_text
 from scaling.api import fit_study, make_plan, sweep_study, write_report
@@ -25,6 +26,8 @@ def arguments() -> cli.Parser:
     """Return the parser of this command."""
     parser = cli.parser("study", EXAMPLE)
     parser.add_argument("preset", help=f"what to study: {', '.join(PRESETS)}")
+    parser.add_argument("--size", metavar="SIZE", help=f"size of a preset that has several: {', '.join(SIZES)}")
+    parser.add_argument("--seeds", metavar="N", help="seeds of each arm; more than a study has are added to it")
     parser.add_argument("-o", "--out", metavar="STUDY", help="folder of the study (default: studies/PRESET)")
     parser.add_argument(
         "--budget", metavar="C,…", help="another compute per run, in FLOPs (default: the folder's, else the preset's)"
@@ -37,12 +40,12 @@ def arguments() -> cli.Parser:
 
 def act(flags: cli.Flags) -> int:
     """Do the stages that are not done yet; runs that failed or are missing leave gaps."""
-    asked, cluster = preset(flags.preset), cluster_flags.cluster(flags)
+    asked, cluster = preset(flags.preset, flags.size), cluster_flags.cluster(flags)
     study = Study(flags.out or Path("studies") / asked.study)
     asked = question(asked, study, flags)
     if not study.holds(asked):
         plan = make_plan(asked)
-        words = cli.spelled(flags, ("budget", "data", "eval_windows"))
+        words = cli.spelled(flags, ("size", "seeds", "budget", "data", "eval_windows"))
         study.write(plan, cli.command("study", flags.preset, *words), verb="study")
         cli.say(f"{plan_summary(plan)}\n", flags)
     if any(run.record is None for run in status(study)):
@@ -61,7 +64,11 @@ def act(flags: cli.Flags) -> int:
 
 def question(asked: Question, study: Study, flags: cli.Flags) -> Question:
     """Return the preset's question with what the flags change; a study that exists keeps its own budgets."""
+    if flags.data and any(setting.data for setting in asked.settings):
+        raise UsageError(f"the settings of {flags.preset} name their corpora, so --data cannot be given; leave it out")
     asked = replace(asked, study=study.folder.name, data=flags.data or asked.data)
+    if flags.seeds is not None:
+        asked = asked.with_seeds(parse_count(flags.seeds, "--seeds"))
     if flags.eval_windows is not None:
         asked = replace(asked, eval_windows=parse_count(flags.eval_windows, "--eval-windows"))
     if flags.budget is not None:

@@ -10,7 +10,7 @@ from jobs.corpora import bpe, ingest
 from jobs.corpora.mixture import Domain, Mixture, mixed, open_folder
 from jobs.corpora.names import parse
 from jobs.corpora.tokens import is_whole, read_manifest, store_folder
-from planners.question import Corpus, CorpusDomain
+from planners.corpus import Corpus, CorpusDomain
 from planners.records.errors import UsageError
 from planners.spec import Data
 
@@ -80,6 +80,7 @@ def describe(name: str) -> Corpus:
         train_tokens=corpus.manifest.tokens["train"],
         validation_tokens=corpus.manifest.tokens["validation"],
         domains=tuple(map(_described, corpus.domains)) if len(corpus.domains) > 1 else (),
+        answers=tuple(domain.store.answers for domain in corpus.domains if domain.store.answers),
     )
 
 

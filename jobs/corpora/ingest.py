@@ -26,13 +26,13 @@ def read(source: Source) -> TokenStore:
     reader = READERS.get(source.kind)
     if reader is None:
         raise UsageError(f"the corpus {source.name!r} is unknown; give one of {examples()}")
-    known = () if isinstance(reader, Generator) else reader.options
+    known = reader.options
     for option in source.options:
         if option not in known:
             accepted = f"the options {', '.join(known)}" if known else "no options"
             raise UsageError(f"{source.kind} accepts {accepted}, not {option!r} (in a path, write a comma as %2C)")
     if isinstance(reader, Generator):
-        return reader.store(source.argument)
+        return reader.store(source.argument, **source.options)
     try:
         stamps = [_stamp(file) for file in reader.files(source.argument)]
     except OSError as error:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.corpora.readers.synthetic import GeneratedStore
+from jobs.corpora.generated import GeneratedStore
+from jobs.corpora.readers import language_of
 from jobs.corpora.tokens import GENERATED, SPLITS, Manifest, ManifestDomain, TokenStore, read_manifest
 from jobs.corpora.window_order import Shares, WindowOrder
 from jobs.corpora.write_store import publish
@@ -44,6 +45,11 @@ class Mixture:
         """Return the training windows of a run. Raises UsageError if a domain has fewer than its part of U."""
         return Stream(self.domains, seq_len, U // seq_len, seed)
 
+    def answers(self, seq_len: int) -> list[list[bool]]:
+        """Return which of the `seq_len` targets of a window are answers, for each domain; empty if one has none."""
+        patterns = [domain.store.answers for domain in self.domains]
+        return [pattern.of(seq_len) for pattern in patterns if pattern] if all(patterns) else []
+
     def validation_counts(self, windows: int) -> list[int]:
         """Return the validation windows of each domain: its share of `windows`, and at least one."""
         counts = Shares([domain.share for domain in self.domains], windows).before(windows)
@@ -76,6 +82,10 @@ class Stream:
             windows[places] = domain.store.read("train", numbers, self.seq_len)
         return windows
 
+    def domain_of(self, start: int, count: int) -> np.ndarray:
+        """Return the number of the domain of the windows at these positions, shape (count,), int64."""
+        return self._shares.of(np.arange(start, start + count) % self.n_unique).astype(np.int64)
+
     def numbers(self, start: int, count: int) -> Iterator[tuple[Domain, np.ndarray, np.ndarray]]:
         """Yield each domain, its positions among the `count` windows, and the numbers of its windows there."""
         epoch, offset = divmod(start, self.n_unique)
@@ -89,8 +99,10 @@ class Stream:
 
 def open_folder(folder: Path) -> TokenStore:
     """Return the store in a folder, of text or generated. Raises UsageError if it cannot be read."""
-    generated = read_manifest(folder).tokenizer.startswith(GENERATED)
-    return GeneratedStore(folder) if generated else TokenStore(folder)
+    tokenizer = read_manifest(folder).tokenizer
+    if not tokenizer.startswith(GENERATED):
+        return TokenStore(folder)
+    return GeneratedStore(folder, language_of(tokenizer.removeprefix(GENERATED)))
 
 
 def mixed(name: str, domains: tuple[Domain, ...]) -> Mixture:
@@ -113,13 +125,14 @@ def mixed(name: str, domains: tuple[Domain, ...]) -> Mixture:
         name=name,
         fingerprint=content_hash(to_json(parts), length=16),
         tokenizer=first.tokenizer,
-        vocab_size=first.vocab_size,
+        vocab_size=max(each.vocab_size for each in manifests),
         dtype=first.dtype,
         documents=_sums(each.documents for each in manifests),
         tokens=_sums(each.tokens for each in manifests),
         text_bytes=_sums(each.text_bytes for each in manifests),
         duplicates=sum(each.duplicates for each in manifests),
         undecodable=sum(each.undecodable for each in manifests),
+        shares_prompts=any(each.shares_prompts for each in manifests),
         domains=tuple(parts),
     )
     publish(name, lambda folder: manifest)

@@ -15,6 +15,7 @@ In a path, signs that belong to the grammar are written as in a URL: + is %2B, *
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from urllib.parse import unquote
@@ -25,8 +26,23 @@ from planners.records.errors import UsageError
 
 SOURCES = {"tinystories": "hf:roneneldan/TinyStories"}
 """Short names of a single source."""
-MIXTURES = {"synthetic": "facts=synthetic:facts+topics=synthetic:topics+code=synthetic:code"}
-"""Short names of several domains."""
+TASKS = ("arith", "logic", "code", "entail")
+"""The generated tasks, in the order of their domains."""
+
+
+def _tasks(options: str = "", weights: Sequence[int] = (1, 1, 1, 1)) -> str:
+    return "+".join(f"{name}=task:{name}{options}*{weight}" for name, weight in zip(TASKS, weights, strict=True))
+
+
+MIXTURES = {
+    "synthetic": "facts=synthetic:facts+topics=synthetic:topics+code=synthetic:code",
+    "tasks": _tasks(),
+    "tasks-easy": _tasks(",form=easy"),
+    "tasks-skewed": _tasks(weights=(40, 10, 10, 40)),
+    "tasks-own": _tasks(",symbols=own"),
+    "tasks-crowded": _tasks(",values=64"),
+}
+"""Short names of several domains; options after one, such as tasks,values=8, belong to each domain."""
 LABEL = r"[A-Za-z][A-Za-z0-9_-]*"
 """Regular expression for the label of a domain."""
 SEVERAL = "code=stdlib*0.7+notes=text:PATH*0.3"
@@ -83,7 +99,7 @@ class CorpusName:
 def parse(name: str) -> CorpusName:
     """Return the parts of a corpus name. Raises UsageError if it does not follow the grammar."""
     rest, _, tokenizer = name.rpartition("@") if "@" in name else (name, "", "bytes")
-    given = [_domain(name, text) for text in re.split(rf"\+(?={LABEL}=)", MIXTURES.get(rest, rest))]
+    given = [_domain(name, text) for text in re.split(rf"\+(?={LABEL}=)", _spelled_out(rest))]
     labels = [label for label, _, _ in given]
     if len(given) > 1 and (None in labels or len(set(labels)) < len(labels)):
         raise UsageError(f"each domain of the corpus {name!r} needs a label of its own, as in {SEVERAL}")
@@ -94,6 +110,15 @@ def parse(name: str) -> CorpusName:
     if period([domain.share for domain in domains]) > LARGEST_PERIOD:
         raise UsageError(f"the weights of {name!r} have no common denominator up to 1e6; round them, as in {SEVERAL}")
     return CorpusName(domains=domains, tokenizer=unquote(tokenizer))
+
+
+def _spelled_out(text: str) -> str:
+    """Return the domains of a short name, each with the options that follow the name; other texts as they are."""
+    short, comma, options = text.partition(",")
+    if short not in MIXTURES or not comma:
+        return MIXTURES.get(text, text)
+    parts = [domain.partition("*") for domain in MIXTURES[short].split("+")]
+    return "+".join(f"{source},{options}{star}{weight}" for source, star, weight in parts)
 
 
 def _domain(name: str, text: str) -> tuple[str | None, Source, Fraction]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from planners.corpus import AnswerPattern
 from planners.records.errors import UsageError
 from planners.records.files import read_json
 from planners.records.json import from_json
@@ -64,6 +65,8 @@ class Manifest:
     """Documents that were skipped because they are not UTF-8, which BPE needs; a store of bytes keeps them."""
     floor: float | None = None
     """Entropy rate of a generated domain, nats per token: no model can have a lower loss. Null for text."""
+    shares_prompts: bool = False
+    """Whether the training split of generated tasks holds the prompts of the validation split, as with few prompts."""
     domains: tuple[ManifestDomain, ...] = field(default=())
     """The domains of a mixture; empty for a store that holds tokens itself."""
 
@@ -124,6 +127,11 @@ class TokenStore:
     def read(self, split: str, windows: np.ndarray, seq_len: int) -> np.ndarray:
         """Return windows with one more token each, shape (len(windows), seq_len + 1), int64."""
         return read_windows(self.tokens(split), windows, seq_len)
+
+    @property
+    def answers(self) -> AnswerPattern | None:
+        """Which tokens are answers; None for a corpus without questions."""
+        return None
 
     def floor(self, seq_len: int) -> float | None:
         """Return the entropy of the targets of a window, nats per token; None for text, where it is unknown."""

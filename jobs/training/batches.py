@@ -27,7 +27,14 @@ class Batches:
             size = self.ahead * self.count
             self._group, self._read = group, torch.from_numpy(self.stream(group * size, size))
         mine = self.ranks.share(range(place * self.count, (place + 1) * self.count))
-        batch = self._read[mine.start : mine.stop]
+        return self._on_device(self._read[mine.start : mine.stop])
+
+    def domains(self, step: int) -> Tensor:
+        """Return the number of the domain of each of these windows, shape (windows,), int64, on the device."""
+        mine = self.ranks.share(range(step * self.count, (step + 1) * self.count))
+        return self._on_device(torch.from_numpy(self.stream.domain_of(mine.start, len(mine))))
+
+    def _on_device(self, numbers: Tensor) -> Tensor:
         if self.ranks.device.type != "cuda":
-            return batch
-        return batch.pin_memory().to(self.ranks.device, non_blocking=True)
+            return numbers
+        return numbers.pin_memory().to(self.ranks.device, non_blocking=True)

@@ -33,6 +33,21 @@ def save(folder: Path, step: int, run_id: str, state: dict[str, Any]) -> None:
         other.unlink(missing_ok=True)
 
 
+def keep(folder: Path, name: str, step: int, run_id: str, weights: dict[str, Any]) -> None:
+    """Write the weights of a run after `step` steps as `name`.pt, next to its checkpoints, which never replace it."""
+    content = {"format": FORMAT, "run_id": run_id, "step": step, "model": weights}
+    write_with(folder / f"{name}.pt", lambda file: _write(content, file))
+
+
+def load_kept(folder: Path, name: str) -> dict[str, Any] | None:
+    """Return what `keep` wrote: format, run_id, step and model; None where there is no such file."""
+    path = folder / f"{name}.pt"
+    if not path.is_file():
+        return None
+    kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return kept
+
+
 def load_newest(folder: Path, run_id: str, *, mapped: bool = False) -> dict[str, Any] | None:
     """Return the newest readable state, in host memory, or None; a torn file is skipped with a warning.
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from jobs.corpora.mixture import Domain, Mixture
 from jobs.corpora.tokens import batches
-from jobs.record import DomainLoss, RoutingHealth
+from jobs.record import DomainLoss, RoutingHealth, TaskAccuracy
+from jobs.training.accuracy import Answered
 from jobs.training.device import micro_batch
 from jobs.training.device.distributed import Ranks
 from jobs.training.device.precision import autocast
@@ -39,6 +40,8 @@ class Evaluation:
     """Health of the routers; null for a dense model."""
     below_floor: bool
     """Whether the loss of a domain is below its entropy floor by more than chance. Then something is wrong."""
+    tasks: dict[str, TaskAccuracy]
+    """Accuracy by task; empty for corpora without answers."""
 
 
 class Evaluator:
@@ -92,16 +95,19 @@ def evaluate(
     no token; `dropped` is the share of slots that training dropped.
     """
     was_training, health, domains, below = model.training, _RoutingSum(), {}, False
+    tasks: dict[str, TaskAccuracy] = {}
     counts = corpus.validation_counts(objective.spec.training.eval_windows)
     model.eval()
     try:
-        for domain, count in zip(corpus.domains, counts, strict=True):
-            measured = _domain_loss(model, domain, objective, count, batch, device, health)
+        for number, (domain, count) in enumerate(zip(corpus.domains, counts, strict=True)):
+            measured, answered = _domain_loss(model, number, domain, objective, count, batch, device, health)
             domains[domain.label], below = measured, below or is_below_floor(measured, count)
+            if answered:
+                tasks[domain.label] = answered.result()
     finally:
         model.train(was_training)
     loss = sum(float(domain.share) * domains[domain.label].loss for domain in corpus.domains)
-    return Evaluation(loss=loss, domains=domains, routing=health.result(dropped), below_floor=below)
+    return Evaluation(loss=loss, domains=domains, routing=health.result(dropped), below_floor=below, tasks=tasks)
 
 
 def is_below_floor(measured: DomainLoss, windows: int) -> bool:
@@ -113,33 +119,42 @@ def is_below_floor(measured: DomainLoss, windows: int) -> bool:
 
 def _domain_loss(
     model: Transformer,
+    number: int,
     domain: Domain,
     objective: Objective,
     windows: int,
     size: int,
     device: torch.device,
     health: "_RoutingSum",
-) -> DomainLoss:
-    """Return the loss on `windows` windows of one domain, at most `size` at once; add their routing to `health`."""
+) -> tuple[DomainLoss, Answered | None]:
+    """Return loss and right answers on `windows` windows of domain `number`, at most `size` at once.
+
+    Adds their routing to `health`.
+    """
     seq_len, store = objective.spec.training.seq_len, domain.store
+    answered = Answered(store.answers, seq_len) if store.answers else None
     total, tokens, means = torch.zeros((), dtype=torch.float64, device=device), 0, []
     for numbers in batches(store.validation_windows(seq_len, windows), size):
         batch = torch.from_numpy(store.read("validation", numbers, seq_len)).to(device)
-        inputs, targets = objective.examples(batch, numbers)
-        x, routings = model.hidden(inputs)
+        numbered = torch.full((len(batch),), number, device=device)
+        inputs, targets = objective.examples(batch, numbers, numbered)
+        x, routings = model.hidden(inputs, numbered)
         losses = objective.measure(x, model.head.weight, targets)
         total += losses.total
         tokens += losses.tokens
         means.append(losses.means)
+        if answered:
+            answered.add(x, model.head.weight, batch)
         health.add(routings, len(numbers))
     loss = float(total) / tokens
-    return DomainLoss(
+    measured = DomainLoss(
         loss=loss,
         bpb=loss / math.log(2) / store.bytes_per_token if objective.is_likelihood else None,
         tokens=tokens,
         se=float(torch.cat(means).std()) / math.sqrt(windows) if windows > 1 else None,
         floor=objective.floor(store),
     )
+    return measured, answered
 
 
 class _RoutingSum:

@@ -19,6 +19,7 @@ from jobs.execution import Execution
 from jobs.failures import LostProcess
 from jobs.record import RunRecord, write_record
 from jobs.training import checkpoint, outcome
+from jobs.training.accuracy import mean_exact_match
 from jobs.training.batches import Batches
 from jobs.training.device import distributed, micro_batch
 from jobs.training.device.distributed import Ranks
@@ -121,7 +122,7 @@ class Loop:
         # A resumed run keeps its micro-batch, unless the user gives one or the number of processes has changed.
         if execution.micro_batch is None and self.progress.devices == ranks.size:
             execution = replace(execution, micro_batch=self.progress.micro_batch)
-        self.execution, self.stepper = execution, Stepper(self.model, spec, ranks, execution)
+        self.execution, self.stepper = execution, Stepper(self.model, spec, ranks, execution, corpus)
         self.evaluator = Evaluator(self.model, corpus, self.stepper.objective, ranks, shard=execution.shard)
         self.evaluator.limit(given or self.progress.evaluation_batch)
         self.sums = self.new_sums()
@@ -155,7 +156,8 @@ class Loop:
         compiling = self.stepper.compiled
         while not self.is_over:
             log = self.logs_after(progress.step + 1)
-            self.stepper.take(progress.step, self.batch(progress.step), self.sums, detailed=log)
+            domains = self.batch.domains(progress.step) if self.knows_domains else None
+            self.stepper.take(progress.step, self.batch(progress.step), self.sums, detailed=log, domains=domains)
             progress.step += 1
             if compiling:
                 clock.count_compiling(self.spec.training.batch_tokens)
@@ -185,7 +187,22 @@ class Loop:
     @property
     def is_over(self) -> bool:
         """Whether no step remains."""
-        return self.progress.step == self.spec.training.steps or "stopped_early" in self.progress.flags
+        return self.progress.step == self.spec.training.steps or self.has_stopped
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether an evaluation has ended the run."""
+        return not {"stopped_early", "solved"}.isdisjoint(self.progress.flags)
+
+    @property
+    def knows_domains(self) -> bool:
+        """Whether a step needs to know which domain each window is of."""
+        return len(self.corpus.domains) > 1
+
+    @property
+    def answers_now(self) -> bool:
+        """Whether the present step has an evaluation with answers."""
+        return bool(self.progress.exact_match) and self.evaluates_after(self.progress.step)
 
     def logs_after(self, step: int) -> bool:
         """Return whether a metrics line is due after `step` steps."""
@@ -215,6 +232,7 @@ class Loop:
             "D": self.D_seen,
             **sums.line([module.router.bias for module in self.stepper.experts]),
             "val_loss": self.latest.loss if self.latest and self.evaluates_after(progress.step) else None,
+            **({"exact_match": progress.exact_match} if self.answers_now else {}),
             "lr": learning_rate(progress.step - 1, self.spec.training),
             "tokens_per_s": speed,
             "mfu": outcome.mfu(self.spec, self.ranks.size, self.ranks.device, speed),
@@ -223,6 +241,8 @@ class Loop:
             "eta_s": progress.wall_s / progress.step * (self.spec.training.steps - progress.step),
         }
         progress.dropped += sums.dropped()
+        if self.spec.router.top_p is not None:
+            progress.slots = sums.slots(progress.slots)
         self.metrics.write(line)  # before the check, so that the last line of a diverged run shows why
         self.check_loss(loss)
         progress.tail = [*progress.tail, (sums.steps, loss)][-METRIC_LINES:]
@@ -263,17 +283,29 @@ class Loop:
         """Evaluate, and stop early if too many evaluations in a row brought no lower loss."""
         self.latest = self.evaluate()
         self.progress.evaluated(self.latest.loss)
+        self.note_answers(self.latest)
         patience = self.spec.training.patience
         if patience is not None and self.progress.stale >= patience:
             self.progress.flag("stopped_early")
+        wanted, reached = self.spec.training.solved_at, mean_exact_match(self.latest.tasks)
+        if wanted is not None and reached is not None and reached >= wanted:
+            self.progress.flag("solved")
+
+    def note_answers(self, measured: Evaluation) -> None:
+        """Note the accuracy on tasks; keep the weights at which half of the examples are right for the first time."""
+        if self.progress.answered(measured.tasks, self.D_seen):
+            weights = self.stepper.weights_of_all()
+            if self.ranks.is_first:
+                checkpoint.keep(self.folder / "checkpoint", "half", self.progress.step, self.spec.run_id, weights)
 
     def final_evaluation(self) -> Evaluation:
         """Return the evaluation after the last step."""
-        if "stopped_early" in self.progress.flags:  # it stopped after an evaluation, which a new process must repeat
+        if self.has_stopped:  # it stopped after an evaluation, which a new process must repeat
             return self.latest or self.evaluate()
         measured = self.evaluate()
         if self.spec.training.eval_steps is not None:
             self.progress.evaluated(measured.loss)
+        self.note_answers(measured)
         return measured
 
     def state(self) -> dict[str, Any]:

@@ -104,6 +104,11 @@ class MetricSums:
         """Return the number of dropped slots, over all layers."""
         return int(self.sums["dropped"].sum()) if "dropped" in self.sums else 0
 
+    def slots(self, before: list[float]) -> list[float]:
+        """Return the slots that were computed in each MoE layer, added to those of earlier metrics lines."""
+        now = self.sums["load"].sum(1).tolist()
+        return [float(count + earlier) for count, earlier in zip(now, before or [0.0] * len(now), strict=True)]
+
     def line(self, biases: list[Tensor]) -> dict[str, Any]:
         """Return the numbers of a metrics line; `biases` holds the router bias of each MoE layer.
 

@@ -10,6 +10,7 @@ from jobs.record import DROPPED, IMBALANCED, RunRecord
 from jobs.training.device.environment import environment, peak_flops
 from jobs.training.evaluate import Evaluation
 from jobs.training.run_progress import Progress
+from planners.architecture.shape import FFN_MATRICES
 from planners.spec import RunSpec
 
 
@@ -61,10 +62,36 @@ def done(
         peak_memory_bytes=peak_memory_bytes,
         routing=health,
         domains=measured.domains,
+        tasks=measured.tasks,
+        until=until(run),
+        spent=spent(run),
         execution=run.execution,
         environment=environment(run.device, progress.started, progress.sources),
         flags=tuple(flags),
     )
+
+
+def until(run: Ended) -> dict[str, float]:
+    """Return what the run needed until exact matches passed their levels, in tokens, FLOPs and seconds."""
+    spec, found = run.spec, dict(run.progress.until)
+    if not run.progress.exact_match and spec.training.objective == "next_token":
+        return {}
+    for level in ("50", "90"):
+        if (D := found.get(f"tokens_{level}")) is not None:
+            found[f"flops_{level}"] = D * spec.flops_per_token[spec.flops_convention]
+            found[f"seconds_{level}"] = D / run.progress.speed(run.D_seen)
+    return found
+
+
+def spent(run: Ended) -> dict[str, float]:
+    """Return C as it was spent under top-p routing, and the mean experts of a token in each MoE layer."""
+    if run.spec.router.top_p is None:
+        return {}
+    shape, D = run.spec.shape, run.D_seen
+    idle = shape.top_k * D * len(run.progress.slots) - sum(run.progress.slots)
+    cost = 6 * FFN_MATRICES[shape.ffn] * shape.d_model * shape.d_expert
+    experts = {f"experts.{layer}": slots / D for layer, slots in enumerate(run.progress.slots, 1)}
+    return {"C": D * run.spec.flops_per_token[run.spec.flops_convention] - idle * cost, **experts}
 
 
 def diverged(run: Ended, flag: str, reason: str) -> RunRecord:

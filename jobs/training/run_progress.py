@@ -7,6 +7,8 @@ from typing import Any
 import torch
 
 from jobs.machine import utc_now
+from jobs.record import TaskAccuracy
+from jobs.training.accuracy import mean_exact_match, passed
 
 SAVING = 0.05
 """Largest share of the time that goes into checkpoints; if writing one takes long, the next one comes later."""
@@ -38,6 +40,14 @@ class Progress:
     """Steps taken when it was measured."""
     stale: int = 0
     """Evaluations since then."""
+    exact_match: dict[str, float] = field(default_factory=dict)
+    """Exact match of each task at the latest evaluation; that of their mean has the empty name."""
+    answered_at: int = 0
+    """Tokens consumed at that evaluation."""
+    until: dict[str, float] = field(default_factory=dict)
+    """Tokens until exact matches first passed their levels, and loss_first (`RunRecord.until`)."""
+    slots: list[float] = field(default_factory=list)
+    """Routed slots that were computed so far in each MoE layer, under top-p routing."""
     micro_batch: int | None = None
     """Sequences in one forward pass of one process; a resumed run keeps it."""
     devices: int | None = None
@@ -63,10 +73,23 @@ class Progress:
 
     def evaluated(self, loss: float) -> None:
         """Note a validation loss at the present step."""
+        self.until.setdefault("loss_first", loss)
         if self.best_loss is None or loss < self.best_loss:
             self.best_loss, self.best_step, self.stale = loss, self.step, 0
         else:
             self.stale += 1
+
+    def answered(self, tasks: dict[str, TaskAccuracy], D: int) -> bool:
+        """Note the accuracy on tasks at D tokens; return whether half of the examples are right for the first time."""
+        mean = mean_exact_match(tasks)
+        if mean is None:
+            return False
+        now = {"": mean, **{name: task.exact_match for name, task in tasks.items()}}
+        new = passed(self.exact_match, now, self.answered_at, D)
+        first = "tokens_50" in new and "tokens_50" not in self.until
+        self.until = {**new, **self.until}
+        self.exact_match, self.answered_at = now, D
+        return first
 
     def speed(self, D_seen: int) -> float:
         """Return tokens per second of training, without first steps that compile if there were others."""

@@ -30,5 +30,9 @@ def _warmup_stable_decay(step: int, training: Training) -> float:
     return 1 - math.sqrt(max(0.0, progress))
 
 
-SCHEDULES: dict[str, Callable[[int, Training], float]] = {"cosine": _cosine, "wsd": _warmup_stable_decay}
+SCHEDULES: dict[str, Callable[[int, Training], float]] = {
+    "cosine": _cosine,
+    "wsd": _warmup_stable_decay,
+    "constant": lambda step, training: 1.0,
+}
 """Height between floor (0) and peak (1) at a step after warm-up, by the name of the schedule."""

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from jobs.corpora.mixture import Mixture
 from jobs.execution import Execution, check_shares
 from jobs.training.device import compiling, distributed, environment, micro_batch
 from jobs.training.device.distributed import Ranks
@@ -28,14 +29,18 @@ class TrainingLoss(nn.Module):
         super().__init__()
         self.model, self.objective, self.settings, self.compiled = model, objective, settings, compiled
 
-    def forward(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, list[Routing]]:
+    def forward(
+        self, inputs: Tensor, targets: Tensor, domains: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, list[Routing]]:
         """Return the whole loss, the objective's loss without gradient, and the routing of each MoE layer."""
-        x, routings = self.model.hidden(inputs)
+        x, routings = self.model.hidden(inputs, domains)
         loss = objective_loss = self.objective.loss(x, self.model.head.weight, targets, compiled=self.compiled)
         for routing in routings:
             loss = loss + self.settings.balance * routing.balance
             if self.settings.z_loss:
                 loss = loss + self.settings.z_loss * routing.z_loss
+            if self.settings.entropy:
+                loss = loss + self.settings.entropy * routing.gate_entropy
         return loss, objective_loss.detach(), routings
 
 
@@ -47,14 +52,16 @@ class Stepper:
     balancing follow the load of the whole batch.
     """
 
-    def __init__(self, model: Transformer, spec: RunSpec, ranks: Ranks, execution: Execution):
+    def __init__(
+        self, model: Transformer, spec: RunSpec, ranks: Ranks, execution: Execution, corpus: Mixture | None = None
+    ):
         self.model, self.spec, self.ranks = model, spec, ranks
         check_shares(ranks.size, spec.training)
         self.windows = spec.training.batch_tokens // spec.training.seq_len // ranks.size
         """Windows of a batch that this process takes."""
         self.compiled = compiling.compiles(execution, spec, ranks.device)
         prepare_blocks(model, execution, ranks, compiled=self.compiled)
-        self.objective = objective_of(spec)
+        self.objective = objective_of(spec, corpus)
         self.loss = ranks.wrap(TrainingLoss(model, self.objective, spec.router, compiled=self.compiled))
         self.optimizer = adamw(model, spec)
         self.weights = list(model.parameters())
@@ -80,18 +87,22 @@ class Stepper:
         """Forward passes per batch, over all processes."""
         return -(-self.windows // self.micro_batch) * self.ranks.size
 
-    def take(self, step: int, batch: Tensor, sums: MetricSums, *, detailed: bool) -> None:
+    def take(
+        self, step: int, batch: Tensor, sums: MetricSums, *, detailed: bool, domains: Tensor | None = None
+    ) -> None:
         """Take optimizer step `step` (from 0) on this process's windows of the batch, (windows, seq_len + 1).
+
+        `domains` (windows,) are the numbers of their domains; None: all are of the first one.
 
         Adds its metrics to `sums`. The last step before a metrics line is `detailed`.
         """
         training = self.spec.training
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(step, training)
-        micro_batches = self.gradients(step, batch, detailed)
+        micro_batches = self.gradients(step, batch, detailed, domains)
         while micro_batches is None:
             self._halve()
-            micro_batches = self.gradients(step, batch, detailed)
+            micro_batches = self.gradients(step, batch, detailed, domains)
         norm = torch.nn.utils.clip_grad_norm_(self.weights, training.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -99,7 +110,9 @@ class Stepper:
             self._step_biases(micro_batches)
         sums.add(micro_batches, distributed.whole(norm))
 
-    def gradients(self, step: int, batch: Tensor, detailed: bool) -> list[MicroBatch] | None:
+    def gradients(
+        self, step: int, batch: Tensor, detailed: bool, domains: Tensor | None = None
+    ) -> list[MicroBatch] | None:
         """Leave the gradient of the batch in the weights, and return the metrics of its micro-batches.
 
         Returns None if memory ran out; the gradients are then incomplete.
@@ -108,17 +121,18 @@ class Stepper:
             mixed = np.random.SeedSequence([self.spec.training.seed, step, self.ranks.rank])
             torch.manual_seed(int(mixed.generate_state(1, np.uint64)[0]))
         first = (step * self.ranks.size + self.ranks.rank) * self.windows
-        examples = self.objective.examples(batch, range(first, first + len(batch)))
+        examples = self.objective.examples(batch, range(first, first + len(batch)), domains)
+        of_windows = (*examples, batch.new_zeros(len(batch)) if domains is None else domains)
         micro_batches = []
         try:
-            split = list(zip(*(torch.split(part, self.micro_batch) for part in examples), strict=True))
-            for number, (inputs, targets) in enumerate(split, 1):
+            split = list(zip(*(torch.split(part, self.micro_batch) for part in of_windows), strict=True))
+            for number, parts in enumerate(split, 1):
                 with self.ranks.accumulate(self.loss, last=number == len(split)):
                     with autocast(self.spec.training.precision, self.ranks.device):
-                        loss, objective_loss, routings = self.loss(inputs, targets)
-                    micro_batches.append(MicroBatch.of(len(inputs), objective_loss, routings, detailed=detailed))
+                        loss, objective_loss, routings = self.loss(*parts)
+                    micro_batches.append(MicroBatch.of(len(parts[0]), objective_loss, routings, detailed=detailed))
                     del routings  # the backward pass frees the activations that they refer to
-                    (loss if len(split) == 1 else loss * (len(inputs) / len(batch))).backward()
+                    (loss if len(split) == 1 else loss * (len(parts[0]) / len(batch))).backward()
             return micro_batches
         except Exception as error:
             if not micro_batch.is_out_of_memory(error) or self.micro_batch == 1:
@@ -140,9 +154,14 @@ class Stepper:
     def state(self) -> dict[str, Any]:
         """Return weights and optimizer state; the first process gets whole tensors even if they are sharded here."""
         return {
-            "model": distributed.gathered(self.model.state_dict(), keep=self.ranks.is_first),
+            "model": self.weights_of_all(),
             "optimizer": distributed.gathered(self.optimizer.state_dict(), keep=self.ranks.is_first),
         }
+
+    def weights_of_all(self) -> dict[str, Any]:
+        """Return the weights; the first process gets whole tensors even if they are sharded here."""
+        weights: dict[str, Any] = distributed.gathered(self.model.state_dict(), keep=self.ranks.is_first)
+        return weights
 
     def restore_optimizer(self, state: dict[str, Any]) -> None:
         """Continue with the optimizer state of a checkpoint. The weights were loaded earlier, before sharding."""

@@ -50,8 +50,12 @@ CONVENTIONS: Mapping[str, Convention] = {
 """
 
 
-def flops_by_part(shape: Shape, seq_len: int, convention: str = "exact", *, forward: bool = False) -> dict[str, int]:
+def flops_by_part(
+    shape: Shape, seq_len: int, convention: str = "exact", *, forward: bool = False, targets: float | None = None
+) -> dict[str, int]:
     """Return FLOPs per token by part, of training or of the forward pass alone, for sequences of `seq_len` tokens.
+
+    `targets` is the number of predicted tokens of a sequence, to which alone the head is applied; null: all of them.
 
     The forward pass is a third of training; under `recompute` it equals that of `exact`, because the recomputation
     belongs to the backward pass. The embedding is a look-up and costs nothing. Raises UsageError for an unknown
@@ -71,17 +75,21 @@ def flops_by_part(shape: Shape, seq_len: int, convention: str = "exact", *, forw
     weights = shape.active_parts if rules.all_weights else shape.products
     per_weight = 2 if forward else 6
     by_part = {part: 0 if part in rules.excluded else per_weight * count for part, count in weights.items()}
+    if targets is not None:
+        by_part["head"] = round(by_part["head"] * targets / seq_len)
     return {**by_part, "attention_scores": seq_len * (key * keys + value * values)}
 
 
-def flops_per_token(shape: Shape, seq_len: int, convention: str = "exact", *, forward: bool = False) -> int:
+def flops_per_token(
+    shape: Shape, seq_len: int, convention: str = "exact", *, forward: bool = False, targets: float | None = None
+) -> int:
     """Return M, the FLOPs per token of training or of the forward pass: the sum of `flops_by_part`.
 
     >>> shape = make_plan(replace(preset("smoke"), data=None)).runs[0].shape
     >>> flops_per_token(shape, 128, "6nd") == 6 * shape.N_a
     True
     """
-    return sum(flops_by_part(shape, seq_len, convention, forward=forward).values())
+    return sum(flops_by_part(shape, seq_len, convention, forward=forward, targets=targets).values())
 
 
 def parameters(shape: Shape, convention: str = "exact") -> tuple[int, int]:

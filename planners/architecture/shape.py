@@ -21,7 +21,7 @@ LARGEST = 10**9
 
 LEAST = {
     **dict.fromkeys(("d_model", "n_layers", "n_heads", "n_kv_heads", "head_dim", "d_ff", "vocab_size", "moe_every"), 1),
-    **dict.fromkeys(("n_dense_layers", "n_experts", "top_k", "d_expert", "d_shared", "max_positions"), 0),
+    **dict.fromkeys(("n_dense_layers", "n_experts", "top_k", "d_expert", "d_shared", "max_positions", "domains"), 0),
 }
 """Sizes, each with its smallest value."""
 
@@ -91,7 +91,9 @@ class Shape:
     shared_gate: bool = False
     """Whether the output of the shared expert is scaled by a sigmoid of a projection d_model -> 1 (as in Qwen2-MoE)."""
     causal: bool = True
-    """Whether a position sees only earlier ones. False is an encoder, which can be counted but not trained."""
+    """Whether a position sees only earlier ones. False is an encoder, which is trained on masked tokens."""
+    domains: int = 0
+    """Vectors that tell the model which domain a window is of: one is added to every token; 0: it is not told."""
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
@@ -178,6 +180,7 @@ class Shape:
             "embedding": self.vocab_size * self.d_model,
             "head": 0 if self.tied_embeddings else self.vocab_size * self.d_model,
             "positions": self.max_positions * self.d_model,
+            **({"domains": self.domains * self.d_model} if self.domains else {}),
         }
 
     @property

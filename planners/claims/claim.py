@@ -135,7 +135,7 @@ def check_claims(claims: Iterable[Claim], arms: Iterable[str]) -> None:
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "loss": ("record", "validation loss after the last step, nats per predicted token"),
-    "loss_first": ("record", "validation loss at the first evaluation"),
+    "until.loss_first": ("record", "validation loss at the first evaluation"),
     "tokens_per_s": ("record", "tokens per second of training"),
     "last_is_best": ("record", "1 where the last evaluation has the lowest loss of the run, else 0"),
     "has_dead": ("record", "1 where an expert has less than 1 % of the mean load, else 0"),

@@ -62,8 +62,10 @@ TASK_CONFLICT: tuple[Claim, ...] = (
         says="The loss of a mixture starts higher, because its experts are alike at first",
         where="A:39",
         contrasts=(
-            Contrast(terms=lead("hard", column="loss_first"), side=1, margin=0.05),
-            Contrast(terms=lead("hard", "NC", "loss_first"), side=1, margin=0.05, matching=EQUAL_N_AND_C, what="NC"),
+            Contrast(terms=lead("hard", column="until.loss_first"), side=1, margin=0.05),
+            Contrast(
+                terms=lead("hard", "NC", "until.loss_first"), side=1, margin=0.05, matching=EQUAL_N_AND_C, what="NC"
+            ),
         ),
     ),
     _claim(
@@ -191,7 +193,7 @@ TASK_CONFLICT: tuple[Claim, ...] = (
         says="A mixture comes from behind and overtakes, while dense flattens",
         where="A:195-196",
         contrasts=(
-            Contrast(terms=lead("crowded", column="loss_first"), side=1, margin=0.05, what="behind at first"),
+            Contrast(terms=lead("crowded", column="until.loss_first"), side=1, margin=0.05, what="behind at first"),
             _log(lead("crowded", column=TOKENS_90), -1, what="ahead at 90 %"),
         ),
         decides="all",

@@ -7,8 +7,9 @@ balance coefficient, the capacity, the Adam betas, the precision and the validat
 import math
 from collections.abc import Iterable
 
+from planners.given_arms import GivenArm
 from planners.published.li2025.rows import SEQ_LEN, VOCAB_SIZE, Li2025Run, li2025_runs, li2025_shape
-from planners.question import GivenArm, Question
+from planners.question import Question
 from planners.recipes import STEP_LAW
 
 SAME = 0.01

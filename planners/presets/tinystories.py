@@ -8,7 +8,8 @@ makes 70.47M. The one below has 70.51M (-0.13 %), 108.26M (+0.05 %), 158.60M (0.
 from itertools import product
 
 from planners.architecture.shape import Shape
-from planners.question import GivenArm, Question
+from planners.given_arms import GivenArm
+from planners.question import Question
 from planners.spec import Router
 
 SEQ_LEN, BATCH, STEPS = 256, 16, 10_000

@@ -87,11 +87,11 @@ def exhausted(monkeypatch: pytest.MonkeyPatch, fitting: int, error: Exception, a
     sizes: list[int] = []
     forward = TrainingLoss.forward
 
-    def limited(self: TrainingLoss, inputs: torch.Tensor, targets: torch.Tensor) -> object:
+    def limited(self: TrainingLoss, inputs: torch.Tensor, *others: torch.Tensor) -> object:
         sizes.append(len(inputs))
         if len(inputs) > fitting and len(sizes) > at_call:
             raise error
-        return forward(self, inputs, targets)
+        return forward(self, inputs, *others)
 
     monkeypatch.setattr(TrainingLoss, "forward", limited)
     return sizes
@@ -198,12 +198,12 @@ def test_an_evaluation_without_memory_uses_smaller_batches(
     asked, _ = trained(tiny_study, spec, tmp_path / "asked", micro_batch=4)
     sizes, hidden = list[int](), Transformer.hidden
 
-    def limited(self: Transformer, tokens: torch.Tensor) -> object:
+    def limited(self: Transformer, tokens: torch.Tensor, domains: torch.Tensor | None = None) -> object:
         if not self.training:
             sizes.append(len(tokens))
             if len(tokens) > 4:
                 raise torch.OutOfMemoryError("CUDA out of memory")
-        return hidden(self, tokens)
+        return hidden(self, tokens, domains)
 
     monkeypatch.setattr(Transformer, "hidden", limited)
     other = Study(tmp_path / "halved")

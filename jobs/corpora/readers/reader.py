@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.corpora.generated import Language
 from jobs.corpora.tokens import TokenStore
 
 
@@ -25,9 +26,13 @@ class Reader:
 
 @dataclass(frozen=True, kw_only=True)
 class Generator:
-    """Generates the tokens of one kind of source. It reads no files and accepts no options."""
+    """Generates the tokens of one kind of source. It reads no files."""
 
     example: str
     """How a user names such a corpus."""
-    store: Callable[[str], TokenStore]
-    """(argument): returns the store. Raises UsageError for an unknown argument."""
+    store: Callable[..., TokenStore]
+    """(argument, **options): returns the store. Raises UsageError for an unknown argument or option value."""
+    language: Callable[[str], Language]
+    """(key): returns the language that a manifest names."""
+    options: tuple[str, ...] = ()
+    """Names of the options that it accepts."""

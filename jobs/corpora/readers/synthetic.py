@@ -14,21 +14,16 @@ the rest of the state). No predictor has a smaller expected loss, and one that k
     code     nested scopes that close by name, and calls whose result depends on the innermost scope: tests structure
 """
 
-import hashlib
-from abc import ABC, abstractmethod
-from pathlib import Path
+from abc import abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 
+from jobs.corpora.generated import SEED, GeneratedStore, Language, make_windows, written
 from jobs.corpora.readers.reader import Generator
-from jobs.corpora.tokens import GENERATED, SPLITS, Manifest, TokenStore
-from jobs.corpora.write_store import publish
-from planners.records.errors import UsageError
+from planners.records.registry import look_up
 
-SEED = 2506_12119
-"""Fixes tables and windows of every language; the seed of a run selects among the windows."""
-TOKENS = 10**12
-"""Tokens of a split in manifests; splits are unlimited, and no run reads this many."""
+__all__ = ["GENERATOR", "LANGUAGES", "make_windows"]
 
 
 class Draw:
@@ -51,16 +46,19 @@ def zipf(n: int) -> Draw:
     return Draw(weights / weights.sum())
 
 
-class Language(ABC):
-    """A source of windows. It starts in phase 0; `transitions` is (phases, phases), `entropies` (phases,) in nats."""
+class Source(Language):
+    """A Markov source. It starts in phase 0; `transitions` is (phases, phases), `entropies` (phases,) in nats."""
 
-    marker: int
     transitions: np.ndarray
     entropies: np.ndarray
 
     @abstractmethod
     def sample(self, uniform: np.ndarray) -> np.ndarray:
         """Return the targets of a window, shape (T,), from T numbers drawn uniformly from [0, 1)."""
+
+    def draw(self, split: str, generators: Sequence[np.random.Generator], T: int) -> np.ndarray:
+        """Return the T targets of each window; both splits are drawn from the same source."""
+        return np.stack([self.sample(generator.random(T)) for generator in generators])
 
     def floor(self, seq_len: int) -> float:
         """Return the entropy of the targets of a window, nats per token."""
@@ -78,7 +76,7 @@ class Language(ABC):
         return float(stationary @ self.entropies)
 
 
-class Facts(Language):
+class Facts(Source):
     """Records of two key tokens, drawn as a pair by Zipf's law, and four value tokens from the table."""
 
     marker = 253
@@ -102,7 +100,7 @@ class Facts(Language):
         return records.ravel()[: len(uniform)]
 
 
-class Topics(Language):
+class Topics(Source):
     """A topic drawn by Zipf's law, a first symbol anywhere on its ring, then steps of 1 to `reach` along the ring.
 
     Every symbol has `reach` successors with the same probabilities, so every step has the same entropy.
@@ -126,7 +124,7 @@ class Topics(Language):
         return np.concatenate([symbols + topic, self.rings[topic[0], walk]])
 
 
-class Code(Language):
+class Code(Source):
     """Statements: `open NAME`, `close NAME` of the innermost scope, or `call FUNCTION RESULT` by the scope's table.
 
     The outermost level cannot be closed, and the innermost cannot open another; a call replaces either statement.
@@ -179,78 +177,18 @@ class Code(Language):
         return np.array(tokens[:T])
 
 
-LANGUAGES: dict[str, type[Language]] = {"facts": Facts, "topics": Topics, "code": Code}
+LANGUAGES: dict[str, type[Source]] = {"facts": Facts, "topics": Topics, "code": Code}
 """Languages by name."""
 
 
-class GeneratedStore(TokenStore):
-    """The store of a generated domain: a manifest, and windows that are generated when they are read."""
-
-    def __init__(self, folder: Path):
-        super().__init__(folder)
-        self.language = LANGUAGES[self.manifest.tokenizer.removeprefix(GENERATED)]()
-        if (now := fingerprint(self.language)) != self.manifest.fingerprint:
-            raise UsageError(
-                f"the generated corpus {self.manifest.name} has fingerprint {now}, but was planned with"
-                f" {self.manifest.fingerprint} (another version of numpy or of this toolkit); restore that version,"
-                " or plan a new study"
-            )
-
-    @property
-    def bytes_per_token(self) -> float:
-        """1, so bits per byte are bits per token."""
-        return 1.0
-
-    def unique_windows(self, seq_len: int, count: int, seed: list[int]) -> np.ndarray:
-        """Return `count` consecutive numbers; the seed fixes the first one."""
-        return np.random.default_rng(seed).integers(2**62) + np.arange(count)
-
-    def validation_windows(self, seq_len: int, count: int) -> np.ndarray:
-        """Return the first `count` windows of the validation stream."""
-        return np.arange(count)
-
-    def read(self, split: str, windows: np.ndarray, seq_len: int) -> np.ndarray:
-        """Return windows that begin with the domain's marker, shape (len(windows), seq_len + 1), int64."""
-        return make_windows(self.language, split, windows, seq_len)
-
-    def floor(self, seq_len: int) -> float:
-        """Return the entropy of the targets of a window, nats per token."""
-        return self.language.floor(seq_len)
-
-
-def make_windows(language: Language, split: str, windows: np.ndarray, seq_len: int) -> np.ndarray:
-    """Return the windows with these numbers, shape (len(windows), seq_len + 1), int64; a number determines a window."""
-    made = np.empty((len(windows), seq_len + 1), dtype=np.int64)
-    made[:, 0] = language.marker
-    for row, number in zip(made, windows.tolist(), strict=True):
-        generator = np.random.default_rng([SEED, language.marker, SPLITS.index(split), number])
-        row[1:] = language.sample(generator.random(seq_len))
-    return made
-
-
-def fingerprint(language: Language) -> str:
-    """Return a hash of windows of both splits, which changes if the generated tokens do."""
-    made = [make_windows(language, split, np.arange(8), 512).astype("<i8").tobytes() for split in SPLITS]
-    return hashlib.sha256(b"".join(made)).hexdigest()[:16]
+def language(name: str) -> Language:
+    """Return the language `name`. Raises UsageError for an unknown one."""
+    return look_up(LANGUAGES, name, "synthetic domain")()
 
 
 def store(name: str) -> GeneratedStore:
     """Return the store of the language `name`. Raises UsageError for an unknown one."""
-    if name not in LANGUAGES:
-        raise UsageError(f"synthetic:{name} is unknown; give synthetic, or one of its domains {', '.join(LANGUAGES)}")
-    language = LANGUAGES[name]()
-    manifest = Manifest(
-        name=f"synthetic:{name}",
-        fingerprint=fingerprint(language),
-        tokenizer=GENERATED + name,
-        vocab_size=256,
-        dtype="uint8",
-        documents=dict.fromkeys(SPLITS, 0),
-        tokens=dict.fromkeys(SPLITS, TOKENS),
-        text_bytes=dict.fromkeys(SPLITS, TOKENS),
-        floor=language.rate(),
-    )
-    return GeneratedStore(publish(manifest.name, lambda folder: manifest))
+    return written(f"synthetic:{name}", name, language(name))
 
 
-GENERATOR = Generator(example="synthetic", store=store)
+GENERATOR = Generator(example="synthetic", store=store, language=language)

@@ -175,6 +175,11 @@ def fastest_matmul(slots: int, up_proj: Tensor, down_proj: Tensor, load: Tensor)
         padding = padded_rows(load) - slots / len(load)
         if padding * down_proj.shape[1] * down_proj.shape[2] < PADDING_WORTH.get(up_proj.dtype, 0):
             return "padded"
+    return unpadded_matmul(up_proj, down_proj)
+
+
+def unpadded_matmul(up_proj: Tensor, down_proj: Tensor) -> str:
+    """Return the fastest implementation for slots without padding that accepts the widths."""
     widths = (*up_proj.shape[1:], *down_proj.shape[1:])
     aligned = all(width * up_proj.element_size() % 16 == 0 for width in widths)
     return "grouped" if aligned and up_proj.dtype in (torch.float32, torch.bfloat16) else "looped"
@@ -204,10 +209,10 @@ class Experts(nn.Module):
         self.shared = FeedForward(shape, shape.d_shared, shape.expert_bias) if shape.d_shared else None
         self.shared_gate = nn.Linear(d_model, 1, bias=False) if shape.shared_gate else None
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
+    def forward(self, x: Tensor, roles: Tensor | None = None) -> tuple[Tensor, Routing]:
         """Return the layer's output, shape of x (tokens, d_model), and where the tokens went."""
-        routing = self.router(x)
-        y = self.routed(x, routing)
+        routing = self.router(x, roles)
+        y = self.routed(x, routing) if routing.used is None else self.routed_in_part(x, routing, routing.used)
         if self.shared is not None:
             shared = self.shared(x)
             y = y + (shared if self.shared_gate is None else self.shared_gate(x).sigmoid() * shared)
@@ -226,6 +231,20 @@ class Experts(nn.Module):
         rows = add_bias(matmul(hidden, down_proj, slots), self.down_proj_bias, slots.load)
         y: Tensor = Combine.apply(rows, routing.gates.to(rows.dtype), slots.token, slots.place)  # type: ignore[no-untyped-call]
         return y
+
+    def routed_in_part(self, tokens: Tensor, routing: Routing, used: Tensor) -> Tensor:
+        """Return the gated sum of the slots that are used, (tokens, d_model); the others are not computed."""
+        tokens, up_proj, down_proj = _as_autocast(tokens, self.up_proj, self.down_proj)
+        matmul = MATMULS[unpadded_matmul(up_proj, down_proj)]
+        token, rank = used.nonzero(as_tuple=True)
+        order = routing.experts[token, rank].argsort(stable=True)
+        token, rank = token[order], rank[order]
+        slots = Slots(token, rank, routing.load, ends_of(routing.load))
+        hidden = matmul(tokens.index_select(0, token), up_proj, slots)
+        hidden = activate(add_bias(hidden, self.up_proj_bias, slots.load), self.gated)
+        rows = add_bias(matmul(hidden, down_proj, slots), self.down_proj_bias, slots.load)
+        gates = routing.gates[token, rank].to(rows.dtype).unsqueeze(-1)
+        return torch.zeros_like(tokens).index_add(0, token, gates * rows)
 
 
 def used(weights: Tensor, load: Tensor) -> Tensor:

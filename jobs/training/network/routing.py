@@ -33,12 +33,20 @@ class Routing:
     """(tokens, n_experts) gate probabilities before the top-k choice; they sum to 1 per token."""
     dropped: Tensor
     """Number of slots beyond the capacity of their expert."""
+    used: Tensor | None = None
+    """(tokens, K) whether a slot is computed, under top-p routing; None: all are."""
 
     @property
     def z_loss(self) -> Tensor:
         """Mean squared log of the softmax denominator (arXiv 2202.08906, eq. 5)."""
         z: Tensor = self.logits.logsumexp(-1)
         return z.square().mean()
+
+    @property
+    def gate_entropy(self) -> Tensor:
+        """Mean entropy of the gate probabilities in nats, with gradient."""
+        entropies: Tensor = torch.special.entr(self.probabilities).sum(-1)
+        return entropies.mean()
 
     @property
     def entropy(self) -> Tensor:
@@ -60,25 +68,31 @@ class TopKRouter(nn.Module):
         self.weight = nn.Parameter(torch.empty(n_experts, d_model))
         self.register_buffer("bias", torch.zeros(n_experts), persistent=True)
 
-    def forward(self, x: Tensor) -> Routing:
-        """Route x of shape (tokens, d_model)."""
+    def forward(self, x: Tensor, roles: Tensor | None = None) -> Routing:
+        """Route x of shape (tokens, d_model); `roles` (tokens, n_experts) is added to the logits."""
         settings, n_experts = self.settings, self.weight.shape[0]
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(self.weight.dtype)
             if self.training and settings.jitter:
                 x = x * torch.empty_like(x).uniform_(1 - settings.jitter, 1 + settings.jitter)
             logits = F.linear(x, self.weight)  # (tokens, n_experts)
+            if roles is not None:
+                logits = logits + roles
             scores = logits.softmax(-1) if settings.score == "softmax" else logits.sigmoid()
             experts = in_turn(scores, self.top_k) if self.forced else self.best(scores)
             gates = scores.gather(-1, experts)
             if settings.renormalise:
                 gates = gates / gates.sum(-1, keepdim=True)
-            load = count(experts, n_experts)
+            probabilities = scores if settings.score == "softmax" else scores / scores.sum(-1, keepdim=True)
+            used = None
+            if settings.top_p is not None:
+                used = within_share(probabilities.gather(-1, experts), settings.top_p)
+                gates = gates * used
+            load = count(experts, n_experts, used)
             dropped = torch.zeros((), dtype=torch.int64, device=x.device)
             if self.training and settings.capacity_factor is not None:
                 kept = within_capacity(experts, load, settings.capacity_factor)
                 gates, dropped = gates * kept, (~kept).sum()
-            probabilities = scores if settings.score == "softmax" else scores / scores.sum(-1, keepdim=True)
             return Routing(
                 experts=experts,
                 gates=gates,
@@ -87,6 +101,7 @@ class TopKRouter(nn.Module):
                 logits=logits,
                 probabilities=probabilities,
                 dropped=dropped,
+                used=used,
             )
 
     def best(self, scores: Tensor) -> Tensor:
@@ -117,10 +132,23 @@ def by_maxima(scores: Tensor, top_k: int) -> Tensor:
     return torch.cat(found, dim=-1)
 
 
-def count(experts: Tensor, n_experts: int) -> Tensor:
-    """Return how often each expert occurs, shape (n_experts,). Integer sums are exact and need no host sync."""
+def count(experts: Tensor, n_experts: int, used: Tensor | None = None) -> Tensor:
+    """Return how often each expert occurs in slots that are used, shape (n_experts,).
+
+    Integer sums are exact and need no host sync.
+    """
     ids = experts.flatten()
-    return torch.zeros(n_experts, dtype=torch.int64, device=ids.device).scatter_add_(0, ids, torch.ones_like(ids))
+    ones = torch.ones_like(ids) if used is None else used.flatten().to(ids.dtype)
+    return torch.zeros(n_experts, dtype=torch.int64, device=ids.device).scatter_add_(0, ids, ones)
+
+
+def within_share(gates: Tensor, top_p: float) -> Tensor:
+    """Return which slots are used, shape of gates (tokens, K), the highest gate first.
+
+    A slot is used until the gates before it sum to `top_p`, so the first one always is (arXiv 2403.07652).
+    """
+    before = gates.cumsum(-1) - gates
+    return before < top_p
 
 
 def in_turn(scores: Tensor, top_k: int) -> Tensor:

@@ -24,17 +24,26 @@ class Layer(nn.Module):
         self.ffn: Experts | FeedForward
         self.ffn = Experts(shape, settings) if moe else FeedForward(shape, shape.d_ff, shape.ffn_bias)
 
-    def forward(self, x: Tensor, table: Table | None, batch: int) -> tuple[Tensor, Routing | None]:
-        """Return the new residual stream, shape of x (batch * T, d_model), and the routing of an MoE layer."""
+    def forward(
+        self, x: Tensor, table: Table | None, batch: int, roles: Tensor | None = None
+    ) -> tuple[Tensor, Routing | None]:
+        """Return the new residual stream, shape of x (batch * T, d_model), and the routing of an MoE layer.
+
+        `roles` (batch * T, n_experts) is added to the router's logits.
+        """
         x = x + self.attention(self.attention_norm(x), table, batch)
-        y = self.ffn(self.ffn_norm(x))
-        if isinstance(y, tuple):
-            return x + y[0], y[1]
-        return x + y, None
+        y = self.ffn_norm(x)
+        if isinstance(self.ffn, Experts):
+            y, routing = self.ffn(y, roles)
+            return x + y, routing
+        return x + self.ffn(y), None
 
 
 class Transformer(nn.Module):
     """The model of a `Shape`; its parameter count is `shape.total` exactly."""
+
+    roles: Tensor | None
+    """(domains, n_experts) added to the logits of the routers; None where experts belong to no domain."""
 
     def __init__(self, shape: Shape, settings: Router | None = None):
         super().__init__()
@@ -43,6 +52,11 @@ class Transformer(nn.Module):
         self.embedding = nn.Embedding(shape.vocab_size, shape.d_model)
         if shape.positions == "learned":
             self.positions = nn.Embedding(shape.max_positions, shape.d_model)
+        if shape.domains:
+            self.domains = nn.Embedding(shape.domains, shape.d_model)
+        has_roles = settings.roles and not shape.is_dense
+        logits = role_logits(settings, shape.n_experts) if has_roles else None
+        self.register_buffer("roles", logits, persistent=False)
         self.layers = nn.ModuleList(
             Layer(shape, settings, shape.is_moe_layer(index)) for index in range(shape.n_layers)
         )
@@ -53,20 +67,26 @@ class Transformer(nn.Module):
         self._table: Table | None = None
         self._table_of: tuple[int, torch.device] | None = None
 
-    def forward(self, tokens: Tensor) -> tuple[Tensor, list[Routing]]:
+    def forward(self, tokens: Tensor, domains: Tensor | None = None) -> tuple[Tensor, list[Routing]]:
         """Return logits of shape (batch, T, vocab_size) for tokens (batch, T), and the routing of each MoE layer."""
-        x, routings = self.hidden(tokens)
+        x, routings = self.hidden(tokens, domains)
         return self.head(x), routings
 
-    def hidden(self, tokens: Tensor) -> tuple[Tensor, list[Routing]]:
-        """Return the input of the head, (batch, T, d_model), for tokens (batch, T), and the routings of MoE layers."""
+    def hidden(self, tokens: Tensor, domains: Tensor | None = None) -> tuple[Tensor, list[Routing]]:
+        """Return the input of the head, (batch, T, d_model), for tokens (batch, T), and the routings of MoE layers.
+
+        `domains` (batch,) are the numbers of the domains; a model that is not told its domain ignores them.
+        """
         batch, T = tokens.shape
         x, table, routings = self.embedding(tokens), self.table(T, tokens.device), []
         if self.shape.positions == "learned":
             x = x + self.positions.weight[:T]
+        if self.shape.domains:
+            x = x + self.domains(_known(domains)).unsqueeze(1)
+        logits = None if self.roles is None else self.roles[_known(domains)].repeat_interleave(T, 0)
         x = x.flatten(0, 1)  # layers of two dimensions save autograd a view around every product: 2 % of a small step
         for layer in self.layers:
-            x, routing = layer(x, table, batch)
+            x, routing = layer(x, table, batch, logits)
             if routing is not None:
                 routings.append(routing)
         return self.norm(x).view(batch, T, -1), routings
@@ -98,11 +118,26 @@ class Transformer(nn.Module):
                 drawn.copy_(torch.empty(drawn.shape).normal_(0.0, self._deviation(name, weight), generator=generator))
 
     def _deviation(self, name: str, weight: Tensor) -> float:
-        if name.startswith(("embedding", "positions")) and not self.shape.tied_embeddings:
+        if name.startswith(("embedding", "positions", "domains")) and not self.shape.tied_embeddings:
             return 1.0
         inputs = weight.shape[-1]  # (out, in) of a Linear, (n_experts, out, in) of stacked experts
         residual = name.endswith(("o_proj.weight", "down_proj.weight", "down_proj"))
         return 1 / math.sqrt(inputs * (2 * self.shape.n_layers if residual else 1))
+
+
+def role_logits(settings: Router, n_experts: int) -> Tensor:
+    """Return what roles add to the logits, (domains, n_experts): each domain has its experts, a remainder has none."""
+    own = n_experts // settings.domains
+    owner = torch.arange(n_experts) // own
+    mine = owner == torch.arange(settings.domains).unsqueeze(1)
+    return settings.roles * (mine | (owner >= settings.domains)).float()
+
+
+def _known(domains: Tensor | None) -> Tensor:
+    """Return the domains. Raises ValueError if a model that uses them was not given any."""
+    if domains is None:
+        raise ValueError("this model is told the domain of each window, so it needs `domains`")
+    return domains
 
 
 DRAWN_AS = {"up_proj": "rise", "down_proj": "fall", "o_proj": "fall"}

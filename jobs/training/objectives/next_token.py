@@ -12,7 +12,7 @@ from jobs.training.objectives.objective import Objective, WindowLosses
 class NextToken(Objective):
     """Predict each token from the ones before it; targets are the inputs shifted by one, shape (n, seq_len)."""
 
-    def examples(self, windows: Tensor, numbers: Iterable[int]) -> tuple[Tensor, Tensor]:
+    def examples(self, windows: Tensor, numbers: Iterable[int], domains: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return all but the last token, and all but the first."""
         return windows[:, :-1], windows[:, 1:]
 

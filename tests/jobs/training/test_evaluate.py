@@ -70,11 +70,11 @@ def sizes_of(model: Transformer, monkeypatch: pytest.MonkeyPatch, fitting: int =
     """Return a list that collects the sizes of forward passes; sizes above `fitting` run out of memory."""
     sizes, hidden = list[int](), model.hidden
 
-    def limited(tokens: torch.Tensor) -> object:
+    def limited(tokens: torch.Tensor, domains: torch.Tensor | None = None) -> object:
         sizes.append(len(tokens))
         if len(tokens) > fitting:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return hidden(tokens)
+        return hidden(tokens, domains)
 
     monkeypatch.setattr(model, "hidden", limited)
     return sizes

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import planners
+import scaling
 from jobs.corpora.names import parse
 from planners import Plan, UsageError, make_plan, preset
 from planners.architecture.devices import device
@@ -22,6 +23,8 @@ RUNS = {
     "laptop-surface-tuning": 110, "laptop-topk": 56, "laptop-reuse": 68, "gpu-day": 90, "tinystories-moe": 13,
     "li2025-2b": 27, "li2025-3b": 20, "li2025-7b": 27,
 }  # fmt: skip
+SETTINGS = {"task-conflict": 328, "task-conflict-tuning": 144}
+"""Presets whose settings name generated corpora, which are always at hand."""
 REFUSED = {"laptop-surface-tuning": 2, "laptop-topk": 2}
 """Refused cells: too few steps of a large batch at the smallest C; K = 1 with renormalised gates."""
 OURS = (
@@ -40,11 +43,17 @@ def planned(name: str) -> Plan:
     return make_plan(replace(preset(name), data=None))
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", [name for name in PRESETS if name not in SETTINGS])
 def test_presets_plan_without_a_corpus(name: str) -> None:
     plan = planned(name)
     assert (len(plan.runs), len(plan.refused)) == (RUNS[name], REFUSED.get(name, 0))
     assert preset(name).study == name
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_presets_of_generated_tasks_refuse_nothing(name: str) -> None:
+    plan = scaling.make_plan(name)
+    assert (len(plan.runs), plan.refused) == (SETTINGS[name], ())
 
 
 def test_unknown_preset_lists_the_known() -> None:
@@ -55,7 +64,7 @@ def test_unknown_preset_lists_the_known() -> None:
 def test_presets_plan_from_the_command_line_without_torch() -> None:
     code = (
         "import sys; from scaling import cli\n"
-        f"codes = [cli.main(['plan', '--preset', name, '--data', 'none']) for name in {list(PRESETS)!r}]\n"
+        f"codes = [cli.main(['plan', '--preset', name, '--data', 'none']) for name in {list(RUNS)!r}]\n"
         f"assert codes == {[3 if name in REFUSED else 0 for name in PRESETS]}, codes\n"
         "assert not {'torch', 'numpy', 'pandas', 'datasets'} & set(sys.modules)"
     )

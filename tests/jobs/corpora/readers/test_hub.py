@@ -14,7 +14,7 @@ from jobs.record import flatten, read_record
 from jobs.training import loop
 from planners import Question, Study, make_plan
 from planners.presets.tinystories import shape
-from planners.question import GivenArm
+from planners.given_arms import GivenArm
 from planners.records.files import read_jsonl
 from planners.spec import Router
 

@@ -221,7 +221,7 @@ class Oracle(nn.Module):
         self.head = nn.Linear(256, 256, bias=False)
         nn.init.eye_(self.head.weight)
 
-    def hidden(self, tokens: torch.Tensor):
+    def hidden(self, tokens: torch.Tensor, domains: torch.Tensor | None = None):
         return 8.0 * nn.functional.one_hot(torch.roll(tokens, -1, dims=1), 256).float(), []
 
 
@@ -242,7 +242,7 @@ class Knowing(nn.Module):
         self.chances = real_facts(self.language) if name == "facts" else NEXT[name]
         self.known: dict[tuple[int, ...], torch.Tensor] = {}
 
-    def hidden(self, tokens: torch.Tensor):
+    def hidden(self, tokens: torch.Tensor, domains: torch.Tensor | None = None):
         """Return log probabilities; the true last token is not an input, so its position gets none extra."""
         bets = torch.stack([self.bets(tuple(row)) for row in tokens[:, 1:].tolist()])
         seen = nn.functional.one_hot(tokens[:, 1:], 256).to(bets)

@@ -25,7 +25,7 @@ class EveryOther(Objective):
 
     is_likelihood = False
 
-    def examples(self, windows: Tensor, numbers: Iterable[int]) -> tuple[Tensor, Tensor]:
+    def examples(self, windows: Tensor, numbers: Iterable[int], domains: Tensor | None = None) -> tuple[Tensor, Tensor]:
         T = windows.shape[1] - 1
         chosen = torch.stack(
             [torch.from_numpy(np.random.default_rng(number).permutation(T)[: T // 2]) for number in numbers]
