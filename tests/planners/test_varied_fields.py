@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from planners import Question, UsageError, make_plan, preset
-from planners.matching.frame import Geometry
 from planners.given_arms import GivenArm
+from planners.matching.frame import Geometry
 from planners.records.json import from_json, to_json
 from planners.spec import Router, Training
 from planners.variants import variants

@@ -65,7 +65,7 @@ def test_presets_plan_from_the_command_line_without_torch() -> None:
     code = (
         "import sys; from scaling import cli\n"
         f"codes = [cli.main(['plan', '--preset', name, '--data', 'none']) for name in {list(RUNS)!r}]\n"
-        f"assert codes == {[3 if name in REFUSED else 0 for name in PRESETS]}, codes\n"
+        f"assert codes == {[3 if name in REFUSED else 0 for name in RUNS]}, codes\n"
         "assert not {'torch', 'numpy', 'pandas', 'datasets'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

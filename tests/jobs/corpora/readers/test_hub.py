@@ -13,8 +13,8 @@ from jobs.corpora import describe
 from jobs.record import flatten, read_record
 from jobs.training import loop
 from planners import Question, Study, make_plan
-from planners.presets.tinystories import shape
 from planners.given_arms import GivenArm
+from planners.presets.tinystories import shape
 from planners.records.files import read_jsonl
 from planners.spec import Router
 
