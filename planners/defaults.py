@@ -78,15 +78,14 @@ def completed(asked: Mapping[str, Any], *, gpu: bool = False) -> tuple[Question,
 
 def _check_amounts(given: Mapping[str, Any]) -> None:
     """Refuse a question without any amount, and one that gives only half of what decides D."""
-    N = given.get("total_params")
     if given.get("budgets") or given.get("tokens"):
         return
-    if not N:
+    if not given.get("total_params"):
         raise UsageError("give the training compute: --budget 1e20 is enough; or the parameters: --total-params 3B")
-    sizes = N if isinstance(N, tuple) else (N,)
-    each = format_flops(6 * USUAL_RATIO * sizes[0] ** 2)
+    first = _sizes(given)[0]
+    each = format_flops(6 * USUAL_RATIO * first**2)
     raise UsageError(
-        f"N {format_quantity(sizes[0])} alone does not say how long to train; give --budget {USUAL_RATIO:g}N"
+        f"N {format_quantity(first)} alone does not say how long to train; give --budget {USUAL_RATIO:g}N"
         f" ({USUAL_RATIO:g} tokens per parameter of the dense arm, about {each} FLOPs), or a budget in FLOPs"
     )
 
@@ -180,15 +179,16 @@ def _written(name: str, value: Any) -> str:
 
 def _compute(given: Mapping[str, Any]) -> Iterator[float]:
     """Yield the budgets in FLOPs, size by size. Tokens per parameter become C = M * ratio * N of the dense arm."""
+    variant = variants(_trial(given))[0]
+    asked = variant.question
     for N in _sizes(given):
+        dense = match_dense(N, variant.frame, asked.dense)
+        if isinstance(dense, Refusal):
+            raise UsageError(f"no dense arm of {format_quantity(N)} parameters can be planned: {dense.reason}")
+        C_at_ratio_1 = flops_per_token(dense.shape, asked.seq_len, asked.flops_convention) * dense.shape.N
         for budget in given["budgets"]:
-            if not isinstance(budget, PerParameter):
-                yield budget
-                continue
-            dense = _dense(given, N)
-            question = _trial(given)
-            M = flops_per_token(dense.shape, question.seq_len, question.flops_convention)
-            yield float(f"{M * budget.ratio * dense.shape.N:.4g}")
+            is_ratio = isinstance(budget, PerParameter)
+            yield float(f"{C_at_ratio_1 * budget.ratio:.4g}") if is_ratio else budget
 
 
 def _sizes(given: Mapping[str, Any]) -> tuple[float, ...]:
@@ -202,14 +202,6 @@ def _trial(given: Mapping[str, Any]) -> Question:
     budgets = tuple(1e18 if isinstance(budget, PerParameter) else budget for budget in given.get("budgets", ()))
     rates = {} if given.get("activations") or given.get("top_ks") else {"activations": (1.0, *RATES)}
     return Question(**{**given, "budgets": budgets, **rates, "controls": (), "lr_check": (), "repeat": (), "tune": ()})
-
-
-def _dense(given: Mapping[str, Any], N: float) -> PlannedArm:
-    variant = variants(_trial(given))[0]
-    found = match_dense(N, variant.frame, variant.question.dense)
-    if isinstance(found, Refusal):
-        raise UsageError(f"no dense arm of {format_quantity(N)} parameters can be planned: {found.reason}")
-    return found
 
 
 def _rates(given: Mapping[str, Any]) -> tuple[tuple[float, ...], str]:

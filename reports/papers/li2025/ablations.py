@@ -11,8 +11,7 @@ from reports.page.number_text import fixed, flops, listed, signed
 from reports.page.table import Row, TableSpec, number, text
 from reports.papers.claim import AGREES, CANNOT, Claim, either
 from reports.papers.estimate_text import loss_difference, p_value
-from reports.papers.li2025.headings import ABLATIONS
-from reports.papers.li2025.study import Li2025
+from reports.papers.li2025.study import ABLATIONS, Li2025
 
 FIRST, OTHER = "first layer dense, shared expert", "every other layer MoE"
 """Two settings of table 5; both were trained in two groups, at S 16,384."""

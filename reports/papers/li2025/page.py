@@ -12,7 +12,7 @@ from fits.repeats.reuse import Cost
 from fits.status import Status
 from planners.published.li2025.rows import FOLDER, li2025_shape
 from planners.records.json import to_json
-from reports.page.figure import Picture
+from reports.page.figure import Figure, Picture
 from reports.page.number_text import counted, percent
 from reports.page.page import Page, Section, arranged
 from reports.page.table import Table, filled
@@ -26,17 +26,28 @@ from reports.papers.estimate_text import (
     rate_estimate,
     rate_range,
 )
-from reports.papers.li2025 import ablations, claims, headings, tables
+from reports.papers.li2025 import ablations, against_compute, against_rate, claims, confounders, study, tables
 from reports.papers.li2025.confounders import (
     coarse_ablations,
     coarse_residuals,
     coarse_step,
     moe_over_dense_learning_rate,
 )
-from reports.papers.li2025.figures import FIGURES
 from reports.papers.li2025.study import Li2025, RateSeries, read_li2025
 from reports.papers.reproduction import Reproduction
 
+FIGURES: dict[str, Figure[Li2025]] = {
+    "li2025-gap": against_rate.GAP,
+    "li2025-minima": against_rate.MINIMUM_BY_CURVE,
+    "li2025-1a": against_compute.FIG_1A,
+    "li2025-1b": against_rate.FIG_1B,
+    "li2025-2a": against_compute.FIG_2A,
+    "li2025-2b": against_rate.FIG_2B,
+    "li2025-5": against_rate.FIG_5,
+    "li2025-reuse": confounders.REUSE_FIGURE,
+    "li2025-learning-rates": confounders.LEARNING_RATE_FIGURE,
+}
+"""File name -> figure; the first stands next to the answer. Five are the paper's own, redrawn."""
 REUSED = {
     "3B, 114B tokens": "3B on 114B tokens",
     "7B, 68B tokens": "7B on 68B tokens",
@@ -89,7 +100,7 @@ def _page(paper: Li2025, rates: list[Claim], design: list[Claim], pictures: dict
         first=first,
         verdict=_verdict([*rates, *design]),
         sections=(
-            *arranged(headings.HEADINGS, rest, every, _texts(paper)),
+            *arranged(study.HEADINGS, rest, every, _texts(paper)),
             Section(title="What the intervals assume", items=tuple(assumptions(paper))),
         ),
         footer=f"{paper.source[:1].upper()}{paper.source[1:]}: {counted(len(paper.runs), 'run')} of tables 9 to 17, "
@@ -108,7 +119,7 @@ def _claim_tables(rates: Sequence[Claim], design: Sequence[Claim]) -> dict[str, 
         "claims-design": ("Architecture and benchmarks", design),
     }
     return {
-        name: claims_table(made, name=name, title=title, note=note, says="claim", section=headings.CLAIMS)
+        name: claims_table(made, name=name, title=title, note=note, says="claim", section=study.CLAIMS)
         for name, (title, made) in titles.items()
     }
 
@@ -158,24 +169,24 @@ def _verdict(made: Sequence[Claim]) -> str:
 def _texts(paper: Li2025) -> dict[str, tuple[str, ...]]:
     """Return the paragraphs of each section."""
     return {
-        headings.MINIMA: _minima(paper),
-        headings.DENSE: (
+        study.MINIMA: _minima(paper),
+        study.DENSE: (
             " ".join(_edges(scale, series) for scale, series in paper.main.items()),
             f"C is not quite equal along a curve: 1 % of it is worth about "
             f"{paper.gain_per_ln_C('2B') * math.log(1.01):.4f} BPC at 2B.",
         ),
-        headings.REDRAWN: (
+        study.REDRAWN: (
             "From the published tables, with our curves and intervals. Two figures are not redrawn, because no table "
             "that is kept here has their numbers: Fig. 3 (accuracy against rate; table 2 has its values at 20 %) and "
             "Fig. 4 (loss against shape, the 20 runs of table 8).",
         ),
-        headings.GRANULARITY: _granularity(paper),
-        headings.LEARNING_RATES: (_learning_rates(paper),),
-        headings.REUSE: _reuse(paper),
-        headings.ABLATIONS: (
+        study.GRANULARITY: _granularity(paper),
+        study.LEARNING_RATES: (_learning_rates(paper),),
+        study.REUSE: _reuse(paper),
+        study.ABLATIONS: (
             "Its ablations have one run each, so we cannot say how large a difference must be to exceed the noise.",
         ),
-        headings.RUNS: ("Columns marked ours are computed from the printed sizes when this page is written.",),
+        study.RUNS: ("Columns marked ours are computed from the printed sizes when this page is written.",),
     }
 
 

@@ -26,6 +26,17 @@ from planners.architecture.flops import flops_per_token
 from planners.published.li2025.ablations import Ablation, Benchmark, li2025_ablations, li2025_benchmarks
 from planners.published.li2025.rows import FOLDER, SEQ_LEN, Li2025Run, li2025_runs, li2025_shape
 
+CLAIMS = "Sentence by sentence"
+MINIMA = "Where the loss is lowest, by curve"
+DENSE = "Where MoE beats dense"
+REDRAWN = "Its figures, redrawn"
+GRANULARITY = "Granularity is confounded with the rate"
+LEARNING_RATES = "Learning rates do not follow one rule"
+REUSE = "What repeated data cost"
+ABLATIONS = "Architecture and benchmarks"
+RUNS = "Its runs, with our counts and curves"
+HEADINGS = (CLAIMS, MINIMA, DENSE, REDRAWN, GRANULARITY, LEARNING_RATES, REUSE, ABLATIONS, RUNS)
+"""Headings of the page in reading order; each figure and table names the one under which it is shown."""
 COARSE = 8
 """Experts per layer of a coarse-grained run; all others have 78 or more."""
 FEW_DOF = 2

@@ -16,8 +16,7 @@ from reports.page.number_text import fixed, listed, signed
 from reports.page.table import COUNT, CURVE, TOP_K, Column, P, Row, TableSpec, number, text
 from reports.papers.estimate_text import loss_difference, rate
 from reports.papers.li2025.confounders import batches, coarse_residuals, fewer_tokens, learning_rates
-from reports.papers.li2025.headings import DENSE, GRANULARITY, LEARNING_RATES, MINIMA, REUSE, RUNS
-from reports.papers.li2025.study import Li2025, RateSeries
+from reports.papers.li2025.study import DENSE, GRANULARITY, LEARNING_RATES, MINIMA, REUSE, RUNS, Li2025, RateSeries
 
 SET = text("set")
 MINIMUM = number("minimum", show=rate)

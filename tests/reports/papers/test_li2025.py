@@ -21,8 +21,7 @@ from reports.papers import page_of, reproduce
 from reports.papers.claim import AGREES, CANNOT, DIFFERS
 from reports.papers.li2025 import ablations, claims
 from reports.papers.li2025.confounders import batches, coarse_ablations, coarse_residuals, fewer_tokens, learning_rates
-from reports.papers.li2025.figures import FIGURES
-from reports.papers.li2025.page import reproduction
+from reports.papers.li2025.page import FIGURES, reproduction
 from reports.papers.li2025.study import Li2025, read_li2025, run_noise
 from reports.papers.li2025.tables import curve_against_dense
 

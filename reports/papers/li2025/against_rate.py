@@ -18,8 +18,7 @@ from reports.page.number_text import counted, flops, percent
 from reports.papers.estimate_text import loss_estimate, p_value, rate_estimate
 from reports.papers.figure_parts import label_axes
 from reports.papers.li2025.claims import SAID
-from reports.papers.li2025.headings import MINIMA, REDRAWN
-from reports.papers.li2025.study import Li2025, RateSeries, is_coarse
+from reports.papers.li2025.study import MINIMA, REDRAWN, Li2025, RateSeries, is_coarse
 
 POINTS = 200
 FOOT, STEP = 0.045, 0.055

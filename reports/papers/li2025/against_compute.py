@@ -12,8 +12,7 @@ from reports.page.number_text import flops, percent
 from reports.papers.estimate_text import loss_estimate
 from reports.papers.figure_parts import COMPUTE, label_axes
 from reports.papers.li2025.confounders import TOKENS, runs_by_rate, token_curve, token_gradients
-from reports.papers.li2025.headings import REDRAWN
-from reports.papers.li2025.study import Li2025, counted_C
+from reports.papers.li2025.study import REDRAWN, Li2025, counted_C
 
 FEW = 1.14e11
 """Tokens of the 2B runs at fixed D."""
