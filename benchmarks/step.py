@@ -113,6 +113,7 @@ def blocks(loop: Loop, count: int, inside: Inside) -> list[tuple[float, float, f
     inside.seconds, clock = 0.0, time.process_time()
 
     def pause(step: int) -> bool:
+        """Time the plain step on the same batches after each block of steps."""
         nonlocal clock
         if step % BLOCK == 0:
             engine, within = time.process_time() - clock, inside.seconds

@@ -234,6 +234,7 @@ def _fit_surface(name: str, table: RunTable) -> _Fitted | None:
     variance = float(residuals @ residuals) / (n - p)
 
     def predict(other: RunTable) -> tuple[Floats, Floats]:
+        """Return the predicted ln L of other runs and its standard error, each of shape (m,)."""
         logs = {column: np.log(values) for column, values in law.read(other).items()}
         lever = law.jacobian(found.theta, logs)[:, free]
         spread = 1 + np.einsum("ij,jk,ik->i", lever, inverse, lever)
@@ -257,6 +258,7 @@ def _fit_curve(name: str, table: RunTable) -> _Fitted | None:
     fitted = line.height(x)
 
     def predict(other: RunTable) -> tuple[Floats, Floats]:
+        """Return the predicted ln L of other runs and its standard error, each of shape (m,)."""
         height, error = line.at(np.log(other.places()))
         return np.log(height), np.sqrt(error**2 + line.variance / len(other)) / height  # SD of the mean of these runs
 

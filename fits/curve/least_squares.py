@@ -83,6 +83,7 @@ class FittedCurve:
         floor, t = self.lowest, self.t
 
         def accepted(x: Floats) -> NDArray[np.bool_]:
+            """Return at which x the test of a minimum there does not reject."""
             slope, error = self.at(x, 1)
             rise, rise_error = self.above(x, floor)
             falls, climbs = slope < -t * error, slope > t * error
@@ -233,6 +234,7 @@ def _roughness(design: Floats, shrunk: Floats, loss: Floats) -> float:
         return 0.0
 
     def deviance(ratios: Floats) -> Floats:
+        """Return minus twice the log likelihood at each ratio of the two variances."""
         spread = 1 + ratios[:, None] * power
         squares = np.sum(z / spread, axis=1) + further + 1e-300
         return np.asarray((n - p) * np.log(squares) + np.sum(np.log(spread), axis=1))

@@ -158,6 +158,8 @@ def threshold_crossing(height: Heights, threshold: float, floor: float, end: flo
     """
 
     def passed(errors: float) -> float:
+        """Return where the height is the threshold, by values less so many standard errors."""
+
         def holds(x: Floats) -> NDArray[np.bool_]:
             value, error = height(x)
             return np.asarray(value - errors * error >= threshold)

@@ -134,6 +134,7 @@ class JointFit:
         critical = float(fdtri(count - 1, self.dof, 1 - TEST_LEVEL))
 
         def power(movement: float) -> float:
+            """Return the power of the F test where the minima move by so much from first to last."""
             places = x0 + movement * np.linspace(-0.5, 0.5, count)
             moved = tuple(cell.moved(float(x)) for cell, x in zip(self.cells, places, strict=True))
             shift = JointFit(cells=moved, variances=self.variances).common[1]

@@ -139,6 +139,7 @@ def solve_many(
     for delta in widths:
 
         def evaluate(moving: Floats, which: Index, delta: float = delta) -> LocalModel:
+            """Return the objective and its derivatives in the free parameters, for the searches `which`."""
             point = theta[which]
             point[:, problem.free] = moving
             own, aim = (each if each.ndim == 1 else each[which] for each in (weights, target))

@@ -39,6 +39,7 @@ def write_store(name: str, documents: Iterable[bytes]) -> TokenStore:
     """
 
     def write(folder: Path) -> Manifest:
+        """Write each document that is not a duplicate to its split, as bytes."""
         splits = {split: _SplitWriter(folder, split, b"bytes") for split in SPLITS}
         seen, duplicates = HashSet(), 0
         for document in documents:
@@ -62,6 +63,7 @@ def encode_store(store: TokenStore, tokenizer: BPE) -> TokenStore:
     name, dtype = store.manifest.name, "uint16" if tokenizer.vocab_size <= 2**16 else "uint32"
 
     def write(folder: Path) -> Manifest:
+        """Write each document to the split that it has in `store`, as tokens."""
         (folder / "tokenizer.json").write_bytes(tokenizer.saved)
         splits, undecodable = {split: _SplitWriter(folder, split, tokenizer.saved) for split in SPLITS}, 0
         for split, batch in _all_documents(store):

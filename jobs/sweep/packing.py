@@ -16,6 +16,7 @@ def generations(runs: Sequence[RunSpec]) -> list[list[RunSpec]]:
     depth: dict[str, int] = {}
 
     def depth_of(run: RunSpec) -> int:
+        """Return how many runs must end before this one can start: its parent, the parent of that, and so on."""
         parent = by_id.get(run.training.init_from or "")
         if run.run_id not in depth:
             depth[run.run_id] = 0 if parent is None else 1 + depth_of(parent)

@@ -146,6 +146,7 @@ def width_and_depth(
     zeta = fixed.zeta or ZETA
 
     def pair(n_layers: int) -> tuple[float, tuple[int, int]]:
+        """Return how far the sizes of a depth are from what is wanted, and width and depth."""
         exact = math.sqrt(N / per_square(n_layers))
         d_model = fixed.d_model or nearest(exact, frame.width_step(fixed, exact))
         if fixed.d_model:
