@@ -110,20 +110,24 @@ def run(act: Callable[[Flags], int], arguments: Parser, argv: Sequence[str] | No
             sys.stdout.reconfigure(errors="backslashreplace")
         return act(arguments.parse_args(argv))
     except UsageError as error:
-        print(f"error: {_one_line(str(error))}", file=sys.stderr)
-        return USAGE
+        return fail(str(error), USAGE)
     except BrokenPipeError:  # the reader of the pipe, such as head, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        print(f"error: {error.filename}: {error.strerror}; give another path", file=sys.stderr)
-        return USAGE
+        return fail(f"{error.filename}: {error.strerror}; give another path", USAGE)
     except OSError as error:
-        print(f"error: {error.filename or 'file system'}: {error.strerror or error}", file=sys.stderr)
-        return USAGE if error.errno == errno.EROFS else FAILED
+        wrong_path = error.errno in (errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
+        return fail(f"{error.filename or 'file system'}: {error.strerror or error}", USAGE if wrong_path else FAILED)
     except KeyboardInterrupt as error:
         print("stopped; finished work is kept, and the same command continues from there", file=sys.stderr)
         return 128 + int(*error.args or (signal.SIGINT,))
+
+
+def fail(sentence: str, code: int) -> int:
+    """Print an error as one line on standard error, and return the exit code."""
+    print(f"error: {_one_line(sentence)}", file=sys.stderr)
+    return code
 
 
 def _one_line(text: str) -> str:
@@ -199,7 +203,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(usage)
         return DONE if arguments else USAGE
     if arguments[0] not in VERBS:
-        print(f"error: {arguments[0]!r} is not one of {', '.join(VERBS)}; see scaling --help", file=sys.stderr)
-        return USAGE
+        return fail(f"{arguments[0]!r} is not one of {', '.join(VERBS)}; see scaling --help", USAGE)
     verb = importlib.import_module(f"scaling.{arguments[0]}")
     return run(verb.act, verb.arguments(), arguments[1:])
