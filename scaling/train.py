@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from jobs.execution import Execution
 from jobs.failures import FAILURES, classify, is_interruption
 from jobs.record import RunRecord, collect, read_record
+from jobs.run.end_signals import ENDS
 from jobs.run.error_text import first_line, remove_error
 from jobs.run.ranks import check_processes, is_first, is_rank
 from jobs.run.run_lock import run_lock
@@ -81,7 +82,7 @@ def held_lock(study: Study, spec: RunSpec) -> Iterator[None]:
 
 
 def train_with_progress(study: Study, spec: RunSpec, execution: Execution, *, quiet: bool) -> RunRecord | None:
-    """Train under a progress bar; return None if Ctrl-C or SIGTERM stopped the run at a checkpoint."""
+    """Train under a progress bar; return None if Ctrl-C or a signal of `ENDS` stopped the run at a checkpoint."""
     from tqdm import tqdm
 
     stopping: list[int] = []
@@ -92,7 +93,9 @@ def train_with_progress(study: Study, spec: RunSpec, execution: Execution, *, qu
             raise KeyboardInterrupt
         stopping.append(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # a signal that is ignored, such as SIGHUP under nohup, stays ignored
+    others = (number for number in ENDS if signal.getsignal(number) == signal.SIG_DFL)
+    for number in {signal.SIGINT, signal.SIGTERM, *others}:
         signal.signal(number, listen)
     interval = 0.5 if sys.stderr.isatty() else 10
     with tqdm(total=spec.training.steps, unit=" steps", desc=spec.arm, disable=quiet, mininterval=interval) as bar:

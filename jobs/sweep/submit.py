@@ -188,8 +188,9 @@ def _submit_one(
         ledger.refused(submission.id, str(error))
         accepted = f"; {n_before} arrays before it were accepted" if n_before else ""
         raise UsageError(
-            f"sbatch refused the jobs ({error}){accepted}; check --partition, --account, --gpus-per-run, --timeout-min;"
-            " if it limits how many jobs may be submitted or run: --max-jobs, --pack, --parallel"
+            f"sbatch refused the jobs ({error}){accepted}; check --partition, --account, --qos, --gpus-per-run,"
+            " --timeout-min, --slurm wckey=NAME; if it limits how many jobs may be submitted or run: --max-jobs, --pack,"
+            " --parallel"
         ) from None
     ledger.submitted(submission.id, jobs)
     return replace(submission, jobs=jobs), work

@@ -14,7 +14,7 @@ from planners.spec import RunSpec
 class AdamW(torch.optim.AdamW):
     """torch's fused AdamW; on a CPU it collects its tensors once instead of at every step.
 
-    It calls the same kernel, so weights and state are the same bits. Every weight must have a gradient in every step.
+    It calls the same kernel, so weights and state are the same. Every weight must have a gradient in every step.
     """
 
     # 487 to 274 microseconds a step for the models of the laptop study (LOG.md)

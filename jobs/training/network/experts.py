@@ -2,8 +2,8 @@
 
 Three implementations give the same result. `grouped_matmul` is one kernel for all experts and usually the fastest.
 `looped_matmul` is the readable reference; it also serves float64 and widths that the grouped kernel does not take.
-On a CPU in float32 these two give the same bits. `padded_matmul` gives every expert as many rows as the busiest one
-has: with few tokens per expert on a CPU, one batched call is faster than many small ones.
+`padded_matmul` gives every expert as many rows as the busiest one has: with few tokens per expert on a CPU, one batched
+call is faster than many small ones.
 """
 
 from collections.abc import Callable

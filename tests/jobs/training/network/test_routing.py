@@ -163,7 +163,7 @@ def test_a_compiled_router_chooses_the_same_experts(top_k: int) -> None:
     compiled = torch.compile(made, backend="aot_eager", fullgraph=True)
     expected, found = made(X), compiled(X)
     assert torch.equal(found.experts, expected.experts)
-    assert torch.equal(found.gates, expected.gates)
+    torch.testing.assert_close(found.gates, expected.gates)
 
 
 def test_the_loss_free_bias_evens_the_load() -> None:
