@@ -3,7 +3,7 @@ PYTHON ?= python3
 PRESET ?= laptop
 BIN := .venv/bin
 
-.PHONY: env study test soak bench lint clean
+.PHONY: env study test soak interop bench lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo "make test                  run the tests"
 	@echo "make lint                  ruff and mypy"
 	@echo "make soak                  longer tests: killed and interrupted sweeps, calibration of intervals"
+	@echo "make interop               exported runs on Megatron-core, torchtitan and OLMo-core (installs them, on the CPU)"
 	@echo "make bench                 run benchmarks/"
 
 env: .venv/.ready
@@ -31,6 +32,18 @@ test: env
 soak: env
 	$(BIN)/python -m pytest -q -m soak -n auto
 
+# The engines see the packages of .venv; their own versions are pinned and come without their dependencies.
+interop: .interop/.ready
+	.interop/bin/python -m pytest -q -rP -m soak -n 0 -W ignore --log-level=ERROR \
+	  tests/jobs/engines/test_megatron.py tests/jobs/engines/test_torchtitan.py tests/jobs/engines/test_olmo_core.py
+
+.interop/.ready: .venv/.ready tests/interop.txt
+	$(BIN)/python -m venv .interop
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > $$(.interop/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth
+	.interop/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/interop.txt
+	@touch $@
+
 bench: env
 	$(BIN)/python benchmarks/experts.py
 	$(BIN)/python benchmarks/step.py
@@ -45,4 +58,4 @@ lint: env
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .interop build dist *.egg-info

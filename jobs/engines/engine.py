@@ -108,22 +108,6 @@ class Limit:
     """What that changes, as a clause."""
 
 
-@dataclass(frozen=True)
-class Parity:
-    """One line of a parity note."""
-
-    what: str
-    """What is compared."""
-    verdict: str
-    """equal, near or different."""
-    how: str
-    """How far apart, and why."""
-    bound: float | None = None
-    """Largest relative difference that the test allows; null where none is measured."""
-    test: str = "read"
-    """Words in the name of the test that holds it; `read` where only the engine's source was read."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Engine:
     """A training engine that runs are exported to."""
@@ -138,8 +122,6 @@ class Engine:
     """The text files of a run by their names."""
     weights: Callable[[RunSpec, Mapping[str, Any]], dict[str, Any]]
     """(run, our arrays by name) -> arrays under the engine's names."""
-    parity: tuple[Parity, ...]
-    """What is equal, near and different."""
     needs: tuple[str, ...] = field(default=())
     """Packages that train with it."""
 

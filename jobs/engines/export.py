@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.engines.engine import Engine, EngineRun, described, prepared
+from jobs.engines.engine import Engine, EngineRun, prepared
+from jobs.engines.parity import parity_note
 from planners.records.errors import UsageError
 from planners.records.files import read_json, write_json, write_text
 from planners.records.registry import look_up
@@ -93,30 +94,3 @@ def _check_free(folder: Path, recipe: object) -> None:
     path = folder / "recipe.json"
     if not path.is_file() or read_json(path) != json.loads(json.dumps(recipe)):
         raise UsageError(f"{folder} exists with other content; remove it, or choose another folder")
-
-
-def parity_note(engine: Engine, run: EngineRun) -> str:
-    """Return PARITY.md: what of this run is equal, near or different under the engine."""
-    spec = run.spec
-    lines = [
-        f"# Run {spec.run_id} on {engine.name}",
-        "",
-        f"Checked against {engine.version}. Arm {spec.arm}, router: {described(spec.router)}.",
-        "",
-        "| what | verdict | how far |",
-        "|---|---|---|",
-        *(f"| {one.what} | {one.verdict} | {one.how}{_bound(one.bound)} |" for one in engine.parity),
-        "",
-        *(f"- Changed: {sentence}." for sentence in run.changed),
-        "",
-        "A line marked (read) was read in the source of the engine, and nothing was run for it:"
-        f" {', '.join(one.what for one in engine.parity if one.test == 'read') or 'none'}.",
-        "",
-        f"The loss of this run comes back by its run_id: `scaling.fit STUDY --runs TABLE` with the row {spec.run_id}.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _bound(bound: float | None) -> str:
-    return "" if bound is None else f" (at most {bound:g} relative)"

@@ -1,8 +1,10 @@
 """hf: transformers, by an exact Trainer or by LLaMA-Factory; the folder of a run is a Hugging Face model folder."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from jobs.engines.engine import (
     DROPS_TOKENS,
@@ -14,17 +16,40 @@ from jobs.engines.engine import (
     Engine,
     EngineRun,
     Limit,
-    Parity,
     router,
     script,
 )
-from jobs.engines.hf_weights import hf_weights
+from jobs.engines.renamed_weights import Names, renamed
 from jobs.engines.slurm_script import local_script, slurm_script
 from jobs.engines.tokenizer import tokenizer_files
 from planners.formats import to_hf
 from planners.spec import RunSpec
 
 VERSION = "transformers 5.23.0"
+GLM_SHARED = "mlp.shared_experts.{part}_proj.weight"
+NAMES = {
+    "mixtral": Names(
+        router="block_sparse_moe.gate.weight",
+        experts=tuple(f"block_sparse_moe.experts.{{e}}.{part}.weight" for part in ("w1", "w3", "w2")),
+    ),
+    "glm4_moe": Names(
+        router_bias="mlp.gate.e_score_correction_bias",
+        shared=tuple(GLM_SHARED.format(part=part) for part in ("gate", "up", "down")),
+    ),
+    "gpt2": Names(
+        layer="transformer.h.{i}.",
+        ends={
+            "embedding": "transformer.wte", "positions": "transformer.wpe", "norm": "transformer.ln_f",
+            "head": "lm_head",
+        },
+        parts={
+            "attention_norm": "ln_1", "ffn_norm": "ln_2", "attention.o_proj": "attn.c_proj",
+            "ffn.down_proj": "mlp.c_proj",
+        },
+        query_key_value=("attn.c_attn",), up=("mlp.c_fc",), transposed=True,
+    ),
+}  # fmt: skip
+"""Families whose names are not those of llama."""
 FACTORY_BALANCES = ("mixtral", "olmoe", "qwen2_moe", "qwen3_moe")
 """Families for which LLaMA-Factory 0.9.5 turns the balance loss on."""
 
@@ -40,10 +65,28 @@ def config(spec: RunSpec, passes: int = 1) -> dict[str, Any]:
 
 
 def weights(spec: RunSpec, arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Return our weights under the names of the family that expresses the run."""
-    model_type = to_hf(spec.shape, spec.router)["model_type"]
-    neutral = model_type == "qwen2_moe" and not spec.shape.shared_gate
-    return hf_weights(model_type, spec.shape, arrays, neutral_gate=neutral)
+    """Return our weights under the names of the family that expresses the run, with what it has besides."""
+    model_type, shape = to_hf(spec.shape, spec.router)["model_type"], spec.shape
+    found = renamed(NAMES.get(model_type, Names()), shape, arrays)
+    for index in filter(shape.is_moe_layer, range(shape.n_layers)):
+        prefix = f"model.layers.{index}."
+        if model_type == "glm4_moe" and not shape.d_shared:
+            found |= _no_shared_expert(prefix + GLM_SHARED, shape.d_model, width=0)
+        elif model_type == "qwen2_moe" and not shape.shared_gate:  # a gate of 0 is a factor of 1/2
+            found[f"{prefix}mlp.shared_expert_gate.weight"] = np.zeros((1, shape.d_model), np.float32)
+            if shape.d_shared:
+                doubled = f"{prefix}mlp.shared_expert.down_proj.weight"
+                found[doubled] = 2 * found[doubled]
+            else:
+                found |= _no_shared_expert(prefix + "mlp.shared_expert.{part}_proj.weight", shape.d_model, width=1)
+    return found
+
+
+def _no_shared_expert(name: str, d_model: int, width: int) -> Iterator[tuple[str, Any]]:
+    """Yield the weights of a shared expert whose output is 0."""
+    for part in ("gate", "up", "down"):
+        size = (d_model, width) if part == "down" else (width, d_model)
+        yield name.format(part=part), np.zeros(size, np.float32)
 
 
 def files(run: EngineRun) -> dict[str, str]:
@@ -121,26 +164,5 @@ ENGINE = Engine(
     ),
     files=files,
     weights=weights,
-    parity=(
-        Parity("parameters", "equal", "N + N_vocab; qwen2_moe adds a constant gate to each MoE layer, "
-               "and a shared expert of width 1 where there is none", test="round trip"),
-        Parity("logits, float32, our weights", "equal", "but for ties of the K-th expert, which the test counts",
-               bound=2e-6, test="round trip"),
-        Parity("balance, train.py", "equal", "router gradients, K 1, 4, 16 and 1, 4, 8 MoE layers", bound=1e-6,
-               test="balances each layer"),
-        Parity("balance, LLaMA-Factory and other trainers", "different", "the library pools the loads of all L layers: "
-               "b L^2 / K matches the size of the pressure and not its direction (cosine 1/sqrt(L)); exact for L = 1. "
-               "A family scored by a sigmoid has no balance loss there", test="pooled loss"),
-        Parity("optimizer step, train.py", "near", "AdamW and decay groups equal; with a constant gate the gradient of "
-               "the shared down projection enters the clipped norm by half", test="step of the exported optimizer"),
-        Parity("schedule, train.py", "equal", "our formula", bound=1e-12, test="schedule"),
-        Parity("schedule, LLaMA-Factory", "near", "one step behind in warm-up: the first step has learning rate 0"),
-        Parity("data order, train.py", "equal", "the windows of our run in its order", test="data"),
-        Parity("data order, LLaMA-Factory", "different", "documents packed anew in its order; its validation set is 1 "
-               "% of them"),
-        Parity("validation loss", "equal", "train.py leaves the balance loss out of eval_loss; that of LLaMA-Factory "
-               "contains it, so scaling.fit refuses or corrects it", test="data"),
-        Parity("precision", "near", "with bf16 the router runs in bf16 there, in float32 here"),
-    ),
     needs=("torch", "transformers", "accelerate"),
 )  # fmt: skip

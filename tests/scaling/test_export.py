@@ -73,7 +73,7 @@ WRONG = {
     "no folder": (["{run}"], "give the run and the folder"),
     "unknown run": (["ffffffffffff", "-o", "{out}"], "0 run ids"),
     "flag of recipes": (["{run}", "-o", "{out}", "--weights"], "belong to --engine"),
-    "unknown engine": (["--engine", "nemo"], "engine 'nemo' is not one of hf"),
+    "unknown engine": (["--engine", "nemo"], "engine 'nemo' is not one of hf, megatron, torchtitan, olmo-core"),
     "uneven devices": (["--engine", "hf", "--devices", "7"], "cannot be shared by 7 devices"),
     "other content": (["{run}", "--init", "-o", "{full}"], "exists with other content"),
 }

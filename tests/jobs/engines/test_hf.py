@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from engine_arms import arrays, model_of, relative, spec_of
 from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
@@ -18,12 +19,12 @@ from jobs.corpora import describe
 from jobs.engines import ENGINES, hf
 from jobs.engines.engine import EngineRun, script
 from jobs.engines.export import export_runs
+from jobs.engines.parity import bound
 from jobs.engines.safetensors_file import write_safetensors
 from jobs.engines.tokenizer import byte_tokenizer
 from jobs.training.network.transformer import Transformer
 from jobs.training.schedule import learning_rate
 from planners import Question, Router, RunSpec, Shape, UsageError, from_hf, make_plan, preset
-from planners.spec import Training
 
 T = 16
 DENSE = Shape(d_model=32, n_layers=3, n_dense_layers=3, n_heads=4, n_kv_heads=2, head_dim=8, d_ff=48, vocab_size=61)
@@ -52,36 +53,6 @@ EXACT: dict[str, tuple[Shape, Router, str]] = {
 """Shape and router that a family has exactly."""
 
 
-def training(**fields: Any) -> Training:
-    usual = {"seq_len": T, "D": 40 * T, "U": 40 * T, "batch_tokens": 4 * T, "lr": 1e-2, "lr_floor": 1e-3,
-             "warmup_steps": 3, "weight_decay": 0.1, "eval_windows": 8, "seed": 0}  # fmt: skip
-    return Training(**{**usual, **fields})
-
-
-def spec_of(shape: Shape, router: Router, **fields: Any) -> RunSpec:
-    return RunSpec.build(
-        study="x", arm="an arm", shape=shape, router=router, training=training(**fields), data=None, recipe="given",
-        flops_convention="exact", target={},
-    )  # fmt: skip
-
-
-def model_of(shape: Shape, router: Router) -> Transformer:
-    """Return our model with weights that would show a wrong norm, gate or bias."""
-    torch.manual_seed(0)
-    model = Transformer(shape, router)
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            weight.normal_(1.0 if "norm" in name else 0.0, 0.2)
-        for name, bias in model.named_buffers():
-            if router.bias_rate and name.endswith("router.bias"):
-                bias.normal_(0, 0.1)
-    return model
-
-
-def arrays(model: Transformer) -> dict[str, np.ndarray]:
-    return {name: value.detach().numpy() for name, value in model.state_dict().items()}
-
-
 def loaded(spec: RunSpec, model: Transformer, folder: Path) -> Any:
     """Return the model that transformers loads from the exported folder; nothing may be missing."""
     (folder / "config.json").write_text(json.dumps(hf.config(spec)))
@@ -89,10 +60,6 @@ def loaded(spec: RunSpec, model: Transformer, folder: Path) -> Any:
     theirs, report = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
     assert not any(report.values())
     return theirs
-
-
-def relative(theirs: Tensor, ours: Tensor) -> float:
-    return float((theirs - ours).detach().abs().max() / ours.detach().abs().max())
 
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element")
@@ -122,16 +89,9 @@ def test_round_trip_and_logits(name: str, tmp_path: Path) -> None:
     with torch.no_grad():
         ours, found = model(tokens)[0], theirs.eval()(tokens).logits
     apart = (found - ours).abs().amax(-1) / ours.abs().max()
-    ties = int((apart > bound("logits, float32, our weights")).sum())
+    ties = int((apart > bound("hf", "logits, float32, our weights")).sum())
     assert ties <= 2  # of 1024 positions: where the K-th and the next expert are equal up to rounding
     assert relative(found[apart <= 2e-6], ours[apart <= 2e-6]) < 2e-6
-
-
-def bound(what: str) -> float:
-    """Return the difference that the parity note promises."""
-    [line] = [line for line in hf.ENGINE.parity if line.what == what]
-    assert line.bound is not None
-    return line.bound
 
 
 @pytest.fixture
@@ -170,12 +130,12 @@ def test_the_exported_trainer_balances_each_layer_as_ours(
     top_k: int, layers: int, trainer: Any, tmp_path: Path
 ) -> None:
     shape = replace(MOE, n_layers=layers + 1, n_experts=32, top_k=top_k, d_expert=8)
-    assert gradients_apart(spec_of(shape, Router()), trainer, tmp_path) < bound("balance, train.py")
+    assert gradients_apart(spec_of(shape, Router()), trainer, tmp_path) < bound("hf", "balance, train.py")
 
 
 def test_the_exported_trainer_also_balances_sigmoid_routers_and_has_a_z_loss(trainer: Any, tmp_path: Path) -> None:
     router = Router(score="sigmoid", renormalise=True, z_loss=1e-3, bias_rate=1e-3)
-    assert gradients_apart(spec_of(MOE, router), trainer, tmp_path) < bound("balance, train.py")
+    assert gradients_apart(spec_of(MOE, router), trainer, tmp_path) < bound("hf", "balance, train.py")
 
 
 def gradients_apart(spec: RunSpec, trainer: Any, folder: Path) -> float:
