@@ -26,10 +26,10 @@ from jobs.training.network.transformer import Transformer
 from jobs.training.schedule import learning_rate
 from planners import Question, Router, RunSpec, Shape, UsageError, from_hf, make_plan, preset
 
-T = 16
+T = 32
 DENSE = Shape(d_model=32, n_layers=3, n_dense_layers=3, n_heads=4, n_kv_heads=2, head_dim=8, d_ff=48, vocab_size=61)
 MOE = replace(DENSE, n_dense_layers=1, n_experts=6, top_k=2, d_expert=16, d_shared=32)
-LEARNED = {"norm": "layernorm", "positions": "learned", "max_positions": 20, "ffn": "gelu", "attention_bias": "all",
+LEARNED = {"norm": "layernorm", "positions": "learned", "max_positions": 40, "ffn": "gelu", "attention_bias": "all",
            "ffn_bias": True, "tied_embeddings": True}  # fmt: skip
 EXACT: dict[str, tuple[Shape, Router, str]] = {
     "dense": (DENSE, Router(), "llama"),
