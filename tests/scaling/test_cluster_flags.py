@@ -38,6 +38,11 @@ def cluster(*flags: str) -> cluster_flags.Cluster:
     return cluster_flags.cluster(sweep.arguments().parse_args(["study", *flags]))
 
 
+def test_without_flags_and_file_the_defaults_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALING_CLUSTER", "")
+    assert cluster() == Cluster()
+
+
 def test_flags_win_over_the_profile_and_the_profile_over_common_keys(user_file: Path) -> None:
     plain = cluster()
     assert (plain.kind, plain.account, plain.partition, plain.pack) == ("slurm", "me", None, 5.0)

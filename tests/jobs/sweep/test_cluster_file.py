@@ -7,31 +7,14 @@ import pytest
 
 from jobs.sweep.cluster_file import KEYS, cluster_file, read_cluster_file
 from planners import UsageError
-from scaling import cluster_flags, sweep
-
-FILE = """
-cluster = "slurm"
-account = "me"
-setup = ["module load cuda"]
-slurm = ["mem=8G"]
-pack = 5
-[short]
-partition = "short"
-timeout_min = 30
-max_device_hours = 2
-"""
 
 
 @pytest.fixture
 def user_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "cluster.toml"
-    path.write_text(FILE)
+    path.write_text("cluster = 'slurm'\n[short]\npartition = 'short'\n")
     monkeypatch.setenv("SCALING_CLUSTER", str(path))
     return path
-
-
-def cluster(*flags: str) -> cluster_flags.Cluster:
-    return cluster_flags.cluster(sweep.arguments().parse_args(["study", *flags]))
 
 
 def test_without_a_file_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +24,6 @@ def test_without_a_file_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert cluster_file() == tmp_path / "scaling" / "cluster.toml"
     assert read_cluster_file() == {}
-    assert cluster() == cluster_flags.Cluster()
 
 
 MISTAKES = {
@@ -65,13 +47,13 @@ def test_a_mistake_in_the_file_is_refused_in_one_sentence(user_file: Path, text:
 
 def test_a_missing_profile_or_file_is_named(user_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="no profile 'long'; it has short"):
-        cluster("--profile", "long")
+        read_cluster_file("long")
     user_file.unlink()
     with pytest.raises(UsageError, match="cannot be read"):
-        cluster()
+        read_cluster_file()
     monkeypatch.setenv("SCALING_CLUSTER", "")
     with pytest.raises(UsageError, match="profile 'long' cannot be used: SCALING_CLUSTER is empty"):
-        cluster("--profile", "long")
+        read_cluster_file("long")
 
 
 def test_the_guide_lists_every_key_and_its_example_is_valid(user_file: Path) -> None:
