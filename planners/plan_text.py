@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from planners.question import Question
 from planners.records.quantity import format_quantity
-from planners.records.text_table import percentage, text_table
+from planners.records.text_table import fitted, percentage, text_table
 from planners.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -34,18 +34,43 @@ def residuals(run: RunSpec, loss_slope: float | None = None) -> dict[str, float]
     return found
 
 
-def plan_summary(plan: "Plan") -> str:
-    """Return the settings, a table with one run a line, and the notes; `refusals` returns what is missing."""
+def plan_summary(plan: "Plan", width: int | None = None) -> str:
+    """Return the settings, a table, and the notes; `refusals` returns what is missing.
+
+    The table has one run a line and all columns, or within `width` one cell a line and the columns that fit.
+    """
     many = "run" if len(plan.runs) == 1 else "runs"
-    columns = [column for column in COLUMNS if any(column[1](run, plan.question) is not None for run in plan.runs)]
-    rows = [[value(run, plan.question) for _, value in columns] for run in plan.runs]
     return "\n\n".join(
         [
             f"{len(plan.runs)} {many}: {', '.join(_settings(plan.question, plan.runs))}",
-            text_table([name for name, _ in columns], rows),
+            _run_table(plan) if width is None else _cell_table(plan, width),
             *(f"note: {note}" for note in plan.notes),
         ]
     )
+
+
+def _run_table(plan: "Plan") -> str:
+    columns = [column for column in COLUMNS if any(column[1](run, plan.question) is not None for run in plan.runs)]
+    rows = [[value(run, plan.question) for _, value in columns] for run in plan.runs]
+    return text_table([name for name, _ in columns], rows)
+
+
+def _cell_table(plan: "Plan", width: int) -> str:
+    """Return one line for the runs that differ in their seed only."""
+    cells: dict[tuple[object, ...], list[RunSpec]] = {}
+    for run in plan.runs:
+        training = run.training
+        key = (run.arm, run.budget, run.target.get("N"), run.shape, training.D, training.U, training.lr, run.role)
+        cells.setdefault((*key, training.batch_tokens), []).append(run)
+    value_of, question = dict(COLUMNS), plan.question
+    seeds = [f"x{len(runs)} seed{'s' * (len(runs) > 1)}" for runs in cells.values()]
+    ranks = {**RANKS, "C": 0} if len(question.budgets) > 1 else RANKS
+    firsts = [runs[0] for runs in cells.values()]
+    columns = [(name, rank, [value_of[name](run, question) for run in firsts]) for name, rank in ranks.items()]
+    shown = [column for column in columns if any(value is not None for value in column[2])]
+    shown.append(("runs", 0, seeds))
+    rows = list(zip(*(values for _, _, values in shown), strict=True))
+    return fitted([name for name, _, _ in shown], rows, [rank for _, rank, _ in shown], width)
 
 
 def refusals(plan: "Plan") -> list[str]:
@@ -114,3 +139,8 @@ COLUMNS: tuple[Column, ...] = (
     ("steps", lambda run, _: run.training.steps),
 )
 """Name and cell; a column that is empty for all runs is left out."""
+RANKS = {
+    "arm": 0, "role": 7, "N": 2, "dN": 8, "r_a": 0, "dr_a": 11, "C": 9, "dC": 8, "dL": 9, "D": 3, "dD": 9, "D/N": 1,
+    "epochs": 6, "layers": 10, "d_model": 10, "experts": 5, "d_expert": 11, "batch": 4, "lr": 2, "steps": 9,
+}  # fmt: skip
+"""Columns of the table of cells, with their rank: the highest is left out first where the lines are too long."""

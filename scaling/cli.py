@@ -17,9 +17,11 @@ from jobs.execution import Execution
 from planners.records.errors import UsageError
 from planners.records.json import inert, to_json
 from planners.records.quantity import parse_count
+from planners.records.version import VERSION
 from planners.spec import RunSpec
 from planners.study import Study
 from scaling.flags import SWITCH, Flag, values
+from scaling.help_text import ordered, suggestion, wrapped
 
 if TYPE_CHECKING:
     from reports import Report
@@ -46,7 +48,24 @@ LONGEST = 1200
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that reports a mistake in one sentence, as UsageError."""
+    """A parser whose help is in groups, and that reports a mistake in one sentence, as UsageError."""
+
+    verb = ""
+
+    def format_help(self) -> str:
+        """Return the help: the arguments, then the flags under headings, those that most people need first."""
+        flags = {action.option_strings[-1].lstrip("-"): action for action in self._actions if action.option_strings}
+        flags = {name.removeprefix("no-"): action for name, action in flags.items()}
+        arguments = [action for action in self._actions if not action.option_strings]
+        named = [str(action.metavar or action.dest) for action in arguments]
+        self.usage = " ".join(["%(prog)s", *named, "[options]"])
+        groups = {"arguments": arguments} | {
+            heading: [flags[name] for name in names] for heading, names in ordered(self.verb, flags).items()
+        }
+        self._action_groups = []
+        for heading, actions in groups.items():
+            self.add_argument_group(heading)._group_actions = actions
+        return super().format_help()
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         """Parse; raise UsageError for --NAME=--, of which argparse makes an empty list."""
@@ -56,19 +75,24 @@ class Parser(argparse.ArgumentParser):
         return flags, rest
 
     def error(self, message: str) -> NoReturn:
-        """Raise UsageError with the message and the command that shows the help."""
-        raise UsageError(f"{message}; see {self.prog} --help")
+        """Raise UsageError with the message, what may be meant, and the command that shows the help."""
+        start, _, words = message.partition("unrecognized arguments: ")
+        known = [name for action in self._actions for name in action.option_strings]
+        hint = suggestion(words.split()[0], known) if words and not start else ""
+        raise UsageError(f"{message}{f'; {hint}' if hint else ''}; see {self.prog} --help")
 
 
 def parser(verb: str, example: str) -> Parser:
     """Return the parser of `python -m scaling.VERB` with its example and --json."""
     made = Parser(
         prog=f"python -m scaling.{verb}",
-        description=VERBS[verb][0].upper() + VERBS[verb][1:] + ("" if VERBS[verb].endswith("?") else "."),
+        description=wrapped(VERBS[verb][0].upper() + VERBS[verb][1:] + ("" if VERBS[verb].endswith("?") else ".")),
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    made.verb = verb
+    made.add_argument("--version", action="version", version=f"scaling {VERSION}")
     made.add_argument("--json", action="store_true", help="print one JSON object and nothing else on standard output")
     return made
 
@@ -176,9 +200,9 @@ def numbers(text: str | None, flag: str, example: str) -> dict[str, float]:
 
 
 def say(text: str, flags: Flags) -> None:
-    """Print text for a person; nothing with --json."""
+    """Print text for a person, its sentences broken at the width of the terminal; nothing with --json."""
     if not flags.json:
-        print(text)
+        print(wrapped(text))
 
 
 def print_json(data: Any) -> None:
@@ -197,12 +221,16 @@ def show_report(report: "Report", flags: Flags) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `scaling VERB …`, the same as `python -m scaling.VERB …`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    verbs = "\n".join(f"  {verb:8}{what}" for verb, what in VERBS.items())
-    usage = f"usage: scaling VERB …\n\n{verbs}\n\nscaling VERB --help shows the options"
+    verbs = "\n".join(f"  {verb:{max(map(len, VERBS)) + 2}}{what}" for verb, what in VERBS.items())
+    usage = f"usage: scaling VERB …\n\n{verbs}\n\nscaling VERB --help shows the options; --version the version"
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage)
         return DONE if arguments else USAGE
+    if arguments[0] == "--version":
+        print(f"scaling {VERSION}")
+        return DONE
     if arguments[0] not in VERBS:
-        return fail(f"{arguments[0]!r} is not one of {', '.join(VERBS)}; see scaling --help", USAGE)
+        hint = suggestion(arguments[0], VERBS) or f"it is not one of {', '.join(VERBS)}"
+        return fail(f"{arguments[0]!r} is not a verb; {hint}; see scaling --help", USAGE)
     verb = importlib.import_module(f"scaling.{arguments[0]}")
     return run(verb.act, verb.arguments(), arguments[1:])

@@ -25,13 +25,16 @@ from planners.forecast import (
 )
 from planners.records.json import to_json
 from planners.records.quantity import format_quantity, parse_count, parse_quantity
-from planners.records.text_table import text_table
+from planners.records.text_table import fitted
 from scaling import cli
 from scaling.flags import SWITCH, Flag
+from scaling.help_text import width
 from scaling.measured_speeds import MeasuredSpeeds, measured_speeds
 
 HEADER = ("arm", "C", "runs", "state", "activations", "peak", "micro-batch", "hours each", "device-hours", "price")
 """Columns; device-hours and price are those of all runs of a line."""
+RANKS = (0, 3, 2, 6, 6, 4, 1, 0, 1, 1)
+"""Ranks of the columns: the highest is left out first where the lines are too long."""
 
 
 FLAGS = (
@@ -149,9 +152,10 @@ def text(flags: cli.Flags, runs: Sequence[RunSpec], made: list[Forecast]) -> str
     alike: dict[tuple[object, ...], list[tuple[RunSpec, Forecast]]] = {}  # runs that differ only in their seed
     for run, one in zip(runs, made, strict=True):
         alike.setdefault((run.arm, run.shape, replace(run.training, seed=0)), []).append((run, one))
+    columns = 10**6 if flags.wide else width()
     parts = [
         f"\nforecast{_where(flags)}, computed:",
-        text_table(_header(flags), [_row(*group[0], len(group)) for group in alike.values()]),
+        fitted(_header(flags), [_row(*group[0], len(group)) for group in alike.values()], RANKS, columns),
     ]
     sums, whole = total(made), _fleet(flags, made)
     if sums.device_hours is not None:

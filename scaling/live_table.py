@@ -11,6 +11,8 @@ from planners.records.text_table import text_table
 
 LOGGED_S = 10.0
 """Seconds between lines where standard error is not a terminal."""
+BAR = 20
+"""Characters of the bar, where the line has room for it."""
 ROWS = 12
 """Most runs shown."""
 
@@ -31,7 +33,7 @@ class LiveTable:
         if self.quiet:
             return
         if self.live:
-            self._redraw([headline(now), *doubts(now.unknown), *table(now)])
+            self._redraw([headline(now, _columns(), bar=True), *doubts(now.unknown), *table(now)])
             return
         if time.monotonic() - self._logged >= LOGGED_S or not now.n_left:
             print(headline(now), file=sys.stderr, flush=True)
@@ -41,11 +43,17 @@ class LiveTable:
         self._doubted |= set(now.unknown)
 
     def _redraw(self, lines: list[str]) -> None:
-        columns = shutil.get_terminal_size().columns - 1  # a line that wraps would need two lines of moving up
+        columns = _columns()
         move = f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
-        sys.stderr.write(move + "".join(line[:columns] + "\n" for line in lines))
+        first, *rest = lines
+        sys.stderr.write(move + "".join(line + "\n" for line in (first, *(line[:columns] for line in rest))))
         sys.stderr.flush()
         self._drawn = len(lines)
+
+
+def _columns() -> int:
+    """Return the width of a line that does not wrap, which would need two lines of moving up."""
+    return shutil.get_terminal_size().columns - 1
 
 
 def say(text: str) -> None:
@@ -54,17 +62,32 @@ def say(text: str) -> None:
     print(start + text, file=sys.stderr)
 
 
-def headline(now: SweepProgress) -> str:
-    """Return the totals as one line."""
+def headline(now: SweepProgress, width: int = 200, *, bar: bool = False) -> str:
+    """Return the totals as one line of at most `width` characters; time left and speed stay at any width.
+
+    `bar` draws the share as a bar, in colour, for a terminal.
+    """
     ended = sum(now.ended.values())
     bad = "".join(f", {count} {state}" for state, count in now.ended.items() if state != "done")
-    speed = f", {format_quantity(now.tokens_per_s)} tokens/s" if now.tokens_per_s else ""
-    eta = f", {duration(now.eta_s)} left" if now.eta_s is not None and now.n_left else ""
     waiting = now.n_left - len(now.running)
-    return (
-        f"{100 * now.share:5.1f} %  {ended}/{ended + now.n_left} runs ended{bad}, {len(now.running)} training,"
-        f" {waiting} waiting{speed}, {duration(now.elapsed_s)} elapsed{eta}"
-    )
+    parts = [
+        f"{100 * now.share:5.1f} %",
+        f"{duration(now.eta_s)} left" if now.eta_s is not None and now.n_left else "",
+        f"{format_quantity(now.tokens_per_s)} tokens/s" if now.tokens_per_s else "",
+        f"{ended}/{ended + now.n_left} runs ended{bad}",
+        f"{len(now.running)} training",
+        f"{waiting} waiting",
+        f"{duration(now.elapsed_s)} elapsed",
+    ]
+    parts = [part for part in parts if part]
+    while len(parts) > 3 and len(", ".join(parts)) > width:
+        parts.pop()
+    line = ", ".join(parts)
+    cells = min(BAR, width - len(line) - 3) if bar else 0
+    if cells < 5:
+        return line
+    filled = round(cells * now.share)
+    return f"\x1b[32m{'█' * filled}\x1b[2m{'░' * (cells - filled)}\x1b[0m {line}"
 
 
 def doubts(unknown: Iterable[str]) -> list[str]:

@@ -14,13 +14,14 @@ from planners.records.json import to_json
 from scaling import cli, forecasts, plan_flags
 from scaling.api import make_plan
 from scaling.flags import add_flags
+from scaling.help_text import width, wrapped
 
 if TYPE_CHECKING:
     from jobs.engines.export import Export
 
 EXAMPLE = "python -m scaling.plan --budget 1e18,3e18 --total-params 100M --activation 1,0.5,0.3,0.2,0.1 --seq-len 2048"
 
-OUTPUTS = ("out", "json", "reuse", "export", "changed", "weights")
+OUTPUTS = ("out", "json", "wide", "reuse", "export", "changed", "weights")
 """Flags that do not change the plan."""
 
 
@@ -36,6 +37,7 @@ def arguments() -> cli.Parser:
     )
     add("--changed", action="store_true", help="with --export: replace what the engine lacks, and list it")
     add("--weights", action="store_true", help="with --export: also write our initial weights (needs torch)")
+    add("--wide", action="store_true", help="show every run and every column, however long the lines")
     add("--reuse", metavar="STUDY", action="append", help="with -o: copy the finished runs that this study also plans")
     add(
         "-o",
@@ -70,11 +72,11 @@ def act(flags: cli.Flags) -> int:
         study.write_forecast(kept)
     if flags.json:
         cli.print_json({**as_json(plan), "defaults": to_json(defaults), **forecasts.as_json(flags, plan.runs, made)})
+    for line in () if flags.json else refusals(plan):  # first: what is missing must not scroll away
+        print(wrapped(line), file=sys.stderr, flush=True)
     for default in defaults:
         cli.say(f"default: {default}", flags)
-    cli.say(plan_summary(plan), flags)
-    for line in () if flags.json else refusals(plan):
-        print(line, file=sys.stderr)
+    cli.say(plan_summary(plan, None if flags.wide else width()), flags)
     if made:
         cli.say(forecasts.text(flags, plan.runs, made), flags)
     for sentence in (*(f"not exported: {one}" for one in exported.refused), *exported.changed) if exported else ():

@@ -18,6 +18,7 @@ from planners.records.quantity import format_flops, parse_count, parse_quantitie
 from scaling import cli, cluster_flags, live_table, sweep_text
 from scaling.api import fit_study, make_plan, sweep_study, write_report
 from scaling.flags import add_flags
+from scaling.help_text import width
 
 EXAMPLE = "python -m scaling.study smoke"
 
@@ -47,7 +48,7 @@ def act(flags: cli.Flags) -> int:
         plan = make_plan(asked)
         words = cli.spelled(flags, ("size", "seeds", "budget", "data", "eval_windows"))
         study.write(plan, cli.command("study", flags.preset, *words), verb="study")
-        cli.say(f"{plan_summary(plan)}\n", flags)
+        cli.say(f"{plan_summary(plan, width())}\n", flags)
     if any(run.record is None for run in status(study)):
         cli.say(expected_time(study, cluster), flags)
         wait = True if cluster.kind == "slurm" else None

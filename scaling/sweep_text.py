@@ -12,13 +12,16 @@ from jobs.sweep.status import STATES, RunStatus
 from jobs.sweep.until_done import SweepResult
 from planners import Study
 from planners.records.quantity import format_quantity
-from planners.records.text_table import text_table
+from planners.records.text_table import fitted, text_table
 from scaling import cli, cluster_flags
+from scaling.help_text import width
 from scaling.live_table import doubts, duration
 
 SHOWN = 12
 """Most jobs of a dry run, and most reasons of failed runs, that are listed."""
 HEADER = ("run", "arm", "seed", "state", "tokens", "of", "loss", "tokens/s", "seconds", "time left", "attempts")
+RANKS = (0, 0, 0, 0, 4, 3, 1, 5, 6, 2, 7)
+"""Ranks of the columns: the highest is left out first where the lines are too long."""
 OPTIONAL = HEADER[9:]
 """Columns that are left out if no run has a value."""
 
@@ -42,7 +45,8 @@ def show(study: Study, statuses: Sequence[RunStatus]) -> None:
     """Print one line per run, then the reasons of runs that did not end well."""
     rows = [_row(run) for run in statuses]
     used = [i for i, name in enumerate(HEADER) if name not in OPTIONAL or any(row[i] is not None for row in rows)]
-    print(text_table([HEADER[i] for i in used], [[row[i] for i in used] for row in rows]))
+    ranks = [RANKS[i] for i in used]
+    print(fitted([HEADER[i] for i in used], [[row[i] for i in used] for row in rows], ranks, width()))
     idle = (run for run in statuses if not run.has_job)
     bad = [(run, run.error) for run in idle if run.error]
     for run, error in bad[:SHOWN]:

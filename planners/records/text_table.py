@@ -25,6 +25,22 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join(lines)
 
 
+def fitted(header: Sequence[str], rows: Sequence[Sequence[Any]], ranks: Sequence[int], width: int) -> str:
+    """Return the table without the columns that do not fit into `width`; those of the highest rank are left out first.
+
+    A column of rank 0 always stays.
+
+    >>> print(fitted(["arm", "N", "run"], [["dense", 10, "cc1bdc8153ed"]], [0, 1, 2], 12))
+    arm     N
+    dense  10
+    """
+    widths = [max(map(len, map(str, column))) for column in zip(header, *rows, strict=True)]
+    kept = list(range(len(header)))
+    while sum(widths[at] + 2 for at in kept) - 2 > width and any(ranks[at] for at in kept):
+        kept.remove(max(kept, key=lambda at: (ranks[at], at)))
+    return text_table([header[at] for at in kept], [[row[at] for at in kept] for row in rows])
+
+
 def percentage(share: float, digits: int = 1, *, sign: bool = False) -> str:
     """Return a share as a percentage with `digits` decimals.
 

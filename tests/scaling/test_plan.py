@@ -190,11 +190,11 @@ def test_c_is_never_shown_without_its_convention(flags: list[str], capsys: pytes
 
 
 def test_residuals_stand_in_the_table(capsys: pytest.CaptureFixture) -> None:
-    assert cli.main([*USUAL, "--loss-slope", ".05"]) == cli.DONE
+    assert cli.main([*USUAL, "--loss-slope", ".05", "--wide"]) == cli.DONE
     header = capsys.readouterr().out.splitlines()[2].split()
     assert {"dN", "dr_a", "dC", "dL"} <= set(header)
     assert "role" not in header
-    assert cli.main([*USUAL[:1], "--match", "N=D", "--tokens", "1B", *USUAL[3:], "--lr-check"]) == cli.DONE
+    assert cli.main([*USUAL[:1], "--match", "N=D", "--tokens", "1B", *USUAL[3:], "--lr-check", "--wide"]) == cli.DONE
     header = capsys.readouterr().out.splitlines()[2].split()
     assert {"dN", "dD", "role"} <= set(header)
     assert "dC" not in header
