@@ -67,6 +67,15 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return made
 
 
+@pytest.mark.parametrize("columns", [40, 60, 100])
+def test_speed_and_remaining_time_stay_at_any_width(columns: int, twelve: Study) -> None:
+    line = live_table.headline(progress(twelve, running=3, ended=6), columns, bar=True)
+    shown = re.sub(r"\x1b\[\d*m", "", line)
+    assert len(shown) <= columns
+    assert "50.0 %, 90 s left, 300 tokens/s" in shown
+    assert "\x1b" not in live_table.headline(progress(twelve, running=3, ended=6))
+
+
 def test_the_table_is_redrawn_in_place(twelve: Study, terminal: Terminal) -> None:
     terminal.write("what was there before\n")
     show = LiveTable()
@@ -80,12 +89,12 @@ def test_the_table_is_redrawn_in_place(twelve: Study, terminal: Terminal) -> Non
     show(progress(twelve, running=1, ended=6, unknown=("processes on elsewhere cannot be checked",)))
     shown = screen(terminal.getvalue(), 70)
     assert shown[0] == "what was there before"
-    assert shown[1].startswith(" 50.0 %  6/12 runs ended, 1 training, 5 waiting")
+    assert shown[1].startswith("██░░░  50.0 %, 90 s left, 100 tokens/s, 6/12 runs ended")
     assert shown[2].startswith("some jobs count as running because processes on elsewhere")
     assert len(shown) == 5
     show(progress(twelve, running=0, ended=12))
     shown = screen(terminal.getvalue(), 70)
-    assert shown[1].startswith("100.0 %  12/12 runs ended, 0 training")
+    assert shown[1].startswith("100.0 %, 12/12 runs ended, 0 training")
     assert len(shown) == 2
 
 
