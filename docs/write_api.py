@@ -12,7 +12,7 @@ SECTIONS = {
     "Train": "sweep_study read_records prepare",
     "Fit": "read_runs fit_study fit_law predict compare_laws read_fits curve constancy reuse check_table",
     "Simulate": "simulate_study clear_simulated next_runs",
-    "Report": "write_report compare_studies draw reproduce write_gallery",
+    "Report": "write_report report_runs compare_studies draw reproduce write_gallery",
     "Count": "count_model from_hf to_hf flops_by_part flops_per_token",
     "Records and errors": "Question GivenArm Varied Shape Corpus Plan Study Cluster RunTable FitResult StudyFits Noise"
     " Report UsageError",

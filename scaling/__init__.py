@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
         make_plan as make_plan,
         predict as predict,
         read_runs as read_runs,
+        report_runs as report_runs,
         reproduce as reproduce,
         sweep_study as sweep_study,
         write_gallery as write_gallery,
@@ -70,8 +71,8 @@ _HOMES = {
     "planners.model_count": "count_model",
     "reports": "Report",
     "reports.study.figures": "draw",
-    "scaling.api": "compare_laws compare_studies fit_law fit_study make_plan predict read_runs reproduce sweep_study"
-    " write_gallery write_report",
+    "scaling.api": "compare_laws compare_studies fit_law fit_study make_plan predict read_runs report_runs reproduce"
+    " sweep_study write_gallery write_report",
     "scaling.chosen_runs": "next_runs",
     "scaling.simulated_study": "clear_simulated simulate_study",
 }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jobs.sweep.until_done import SweepResult
     from jobs.sweep.wait import SweepProgress
     from reports import Report
+    from reports.runs.runs_report import RunsReport
 
     Place: TypeAlias = str | os.PathLike[str]
     """A path, or a Study, which stands for its folder."""
@@ -85,16 +86,22 @@ def sweep_study(
 
 
 def read_runs(
-    runs: "Runs", columns: Mapping[str, str] | None = None, *, source: str | None = None, unit: str | None = None
+    runs: "Runs",
+    columns: Mapping[str, str] | None = None,
+    *,
+    laws: Sequence[str] = (),
+    source: str | None = None,
+    unit: str | None = None,
 ) -> "RunTable":
     """Return a table of runs for the fits, with the rows that were set aside and why.
 
     `runs` is a CSV, JSON, Parquet, Excel or Markdown file, a folder of logs, a DataFrame, one mapping a run, or a study
     or its folder. It needs the column `loss` and the columns of the law: N, D, C, r_a, ... `columns` maps our names
     to those of the file or to formulas of them: `{"D": "tokens_b*1e9", "loss": "ln(ppl)"}`. `source` names the trainer
-    or logger that wrote the runs (`fits.runs.sources.SOURCES`), `unit` that of the loss: nats, bits, bpb or bpc. A
-    table that was read already is returned as it is. Raises UsageError for a file that cannot be read, a missing
-    column, a loss that is not a positive number, and for units that cannot be right.
+    or logger that wrote the runs (`fits.runs.sources.SOURCES`), `unit` that of the loss: nats, bits, bpb or bpc. With
+    `laws`, the columns that these need must be there. A table that was read already is returned as it is. Raises
+    UsageError for a file that cannot be read, a missing column, a loss that is not a positive number, and for units
+    that cannot be right.
 
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"params_m": [50, 100], "D": [1e9, 2e9], "loss": [3.3, 3.1]})
@@ -104,6 +111,7 @@ def read_runs(
     27
     """
     from fits import read_table
+    from fits.fit import needed
 
     if isinstance(runs, Study) or (isinstance(runs, str | os.PathLike) and (Path(runs) / "study.json").is_file()):
         from scaling.study_table import runs_of
@@ -111,7 +119,8 @@ def read_runs(
         if columns:
             raise UsageError(f"{os.fspath(runs)} is a study, which needs no columns; drop them")
         return runs_of(Study(runs))
-    return read_table(Path(runs) if isinstance(runs, os.PathLike) else runs, columns, source=source, unit=unit)
+    place = Path(runs) if isinstance(runs, os.PathLike) else runs
+    return read_table(place, columns, needs=needed(laws), source=source, unit=unit)
 
 
 def fit_law(runs: "Runs", law: str, **options: "Unpack[FitOptions]") -> "FitResult":
@@ -129,7 +138,7 @@ def fit_law(runs: "Runs", law: str, **options: "Unpack[FitOptions]") -> "FitResu
     """
     from fits import fit_law
 
-    return fit_law(read_runs(runs), law, **options)
+    return fit_law(read_runs(runs, laws=[law]), law, **options)
 
 
 def fit_study(
@@ -230,6 +239,37 @@ def write_report(study: "Place", out: "Place | None" = None) -> "Report":
     from reports import write_report
 
     return write_report(Study(study), None if out is None else Path(out))
+
+
+def report_runs(
+    runs: "Runs",
+    laws: Sequence[str] = (),
+    *,
+    columns: Mapping[str, str] | None = None,
+    source: str | None = None,
+    unit: str | None = None,
+    out: "Place | None" = None,
+    **options: "Unpack[FitOptions]",
+) -> "RunsReport":
+    """Fit `runs` and return their answer with its page: a notebook shows the page, `plot()` gives its first figure.
+
+    `runs`, `columns`, `source` and `unit` are those of `read_runs`, `laws` and the options those of `fit_study`. `out`
+    is a folder to which the page, its figures and its tables are written. Raises UsageError as these two do.
+
+    >>> sizes = [(N, D) for N in (5e7, 1e8, 4e8) for D in (1e9, 4e9, 2e10)]
+    >>> rows = [{"N": N, "D": D, "loss": 1.8 + 480 / N**0.35 + 2000 / D**0.37} for N, D in sizes]
+    >>> report_runs(rows, ["chinchilla"], bootstrap=0).data.lead.params["alpha"].value.__round__(4)
+    0.35
+    """
+    from fits import fit_study
+    from reports.runs.fitted_runs import FittedRuns
+    from reports.runs.runs_report import RunsReport
+
+    table = read_runs(runs, columns, laws=laws, source=source, unit=unit)
+    report = RunsReport(data=FittedRuns(table=table, found=fit_study(table, laws, **options)))
+    if out is not None:
+        report.write(Path(out))
+    return report
 
 
 def compare_studies(study_a: "Place", study_b: "Place", out: "Place | None" = None) -> "Report":

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from fits import LAWS, RunTable, fit_study, read_table
+from fits import LAWS, RunTable, StudyFits, fit_study, read_table
 from fits.curve.resampling import KINDS
 from fits.fit import known_law, needed
 from fits.predict.registered import register, score
@@ -26,6 +27,9 @@ from planners.records.quantity import parse_count, parse_quantity
 from scaling import cli
 from scaling.flags import REPEATED, Flag, add_flags, values
 from scaling.study_table import joined, margin_of, runs_of
+
+if TYPE_CHECKING:
+    from reports import Report
 
 EXAMPLE = "python -m scaling.fit --runs runs.csv --columns N=n_params,D=n_tokens --law chinchilla"
 
@@ -137,6 +141,7 @@ def arguments() -> cli.Parser:
     add = parser.add_argument
     add("--register", metavar="FILE", help="write the predictions at --at to a new file, to be scored later")
     add("--score", metavar="FILE", help="score the registered predictions of FILE against these runs; fits nothing")
+    add("--report", metavar="DIR", help="also write a page of the runs, fits and checks to this folder")
     elsewhere = "folder of fits.json (default: fits/ of the study; none for a table)"
     add("-o", "--out", metavar="DIR", help=elsewhere)
     return parser
@@ -157,9 +162,29 @@ def act(flags: cli.Flags) -> int:
     if flags.json:
         cli.print_json(to_json(found))
     cli.say(f"{found}\n", flags)
+    if flags.report is not None:
+        cli.say(f"open: {write_runs_page(table, found, flags).folder / 'report.html'}", flags)
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)
     return cli.DONE if all(result.n > 1 for result in found.fits) and not found.refused else cli.GAPS
+
+
+def write_runs_page(table: RunTable, found: StudyFits, flags: cli.Flags) -> "Report":
+    """Write the page of fitted runs, with the command that makes it again."""
+    from reports.runs.fitted_runs import FittedRuns
+    from reports.runs.runs_report import RunsReport
+
+    said = (flag.name for flag in (*TABLE_FLAGS, *OPTIONS) if flag.name != "from")
+    words = [*cli.spelled(flags, said), *(("--from", flags.source) if flags.source else ())]
+    command = cli.command("fit", *filter(None, [flags.study]), *words, "--report", flags.report)
+    return RunsReport(data=FittedRuns(table=table, found=found, command=command)).write(Path(flags.report))
+
+
+def report(flags: cli.Flags) -> int:
+    """Fit the table of runs and write its page; return the exit code."""
+    laws = [known_law(law).name for law in flags.law.split(",")] if flags.law else []
+    table, options = _table(None, flags, laws), values(flags, OPTIONS)
+    return cli.show_report(write_runs_page(table, fit_study(table, laws, **options), flags), flags)
 
 
 def _score(table: RunTable, flags: cli.Flags) -> int:

@@ -35,7 +35,7 @@ class Flag:
         return self.sets or self.name.replace("-", "_")
 
 
-def add_flags(parser: argparse.ArgumentParser, flags: Iterable[Flag]) -> None:
+def add_flags(parser: argparse._ActionsContainer, flags: Iterable[Flag]) -> None:
     """Add the flags to the parser."""
     for flag in flags:
         shown = {} if flag.metavar is None else {"metavar": flag.metavar}

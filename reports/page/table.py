@@ -19,7 +19,7 @@ from reports.page.number_text import fixed, flops, general, percent, whole
 
 Cell = str | int | float | bool | None
 Row = tuple[Cell, ...]
-Data = TypeVar("Data")
+Data_contra = TypeVar("Data_contra", contravariant=True)
 Other = TypeVar("Other")
 
 SENTENCE = 60
@@ -138,21 +138,21 @@ def _shown(column: Column, cell: Cell) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableSpec(Generic[Data]):
+class TableSpec(Generic[Data_contra]):
     """What a table shows and how it is filled: a constant, and one line of a registry, as for a figure."""
 
     title: str
     """Heading."""
     section: str
     """Heading of the page under which it is shown."""
-    columns: tuple[Column, ...] | Callable[[Data], tuple[Column, ...]]
+    columns: tuple[Column, ...] | Callable[[Data_contra], tuple[Column, ...]]
     """The columns."""
-    rows: Callable[[Data], Iterable[Row]]
+    rows: Callable[[Data_contra], Iterable[Row]]
     """Gives the rows; a table without rows is left out."""
-    note: str | Callable[[Data], str]
+    note: str | Callable[[Data_contra], str]
     """How the numbers were made, as far as a reader must know it."""
 
-    def of(self, view: Callable[[Other], Data]) -> "TableSpec[Other]":
+    def of(self, view: Callable[[Other], Data_contra]) -> "TableSpec[Other]":
         """Return this table for data of another kind, of which it shows the part that `view` returns."""
         columns, note = self.columns, self.note
         return TableSpec(
@@ -164,7 +164,7 @@ class TableSpec(Generic[Data]):
         )
 
 
-def filled(specs: Mapping[str, TableSpec[Data]], data: Data) -> dict[str, Table]:
+def filled(specs: Mapping[str, TableSpec[Data_contra]], data: Data_contra) -> dict[str, Table]:
     """Return the tables that have rows for `data`, by name."""
     found: dict[str, Table] = {}
     for name, spec in specs.items():

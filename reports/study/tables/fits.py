@@ -1,6 +1,7 @@
 """The tables of what was fitted: coefficients, other curves, crossings, drift of the optimum, comparison of laws."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from fits.result import FitResult, Optimum, Param
 from reports.page.number_text import fixed, general, percent
@@ -26,8 +27,16 @@ from reports.page.table import (
 from reports.study.evidence import Evidence
 
 
-def _fit(evidence: Evidence) -> Iterator[Row]:
-    for result in evidence.fits:
+class Fitted(Protocol):
+    """Anything that has fits."""
+
+    @property
+    def fits(self) -> tuple[FitResult, ...]:
+        """The fits."""
+
+
+def _fit(data: Fitted) -> Iterator[Row]:
+    for result in data.fits:
         yield from _numbers(result)
 
 
@@ -51,15 +60,14 @@ def _numbers(result: FitResult) -> Iterator[Row]:
         yield result.name, "lowest loss", best.loss, best.loss_lo, best.loss_hi, best.status, *whole_fit
 
 
-def _about_fits(evidence: Evidence) -> str:
+def _about_fits(data: Fitted) -> str:
     said = (
-        f"{fit.law}: {fit.formula}; minimised: {fit.objective_name}; intervals: {fit.interval}."
-        for fit in evidence.fits
+        f"{fit.law}: {fit.formula}; minimised: {fit.objective_name}; intervals: {fit.interval}." for fit in data.fits
     )
     return " ".join(dict.fromkeys(said))
 
 
-FITS = TableSpec(
+FITS: TableSpec[Fitted] = TableSpec(
     title="Fits",
     section="Optimum",
     columns=(
