@@ -5,7 +5,9 @@ preset("smoke")
 
 from collections.abc import Callable, Mapping, Sequence
 
+from planners.presets.encoder_moe import encoder_moe
 from planners.presets.gpu_day import gpu_day
+from planners.presets.interference import interference
 from planners.presets.laptop import laptop, laptop_grid, laptop_tuning
 from planners.presets.laptop_cell import laptop_reuse, laptop_topk
 from planners.presets.laptop_surface import laptop_surface, laptop_surface_tuning
@@ -31,6 +33,8 @@ PRESETS: Mapping[str, Callable[..., Question]] = {
     "tinystories-moe": tinystories_moe,
     "task-conflict": task_conflict,
     "task-conflict-tuning": task_conflict_tuning,
+    "interference": interference,
+    "encoder-moe": encoder_moe,
     "li2025-2b": li2025_2b,
     "li2025-3b": li2025_3b,
     "li2025-7b": li2025_7b,
@@ -38,7 +42,12 @@ PRESETS: Mapping[str, Callable[..., Question]] = {
 """Functions by the name of the question that they return; a preset with many arms is built only when it is used."""
 
 
-SIZED: Mapping[str, Sequence[str]] = {"task-conflict": SIZES}
+SIZED: Mapping[str, Sequence[str]] = {
+    "task-conflict": SIZES,
+    "interference": SIZES,
+    "encoder-moe": SIZES,
+    "tinystories-moe": ("gpu", "laptop", "smoke"),
+}
 """The sizes of the presets that have several, the default first."""
 
 

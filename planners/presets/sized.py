@@ -63,6 +63,10 @@ NC = Kind(width=0.25, n_experts=11, top_k=2)
 """Eleven experts of d_model / 4, two per token: the N of dense, and 1.57 times its tokens at equal C."""
 
 
+HALVES = Kind(width=DENSE_WIDTH / 2, n_experts=8, top_k=2)
+"""Eight experts of half the width, two per token."""
+
+
 def with_router(kind: Kind, **settings: float | str) -> Kind:
     """Return a kind of arm with other settings of the router."""
     return replace(kind, router=replace(kind.router, **settings))  # type: ignore[arg-type]
@@ -81,14 +85,27 @@ KINDS = {
     "NC b0": with_router(NC, balance=0.0),
     "E8 entropy": with_router(E8, balance_form="entropy"),
     "NC entropy": with_router(NC, balance_form="entropy"),
+    "K2": HALVES,
+    "p0.4": with_router(replace(HALVES, top_k=4), top_p=0.4, entropy=1e-4),
 }
 """Kinds of arm by the name that follows the setting in a label."""
 
 
 def arms_of(
-    setting: str, kinds: Sequence[str], d_model: int, D: float, *, vocab_size: int = 256, domains: int = 4
+    setting: str,
+    kinds: Sequence[str],
+    d_model: int,
+    D: float | None,
+    *,
+    vocab_size: int = 256,
+    domains: int = 4,
+    parent: str | None = None,
+    **numbers: float,
 ) -> list[GivenArm]:
-    """Return an arm of each kind in a setting; a label is the setting, then the kind."""
+    """Return an arm of each kind in a setting; a label is the setting, then the kind.
+
+    `parent` is the setting whose arm of the same kind each arm starts from; `numbers` are further fields of the arm.
+    """
     return [
         GivenArm(
             label=f"{setting} {name}",
@@ -98,6 +115,8 @@ def arms_of(
             D=D,
             lr=0.2 / d_model,
             warmup_steps=WARMUP,
+            parent=f"{parent} {name}" if parent else None,
+            **numbers,  # type: ignore[arg-type]
         )
         for name in kinds
     ]

@@ -7,7 +7,7 @@ right. Every arm of a setting sees the same windows with the same seed.
 from dataclasses import dataclass, replace
 
 from planners.given_arms import GivenArm, Setting
-from planners.presets.sized import WARMUP, arms_of, check_size
+from planners.presets.sized import arms_of, check_size
 from planners.question import Question
 
 SEQ_LEN, BATCH = 126, 504
@@ -47,10 +47,24 @@ class Part:
     """Tasks."""
     vocab_size: int = 256
     """Vocabulary."""
+    parent: str | None = None
+    """Setting whose arms of the same kind its arms start from."""
+    U: int | None = None
+    """Unique tokens; null: all are."""
 
     def arms(self) -> list[GivenArm]:
         """Return its arms."""
-        return arms_of(self.name, self.kinds, self.d_model, self.D, vocab_size=self.vocab_size, domains=self.domains)
+        numbers = {} if self.U is None else {"U": self.U}
+        return arms_of(
+            self.name,
+            self.kinds,
+            self.d_model,
+            self.D,
+            vocab_size=self.vocab_size,
+            domains=self.domains,
+            parent=self.parent,
+            **numbers,
+        )
 
     def setting(self) -> Setting:
         """Return what its arms share."""
@@ -103,7 +117,7 @@ def task_conflict(size: str = "laptop") -> Question:
       tokens, in bf16: at most 5.9e16 FLOPs. Steps of 504 tokens leave a GPU mostly idle, so several runs share it.
     """
     check_size(size)
-    parts = {"laptop": LAPTOP, "smoke": SMOKE, "gpu": tuple(map(_on_gpu, LAPTOP))}[size]
+    parts = {"laptop": LAPTOP, "smoke": SMOKE, "gpu": tuple(map(on_gpu, LAPTOP))}[size]
     asked = question("task-conflict", parts)
     if size == "gpu":
         asked = replace(asked, precision="bf16")
@@ -138,15 +152,12 @@ def question(study: str, parts: tuple[Part, ...], claims: str | None = "task-con
     )
 
 
-def _on_gpu(part: Part) -> Part:
-    """Return a setting at GPU size."""
+def on_gpu(part: Part) -> Part:
+    """Return a setting at GPU size: four times the width, twice the values, 20 times the tokens."""
     options = part.data.replace("values=64", "values=128")
     if part.data.startswith("tasks-crowded"):
         options = part.data.replace("tasks-crowded", "tasks,values=128")
-    elif "values" not in part.data:
+    elif "values" not in part.data and "+" not in part.data:
         options = f"{part.data},values=32"
     vocab_size = {"crowded own": 568}.get(part.name, 256)
     return replace(part, data=options, d_model=4 * part.d_model, D=20 * part.D, vocab_size=vocab_size)
-
-
-__all__ = ["BATCH", "SEQ_LEN", "WARMUP", "Part", "alone", "question", "task_conflict", "task_conflict_tuning"]

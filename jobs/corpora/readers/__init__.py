@@ -1,11 +1,12 @@
 """The readers of corpora: a new kind is one file here with a `READER` (or `GENERATOR`), and one line of READERS."""
 
 from jobs.corpora.generated import Language
-from jobs.corpora.readers import hub, stdlib, synthetic, task, text
+from jobs.corpora.readers import hub, prose, stdlib, synthetic, task, text
 from jobs.corpora.readers.reader import Generator, Reader
 
 READERS: dict[str, Reader | Generator] = {
     "stdlib": stdlib.READER,
+    "prose": prose.READER,
     "text": text.READER,
     "hf": hub.READER,
     "synthetic": synthetic.GENERATOR,
