@@ -88,7 +88,7 @@ FLAGS = (
     Flag(name="tune-at", read=parse_quantities, metavar="C,…", help="with --tune: only at these budgets"),
     Flag(name="tune-seeds", read=parse_counts, metavar="S,…", help="with --tune: these seeds instead of the arms' own"),
     Flag(name="data", read=lambda text, _: None if text == "none" else text, metavar="NAME",
-         help="corpus: stdlib, prose, tinystories, synthetic, tasks, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=],"
+         help="corpus: stdlib, prose, tinystories, synthetic, tasks, text:PATH, hf:NAME_OR_FILE[,config=,split=,field=]"
               " or several as a=stdlib*0.7+b=text:PATH*0.3; tokens are bytes, or @bpe:SIZE, @gpt2, @PATH of a"
               " tokenizer.json; none: plan without a corpus"),
     Flag(name="unique-tokens", read=_unique_tokens, metavar="U,…",

@@ -13,8 +13,10 @@ import scaling
 from jobs.corpora.names import parse
 from planners import Plan, UsageError, make_plan, preset
 from planners.architecture.devices import device
+from planners.architecture.memory import memory
+from planners.claims import check_claims, claims_of
 from planners.forecast import Speed, forecast, total
-from planners.presets import PRESETS
+from planners.presets import PRESETS, SIZED
 from planners.presets.tinystories import shape
 from planners.published.li2025.rows import Li2025Run, li2025_runs
 
@@ -23,7 +25,7 @@ RUNS = {
     "laptop-surface-tuning": 110, "laptop-topk": 56, "laptop-reuse": 68, "gpu-day": 90, "tinystories-moe": 13,
     "li2025-2b": 27, "li2025-3b": 20, "li2025-7b": 27,
 }  # fmt: skip
-SETTINGS = {"task-conflict": 328, "task-conflict-tuning": 144}
+SETTINGS = {"task-conflict": 328, "task-conflict-tuning": 144, "interference": 308, "encoder-moe": 84}
 """Presets whose settings name generated corpora, which are always at hand."""
 REFUSED = {"laptop-surface-tuning": 2, "laptop-topk": 2}
 """Refused cells: too few steps of a large batch at the smallest C; K = 1 with renormalised gates."""
@@ -54,6 +56,27 @@ def test_presets_plan_without_a_corpus(name: str) -> None:
 def test_presets_of_generated_tasks_refuse_nothing(name: str) -> None:
     plan = scaling.make_plan(name)
     assert (len(plan.runs), plan.refused) == (SETTINGS[name], ())
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_every_size_is_planned_and_its_claims_name_arms_of_the_laptop_size(name: str) -> None:
+    runs = {}
+    for size in SIZED[name]:
+        asked = preset(name, size)
+        runs[size] = scaling.make_plan(replace(asked, data=None) if name == "tinystories-moe" else asked).runs
+    assert len(runs["smoke"]) <= 13
+    assert len(runs["gpu"]) * (3 if name == "tinystories-moe" else 1) == len(runs["laptop"])
+    check_claims(claims_of(name), {run.arm for run in runs["laptop"]})
+    largest = max(runs["gpu"], key=lambda run: run.shape.total)
+    tokens = largest.training.batch_tokens
+    assert memory(largest.shape, largest.training.precision, tokens).total < 40e9  # bytes of a GPU
+
+
+def test_an_unknown_size_lists_the_known() -> None:
+    with pytest.raises(UsageError, match=r"'large'.*laptop, smoke, gpu"):
+        preset("task-conflict", "large")
+    with pytest.raises(UsageError, match="one size"):
+        preset("smoke", "gpu")
 
 
 def test_unknown_preset_lists_the_known() -> None:
