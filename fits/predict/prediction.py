@@ -1,8 +1,9 @@
 """What a fitted law predicts at a target, with prediction intervals and the parts of their width.
 
 A 95 % interval has three parts. `parameters`: how far the bootstrap draws move, widened by Student's t for few points.
-`form`: how far the other laws of the same columns that fit nearly as well predict from it, added in full because it is
-a bias. `noise`: the residual scatter of a single run, for a loss. See `docs/extrapolation.md` for what they cover.
+`form`: how far the other laws of the same columns that fit nearly as well predict from it; the interval is that of the
+draws of all of them, each with its Akaike weight. `noise`: the residual scatter of a single run, for a loss. See
+`docs/extrapolation.md` for what they cover.
 """
 
 import math
@@ -121,7 +122,7 @@ def predict_from(fitted: FittedLaw, given: dict[str, float], *, asked: bool = Tr
     target = Target(table=fitted.table)
     close = fitted.close
     found = [_evaluated(each, target, given, each.theta[None]) for each in (fitted, *close)]
-    drawn = _evaluated(fitted, target, given, fitted.thetas) if len(fitted.thetas) else None
+    drawn = [_evaluated(each, target, given, each.thetas) for each in (fitted, *close) if len(each.thetas)]
     own = found[0]
     values = [_predicted(name, fitted, found, drawn) for name in own.quantities]
     at = {name: float(value[0]) for name, value in own.at.items() if np.isfinite(value[0])}
@@ -241,7 +242,7 @@ def _open(
     return tuple(chosen), box
 
 
-def _predicted(name: str, fitted: FittedLaw, found: list[_Evaluated], drawn: _Evaluated | None) -> Predicted:
+def _predicted(name: str, fitted: FittedLaw, found: list[_Evaluated], drawn: list[_Evaluated]) -> Predicted:
     """Return one number with its interval. Positive numbers are compared by logarithms, differences as they are."""
     scale = AS_IT_IS if name == "dense_minus_moe" else LOGARITHM
     value = float(found[0].quantities[name][0])
@@ -258,15 +259,37 @@ def _predicted(name: str, fitted: FittedLaw, found: list[_Evaluated], drawn: _Ev
         form=None if form is None else _spans(scale, x, form),
         noise=None if noise is None else value * noise,
     )
-    if drawn is None or not np.isfinite(drawn.quantities[name]).any():
+    if not drawn or not np.isfinite(drawn[0].quantities[name]).any():
         return one
-    assert fitted.draws is not None
-    low, high = percentile(scale.forward(drawn.quantities[name]), fitted.draws.level)
     few = t_quantile(max(fitted.points - len(fitted.problem.free), 1)) / t_quantile(1e6)
-    down, up = max(0.0, x - low) * few, max(0.0, high - x) * few
-    less, more = form or (0.0, 0.0)
-    lo, hi = x - less - math.hypot(down, noise or 0.0), x + more + math.hypot(up, noise or 0.0)
-    return replace(one, lo=scale.back(lo), hi=scale.back(hi), parameters=_spans(scale, x, (down, up)))
+    moved = [_moved(scale, centre, each, name, few) for centre, each in zip(found, drawn, strict=False)]
+    assert fitted.draws is not None
+    low, high = percentile(moved[0], fitted.draws.level)
+    lo, hi = _mixed(moved, fitted.weights, fitted.draws.level)
+    lo, hi = x - math.hypot(max(0.0, x - lo), noise or 0.0), x + math.hypot(max(0.0, hi - x), noise or 0.0)
+    own = (max(0.0, x - low), max(0.0, high - x))
+    return replace(one, lo=scale.back(lo), hi=scale.back(hi), parameters=_spans(scale, x, own))
+
+
+def _moved(scale: "_Scale", centre: _Evaluated, drawn: _Evaluated, name: str, few: float) -> Floats:
+    """Return the draws of a number, widened about its estimate by the factor for few points; finite ones only."""
+    if name not in drawn.quantities or name not in centre.quantities:
+        return np.empty(0)
+    middle = scale.forward(float(centre.quantities[name][0]))
+    found = middle + (scale.forward(drawn.quantities[name]) - middle) * few
+    return np.asarray(found[np.isfinite(found)])
+
+
+def _mixed(moved: list[Floats], weights: Floats, level: float) -> tuple[float, float]:
+    """Return the central interval of a mixture: the draws of each form with its weight."""
+    draws = np.concatenate(moved)
+    each = np.concatenate(
+        [np.full(len(one), weight / max(len(one), 1)) for one, weight in zip(moved, weights, strict=False)]
+    )
+    order = np.argsort(draws)
+    share = np.cumsum(each[order]) / each.sum()
+    lo, hi = np.interp([(1 - level) / 2, (1 + level) / 2], share, draws[order])
+    return float(lo), float(hi)
 
 
 @dataclass(frozen=True)

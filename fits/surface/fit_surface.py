@@ -72,7 +72,8 @@ def fit_surface(
         return replace(found, search=_search(problem, solution)), None
     draws = resample(problem, solution, bootstrap, seed, block) if bootstrap else None
     fitted = _fitted(blank, problem, solution, draws, block)
-    return replace(fitted, behind=FittedLaw(table=table, problem=problem, theta=solution.theta, draws=draws)), draws
+    behind = FittedLaw(table=table, problem=problem, solution=solution, draws=draws, block=block)
+    return replace(fitted, behind=behind), draws
 
 
 def _problem(

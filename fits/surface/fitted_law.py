@@ -1,7 +1,7 @@
 """A law at the minimum of its problem, with the runs and the draws: what predictions are computed from."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,14 +10,18 @@ from fits.intervals import LEVEL, t_quantile
 from fits.laws import LAWS
 from fits.laws.law import Columns, Law
 from fits.runs.table import Floats, RunTable
-from fits.surface.bootstrap import Draws, points
+from fits.surface.bootstrap import Draws, points, resample
 from fits.surface.fitting_problem import Problem, held_at_one_value
-from fits.surface.search import SearchMethod, solve
+from fits.surface.search import SearchMethod, Solution, solve
 
 FORMS = (("chinchilla", "skaling", "gadre", "kaplan2020"), ("activation", "activation_powers", "activation_additive"))
 """Laws of the same columns: each is another form for the others."""
 CLOSE = 10.0
 """AICc above the lowest up to which a form counts as one that fits."""
+OWN = 0.3
+"""Least weight of the fitted law among the forms: what it says itself is never lost from an interval."""
+FORM_DRAWS = 200
+"""Most bootstrap draws of another form."""
 STARTS = 4
 """Starting points from which another form is fitted: those of its starts with the lowest objective."""
 MANY = 60
@@ -32,15 +36,22 @@ class FittedLaw:
     """The runs, dense ones included."""
     problem: Problem
     """The law, its columns and the objective."""
-    theta: Floats
-    """The minimum, shape (p,)."""
+    solution: Solution
+    """The minimum."""
     draws: Draws | None = None
     """Bootstrap draws; None if there are none."""
+    block: str | None = None
+    """Column whose groups were drawn, and not the points."""
 
     @property
     def law(self) -> Law:
         """The law."""
         return self.problem.law
+
+    @property
+    def theta(self) -> Floats:
+        """The parameters at the minimum, shape (p,)."""
+        return self.solution.theta
 
     @cached_property
     def thetas(self) -> Floats:
@@ -94,11 +105,29 @@ class FittedLaw:
                 found.append(form)
         return tuple(found)
 
-    @property
+    @cached_property
     def close(self) -> "tuple[FittedLaw, ...]":
-        """The other forms that describe the runs nearly as well as the best of all forms."""
+        """The other forms that describe the runs nearly as well as the best of all forms, with draws if this has."""
         best = min(each.aicc for each in (self, *self.forms))
-        return tuple(each for each in self.forms if each.aicc <= best + CLOSE)
+        return tuple(each.drawn(self.draws) for each in self.forms if each.aicc <= best + CLOSE)
+
+    @cached_property
+    def weights(self) -> Floats:
+        """Weights of this law and of the close forms: Akaike's, and at least OWN for this law."""
+        aicc = np.array([each.aicc for each in (self, *self.close)])
+        found = np.exp((np.min(aicc) - aicc) / 2) if np.isfinite(aicc).all() else np.ones(len(aicc))
+        found /= found.sum()
+        if len(found) > 1 and found[0] < OWN:
+            found[1:] *= (1 - OWN) / found[1:].sum()
+            found[0] = OWN
+        return np.asarray(found)
+
+    def drawn(self, like: Draws | None) -> "FittedLaw":
+        """Return this form with bootstrap draws, as many as `like` has, up to FORM_DRAWS."""
+        if like is None:
+            return self
+        count = min(len(like.values), FORM_DRAWS)
+        return replace(self, draws=resample(self.problem, self.solution, count, like.seed, self.block))
 
     def refitted(self, name: str) -> "FittedLaw | None":
         """Return the law `name` fitted to the same runs with the same objective; None where it does not converge."""
@@ -106,13 +135,16 @@ class FittedLaw:
         assert isinstance(law, Law)
         fixed = held_at_one_value(law, columns)
         loss, delta = self.problem.loss, self.problem.delta
-        problem = Problem(law=law, columns=columns, loss=loss, delta=delta, fixed=fixed)
+        groups = self.problem.groups
+        problem = Problem(law=law, columns=columns, loss=loss, delta=delta, fixed=fixed, groups=groups)
         if self.points <= len(problem.free):
             return None
         points = problem.point(law.starts(law, problem.logs, problem.target))
         first = np.argsort([problem.objective(point) for point in points], kind="stable")[:STARTS]
         found = solve(problem, SearchMethod(starts=points[first]))
-        return FittedLaw(table=self.table, problem=problem, theta=found.theta) if found.converged else None
+        if not found.converged:
+            return None
+        return FittedLaw(table=self.table, problem=problem, solution=found, block=self.block)
 
     def log_loss(self, thetas: Floats, logs: Columns) -> Floats:
         """Return ln L, shape (B, m), of several theta (B, p) at logarithms of the columns, each (m,) or (B, m)."""
