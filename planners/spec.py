@@ -274,9 +274,10 @@ class RunSpec:
             raise UsageError(f"{where}: expected an object with the fields of a run")
         training = {name: line[name] for name in Training.__dataclass_fields__ if name in line}
         rest = {name: value for name, value in line.items() if name not in training}
-        if isinstance(shape := line.get("shape"), dict):
-            with suppress(UsageError, TypeError):  # the same again below, with the name of the line
-                rest["shape"] = _shape(tuple(shape), *shape.values())
+        for name, kind in (("shape", Shape), ("router", Router)):
+            if isinstance(part := line.get(name), dict):
+                with suppress(UsageError, TypeError):  # the same again below, with the name of the line
+                    rest[name] = _part(kind, tuple(part), *part.values())
         spec = from_json(cls, {**rest, "training": training}, where)
         rebuilt = cls.build(**{name: getattr(spec, name) for name in _GIVEN})
         if rebuilt != spec:
@@ -310,9 +311,9 @@ _GIVEN = (
 
 
 @lru_cache(maxsize=4096, typed=True)
-def _shape(names: tuple[str, ...], *values: Any) -> Shape:
-    """Return the shape with these fields. Cached: the runs of an arm share it."""
-    return from_json(Shape, dict(zip(names, values, strict=True)), "shape")
+def _part(kind: type[Shape] | type[Router], names: tuple[str, ...], *values: Any) -> Shape | Router:
+    """Return the shape or router with these fields. Cached: the runs of an arm share them."""
+    return from_json(kind, dict(zip(names, values, strict=True)), "run")
 
 
 def targets_of(objective: str, mask_share: float, seq_len: int, answers: float | None) -> float | None:

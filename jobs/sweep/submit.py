@@ -189,8 +189,8 @@ def _submit_one(
         accepted = f"; {n_before} arrays before it were accepted" if n_before else ""
         raise UsageError(
             f"sbatch refused the jobs ({error}){accepted}; check --partition, --account, --qos, --gpus-per-run,"
-            " --timeout-min, --slurm wckey=NAME; if it limits how many jobs may be submitted or run: --max-jobs, --pack,"
-            " --parallel"
+            " --timeout-min, --slurm wckey=NAME; if it limits how many jobs may be submitted or run: --max-jobs,"
+            " --pack, --parallel"
         ) from None
     ledger.submitted(submission.id, jobs)
     return replace(submission, jobs=jobs), work

@@ -25,7 +25,7 @@ def change_loop(loop: ModuleType) -> None:
     """Trace what a run does, and slow down its steps."""
     take, save, write_record = loop.Stepper.take, loop.checkpoint.save, loop.write_record
 
-    def slow_take(self: Any, step: int, batch: Any, window: Any, *, detailed: bool) -> None:
+    def slow_take(self: Any, step: int, batch: Any, window: Any, **how: Any) -> None:
         if os.environ.get("RANK", "0") == "0" and not os.environ.get("NO_STEP"):
             trace("step", self.run_id, step)
         if "SLURM_RESTART_COUNT" not in os.environ:
@@ -34,7 +34,7 @@ def change_loop(loop: ModuleType) -> None:
             window.steps += 1
             window._add("loss", batch.new_ones((), dtype=float))
         else:
-            take(self, step, batch, window, detailed=detailed)
+            take(self, step, batch, window, **how)
 
     def traced_save(folder: Any, step: int, run_id: str, state: Any) -> None:
         save(folder, step, run_id, state)

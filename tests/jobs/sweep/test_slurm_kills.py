@@ -1,17 +1,22 @@
 """make soak: sweeps on a real Slurm that loses workers, controller, accounting, sweep process or files."""
 
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from attacks import Totals, count_of
 from disturbed_sweep import Sweep, until
 from private_slurm import PrivateSlurm
 
 from jobs.sweep.ledger import Ledger
+from jobs.sweep.status import status
 from scaling import cli
 
 pytestmark = [pytest.mark.soak, pytest.mark.parametrize("slurm", ["plain", "accounting"], indirect=True)]
@@ -139,3 +144,53 @@ def test_the_cluster_folder_is_deleted(slurm: PrivateSlurm, sweep: Sweep) -> Non
     assert second.run_ids
     assert second.run_ids.isdisjoint(begun)
     assert sweep.resumed() == 0
+
+
+def test_chaos(slurm: PrivateSlurm, sweep: Sweep) -> None:
+    """Random trouble while a sweep runs: every run is trained once, to its undisturbed loss."""
+    totals, draw = Totals("Slurm chaos"), random.Random(len(slurm.conf.read_text()))
+    allowed = (*GO, "--attempts", "99")
+    assert sweep(*allowed) == cli.DONE
+    for _ in range(count_of(54)):
+        if not any(run.record is None for run in status(sweep.study)):
+            break
+        kind = draw.choice(["requeue", "scancel", "hold", "suspend", "node", "controller", "worker", "sweep", "cancel"])
+        trouble(kind, slurm, sweep, draw)
+        time.sleep(draw.uniform(0, 0.7))
+        totals.add(kind, None if sweep(*allowed) in (cli.DONE, cli.GAPS) else "the sweep failed", kind)
+    sweep("--cancel")  # Slurm may keep a job that ended while its controller was down
+    assert sweep(*allowed, "--wait") == cli.DONE
+    sweep.check()
+    totals.close()
+
+
+def trouble(kind: str, slurm: PrivateSlurm, sweep: Sweep, draw: random.Random) -> None:
+    """Do one thing that goes wrong on a cluster, to a random job where it is about jobs."""
+    jobs = slurm.ask("squeue", "-h", "-r", "-o", "%i").split()
+    job = draw.choice(jobs) if jobs else "1"
+    if kind in ("requeue", "hold", "suspend"):
+        slurm.ask("scontrol", kind, job)
+        if kind != "requeue":
+            time.sleep(draw.uniform(0, 1))
+            slurm.ask("scontrol", {"hold": "release", "suspend": "resume"}[kind], job)
+    elif kind == "scancel":
+        slurm.ask("scancel", job)
+    elif kind == "node":
+        slurm.ask("scontrol", "update", "nodename=n1", "state=down", "reason=test")
+        time.sleep(draw.uniform(0, 1))
+        slurm.ask("scontrol", "update", "nodename=n1", "state=resume")
+    elif kind == "controller":
+        slurm.kill_controller()
+        slurm.start_controller()
+    elif kind == "worker":
+        for pid in workers_of(sweep.study.folder)[:1]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    elif kind == "sweep":
+        command = [sys.executable, "-m", "scaling.sweep", str(sweep.study.folder), *GO, "--attempts", "99"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(draw.uniform(0.2, 1.5))
+        process.kill()
+        process.wait()
+    else:
+        sweep("--cancel")

@@ -157,6 +157,8 @@ EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate
 """Operations on files that Python announces before it carries them out."""
 ERRORS = {"ENOSPC": errno.ENOSPC, "EIO": errno.EIO, "EACCES": errno.EACCES, "EROFS": errno.EROFS, "kill": 0}
 KILLED = 137
+PLACE = "attacked"
+"""Folder of the study; no other file has this word in its path."""
 
 
 def failing(folder: str, at: int, error: int) -> Callable[[], None]:
@@ -198,10 +200,10 @@ def settled(folder: Path) -> dict[str, Any]:
 
 
 WRITERS = {
-    "plan": ["plan", "--preset", "smoke", "--data", "none", "-o", "s"],
-    "simulate": ["simulate", "s", "--noise", "0.01", "--repeats", "0"],
-    "fit": ["fit", "s", "--law", "quadratic", "--bootstrap", "0"],
-    "clear": ["simulate", "s", "--clear"],
+    "plan": ["plan", "--preset", "smoke", "--data", "none", "-o", PLACE],
+    "simulate": ["simulate", PLACE, "--noise", "0.01", "--repeats", "0"],
+    "fit": ["fit", PLACE, "--law", "quadratic", "--bootstrap", "0"],
+    "clear": ["simulate", PLACE, "--clear"],
 }
 """Commands in an order in which each finds what it needs."""
 
@@ -212,15 +214,15 @@ def test_failing_and_killed_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     share = count_of(448) // len(WRITERS)
     for name, words in WRITERS.items():
         start = tmp_path / f"before-{name}"
-        shutil.copytree("s", start) if Path("s").exists() else start.mkdir()
+        shutil.copytree(PLACE, start) if Path(PLACE).exists() else start.mkdir()
         assert command(*words).code in (cli.DONE, cli.GAPS), name
-        wanted, moment = settled(Path("s")), 1
+        wanted, moment = settled(Path(PLACE)), 1
         for _ in range(share):
-            shutil.rmtree("s", ignore_errors=True)
+            shutil.rmtree(PLACE, ignore_errors=True)
             if any(start.iterdir()):
-                shutil.copytree(start, "s")
+                shutil.copytree(start, PLACE)
             kind = draw.choice(list(ERRORS))
-            outcome = command(*words, before=failing("s/" if name != "plan" else "s", moment, ERRORS[kind]))
+            outcome = command(*words, before=failing(PLACE, moment, ERRORS[kind]))
             again = outcome if outcome.code in (cli.DONE, cli.GAPS) else command(*words)
             totals.add(f"{name} {kind}", wrong(outcome, again, wanted), (words, kind, moment))
             moment = moment + 1 if again is not outcome else 1
@@ -233,5 +235,5 @@ def wrong(outcome: Outcome, again: Outcome, wanted: dict[str, Any]) -> str | Non
         return outcome.fault
     if again.code not in (cli.DONE, cli.GAPS):
         return f"the next call ends with {again.code}: {again.err[-200:]}"
-    found = settled(Path("s"))
+    found = settled(Path(PLACE))
     return next((f"{name} differs" for name in {**found, **wanted} if found.get(name) != wanted.get(name)), None)
