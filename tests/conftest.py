@@ -12,7 +12,7 @@ from planners import Question, Study, make_plan
 from planners.matching.frame import Geometry
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
+    os.environ.setdefault(name, "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
