@@ -21,6 +21,8 @@ IMBALANCED = 4.0
 """A run is flagged `imbalanced` if its busiest expert has more than this many times the mean load."""
 DROPPED = 0.05
 """A run is flagged `dropped_slots` if the capacity factor dropped more than this fraction of its routed slots."""
+ELSEWHERE = "trained_elsewhere"
+"""Flag of a run that another engine trained; `environment.device` names that engine."""
 NESTED = ("routing", "data", "execution")
 SHAPE_PROPERTIES = ("total", "active", "A_e", "mu", "zeta", "granularity")
 
@@ -155,7 +157,7 @@ class RunRecord:
     flags: tuple[str, ...] = ()
     """Remarks for a reader: resumed, stopped_early, solved, split_batch, micro_batch_halved, dead_experts, imbalanced,
     dropped_slots, mixed_code (parts of the run were trained by other code, torch or device), below_floor, not_finite,
-    exploded."""
+    exploded, trained_elsewhere."""
     error: str | None = None
     """Why the run failed or diverged, one line."""
     failure: str | None = None
@@ -166,6 +168,11 @@ class RunRecord:
             raise UsageError(f"state {self.state!r} is not one of {', '.join(STATES)}")
         if (self.state == "done") != (self.loss is not None):
             raise UsageError(f"a run that is {self.state} has loss {self.loss}")
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another engine trained it, so that its weights and its speed are not here."""
+        return ELSEWHERE in self.flags
 
     @property
     def is_simulated(self) -> bool:
@@ -221,7 +228,7 @@ def has_weights(study: Study, run_id: str) -> bool:
     """
     try:
         record = read_json(study.run_folder(run_id) / "record.json")
-        return record.get("state") == "done" and "simulated" not in record.get("flags", ())
+        return record.get("state") == "done" and not {"simulated", ELSEWHERE} & set(record.get("flags", ()))
     except (UsageError, AttributeError):
         return False
 

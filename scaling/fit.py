@@ -25,6 +25,7 @@ from planners import Study, UsageError
 from planners.records.json import to_json
 from planners.records.quantity import parse_count, parse_quantity
 from scaling import cli
+from scaling.elsewhere import keep, recognised
 from scaling.flags import REPEATED, Flag, add_flags, values
 from scaling.study_table import joined, margin_of, runs_of
 
@@ -142,6 +143,7 @@ def arguments() -> cli.Parser:
     add("--register", metavar="FILE", help="write the predictions at --at to a new file, to be scored later")
     add("--score", metavar="FILE", help="score the registered predictions of FILE against these runs; fits nothing")
     add("--report", metavar="DIR", help="also write a page of the runs, fits and checks to this folder")
+    add("--keep", action="store_true", help="with a study and --runs: write records of these runs, for its report")
     elsewhere = "folder of fits.json (default: fits/ of the study; none for a table)"
     add("-o", "--out", metavar="DIR", help=elsewhere)
     return parser
@@ -200,6 +202,8 @@ def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> RunTab
     """Return the runs of the study, of the table, or of both. Raises UsageError if neither is given."""
     if study is None and flags.runs is None:
         raise UsageError("give a study or --runs TABLE")
+    if flags.keep and (study is None or flags.runs is None):
+        raise UsageError("--keep writes the runs of a table into a study; give a study and --runs TABLE")
     if flags.runs is None and (flags.columns or flags.source or flags.unit or flags.embeddings):
         raise UsageError("--columns, --from, --unit and --embeddings describe a table of --runs; a study needs none")
     columns, conditions = _columns(flags.columns), flags.where or []
@@ -212,9 +216,18 @@ def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> RunTab
         if flags.embeddings is not None:
             table = replace(table, frame=table.frame.assign(embeddings=flags.embeddings))
         return table
-    table = runs_of(study) if flags.runs is None else joined(study, read_table(flags.runs, columns, **of))
+    table = runs_of(study) if flags.runs is None else _joined(study, read_table(flags.runs, columns, **of), flags)
     for condition in conditions:
         table = table.where(condition)
+    return table
+
+
+def _joined(study: Study, elsewhere: RunTable, flags: cli.Flags) -> RunTable:
+    """Return the runs of a study and of a table; with --keep, write records of the latter."""
+    table = joined(study, elsewhere)
+    if flags.keep:
+        kept = keep(study, recognised(study, elsewhere))
+        cli.say(f"kept: {kept} records of runs that were trained elsewhere", flags)
     return table
 
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from fits.runs.read_table import read_table
 from fits.runs.table import RunTable, from_records
-from jobs.record import collect, planned
+from jobs.record import ELSEWHERE, collect, planned
 from planners.records.errors import UsageError
 from planners.study import Study
 from scaling import cli
+from scaling.elsewhere import recognised
 
 
 def runs_of(study: Study) -> RunTable:
@@ -22,22 +23,22 @@ def runs_of(study: Study) -> RunTable:
 def joined(study: Study, elsewhere: RunTable) -> RunTable:
     """Return the runs of a study, and planned runs that were trained elsewhere: the rows of a table, by run_id.
 
-    Raises UsageError for a run that the study did not plan, and for a run that was trained in both places.
+    N and all that was planned comes from the plan. Raises UsageError as `recognised` does, and for a run that was
+    trained in both places.
     """
-    path = elsewhere.source
-    if "run_id" not in elsewhere.frame:
-        raise UsageError(f"{path} has no column run_id, which is needed to join its runs with those of {study.folder}")
-    specs, here = {spec.run_id: spec for spec in study.runs()}, {row["run_id"]: row for row in collect(study)}
-    rows = list(here.values())
-    for row in elsewhere.frame.to_dict("records"):
-        run_id = str(row["run_id"])
-        if run_id not in specs:
-            raise UsageError(f"{path}: {study.folder} planned no run {run_id}; remove the row, or fit the table alone")
-        if here.get(run_id, {}).get("state") == "done":
-            raise UsageError(f"{path}: run {run_id} was trained in {study.folder} too; remove one of the two")
-        rows.append({**planned(specs[run_id]), **{str(name): cell for name, cell in row.items()}, "state": "done"})
-    table = from_records(rows, source=f"{study.runs_csv.name} and {path}")
-    return replace(table, dropped=(*table.dropped, *elsewhere.dropped))
+    here, found = {row["run_id"]: row for row in collect(study)}, recognised(study, elsewhere)
+    new = {spec.run_id for spec, _ in found.rows}
+    rows = [row for row in here.values() if row["run_id"] not in new or row.get("flags") != ELSEWHERE]
+    done = {row["run_id"] for row in rows if row["state"] == "done"}
+    for spec, outcome in found.rows:
+        if spec.run_id in done:
+            raise UsageError(
+                f"{elsewhere.source}: run {spec.run_id} was trained in {study.folder} too; remove one of the two"
+            )
+        rows.append({**planned(spec), **outcome, "state": "done"})
+    table = from_records(rows, source=f"{study.runs_csv.name} and {elsewhere.source}")
+    dropped = (*table.dropped, *elsewhere.dropped, *found.dropped)
+    return replace(table, dropped=dropped, remarks=(*table.remarks, *elsewhere.remarks, *found.remarks))
 
 
 def margin_of(study: Study, wanted: float | None = None) -> float | None:

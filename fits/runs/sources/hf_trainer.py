@@ -42,7 +42,7 @@ SOURCE = Source(
         "N_a": ("active parameters",),
         "D": ("num_input_tokens_seen", "num_tokens"),
         "C": ("total_flos",),
-        "loss": ("eval_loss", "loss", "train_loss"),
+        "loss": ("eval_ce", "eval_loss", "loss", "train_loss"),
     },
     files=("trainer_state.json",),
     is_log=_is_log,

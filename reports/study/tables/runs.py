@@ -63,7 +63,8 @@ def _runs(evidence: Evidence) -> Iterator[Row]:
         for run in arm.runs:
             r = run.record
             outcome = (r.loss, r.bpb, r.train_loss, " ".join(r.flags) or None, r.error) if r else (None,) * 5
-            yield run.spec.run_id, arm.label, run.spec.training.seed, run.state, *outcome
+            where = f"trained elsewhere: {r.environment.device}" if r and r.is_elsewhere else run.state
+            yield run.spec.run_id, arm.label, run.spec.training.seed, where, *outcome
 
 
 RUNS = TableSpec(
