@@ -1,5 +1,7 @@
 """Predictions of fitted laws: against closed forms, with the parts of their intervals, and what they refuse."""
 
+import math
+
 import pytest
 from made_ladders import best_size, dense_runs, moe_runs
 
