@@ -3,7 +3,7 @@ PYTHON ?= python3
 PRESET ?= laptop
 BIN := .venv/bin
 
-.PHONY: env study test soak interop bench lint clean
+.PHONY: env study test soak interop bench lint docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make lint                  ruff and mypy"
 	@echo "make soak                  longer tests: killed and interrupted sweeps, calibration of intervals"
 	@echo "make interop               exported runs on Megatron-core, torchtitan and OLMo-core (installs them, on the CPU)"
+	@echo "make docs                  write the generated pages and build the site into site/"
 	@echo "make bench                 run benchmarks/"
 
 env: .venv/.ready
@@ -52,10 +53,14 @@ bench: env
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/report.py
 
+docs: env
+	$(BIN)/python -m docs
+	$(BIN)/python -m mkdocs build --strict
+
 lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv .interop build dist *.egg-info
+	rm -rf .venv .interop build dist site *.egg-info

@@ -65,7 +65,9 @@ def _rows(record: type, prefix: str = "") -> list[str]:
 
 def _nested(hint: Any) -> type | None:
     """Return the record that a field holds, if it holds one."""
-    options = typing.get_args(hint) if isinstance(hint, UnionType) or typing.get_origin(hint) is typing.Union else (hint,)
+    options = (
+        typing.get_args(hint) if isinstance(hint, UnionType) or typing.get_origin(hint) is typing.Union else (hint,)
+    )
     return next((option for option in options if dataclasses.is_dataclass(option) and isinstance(option, type)), None)
 
 

@@ -12,7 +12,6 @@ from fits.runs.table import UNITS
 from planners.records.quantity import format_flops, format_quantity
 
 if TYPE_CHECKING:  # results import this module for their `str`
-    from fits.compare.laws import Comparison
     from fits.drift.constancy import Constancy
     from fits.isoflop import Budget, Isoflop
     from fits.repeats.reuse import Cost, Equivalence, Reuse
@@ -27,7 +26,7 @@ def study_summary(found: StudyFits) -> str:
     parts += [
         *map(summary, found.fits),
         *map(str, found.predictions),
-        *map(comparison_summary, found.comparison),
+        *map(str, found.comparison),
         *map(reuse_summary, found.reuse),
     ]
     parts += [constancy_summary(found.constancy)] if found.constancy else []
@@ -139,21 +138,6 @@ def _cost(cost: Cost) -> str:
         text += f"; R_D* {_number(cost.half_life, 3)}"
         text += "" if cost.lo is None else f" (95 %: {_ends((cost.half_life_lo, cost.half_life_hi))})"
     return text
-
-
-def comparison_summary(found: Comparison) -> str:
-    """Return how laws compare as text, one law a line, the lowest AICc first."""
-    lines = [f"[[Comparison]] {found.heading}: each {found.by} held out and predicted from the others, errors of ln L"]
-    for score in found.scores:
-        text = f"    {score.law:<13} {score.parameters} parameters, n = {score.n}"
-        if score.delta is not None and score.weight is not None:
-            text += f": AICc +{score.delta:.1f} (weight {score.weight:.2g})"
-        if score.error is not None and score.covered is not None:
-            text += f"; held-out error {score.error:.2g}, {score.covered:.0%} inside 95 % intervals"
-        if score.largest and score.largest.error is not None:
-            text += f"; at {score.largest.group} error {score.largest.error:.2g}, {score.largest.covered:.0%} inside"
-        lines.append(text)
-    return "\n".join([*lines, *(f"[[Note]] {note}" for note in found.notes)])
 
 
 def checks_summary(checks: Mapping[str, Sequence[Check]]) -> str:

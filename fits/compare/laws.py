@@ -23,6 +23,7 @@ from fits.runs.table import Floats, RunTable
 from fits.surface.fitting_problem import Problem, held_at_one_value
 from fits.surface.search import solve
 from planners.records.errors import UsageError
+from planners.records.notebook_repr import NotebookRepr
 from planners.records.registry import look_up
 
 FEWEST_GROUPS = 3
@@ -74,10 +75,20 @@ class LawScore:
     groups: tuple[HeldOut, ...]
     """Each group predicted from the others, smallest first."""
 
+    def __str__(self) -> str:
+        text = f"{self.law:<13} {self.parameters} parameters, n = {self.n}"
+        if self.delta is not None and self.weight is not None:
+            text += f": AICc +{self.delta:.1f} (weight {self.weight:.2g})"
+        if self.error is not None and self.covered is not None:
+            text += f"; held-out error {self.error:.2g}, {self.covered:.0%} inside 95 % intervals"
+        if self.largest and self.largest.error is not None:
+            text += f"; at {self.largest.group} error {self.largest.error:.2g}, {self.largest.covered:.0%} inside"
+        return text
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """Laws fitted to the same runs."""
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Comparison(NotebookRepr):
+    """Laws fitted to the same runs. `str()` is what the command prints: a line for each law, the lowest AICc first."""
 
     by: str
     """Column whose groups are held out in turn: C, or r_a for curves."""
@@ -94,6 +105,14 @@ class Comparison:
     def heading(self) -> str:
         """Name of the runs for a reader: the series, or the file they were read from."""
         return (self.series and self.series.heading) or self.data
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {', '.join(score.law for score in self.scores)} on {self.heading}>"
+
+    def __str__(self) -> str:
+        held_out = f"each {self.by} held out and predicted from the others, errors of ln L"
+        lines = [f"[[Comparison]] {self.heading}: {held_out}", *(f"    {score}" for score in self.scores)]
+        return "\n".join([*lines, *(f"[[Note]] {note}" for note in self.notes)])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
