@@ -94,6 +94,18 @@ def small_scale(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
     return 0.2 / shape.d_model, float(min(480 * (D / 2e6) ** 0.7, 512))
 
 
+def surface(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
+    """Return learning rate and batch for two-layer models of 75k to 600k parameters without shared experts.
+
+    lr = 0.2 / d_model, for dense arms of less than 230k tokens times (230k / D)^0.25; batch = 240 (D / 1e6)^0.25 tokens,
+    without a limit that would bind at some budgets only. Tuned with equal effort (seven pairs an arm, one seed) for
+    dense, K = 2, 6 and 13 at three corners of `laptop-surface` (`scaling.plan --preset laptop-surface-tuning`). Dense
+    arms are best at the smallest batch that was possible, one sequence of 128 tokens.
+    """
+    warmer = max(1.0, (2.3e5 / D) ** 0.25) if shape.is_dense else 1.0
+    return 0.2 * warmer / shape.d_model, 240 * (D / 1e6) ** 0.25
+
+
 def step_law(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
     """Return learning rate and batch of Step Law: 1.79 N^-0.713 D^0.307 and 0.58 D^0.571 tokens (arXiv 2503.04715)."""
     return STEP_LAW.lr(shape.N, D), STEP_LAW.batch_tokens(D)
@@ -159,6 +171,7 @@ class Recipe:
 
 RECIPES: Mapping[str, Recipe] = {
     "small-scale": Recipe(rule=small_scale, warmup=five_percent, floor_share=0.1),
+    "surface": Recipe(rule=surface, warmup=five_percent, floor_share=0.1),
     "step-law": Recipe(rule=step_law),
     "li2025": Recipe(rule=li2025),
     "joint-moe": Recipe(rule=joint_moe, warmup=by_tokens, schedule="wsd"),

@@ -37,6 +37,7 @@ def laptop_surface() -> Question:
         own_seeds=True,
         controls=("active:K13", "active:K19"),
         data="stdlib",
+        recipe="surface",
         seq_len=128,
         align=2,
         eval_windows=1536,
@@ -53,6 +54,7 @@ def laptop_surface_tuning() -> Question:
     return replace(
         laptop_surface(),
         study="laptop-surface-tuning",
+        recipe="small-scale",
         total_params=(SIZES[0], SIZES[-1]),
         budgets=corners,
         top_ks=(0, 2, 6, 13),
