@@ -97,9 +97,9 @@ def small_scale(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
 def surface(shape: Shape, D: float, C: float = 0.0) -> tuple[float, float]:
     """Return learning rate and batch for two-layer models of 75k to 600k parameters without shared experts.
 
-    lr = 0.2 / d_model, for dense arms of less than 230k tokens times (230k / D)^0.25; batch = 240 (D / 1e6)^0.25 tokens,
-    without a limit that would bind at some budgets only. Tuned with equal effort (seven pairs an arm, one seed) for
-    dense, K = 2, 6 and 13 at three corners of `laptop-surface` (`scaling.plan --preset laptop-surface-tuning`). Dense
+    lr = 0.2 / d_model, for dense arms of less than 230k tokens times (230k / D)^0.25. The batch is 240 (D / 1e6)^0.25
+    tokens, without a limit that would bind at some budgets only. Tuned with equal effort (seven pairs an arm, one seed)
+    for dense, K = 2, 6 and 13 at three corners of `laptop-surface` (its preset `laptop-surface-tuning`). Dense
     arms are best at the smallest batch that was possible, one sequence of 128 tokens.
     """
     warmer = max(1.0, (2.3e5 / D) ** 0.25) if shape.is_dense else 1.0

@@ -90,7 +90,7 @@ def test_commands_parse(page: Path) -> None:
     for line in commands(page):
         tool, *arguments = shlex.split(line)
         if tool == "make":
-            assert set(one for one in arguments if "=" not in one) <= targets, line
+            assert {one for one in arguments if "=" not in one} <= targets, line
         elif arguments[:1] == ["-m"] and arguments[1].startswith("scaling."):
             assert import_module(arguments[1]).arguments().parse_args(arguments[2:]), line
         elif tool == "python":

@@ -1,4 +1,4 @@
-"""The guides: links lead somewhere, sentences are short, generated pages follow the code, notebooks run, the site builds."""
+"""The guides: links, length of sentences, generated pages that follow the code, notebooks, and the site."""
 
 import json
 import re
@@ -51,6 +51,7 @@ def test_sentences_are_short(page: Path) -> None:
             assert count <= WORDS, f"{page.name}: {count} words: {sentence}"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("page", WRITTEN)
 def test_generated_pages_follow_the_code(page: str) -> None:
     assert (HERE / page).read_text() == WRITTEN[page](), "run: python -m docs"
