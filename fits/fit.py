@@ -89,7 +89,7 @@ def needed(laws: Sequence[str], of: str = "r_a") -> tuple[str, ...]:
     surfaces = [form for form in forms if isinstance(form, Law)]
     if not forms or len(surfaces) < len(forms):
         return ("N", "C", "loss") if of == "N" else ("loss",)
-    common = set.intersection(*(set(form.columns) for form in surfaces)) - {"r_a", "n_experts", "A_e"}
+    common = set.intersection(*(set(form.columns) for form in surfaces)) - {"r_a", "A_e"}
     both = {"N", "D"} & set(surfaces[0].columns) == {"N", "D"}
     columns = [column for column in surfaces[0].columns if column in common and not (column == "C" and both)]
     return (surfaces[0].response, *columns)

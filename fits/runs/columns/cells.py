@@ -27,6 +27,8 @@ _NUMBER = re.compile(
     r"(?:\s*[×x·*]\s*10\s*(?:\^|\*\*)\s*(?P<power>[+-]?\d+))?\s*(?P<suffix>%|[A-Za-z]*)"
 )
 _POWER = re.compile(r"10\s*(?:\^|\*\*)\s*([+-]?\d+)")
+_REMARK = re.compile(r"\s+\((?=[^()]*[A-Za-z])[^()]*\)$")
+"""A remark in brackets behind a number; a number in brackets, such as a standard error, is none."""
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _SIGNS = str.maketrans({"−": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "$": "", "{": "", "}": ""})
 _GROUPED = {mark: re.compile(rf"\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+") for mark in ",._'’ "}
@@ -43,13 +45,13 @@ def number(cell: Any, decimal: Decimal = ".") -> float | None:
     if power := _POWER.fullmatch(text):
         return _finite(f"1e{power[1]}")
     found = _NUMBER.fullmatch(text)
-    if not found or found["suffix"] not in _SUFFIXES or (found["exponent"] and found["power"]):
+    if not found or _factor(found["suffix"]) is None or (found["exponent"] and found["power"]):
         return None
     digits = _digits(found["digits"], decimal)
     if digits is None:
         return None
     value = _finite(f"{found['sign']}{digits}e{found['exponent'] or found['power'] or 0}")
-    return None if value is None else value * _SUFFIXES[found["suffix"]]
+    return None if value is None else value * (_factor(found["suffix"]) or 1.0)
 
 
 def is_missing(cell: Any) -> bool:
@@ -69,7 +71,7 @@ def decimal_mark(cells: Iterable[Any], *, grouped: bool = True) -> Decimal:
         if not isinstance(cell, str) or not ("." in cell or "," in cell):
             continue
         found = _NUMBER.fullmatch(_ascii(cell.strip()))
-        if not found or found["suffix"] not in _SUFFIXES:
+        if not found or _factor(found["suffix"]) is None:
             continue
         digits = found["digits"]
         as_point, as_comma = _digits(digits, "."), _digits(digits, ",")
@@ -81,8 +83,14 @@ def decimal_mark(cells: Iterable[Any], *, grouped: bool = True) -> Decimal:
     return "." if point or grouped or not unclear else ""
 
 
+def _factor(suffix: str) -> float | None:
+    """Return the factor of a suffix, None for an unknown one; words such as Million may have capitals."""
+    return _SUFFIXES.get(suffix if len(suffix) < 2 else suffix.lower())
+
+
 def _ascii(text: str) -> str:
-    """Return the text with plain signs: `2×10¹⁹` becomes `2×10^19`."""
+    """Return the text with plain signs: `~2×10¹⁹ (estimate)` becomes `2×10^19`."""
+    text = _REMARK.sub("", text.lstrip("~≈"))
     text = text.translate(_SIGNS).replace("\\times", "×").replace("\\cdot", "·").strip()
     return re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+", lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
 

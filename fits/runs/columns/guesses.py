@@ -16,12 +16,14 @@ _KNOWN: dict[str, tuple[str, ...]] = {
         r"n|n_?total|params?|parameters?", r"(n|num|total|model|count|all)_?(of_?)?param(eter)?s?(_?(count|total))?",
         r"param(eter)?s?_?(count|total|n|num)", r"model_?size|size", r".*non_?emb.*|eff_?params", r".*param.*",
     ),
-    "N_a": (r"n_?(a|act|active)|active_?(n|param(eter)?s?)", r".*activ.*param.*|active.*"),
+    "N_a": (r"n_?(a|act|active)|active_?(n|param(eter)?s?)", r".*activ.*param.*|active.*", r"dense_?param.*"),
+    "n_experts": (r"(n|num|number_of)_?(routed_?)?experts?|(routed_?)?experts",),
     "D": (r"d|d_?total|tokens?", r"(n|num|train(ing)?|total|seen|data)_?tokens?(_?(seen|trained|total))?",
           r"tokens?_?(seen|trained|total|count).*", r".*tokens?.*"),
     "C": (r"c|flops?|compute", r"(n|num|total|train(ing)?)_?flops?|total_?flos|compute_?budget|flops?_?budget",
           r".*flops?.*|.*compute.*|c_.*"),
-    "loss": (r"loss", r"(.*_)?(val|valid|validation|eval|test|final)_?(ce_?)?loss(_?last)?", r".*loss.*",
+    "loss": (r"loss", r"(.*_)?(val|valid|validation|eval|test|final)_?(ce_?)?loss(_?last)?",
+             r"loss_(val|valid|validation|eval|test|final)", r".*loss.*",
              r".*(bpb|bits_per_byte|bpc|cross_?entropy)", r".*(ppl|perplexity)"),
     "N_opt": (r"n_?opt(imal)?|optimal_?(n|params|parameters|size|model_?size)", r".*opt.*(n|param).*", r".*param.*"),
     "D_opt": (r"d_?opt(imal)?|t_?opt|optimal_?(d|tokens)", r".*opt.*token.*", r".*tokens?.*"),
@@ -29,7 +31,7 @@ _KNOWN: dict[str, tuple[str, ...]] = {
     "U": (r"u|unique_?tokens?|.*unique.*",),
 }  # fmt: skip
 """Our column -> patterns of usual names, from the plainest to the most doubtful."""
-_RATIO = re.compile(r".*(per_?param|tokens?_?per|d_?n|ratio|chinchilla_?multiple|tpp).*")
+_RATIO = re.compile(r".*(per_?param|tokens?_?per|chinchilla_?multiple).*|(.*_)?(d_n|dn|ratio|tpp)(_.*)?")
 _PERPLEXITY = re.compile(r".*(ppl|perplexity).*")
 
 
