@@ -52,6 +52,7 @@ bench: env
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/scale.py
 
 docs: env
 	$(BIN)/python -m docs

@@ -187,11 +187,19 @@ def write_record(study: Study, record: RunRecord) -> None:
 
 
 def read_record(study: Study, spec: RunSpec) -> RunRecord | None:
-    """Return the record of a planned run, or None if it has none yet. Raises UsageError for a corrupt record."""
+    """Return the record of a planned run, or None if it has none yet.
+
+    Raises UsageError for a corrupt record, and OSError for one that cannot be read: it may be whole.
+    """
     path = study.run_folder(spec.run_id) / "record.json"
     if not path.is_file():
         return None
-    data = read_json(path)
+    try:
+        data = read_json(path)
+    except UsageError as error:
+        if isinstance(error.__cause__, FileNotFoundError):  # a worker has just set it aside, to train the run again
+            return None
+        raise error.__cause__ if isinstance(error.__cause__, OSError) else error from None
     if not isinstance(data, dict) or data.get("run_id") != spec.run_id:
         raise UsageError(f"{path} is not the record of run {spec.run_id}; remove it to train the run again")
     outcome = {name: data[name] for name in RunRecord.__dataclass_fields__ if name in data}
@@ -199,7 +207,7 @@ def read_record(study: Study, spec: RunSpec) -> RunRecord | None:
 
 
 def readable_record(study: Study, spec: RunSpec) -> RunRecord | None:
-    """Return the record of a planned run; warn about a record that cannot be read and return None for it."""
+    """Return the record of a planned run; warn about a corrupt record and return None for it."""
     try:
         return read_record(study, spec)
     except UsageError as error:
@@ -210,7 +218,7 @@ def readable_record(study: Study, spec: RunSpec) -> RunRecord | None:
 def read_or_set_aside(study: Study, spec: RunSpec) -> RunRecord | None:
     """Return the record of a run whose lock the caller holds.
 
-    A record that cannot be read is renamed, never deleted, and the run counts as not trained.
+    A corrupt record is renamed, never deleted, and the run counts as not trained. Raises OSError as `read_record` does.
     """
     try:
         return read_record(study, spec)
