@@ -112,14 +112,17 @@ def usual_law(table: RunTable, of: str = "r_a") -> str:
     return "cubic" if rates and min(rates) >= ENOUGH_RATES else "quadratic"
 
 
-def usual_laws(table: RunTable, of: str, at: Sequence[Mapping[str, float]]) -> list[str]:
-    """Return the laws that are fitted where none is named; with targets `at`, one that can predict is among them."""
+def with_predicting(laws: list[str], table: RunTable, of: str) -> list[str]:
+    """Return `laws`, or the usual curve, with a law of several columns among them, which can predict.
+
+    It is the activation law where the table holds MoE runs, otherwise Chinchilla's; a table without rates has no usual
+    curve.
+    """
+    if any(isinstance(known_law(law), Law) for law in laws):
+        return laws
     rated = table.has("r_a") and bool(table.routed().any())
-    if not at:
-        return [usual_law(table, of)]
-    if of == "N":
-        return [usual_law(table, of), "chinchilla"]
-    return [usual_law(table, of), "activation"] if rated else ["chinchilla"]
+    usual = laws or ([usual_law(table, of)] if rated or of == "N" else [])
+    return [*usual, "activation" if rated and of != "N" else "chinchilla"]
 
 
 def _of_survivors(result: FitResult, table: RunTable) -> FitResult:

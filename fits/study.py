@@ -16,7 +16,7 @@ import numpy as np
 from fits.compare.compute_multiplier import ComputeMultiplier, compute_multipliers
 from fits.compare.laws import Comparison, comparisons
 from fits.drift.constancy import Constancy, constancy
-from fits.fit import FitOptions, fit_with_draws, known_law, usual_laws
+from fits.fit import FitOptions, fit_with_draws, known_law, usual_law, with_predicting
 from fits.isoflop import Isoflop, isoflop
 from fits.laws import LAWS
 from fits.laws.curve_basis import Curve
@@ -122,7 +122,8 @@ def fit_study(
     table = choose_learning_rates(table, learning_rates)
     of, margin = options.get("of", "r_a"), options.get("margin")
     table = replace(table, over="N" if of == "N" else table.over)
-    laws = [known_law(law).name for law in laws] or usual_laws(table, of, at)
+    laws = [known_law(law).name for law in laws]
+    laws = with_predicting(laws, table, of) if at else laws or [usual_law(table, of)]
     worth = {} if margin is not None else margins(table)
     draws: dict[str, Draws] = {}
     fits: list[FitResult] = []

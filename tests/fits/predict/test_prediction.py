@@ -112,3 +112,9 @@ def test_a_target_without_a_law_fits_the_usual_one():
     ]
     found = fit_study(from_records(moe_runs(noise=0.002)), at=[{"N": 1e8, "C": 1e19}], bootstrap=20)
     assert {one.law for one in found.predictions} == {"activation"}
+
+
+def test_a_target_adds_a_law_that_can_predict_to_a_curve():
+    runs = from_records(moe_runs(noise=0.002))
+    found = fit_study(runs, ["quadratic"], at=[{"N": 1e8, "C": 3e18}], bootstrap=20)
+    assert {fit.law for fit in found.fits} == {"quadratic", "activation"}
