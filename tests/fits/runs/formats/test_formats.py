@@ -207,3 +207,58 @@ def test_damaged_bytes_give_no_traceback(folder, form, place, new):
     (folder / "bytes").write_bytes(content[:at] + new + content[at + len(new) :])
     with suppress(UsageError):
         read_table(folder / "bytes")
+
+
+@st.composite
+def rendered(draw: st.DrawFn) -> tuple[str, bytes]:
+    """Draw a table of runs; return its clean CSV, for pandas, and the same table as somebody may have written it."""
+    one = st.tuples(st.integers(10**6, 10**11), st.integers(10**8, 10**13), LOSSES)
+    rows = draw(st.lists(one, min_size=1, max_size=6, unique_by=lambda row: row[0]))
+    clean = "N,D,loss\n" + "".join(f"{n},{d},{loss}\n" for n, d, loss in rows)
+    decimal = draw(st.sampled_from(".,"))
+    delimiter = draw(st.sampled_from(";\t|" if decimal == "," else ",;\t|"))
+    group = draw(st.sampled_from(["", "", " ", "_", "." if decimal == "," else ","]))
+    cells = [["N", "D", "loss"]] + [
+        [f"{n:,}".replace(",", group), f"{d:,}".replace(",", group), loss.replace(".", decimal)] for n, d, loss in rows
+    ]
+    if draw(st.booleans()):
+        cells = [[*line, "", ""] for line in cells]
+    if draw(st.booleans()):
+        cells = [[("run" if at == 0 else f"r{at}"), *line] for at, line in enumerate(cells)]
+    quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+    text = io.StringIO()
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator=end).writerows(cells)
+    above = draw(st.sampled_from(["", "# a comment" + end, end, "My runs" + end]))
+    encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
+    content = (above + text.getvalue()).encode(encoding)
+    return clean, gzip.compress(content) if draw(st.booleans()) else content
+
+
+LOSSES = st.integers(10000, 999999).map(lambda value: f"{value // 10**5 + 1}.{value % 10**5:05d}1")
+
+
+def check_rendering(folder, table: tuple[str, bytes]) -> None:
+    clean, content = table
+    (folder / "table").write_bytes(content)
+    expected = pd.read_csv(io.StringIO(clean)).drop_duplicates()
+    try:
+        found = read_table(folder / "table")
+    except UsageError as error:
+        assert re.search("tokens per parameter|mixes units|nats", str(error)), (error, content)
+        return
+    for name in ("N", "D", "loss"):
+        assert found.numbers(name).tolist() == expected[name].astype(float).tolist(), content
+
+
+@settings(max_examples=100, deadline=None)
+@given(table=rendered())
+def test_a_table_in_any_dress_gives_the_values_of_pandas(folder, table):
+    check_rendering(folder, table)
+
+
+@pytest.mark.soak
+@settings(max_examples=2000, deadline=None)
+@given(table=rendered())
+def test_thousands_of_tables_in_any_dress(folder, table):
+    check_rendering(folder, table)

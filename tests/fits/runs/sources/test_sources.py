@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from fits import read_table
 from fits.runs.formats import read_rows
@@ -279,3 +280,43 @@ def test_a_damaged_log_is_one_sentence(name: str, tmp_path: Path) -> None:
 def test_a_folder_without_logs_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["fit", "--runs", str(tmp_path), "--law", "chinchilla"]) == cli.USAGE
     assert "holds no log of wandb, mlflow, trackio" in capsys.readouterr().err
+
+
+def check_damaged_log(folder: Path, name: str, edits: list[tuple[int, int, bytes]]) -> None:
+    """Damage a log by `edits` (place, how many bytes go, what comes): it is read, or refused in one sentence."""
+    content = TENSORBOARD if name == "tensorboard" else PRINTED[name][1].encode()
+    for place, gone, new in edits:
+        at = place % (len(content) + 1)
+        content = content[:at] + new + content[at + gone :]
+    path = written(folder / name / "events.out.tfevents.1", content)
+    try:
+        read_table(path)
+    except UsageError as error:
+        assert "Traceback" not in str(error)
+
+
+BYTES = st.lists(
+    st.tuples(
+        st.integers(0, 4000), st.integers(0, 40), st.one_of(st.binary(max_size=3), st.sampled_from([b"\n", b"|"]))
+    ),
+    max_size=4,
+)
+LOGS = st.sampled_from([*PRINTED, "tensorboard"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("logs")
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=LOGS, edits=BYTES)
+def test_a_damaged_log_gives_no_traceback(folder: Path, name: str, edits: list[tuple[int, int, bytes]]) -> None:
+    check_damaged_log(folder, name, edits)
+
+
+@pytest.mark.soak
+@settings(max_examples=2000, deadline=None)
+@given(name=LOGS, edits=BYTES)
+def test_thousands_of_damaged_logs(folder: Path, name: str, edits: list[tuple[int, int, bytes]]) -> None:
+    check_damaged_log(folder, name, edits)
