@@ -11,6 +11,7 @@ Published: the runs above a budget are held out, and each of them is predicted f
 import argparse
 import itertools
 import math
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -219,7 +220,7 @@ SETS = {
     "Porian isoFLOP": HeldOutSet(law="chinchilla", table=public("porian2024_isoflop")),
     "Gadre, C4": HeldOutSet(law="chinchilla", table=public("gadre2024_overtraining")),
     "Muennighoff, repeated data": HeldOutSet(law="muennighoff", table=public("muennighoff2023_reuse"), extra=("U",)),
-    "Li et al., 7B and 2B": HeldOutSet(law="activation", table=public("li2025", "r_a<1"), extra=("r_a",)),
+    "Li et al., 7B and 2B": HeldOutSet(law="activation", table=public("li2025", "r_a<1", "C>0"), extra=("r_a",)),
     "laptop-grid": HeldOutSet(
         law="activation", table=lambda: read_table(ROOT / "results" / "laptop-grid" / "runs.csv"), extra=("r_a",)
     ),
@@ -279,6 +280,11 @@ def table_of(scores: Scores, first: str) -> list[str]:
     return [*lines, *(f"| {a} | {b} | {c}-fold | {len(found)} | {row(found)} |" for (a, b, c), found in scores.items())]
 
 
+def ordered(scores: Scores) -> Scores:
+    """Return the scores by truth, quantity and factor."""
+    return dict(sorted(scores.items(), key=lambda each: (each[0][0], each[0][1], float(each[0][2]))))
+
+
 def main() -> None:
     """Run both parts and print, or write, the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -292,19 +298,16 @@ def main() -> None:
     for name in SETS if flags.only in (None, "published") else ():
         for key, one in held_out(name):
             public_scores[key].append(one)
+        print(f"{name}: {(time.perf_counter() - start) / 60:.1f} minutes", file=sys.stderr)
     for kind in KINDS:
         if flags.only in (None, kind):
             for key, one in simulated(kind, flags.studies):
                 drawn[key].append(one)
     minutes = (time.perf_counter() - start) / 60
     command = f"python -m benchmarks.extrapolation --studies {flags.studies}"
-    lines = [
-        f"Made by `{command}` (seeds 0 to {flags.studies - 1}, {DRAWS} draws, {minutes:.0f} minutes).",
-        "",
-        *table_of(dict(sorted(drawn.items(), key=lambda each: (each[0][0], each[0][1], float(each[0][2])))), "truth"),
-        "",
-        *table_of(public_scores, "published runs"),
-    ]
+    made = f"Made by `{command}` (seeds 0 to {flags.studies - 1}, {DRAWS} draws, {minutes:.0f} minutes)."
+    lines = [made, "", *(table_of(ordered(drawn), "truth") if drawn else []), ""]
+    lines += table_of(public_scores, "published runs") if public_scores else []
     print("\n".join(lines))
     if flags.write:
         page = PAGE.read_text()

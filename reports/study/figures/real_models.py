@@ -71,11 +71,12 @@ def caption(evidence: Evidence) -> str:
         f"{counted(len(group), 'model')} {GROUPS[fits]}: {span([model.r_a for model in group], percent)}"
         for fits, group in groups.items()
     ]
+    n = sum(model.counted for model in released_models())
     return (
-        "Active share of released MoE models against their size (log axes), counted from their own configurations; "
-        f"hollow: as their report states. {'; '.join(said)}. A model that must fit one device is chosen at a given N; "
-        "where N is free, more total parameters help and the share falls. Most of these models were trained far beyond "
-        f"the compute of this study. Optima: {evidence.source}."
+        f"Active share of released MoE models against their size (log axes), n = {n} counted from their own "
+        f"configurations; hollow: as their report states. {'; '.join(said)}. A model that must fit one device is chosen "
+        "at a given N; where N is free, more total parameters help and the share falls. Most of these models were "
+        f"trained far beyond the compute of this study. Optima: {evidence.source}."
     )
 
 
