@@ -74,8 +74,8 @@ def caption(evidence: Evidence) -> str:
     n = sum(model.counted for model in released_models())
     return (
         f"Active share of released MoE models against their size (log axes), n = {n} counted from their own "
-        f"configurations; hollow: as their report states. {'; '.join(said)}. A model that must fit one device is chosen "
-        "at a given N; where N is free, more total parameters help and the share falls. Most of these models were "
+        f"configurations; hollow: as their report states. {'; '.join(said)}. A model that must fit one device is "
+        "chosen at a given N; where N is free, more total parameters help and the share falls. Most were "
         f"trained far beyond the compute of this study. Optima: {evidence.source}."
     )
 
