@@ -152,6 +152,8 @@ class RunRecord:
     """How the run was carried out; null if it failed."""
     environment: Environment
     """Where it ran."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Documents of the source that the corpus does not hold, by reason; not written where there are none."""
     origin: str | None = None
     """Study that the run was copied from; null, and not written, where it was trained here."""
     flags: tuple[str, ...] = ()
@@ -314,4 +316,4 @@ def _row(spec: RunSpec, first: dict[str, Any], outcome: dict[str, Any]) -> dict[
 def _outcome(record: RunRecord) -> dict[str, Any]:
     """Return the fields of a record without its spec, as JSON."""
     found = {name: value for name, value in to_json(record).items() if name != "spec"}
-    return found if record.origin else {name: value for name, value in found.items() if name != "origin"}
+    return {name: value for name, value in found.items() if value or name not in ("origin", "left_out")}

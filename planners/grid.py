@@ -93,7 +93,7 @@ def make_plan(question: Question, corpus: Corpus | None = None, others: Mapping[
         first = next(iter(refused))
         raise UsageError(f"nothing can be planned: {first.cell}: {first.reason}")
     runs = tuple(run for _, run in planned.values())
-    said = tuple(notes(question, tuple(planned.values())))
+    said = (*(corpus.notes() if corpus else ()), *notes(question, tuple(planned.values())))
     return Plan(question=question, runs=runs, refused=tuple(refused), notes=said)
 
 
@@ -252,13 +252,19 @@ def _shortage(cell: GridCell, corpus: Corpus, U: int) -> str | None:
         return f"its shape has vectors for {shape.domains} domains, and {name} has {max(1, len(corpus.domains))}"
     if shape.vocab_size < corpus.vocab_size + (asked.objective == "masked"):
         return f"its vocabulary of {shape.vocab_size} is smaller than the {corpus.vocab_size} tokens of {name}"
+    T = asked.seq_len
     if corpus.train_tokens <= U:
         limit = f"it needs {format_quantity(U)} unique tokens and {name} has {format_quantity(corpus.train_tokens)}"
-        return f"{limit}; give --unique-tokens to reuse data, or a larger corpus"
-    if corpus.validation_tokens <= asked.eval_windows * asked.seq_len:
-        limit = f"{asked.eval_windows} validation windows of {asked.seq_len} tokens are more than {name} has"
-        have = format_quantity(corpus.validation_tokens)
-        return f"{limit} ({have} tokens); give fewer --eval-windows, or a larger corpus"
+        most = (corpus.train_tokens - 1) // T * T
+        return f"{limit}; give --unique-tokens {most} to reuse data, or a larger corpus"
+    if corpus.validation_tokens <= asked.eval_windows * T:
+        limit = f"{asked.eval_windows} validation windows of {T} tokens are more than {name} has"
+        have, most = format_quantity(corpus.validation_tokens), (corpus.validation_tokens - 1) // T
+        needs = format_quantity(corpus.train_tokens / corpus.validation_tokens * asked.eval_windows * T, 2)
+        return (
+            f"{limit} ({have} tokens, in about one document of 13); give --eval-windows {most} or fewer, or a corpus of"
+            f" about {needs} tokens"
+        )
     shortages = (_domain_shortage(asked, domain, U) for domain in corpus.domains)
     return next(filter(None, shortages), None)
 

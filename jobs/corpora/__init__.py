@@ -80,6 +80,7 @@ def describe(name: str) -> Corpus:
         train_tokens=corpus.manifest.tokens["train"],
         validation_tokens=corpus.manifest.tokens["validation"],
         domains=tuple(map(_described, corpus.domains)) if len(corpus.domains) > 1 else (),
+        left_out=corpus.manifest.all_left_out,
         answers=tuple(domain.store.answers for domain in corpus.domains if domain.store.answers),
     )
 

@@ -38,6 +38,7 @@ class BPE:
         if end is None:
             raise UsageError(f"the tokenizer {name} needs one of {', '.join(ENDS)} to end a document; give another one")
         self._end = end
+        tokenizer.encode_special_tokens = True  # a mark such as <|endoftext|> inside a text is spelled, not an end
 
     @property
     def fingerprint(self) -> str:

@@ -10,12 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jobs.corpora import bpe
+from jobs.corpora.left_out import LeftOut
 from jobs.corpora.names import Source, examples
 from jobs.corpora.progress_bar import progress
 from jobs.corpora.readers import READERS
 from jobs.corpora.readers.reader import Generator, Reader
 from jobs.corpora.tokens import TokenStore, is_whole, store_folder
-from jobs.corpora.write_store import encode_store, read_documents, write_store
+from jobs.corpora.write_store import encode_store, read_documents, with_left_out, write_store
 from planners.records.errors import UsageError
 from planners.records.files import read_json, write_json
 from planners.records.json import content_hash, to_json
@@ -75,20 +76,22 @@ def _once(key: Mapping[str, object], write: Callable[[], TokenStore]) -> TokenSt
     """Return the store that was written for `key`, or write it. A second process waits, then finds it."""
     path = store_folder() / "ingested" / f"{content_hash(key)}.json"
     with _lock(path.with_suffix(".lock")):
-        if (folder := _remembered(path)) and is_whole(folder):
-            return TokenStore(folder)
+        if (note := _remembered(path)) and is_whole(folder := store_folder() / note[0]):
+            return with_left_out(TokenStore(folder), note[1])
         store = write()
+        found = {"fingerprint": store.manifest.fingerprint, "left_out": store.manifest.left_out}
         try:
-            write_json(path, {**key, "fingerprint": store.manifest.fingerprint})
+            write_json(path, {**key, **found})
         except OSError as error:
             raise UsageError(f"{path} could not be written ({error.strerror})") from error
         return store
 
 
-def _remembered(path: Path) -> Path | None:
-    """Return the folder that a note in `ingested/` names, or None without a readable note."""
-    with suppress(UsageError, KeyError, TypeError):
-        return store_folder() / str(read_json(path)["fingerprint"])
+def _remembered(path: Path) -> tuple[str, dict[str, int]] | None:
+    """Return the fingerprint that a note in `ingested/` names, and what was left out; None without a readable note."""
+    with suppress(UsageError, KeyError, TypeError, ValueError):
+        note = read_json(path)
+        return str(note["fingerprint"]), {str(reason): int(count) for reason, count in note["left_out"].items()}
     return None
 
 
@@ -114,9 +117,9 @@ def _stamp(path: Path) -> list[object]:
     return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 
 
-def _documents(source: Source, reader: Reader) -> Iterator[bytes]:
+def _documents(source: Source, reader: Reader) -> Iterator[bytes | LeftOut]:
     """Yield the documents of a source under a progress bar."""
     with progress(f"reading {source.name}", reader.size(source.argument, **source.options)) as advance:
         for document in reader.documents(source.argument, **source.options):
             yield document
-            advance(len(document))
+            advance(0 if isinstance(document, LeftOut) else len(document))

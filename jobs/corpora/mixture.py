@@ -1,5 +1,6 @@
 """An open corpus: one or several domains with exact shares, the training stream and the validation set."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -132,6 +133,7 @@ def mixed(name: str, domains: tuple[Domain, ...]) -> Mixture:
         text_bytes=_sums(each.text_bytes for each in manifests),
         duplicates=sum(each.duplicates for each in manifests),
         undecodable=sum(each.undecodable for each in manifests),
+        left_out=dict(sum((Counter(each.left_out) for each in manifests), Counter())),
         shares_prompts=any(each.shares_prompts for each in manifests),
         domains=tuple(parts),
     )

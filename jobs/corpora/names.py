@@ -21,8 +21,11 @@ from fractions import Fraction
 from urllib.parse import unquote
 
 from jobs.corpora.readers import READERS
+from jobs.corpora.readers.packed import kind_of
+from jobs.corpora.readers.rows import READ
 from jobs.corpora.window_order import LARGEST_PERIOD, period
 from planners.records.errors import UsageError
+from planners.records.files import expanded
 
 SOURCES = {"tinystories": "hf:roneneldan/TinyStories"}
 """Short names of a single source."""
@@ -133,7 +136,10 @@ def _domain(name: str, text: str) -> tuple[str | None, Source, Fraction]:
 def _source(name: str, text: str) -> Source:
     """Return the source that `text` names. A comma belongs to the path unless an option follows it."""
     head, *options = re.split(r",(?=[a-z_]+=)", text)
-    kind, _, argument = head.partition(":")
+    kind, colon, argument = head.partition(":")
+    path = expanded(unquote(head))
+    if head and kind not in READERS and not colon and path.exists():  # a path that exists means its text
+        kind, argument = "hf" if kind_of(path) in READ else "text", head
     if not re.fullmatch(LABEL, kind):
         if "+" in kind or "=" in kind:
             raise UsageError(

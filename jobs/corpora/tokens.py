@@ -61,6 +61,8 @@ class Manifest:
     """Bytes of text per split, the denominator of bits per byte."""
     duplicates: int = 0
     """Documents that were skipped because the same text came before; near-duplicates are not detected."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Documents that the reader left out, by reason (`readers.reader.LeftOut`)."""
     undecodable: int = 0
     """Documents that were skipped because they are not UTF-8, which BPE needs; a store of bytes keeps them."""
     floor: float | None = None
@@ -76,6 +78,12 @@ class Manifest:
         for counts in (self.documents, self.tokens, self.text_bytes):
             if any(counts.get(split, -1) < 0 for split in SPLITS):
                 raise UsageError(f"the manifest of {self.name} does not count train and validation")
+
+    @property
+    def all_left_out(self) -> dict[str, int]:
+        """Documents of the source that are not in the store, by reason, apart from duplicates."""
+        found = {**self.left_out, "not_utf8": self.undecodable}
+        return {reason: count for reason, count in found.items() if count}
 
     @property
     def has_maps(self) -> bool:

@@ -10,13 +10,16 @@ import shutil
 import time
 import uuid
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from jobs.corpora.bpe import BPE
+from jobs.corpora.left_out import LeftOut
 from jobs.corpora.progress_bar import progress
 from jobs.corpora.tokens import SPLITS, Manifest, TokenStore, is_whole, store_folder
 from planners.records.errors import UsageError
@@ -27,31 +30,47 @@ SEPARATOR = b"\x00"
 """Ends a document; text does not contain this byte."""
 VALIDATION_SHARE = 13
 """One document in this many is a validation document, selected by its hash."""
+ENOUGH = 5 * VALIDATION_SHARE
+"""Documents of which one is held out almost surely (99.5 %)."""
 ABANDONED_S = 7 * 24 * 3600
 """Seconds after which a temporary folder must have been left by a killed process."""
 
 
-def write_store(name: str, documents: Iterable[bytes]) -> TokenStore:
+def write_store(name: str, documents: Iterable[bytes | LeftOut]) -> TokenStore:
     """Write `documents` as a store of bytes and return it. The same documents give the same store under any name.
 
     Duplicates are skipped, and the hash of a document decides its split. No training document is therefore a validation
     document as well, not even of another corpus. Raises UsageError if there is too little text for both splits.
     """
 
+    left_out = Counter[str]()
+
     def write(folder: Path) -> Manifest:
         """Write each document that is not a duplicate to its split, as bytes."""
         splits = {split: _SplitWriter(folder, split, b"bytes") for split in SPLITS}
         seen, duplicates = HashSet(), 0
         for document in documents:
+            if isinstance(document, LeftOut):
+                left_out[document.value] += 1
+                continue
             text = document.replace(SEPARATOR, b"")
             digest = hashlib.sha256(text).digest()
             if text and seen.add(digest):
                 splits[split_of(digest)].add(np.frombuffer(text + SEPARATOR, dtype=np.uint8), len(text))
             elif text:
                 duplicates += 1
-        return _manifest(name, splits, tokenizer="bytes", vocab_size=256, dtype="uint8", duplicates=duplicates)
+        return _manifest(
+            name, splits, tokenizer="bytes", vocab_size=256, dtype="uint8", duplicates=duplicates,
+            left_out=dict(left_out),
+        )  # fmt: skip
 
-    return TokenStore(publish(name, write))
+    return with_left_out(TokenStore(publish(name, write)), dict(left_out))
+
+
+def with_left_out(store: TokenStore, left_out: dict[str, int]) -> TokenStore:
+    """Return the store with the counts of one source: another source may have written the same documents."""
+    store.manifest = replace(store.manifest, left_out=left_out)
+    return store
 
 
 def encode_store(store: TokenStore, tokenizer: BPE) -> TokenStore:
@@ -76,10 +95,10 @@ def encode_store(store: TokenStore, tokenizer: BPE) -> TokenStore:
                     tokenizer.check(text, ids)
         return _manifest(
             name, splits, tokenizer=tokenizer.name, vocab_size=tokenizer.vocab_size, dtype=dtype,
-            duplicates=store.manifest.duplicates, undecodable=undecodable,
+            duplicates=store.manifest.duplicates, undecodable=undecodable, left_out=store.manifest.left_out,
         )  # fmt: skip
 
-    return TokenStore(publish(name, write))
+    return with_left_out(TokenStore(publish(name, write)), store.manifest.left_out)
 
 
 def read_documents(store: TokenStore, split: str, size: int = 2**22) -> Iterator[list[bytes]]:
@@ -172,7 +191,7 @@ class _SplitWriter:
 
 def _manifest(
     name: str, splits: dict[str, _SplitWriter], *, tokenizer: str, vocab_size: int, dtype: str, duplicates: int,
-    undecodable: int = 0,
+    left_out: dict[str, int], undecodable: int = 0,
 ) -> Manifest:  # fmt: skip
     """Close the splits and return the manifest. Raises UsageError if one has no document."""
     documents = {split: writer.documents for split, writer in splits.items()}
@@ -180,10 +199,15 @@ def _manifest(
     digests = b"".join(writer.digest() for writer in splits.values())
     if not total:
         why = "no document is UTF-8, which BPE needs; omit the tokenizer" if undecodable else "it is empty or binary"
-        raise UsageError(f"the corpus {name} holds no text: {why}")
+        counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        raise UsageError(f"the corpus {name} holds no text: {why}{f' ({counts})' if counts else ''}")
     for split, count in documents.items():
         if not count:
-            raise UsageError(f"the corpus {name} has {total} different documents, too few for a {split} split")
+            raise UsageError(
+                f"the corpus {name} has {total} different documents, too few for a {split} split: one in"
+                f" {VALIDATION_SHARE} is held out, by its hash, so give {ENOUGH} or more; a document is a file of a"
+                " folder, a row of a table, or a block of about 4 kB of a single text file"
+            )
     return Manifest(
         name=name,
         fingerprint=hashlib.sha256(digests).hexdigest()[:16],
@@ -195,6 +219,7 @@ def _manifest(
         text_bytes={split: writer.text_bytes for split, writer in splits.items()},
         duplicates=duplicates,
         undecodable=undecodable,
+        left_out=left_out,
     )
 
 

@@ -349,6 +349,7 @@ class Loop:
             measured,
             bytes_per_token=self.corpus.bytes_per_token if self.stepper.objective.is_likelihood else None,
             peak_memory_bytes=peak_memory(self.ranks.device) if knows_peak else None,
+            left_out=self.corpus.manifest.all_left_out,
         )
 
 

@@ -34,7 +34,12 @@ class Ended:
 
 
 def done(
-    run: Ended, measured: Evaluation, *, bytes_per_token: float | None, peak_memory_bytes: int | None
+    run: Ended,
+    measured: Evaluation,
+    *,
+    bytes_per_token: float | None,
+    peak_memory_bytes: int | None,
+    left_out: dict[str, int],
 ) -> RunRecord:
     """Return the record of a finished run; `bytes_per_token` is None if its loss is not that of a text."""
     progress, health = run.progress, measured.routing
@@ -67,6 +72,7 @@ def done(
         spent=spent(run),
         execution=run.execution,
         environment=environment(run.device, progress.started, progress.sources),
+        left_out=left_out,
         flags=tuple(flags),
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.corpora.generated import Language
+from jobs.corpora.left_out import LeftOut
 from jobs.corpora.tokens import TokenStore
 
 
@@ -14,8 +15,10 @@ class Reader:
 
     example: str
     """How a user names such a corpus, such as text:PATH."""
-    documents: Callable[..., Iterator[bytes]]
-    """(argument, **options): yields the documents. Raises UsageError if they cannot be read."""
+    documents: Callable[..., Iterator[bytes | LeftOut]]
+    """(argument, **options): yields the documents, and LeftOut for each that it leaves out.
+
+    Raises UsageError if they cannot be read."""
     files: Callable[[str], list[Path]]
     """(argument): returns the local files that are read, possibly none; a changed file is read again."""
     size: Callable[..., int | None]

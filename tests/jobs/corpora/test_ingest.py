@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs.corpora import describe, open_store, prepare
+from jobs.corpora.left_out import LeftOut
 from jobs.corpora.readers import READERS, hub, stdlib, text
 from planners import Data, Question, UsageError, make_plan
 
@@ -29,7 +30,7 @@ def test_a_folder_of_text(tmp_path: Path) -> None:
     (tmp_path / "below" / "a.md").write_text("text")
     (tmp_path / "b.bin").write_bytes(b"\x00\x01")
     (tmp_path / ".hidden").write_text("no")
-    assert list(text.documents(str(tmp_path))) == [b"text"]
+    assert list(text.documents(str(tmp_path))) == [LeftOut.BINARY, b"text"]
 
 
 def test_a_file_is_cut_at_line_ends(tmp_path: Path) -> None:
