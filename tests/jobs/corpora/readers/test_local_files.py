@@ -14,23 +14,6 @@ from planners import UsageError
 from scaling import cli
 
 WORDS = [f"{start}{end}" for start in ("lo", "ga", "ti", "mu") for end in ("ss", "te", "rn", "x")]
-    "the",
-    "of",
-    "model",
-    "scaling",
-    "law",
-    "expert",
-    "token",
-    "compute",
-    "data",
-    "loss",
-    "train",
-    "large",
-    "small",
-    "graph",
-    "route",
-    "gate",
-]
 pa = pytest.importorskip("pyarrow")
 
 
