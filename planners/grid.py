@@ -250,7 +250,7 @@ def _shortage(cell: GridCell, corpus: Corpus, U: int) -> str | None:
         return f"a window of {asked.seq_len} tokens holds no whole example of {longest}; give --seq-len, or fewer steps"
     if shape.domains not in (0, max(1, len(corpus.domains))):
         return f"its shape has vectors for {shape.domains} domains, and {name} has {max(1, len(corpus.domains))}"
-    if shape.vocab_size < corpus.vocab_size + (asked.objective == "masked"):
+    if shape.vocab_size < corpus.vocab_size + (not shape.causal):
         return f"its vocabulary of {shape.vocab_size} is smaller than the {corpus.vocab_size} tokens of {name}"
     T = asked.seq_len
     if corpus.train_tokens <= U:

@@ -40,6 +40,11 @@ def arguments() -> cli.Parser:
     add("--wide", action="store_true", help="show every run and every column, however long the lines")
     add("--reuse", metavar="STUDY", action="append", help="with -o: copy the finished runs that this study also plans")
     add(
+        "--show-data",
+        metavar="NAME",
+        help="only print three examples of each domain of a corpus, as a person reads them",
+    )
+    add(
         "-o",
         "--out",
         metavar="STUDY",
@@ -50,6 +55,8 @@ def arguments() -> cli.Parser:
 
 def act(flags: cli.Flags) -> int:
     """Plan, show, and write if a folder is given."""
+    if flags.show_data is not None:
+        return show_data(flags)
     for flag in ("export", "reuse"):
         if getattr(flags, flag) and flags.out is None:
             raise UsageError(f"--{flag} writes into the study; name it with -o studies/NAME")
@@ -92,6 +99,18 @@ def act(flags: cli.Flags) -> int:
         simulated = cli.command("simulate", study.folder, "--noise", "0.01")
         cli.say(f"next: {trained if plan.question.corpora else simulated}", flags)
     return cli.GAPS if plan.refused or (exported and exported.refused) else cli.DONE
+
+
+def show_data(flags: cli.Flags) -> int:
+    """Print examples of a corpus."""
+    from jobs.corpora.examples import examples
+
+    found = list(examples(flags.show_data))
+    if flags.json:
+        cli.print_json({"examples": [{"domain": domain, "text": text} for domain, text in found]})
+    for domain, text in found:
+        cli.say(f"{domain}: {text}", flags)
+    return cli.DONE
 
 
 def exports(flags: cli.Flags, plan: Plan) -> "Export":

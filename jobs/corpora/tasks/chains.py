@@ -169,10 +169,10 @@ class Task(Language, ABC):
     def draw(self, split: str, generators: Sequence[np.random.Generator], T: int) -> np.ndarray:
         """Return examples of the split; the last one of a window is cut at its end."""
         count = math.ceil(T / len(self.answers.example))
-        prompts = np.concatenate([self._draw_prompts(split, generator, count) for generator in generators])
+        prompts = np.concatenate([self.drawn(split, generator, count) for generator in generators])
         return self.examples(prompts).reshape(len(generators), -1)[:, :T]
 
-    def _draw_prompts(self, split: str, generator: np.random.Generator, count: int) -> np.ndarray:
+    def drawn(self, split: str, generator: np.random.Generator, count: int) -> np.ndarray:
         """Return prompts, uniform over those of the split, by drawing until enough belong to it."""
         at_once = count * (2 if split == "train" else 2 * HELD_OUT)
         kept = np.empty(0, dtype=np.int64)
