@@ -38,6 +38,7 @@ VERBS = {
     "fit": "fit a curve or a law to a study or to any CSV",
     "report": "write the report of a study, of two studies compared, or of a published study",
     "export": "write a trained model as a Hugging Face folder, or runs as recipes of another training engine",
+    "parity": "train some steps in another engine and here, and compare the losses",
     "count": "count the parameters and FLOPs of a model by part",
     "study": "plan, sweep, fit and report a preset",
 }

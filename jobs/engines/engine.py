@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 from pathlib import Path
@@ -41,6 +41,9 @@ class EngineRun:
     """GPUs that share the run."""
     changed: tuple[str, ...] = ()
     """What differs from the planned run because the engine cannot express it, one sentence each."""
+
+    stop_after: int | None = None
+    """Steps after which a comparison of loss curves stops, on the schedule of the whole run; null for a whole run."""
 
     @property
     def windows(self) -> int:
@@ -89,6 +92,7 @@ class EngineRun:
             "engine_version": engine.version, "changed": list(self.changed), "N": spec.N, "D": spec.training.D,
             "steps": spec.training.steps, "batch_sequences": self.windows, "devices": self.devices,
             "micro_batch": self.micro_batch, "accumulation": self.accumulation, "cooldown_steps": self.cooldown_steps,
+            "stop_after": self.stop_after,
             "moe_layers": spec.shape.n_moe_layers,
             **{name: to_json(getattr(spec, name)) for name in ("shape", "router", "training", "data")},
         }  # fmt: skip
@@ -122,8 +126,10 @@ class Engine:
     """The text files of a run by their names."""
     weights: Callable[[RunSpec, Mapping[str, Any]], dict[str, Any]]
     """(run, our arrays by name) -> arrays under the engine's names."""
-    needs: tuple[str, ...] = field(default=())
+    needs: tuple[str, ...]
     """Packages that train with it."""
+    on_cpu: Callable[[RunSpec], bool] = lambda spec: False
+    """Whether it trains a run without a GPU."""
 
 
 def prepared(engine: Engine, spec: RunSpec, *, devices: int, changed: bool) -> EngineRun:

@@ -165,4 +165,5 @@ ENGINE = Engine(
     files=files,
     weights=weights,
     needs=("torch", "transformers", "accelerate"),
+    on_cpu=lambda spec: True,
 )  # fmt: skip

@@ -96,6 +96,7 @@ def training_flags(run: EngineRun) -> Iterator[Flag]:
     yield from (("init-method-std", f"{spec.shape.d_model**-0.5:.6g}"), ("embedding-init-method-std", 1.0))
     yield from (("train-data-path", '"$HERE/data/train"'), ("valid-data-path", '"$HERE/data/validation"'))
     yield from (("eval-interval", run.eval_steps), ("eval-iters", max(1, t.eval_windows // run.windows)))
+    yield "exit-interval", run.stop_after
     yield from (("save", '"$HERE/checkpoints"'), ("load", '"$HERE/checkpoints"'))
     yield from (("save-interval", max(1, t.steps // 5)), ("log-interval", max(1, t.steps // 100)))
     yield "tensorboard-dir", f'"$HERE/tensorboard/{spec.run_id}"'

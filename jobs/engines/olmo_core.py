@@ -6,8 +6,6 @@ from typing import Any
 from jobs.engines.engine import (
     DROPS_TOKENS,
     ENTROPY_BALANCE,
-    HAS_NO_FILES,
-    IS_MIXED,
     PLAIN,
     ROTARY_ONLY,
     STARTS_ELSEWHERE,
@@ -17,7 +15,6 @@ from jobs.engines.engine import (
     Limit,
     script,
     style,
-    training,
 )
 from jobs.engines.renamed_weights import Names, renamed
 from jobs.engines.slurm_script import local_script, slurm_script
@@ -45,11 +42,10 @@ UNBIASED = Names(**{**vars(NAMES), "router_bias": None})
 
 def files(run: EngineRun) -> dict[str, str]:
     """Return the launch script and the scripts that start it."""
-    before = f"export STORE={run.store}"
     return {
         "train.py": script("olmo_core_train.py"),
-        "run.sh": local_script(run, "train.py", before=before),
-        "run.sbatch": slurm_script(run, "train.py", before=before),
+        "run.sh": local_script(run, "train.py"),
+        "run.sbatch": slurm_script(run, "train.py"),
     }
 
 
@@ -77,8 +73,6 @@ ENGINE = Engine(
         DROPS_TOKENS,
         ENTROPY_BALANCE,
         ROTARY_ONLY,
-        HAS_NO_FILES,
-        IS_MIXED,
         *style({**PLAIN, "qk_norm": ("none", "head", "full")}),
         Limit(
             applies=lambda spec: spec.shape.d_shared > 0,
@@ -92,14 +86,9 @@ ENGINE = Engine(
             change=lambda spec: spec,
             changed="a linear cooldown",
         ),
-        Limit(
-            applies=lambda spec: spec.training.U < spec.training.D,
-            reason="it repeats whole files, so U unique tokens need a file of that length",
-            change=lambda spec: training(U=spec.training.D)(spec),
-            changed="tokens that are not repeated before the corpus ends",
-        ),
     ),
     files=files,
     weights=weights,
     needs=("olmo_core",),
+    on_cpu=lambda spec: spec.shape.is_dense,  # its experts need Triton
 )  # fmt: skip

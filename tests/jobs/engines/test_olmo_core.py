@@ -1,6 +1,5 @@
 """Exported runs on OLMo-core: parameters, logits, gradients with balance, decay groups, schedule and its own JSON."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,12 @@ from engine_arms import (
     windows,
 )
 
+from jobs.corpora import describe, open_store
 from jobs.engines import olmo_core
+from jobs.engines.curves import curves
+from jobs.engines.engine import prepared
 from jobs.training.schedule import learning_rate
-from planners import RunSpec
+from planners import Question, RunSpec, make_plan
 
 pytestmark = pytest.mark.soak
 need("olmo-core")
@@ -99,18 +101,32 @@ def test_decay_and_schedule(tmp_path: Path) -> None:
     assert 0.15 < max(apart) / lr < 0.26
 
 
-def test_its_own_json_describes_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = spec_of(*ARMS["sigmoid"])
-    store = tmp_path / "store"
-    store.mkdir()
-    (store / "manifest.json").write_text(json.dumps({"tokenizer": "bytes", "dtype": "uint8"}))
-    (store / "train.bin").write_bytes(bytes(range(256)) * 4)
-    monkeypatch.setenv("STORE", str(store))
-    module = exported(spec, tmp_path)
-    shown = {part: getattr(module, part)().as_config_dict() for part in ("model", "module", "loader")}
-    shown["data"] = module.data("train").as_config_dict()
+def test_its_own_json_describes_the_run(tmp_path: Path) -> None:
     from olmo_core.nn.transformer import TransformerConfig
 
-    assert TransformerConfig.from_dict(shown["model"]) == module.model()
-    assert shown["loader"]["global_batch_size"] == spec.training.batch_tokens
-    assert module.data("train").build()[1]["input_ids"].tolist() == list(range(T, 2 * T))
+    module = exported(spec_of(*ARMS["sigmoid"]), tmp_path)
+    assert TransformerConfig.from_dict(module.model().as_config_dict()) == module.model()
+
+
+def test_loader_gives_the_windows_of_the_run(tiny_question: Question, tmp_path: Path) -> None:
+    """The windows of our run in its order with T targets each, and each validation window."""
+    spec = make_plan(tiny_question, describe(str(tiny_question.data))).runs[0]
+    module = exported(spec, tmp_path)
+    assert spec.data is not None
+    seq_len, whole = spec.training.seq_len, spec.training.batch_tokens // spec.training.seq_len
+    stream = open_store(spec.data).stream(seq_len, spec.training.U, spec.training.seed)
+    loader = module.WindowLoader()
+    loader.reshuffle(1)
+    for step, fields in zip(range(3), loader, strict=False):
+        read = torch.from_numpy(stream(step * whole, whole))
+        assert torch.equal(fields["input_ids"], read[:, :-1])
+        assert torch.equal(fields["labels"], read[:, 1:])
+    assert sum(len(fields["labels"]) for fields in module.Validation(None)) == spec.training.eval_windows
+
+
+def test_its_own_trainer_has_our_loss_curve(tiny_question: Question, tmp_path: Path) -> None:
+    """Its trainer on the CPU, from our weights and with our windows: the training losses are ours."""
+    spec = make_plan(tiny_question, describe(str(tiny_question.data))).runs[0]
+    run = prepared(olmo_core.ENGINE, spec, devices=1, changed=True)
+    theirs, ours = curves(olmo_core.ENGINE, run, tmp_path / "run", steps=6)
+    holds("olmo-core", "loss curve of its own trainer", max(abs(a - b) for a, b in zip(theirs, ours, strict=True)))
