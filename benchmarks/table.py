@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-ROUNDS = 3
+ROUNDS = 2
 ROOT = Path(__file__).parent.parent
 
 

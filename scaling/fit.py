@@ -185,7 +185,7 @@ def write_runs_page(table: RunTable, found: StudyFits, flags: cli.Flags) -> "Rep
 def report(flags: cli.Flags) -> int:
     """Fit the table of runs and write its page; return the exit code."""
     laws = [known_law(law).name for law in flags.law.split(",")] if flags.law else []
-    table, options = _table(None, flags, laws), values(flags, OPTIONS)
+    table, options = _alone(flags, laws), values(flags, OPTIONS)
     return cli.show_report(write_runs_page(table, fit_study(table, laws, **options), flags), flags)
 
 
@@ -206,24 +206,33 @@ def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> RunTab
         raise UsageError("--keep writes the runs of a table into a study; give a study and --runs TABLE")
     if flags.runs is None and (flags.columns or flags.source or flags.unit or flags.embeddings):
         raise UsageError("--columns, --from, --unit and --embeddings describe a table of --runs; a study needs none")
-    columns, conditions = _columns(flags.columns), flags.where or []
-    of: dict[str, Any] = {"source": flags.source, "unit": flags.unit}
     if study is None:
-        table = read_table(flags.runs, columns, where=conditions, needs=needed(laws, flags.over), **of)
-        if not len(table):
-            reasons = ", ".join(dict.fromkeys(one.reason for one in table.dropped))
-            raise UsageError(f"no row of {table.source} can be used: {reasons}")
-        if flags.embeddings is not None:
-            table = replace(table, frame=table.frame.assign(embeddings=flags.embeddings))
-        return table
-    table = runs_of(study) if flags.runs is None else _joined(study, read_table(flags.runs, columns, **of), flags)
-    for condition in conditions:
+        return _alone(flags, laws)
+    table = runs_of(study) if flags.runs is None else _joined(study, flags)
+    for condition in flags.where or []:
         table = table.where(condition)
     return table
 
 
-def _joined(study: Study, elsewhere: RunTable, flags: cli.Flags) -> RunTable:
+def _alone(flags: cli.Flags, laws: Sequence[str]) -> RunTable:
+    """Return the runs of a table without a study. Raises UsageError if none can be used."""
+    needs = needed(laws, flags.over)
+    table = read_table(flags.runs, _columns(flags.columns), where=flags.where or [], needs=needs, **_of(flags))
+    if not len(table):
+        reasons = ", ".join(dict.fromkeys(one.reason for one in table.dropped))
+        raise UsageError(f"no row of {table.source} can be used: {reasons}")
+    if flags.embeddings is not None:
+        table = replace(table, frame=table.frame.assign(embeddings=flags.embeddings))
+    return table
+
+
+def _of(flags: cli.Flags) -> dict[str, Any]:
+    return {"source": flags.source, "unit": flags.unit}
+
+
+def _joined(study: Study, flags: cli.Flags) -> RunTable:
     """Return the runs of a study and of a table; with --keep, write records of the latter."""
+    elsewhere = read_table(flags.runs, _columns(flags.columns), **_of(flags))
     table = joined(study, elsewhere)
     if flags.keep:
         kept = keep(study, recognised(study, elsewhere))
