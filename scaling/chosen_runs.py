@@ -93,6 +93,8 @@ class NextRuns(NotebookRepr):
     """Planned runs without a record, which are taken as done."""
     times: str
     """What the predicted times are based on."""
+    by_budget: bool
+    """Whether the study has several budgets, so that the command names that of each cell."""
 
     @property
     def runs(self) -> int:
@@ -102,8 +104,7 @@ class NextRuns(NotebookRepr):
     @property
     def command(self) -> str:
         """The command that plans the runs in the study."""
-        several = len({cell.C for cell in self.cells}) > 1 or len(self.outlook) > 1
-        added = (AddedRuns(arm=one.arm, C=one.C if several else None, seeds=one.seeds) for one in self.cells)
+        added = (AddedRuns(arm=one.arm, C=one.C if self.by_budget else None, seeds=one.seeds) for one in self.cells)
         words = itertools.chain.from_iterable(("--add", written_added(one)) for one in added)
         return cli.command("plan", *words, "-o", self.study)
 
@@ -177,6 +178,7 @@ def next_runs(
         outlook=tuple(outlook),
         missing=sum(record is None for _, record in found.records),
         times=found.times.source,
+        by_budget=len(found.question.budgets) > 1,
     )
 
 
