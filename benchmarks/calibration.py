@@ -18,9 +18,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fits.curve.fit_curve import optimum_of
+from fits.curve.least_squares import CurveData
 from fits.drift.constancy import constancy
 from fits.fit import fit_law
-from fits.laws import chinchilla
+from fits.laws import chinchilla, curves
+from fits.runs.select_arms import seed_blocks
 from fits.runs.table import RunTable, from_records
 from fits.simulate.coverage import FAMILIES, Coverage, Noise, measure_coverage, with_losses
 from planners.matching.controls import CHINCHILLA as LAW_OF_2404_10102
@@ -56,6 +59,7 @@ DESIGNS = {
     "7x1": Design(lowest=0.04, highest=0.8, arms=7, seeds=1),
     "8x3": Design(lowest=0.04, highest=0.8, arms=8, seeds=3),
     "9x2": Design(lowest=0.03, highest=0.95, arms=9, seeds=2),
+    "5x3 narrow": Design(lowest=0.13, highest=0.58, arms=5, seeds=3),
     "5x3 to the right": Design(lowest=0.12, highest=0.8, arms=5, seeds=3),
     "5x3 from the minimum": Design(lowest=0.2, highest=0.9, arms=5, seeds=3),
     "5x3 beyond the minimum": Design(lowest=0.25, highest=0.95, arms=5, seeds=3),
@@ -125,6 +129,7 @@ CELLS: dict[str, tuple[Cell, ...]] = {
         *_cells("powers 4, 0.3", "5x3 | 8x3", "precise | t3 | unequal | seeds"),
         *_cells("parabola | powers 2, 0.3", "5x3 to the right | 5x3 from the minimum"),
         *_cells("V", "5x3 | 8x3"),
+        *_cells("parabola | powers 4, 0.3 | powers 8, 1.4", "5x3 narrow"),
     ),
     "kept": (
         *_cells(" | ".join(name for name in KEPT if name not in ("skewed V", "two minima")), "5x3 | 8x3"),
@@ -173,16 +178,30 @@ def studies(cell: Cell, count: int, seed: int = 0, move: float = 0.0) -> Iterato
 
 def calibrate(cell: Cell, law: str, count: int, seed: int = 0) -> Coverage:
     """Fit `law` to `count` studies and compare the answers with the truth."""
-    optima = [fit.optimum for table in studies(cell, count, seed) if (fit := fit_law(table, law)).optimum]
+    optima = [optimum_of(data_of(table), curves()[law]) for table in studies(cell, count, seed)]
     return measure_coverage(optima, DESIGNS[cell.design].rates, BEST, FLOOR)
+
+
+def data_of(table: RunTable) -> CurveData:
+    """Return the runs of a study, with seeds as blocks."""
+    return CurveData(x=np.log(table.rates()), loss=table.numbers("loss"), blocks=seed_blocks(table))
 
 
 def row(cell: Cell, law: str, found: Coverage) -> list[str]:
     """Return a line of the table."""
-    shares = [f"{share:.1%}" for share in found.statuses.values()]
-    held = ["-" if share is None else f"{share:.3f}" for share in (found.held, found.loss_held)]
+    shares = [f"{100 * share:.1f} %" for share in found.statuses.values()]
+    stated = {name: round(found.studies * found.statuses[name]) for name in ("converged", "edge")}
+    held = [with_error(found.held, sum(stated.values())), with_error(found.loss_held, stated["converged"])]
     width = "-" if found.width is None else f"{found.width:.2f}"
     return [law, cell.truth, cell.design, cell.noise, *shares, *held, width]
+
+
+def with_error(share: float | None, n: int) -> str:
+    """Return a share of n studies with its Monte-Carlo standard error (of Agresti and Coull, so never zero)."""
+    if share is None:
+        return "-"
+    likely = (share * n + 2) / (n + 4)
+    return f"{share:.3f} ± {math.sqrt(likely * (1 - likely) / (n + 4)):.3f}"
 
 
 BUDGETS = {
@@ -243,6 +262,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the studies, not for --constancy")
     parser.add_argument("--law", default="cubic", help="a curve")
     parser.add_argument("--half", choices=[*CELLS], help="only this half of the truths")
+    parser.add_argument("--truth", help="only cells of this truth")
+    parser.add_argument("--design", help="only cells of this design")
     parser.add_argument("--constancy", action="store_true", help="the test of constancy instead")
     parser.add_argument("--chinchilla", action="store_true", help="the parameters of the Chinchilla law instead")
     flags = parser.parse_args()
@@ -259,7 +280,8 @@ def main() -> None:
     else:
         show("law", "truth", "design", "noise", "converged", "edge", "not identified", "no minimum", *HELD)
         for cell in itertools.chain(*(cells for half, cells in CELLS.items() if flags.half in (None, half))):
-            show(*row(cell, flags.law, calibrate(cell, flags.law, flags.studies, flags.seed)))
+            if flags.truth in (None, cell.truth) and flags.design in (None, cell.design):
+                show(*row(cell, flags.law, calibrate(cell, flags.law, flags.studies, flags.seed)))
     print(f"\n{flags.studies} studies a row, {time.perf_counter() - began:.0f} s")
 
 

@@ -84,7 +84,7 @@ def fit_curve(
         blocks=None if data is plain else _blocks(best, _fit(law, plain, margin, of)),
         sensitivity=rows,
         without=without,
-        crossings=crossings(table, law, data, of),
+        crossings=crossings(table, law, of),
     )
     return result, draws
 
@@ -173,7 +173,7 @@ def _identified(law: Curve, fit: _Fit) -> dict[str, Any]:
         for name, value, h in zip(law.names(fitted.basis), fitted.coefficients, half, strict=True)
     }
     basis = fit.optimum.basis
-    optimum = f"assumes {basis} of any shape, profile of the residuals, 95 %" if basis else "none"
+    optimum = f"assumes {basis} of any smooth shape, average over random curves, 95 %" if basis else "none"
     interval = f"optimum: {optimum}; coefficients: t with {fitted.dof:.3g} dof, 95 %"
     return {"status": Status.CONVERGED, "params": params, "interval": interval, "optimum": fit.optimum}
 

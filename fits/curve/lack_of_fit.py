@@ -15,11 +15,8 @@ from fits.f_test import f_tail, residual_squares
 from fits.result import LackOfFit
 from fits.runs.table import Floats
 
-DOUBTED = 0.05
-"""p of lack of fit below which a wider curve is fitted as well."""
 REJECTED = 0.005
-"""p of lack of fit below which a curve says nothing about the optimum. Between the two, one correct curve in twenty is
-doubted. A wider curve alone would then be selected because it follows the noise (it covers 40 %), so both are kept."""
+"""p of lack of fit below which a curve says nothing about the optimum."""
 
 RESOLUTION = 1e-3
 """Share of the sum of squares that the grid of shapes may miss."""

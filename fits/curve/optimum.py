@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fits.curve.least_squares import FittedCurve
 from fits.curve.shapes import Range, ShapeFits
@@ -22,7 +21,6 @@ from fits.status import Cause, Status, Why
 
 BASIS = "a curve with one minimum"
 """What the interval assumes."""
-Heights = Callable[[Floats], tuple[Floats, Floats]]
 
 NO_EFFECT = 0.05
 """p of the test of no effect above which no optimum is reported."""
@@ -132,42 +130,17 @@ def _with_region(found: Optimum, curve: FittedCurve, shapes: ShapeFits, margin: 
 
     def rises(end: float) -> float:
         floor = curve.lowest
-        return threshold_crossing(lambda x: curve.above(x, floor), margin, floor, end, curve.t).point
+        return threshold_crossing(lambda x: curve.above(x, floor)[0], margin, floor, end)
 
     points = rises(curve.low), rises(curve.high)
     low, high = (_open(_with(ends, point), curve) for ends, point in zip(shapes.ends(margin), points, strict=True))
     return replace(found, region=_open(points, curve), region_ends=(low, high))
 
 
-@dataclass(frozen=True, kw_only=True)
-class ThresholdCrossing:
-    """Where a height passes a threshold on the way from a minimum to an end of the range; that end if it never does."""
-
-    first: float
-    """The first x at which the 95 % interval of the height contains the threshold."""
-    point: float
-    """The x at which the height passes it."""
-    surely: float
-    """The x at which the whole interval has passed it."""
-
-
-def threshold_crossing(height: Heights, threshold: float, floor: float, end: float, t: float) -> ThresholdCrossing:
-    """Return where `height` passes `threshold` on the way from x = `floor` to x = `end`.
-
-    `height` maps x to values and standard errors; the interval at each x is t standard errors wide on each side.
-    """
-
-    def passed(errors: float) -> float:
-        """Return where the height is the threshold, by values less so many standard errors."""
-
-        def holds(x: Floats) -> NDArray[np.bool_]:
-            value, error = height(x)
-            return np.asarray(value - errors * error >= threshold)
-
-        found = first(holds, floor, end)
-        return end if math.isnan(found) else found
-
-    return ThresholdCrossing(first=passed(-t), point=passed(0.0), surely=passed(t))
+def threshold_crossing(height: Callable[[Floats], Floats], threshold: float, floor: float, end: float) -> float:
+    """Return where `height` passes `threshold` on the way from x = `floor` to x = `end`; `end` if it never does."""
+    found = first(lambda x: np.asarray(height(x) >= threshold), floor, end)
+    return end if math.isnan(found) else found
 
 
 def _rate(x: float, end: float) -> float | None:

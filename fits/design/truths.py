@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fits.curve.least_squares import CurveData
-from fits.curve.shapes import Shapes, shape_fits
+from fits.curve.shapes import shape_fits
 from fits.runs.table import Floats
 
 PLACES = (1 / 6, 1 / 2, 5 / 6)
@@ -16,23 +16,18 @@ PLACES = (1 / 6, 1 / 2, 5 / 6)
 class TrueCurve:
     """A loss with one minimum in x = ln r_a."""
 
-    shape: Shapes
-    """The shape, a single one."""
+    best: float
+    """The x of the minimum."""
     height: float
-    """Its factor, nats per token."""
-    range_: Floats
-    """The two ends of the x at which the shape was fitted, shape (2,)."""
-
-    @property
-    def best(self) -> float:
-        """The x of the minimum."""
-        return float(self.shape.place[0])
+    """Factor of w^2, nats per token."""
+    v: Floats
+    """Distances from the minimum at which w is known, shape (m,)."""
+    w: Floats
+    """An increasing function with w(0) = 0, shape (m,)."""
 
     def losses(self, x: Floats) -> Floats:
         """Return the loss at x above the minimum, nats per token, shape (n,)."""
-        height = self.shape.above(x - self.shape.place[:, None])[0] / self.shape.peak(self.range_)[0]
-        c = float(self.shape.levelling[0])
-        return np.asarray(self.height * (-np.expm1(-c * height) / c if c > 0 else height))
+        return np.asarray(self.height * np.interp(x - self.best, self.v, self.w) ** 2)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,13 +47,11 @@ def known_of(data: CurveData) -> Known | None:
     fits = shape_fits(data)
     if fits is None:
         return None
-    weights = np.exp(-(fits.profile - fits.residual) / (2 * fits.variance))
-    share = np.cumsum(weights) / weights.sum()
-    ends = fits.means.x[[0, -1]]
+    share = np.cumsum(fits.density)
     curves = []
     for at in np.searchsorted(share, PLACES):
-        best = int(np.argmin(fits.residuals.reshape(-1, len(fits.places))[:, at])) * len(fits.places) + int(at)
-        shape = fits.shapes.pick(np.array([best]))
-        curves.append(TrueCurve(shape=shape, height=float(fits.height[best]), range_=ends))
-    (lo, hi), (low, high) = fits.interval, ends.tolist()
+        row = int(np.argmax(fits.weight.reshape(-1, len(fits.places))[:, at])) * len(fits.places) + int(at)
+        v, w, height = fits.curve(row)
+        curves.append(TrueCurve(best=float(fits.places[at]), height=height, v=v, w=w))
+    (lo, hi), (low, high) = fits.interval, fits.means.x[[0, -1]].tolist()
     return Known(curves=tuple(curves), sd=float(np.sqrt(fits.residual / fits.dof)), is_open=(lo <= low, hi >= high))

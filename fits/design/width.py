@@ -5,13 +5,13 @@ bound counts as the end of a common range, so designs of different ranges can be
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from fits.curve.fit_curve import optimum_of
 from fits.curve.least_squares import CurveData
-from fits.curve.shapes import shape_fits
+from fits.curve.shapes import central, shape_fits
 from fits.design.truths import Known, TrueCurve
 from fits.laws import curves
 from fits.runs.table import Floats
@@ -42,8 +42,8 @@ class Design:
 def expected_width(design: Design, known: Known, within: Range) -> float:
     """Return the width of the interval when every loss is as expected, mean over the curves of `known`.
 
-    The residual of the true place is the noise alone, and that of another place is larger by how badly its best shape
-    fits the losses without noise. That is the interval of the median study, found without simulation.
+    Each curve is weighted by how badly it fits the losses without noise, next to the noise. That is nearly the interval
+    of the median study, found without simulation.
     """
     return float(np.mean([_width_without_noise(design, curve, known.sd, within) for curve in known.curves]))
 
@@ -64,9 +64,8 @@ def _width_without_noise(design: Design, curve: TrueCurve, sd: float, within: Ra
     exact = shape_fits(design.data(curve.losses(np.array(design.x))))
     if exact is None:
         return within[1] - within[0]
-    fits = replace(exact, residuals=exact.residuals + sd**2 * exact.dof)
-    kept = fits.places[fits.profile <= fits.cut]
-    return _length(float(kept[0]), float(kept[-1]), within)
+    fits = exact.with_noise(sd)
+    return _length(*central(fits.places, fits.density), within)
 
 
 def _length(lo: float, hi: float, within: Range) -> float:

@@ -134,7 +134,7 @@ def constancy(cells: Mapping[Any, RunTable], *, of: str = "r_a") -> Constancy:
         if p is not None:
             why = f"no curve with one minimum fits the means of {label} (lack of fit, p = {p:.2g})"
             return replace(bare, withheld=why)
-    joint = JointFit(cells=tuple(known.values()), variances=tuple(fit.variance for fit in known.values()))
+    joint = JointFit(cells=tuple(known.values()))
     notes: list[str] = []
     slopes = _slopes(described, joint, notes)
     lo, hi = joint.interval()

@@ -1,7 +1,7 @@
 """Several cells of runs fitted together: each has its own shape and noise, and one rule gives the minima of all.
 
-A cell enters by how much worse its best shape with the minimum at x fits than its best shape of all, in units of its
-own noise variance (`fits.curve.shapes`). The sum over cells is compared with quantiles of F and t.
+A cell enters by how much worse a minimum at x fits than its best one (`ShapeFits.excess`), as the square of a t. The
+sum over cells is compared with quantiles of F and t.
 """
 
 import itertools
@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fits.curve.shapes import ShapeFits
+from fits.curve.shapes import ShapeFits, central
 from fits.f_test import f_tail
 from fits.intervals import TEST_LEVEL, t_quantile
 from fits.runs.table import Floats
@@ -29,8 +29,6 @@ class JointFit:
 
     cells: tuple[ShapeFits, ...]
     """The cells."""
-    variances: tuple[float, ...]
-    """Variance to which the residuals of each cell are compared."""
 
     @cached_property
     def dof(self) -> int:
@@ -65,8 +63,7 @@ class JointFit:
 
     def total(self, terms: Floats, theta: Floats) -> Floats:
         """Return how much worse the cells fit with their minima at terms @ theta; terms (cells, p), theta (..., p)."""
-        falls = zip(self.cells, self.variances, terms, strict=True)
-        return np.asarray(sum(_excess(cell, theta @ row) / variance for cell, variance, row in falls))
+        return np.asarray(sum(cell.excess(theta @ row) for cell, row in zip(self.cells, terms, strict=True)))
 
     def best(self, terms: Floats) -> tuple[Floats, float]:
         """Return the coefficients of `terms`, a constant first, with the least residual, and that residual."""
@@ -99,10 +96,13 @@ class JointFit:
         return np.asarray(residuals <= least + t_quantile(self.dof) ** 2)
 
     def interval(self) -> tuple[float | None, float | None]:
-        """Return the 95 % interval of a common minimum; None for an end at the end of the range."""
-        scan = np.linspace(self.low, self.high, 4001)
-        kept = scan[self.allowed(self.total(np.ones((len(self.cells), 1)), scan[:, None]), self.common[1])]
-        lo, hi = (float(kept[0]), float(kept[-1])) if len(kept) else (self.common[0],) * 2
+        """Return the 95 % interval of a common minimum, from the product of the densities; None for an open end."""
+        scan = np.linspace(
+            min(cell.places[0] for cell in self.cells), max(cell.places[-1] for cell in self.cells), 4001
+        )
+        logs = np.sum([np.interp(scan, cell.places, cell.logs) for cell in self.cells], axis=0)
+        lo, hi = central(scan, np.exp(logs - logs.max()))
+        lo, hi = min(lo, self.common[0]), max(hi, self.common[0])
         return None if lo <= self.low else lo, None if hi >= self.high else hi
 
     def without_last(self, terms: Floats) -> float:
@@ -127,33 +127,13 @@ class JointFit:
 
     def detectable(self) -> float | None:
         """Return the movement of x from the first to the last cell, in even steps, that the F test detects in 80 % of
-        studies; None above the sampled range."""
-        from scipy.special import fdtri, ncfdtr
+        studies, with the SD of the density of each cell; None above the sampled range."""
+        from scipy.special import fdtri, ncfdtrinc
 
-        x0, count = self.common[0], len(self.cells)
+        count = len(self.cells)
         critical = float(fdtri(count - 1, self.dof, 1 - TEST_LEVEL))
-
-        def power(movement: float) -> float:
-            """Return the power of the F test where the minima move by so much from first to last."""
-            places = x0 + movement * np.linspace(-0.5, 0.5, count)
-            moved = tuple(cell.moved(float(x)) for cell, x in zip(self.cells, places, strict=True))
-            shift = JointFit(cells=moved, variances=self.variances).common[1]
-            return float(1 - ncfdtr(count - 1, self.dof, max(shift, 0.0), critical))
-
-        if min(self.variances) <= 0:
-            return None
-        # far movements leave the places of the profile, so the power is searched from small movements on
-        steps = np.linspace(0.0, self.high - self.low, 9)
-        high = next((float(step) for step in steps[1:] if power(step) >= POWER), None)
-        if high is None:
-            return None
-        low = high - float(steps[1])
-        for _ in range(6):
-            middle = (low + high) / 2
-            low, high = (low, middle) if power(middle) >= POWER else (middle, high)
-        return high
-
-
-def _excess(cell: ShapeFits, x0: Floats) -> Floats:
-    """Return the residual of a cell with its minimum at x0, any shape, less its least residual."""
-    return np.interp(x0, cell.places, cell.profile) - cell.residual
+        needed = float(ncfdtrinc(count - 1, self.dof, 1 - POWER, critical))
+        weights, steps = np.array([cell.sd**-2 for cell in self.cells]), np.linspace(-0.5, 0.5, count)
+        steps = steps - np.average(steps, weights=weights)
+        movement = math.sqrt(needed / float(np.sum(weights * steps**2)))
+        return movement if movement <= self.high - self.low else None

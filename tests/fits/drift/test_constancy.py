@@ -44,14 +44,14 @@ def profiles(tables):
 def p_of(tables):
     """The p of the test alone, without the slopes and the power."""
     fits = profiles(tables)
-    return JointFit(cells=fits, variances=tuple(fit.variance for fit in fits)).p
+    return JointFit(cells=fits).p
 
 
-def test_f_is_the_least_sum_of_the_profiles():
+def test_f_is_the_least_sum_of_the_cells():
     tables = cells((0.18, 0.2, 0.23))
     found, fits = constancy(tables), profiles(tables)
     scan = np.linspace(math.log(0.08), math.log(0.6), 20001)
-    excess = sum((np.interp(scan, fit.places, fit.profile) - fit.residual) / fit.variance for fit in fits)
+    excess = sum(fit.excess(scan) for fit in fits)
     assert (found.shape_dof, found.error_dof) == (2, 3 * (15 - 6))
     assert pytest.approx(excess.min() / 2, rel=1e-4) == found.F
     assert found.value == pytest.approx(math.exp(scan[excess.argmin()]), rel=1e-3)
