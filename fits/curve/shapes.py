@@ -228,7 +228,8 @@ def shape_fits(data: CurveData, on: NDArray[np.bool_] | None = None) -> ShapeFit
     at the minimum is relative to that level.
     """
     on = np.ones(len(data.x), bool) if on is None else on
-    x, codes = np.unique(np.round(data.x[on], 6), return_inverse=True)
+    at, codes = np.unique(np.round(data.x[on], 6), return_index=True, return_inverse=True)[1:]
+    x = data.x[on][at]
     base = np.hstack([on[:, None].astype(float), data.blocks])
     free = len(data.x) - base.shape[1] - 1
     if len(x) <= SHAPE_DOF or free + 1 - SHAPE_DOF < 1:
