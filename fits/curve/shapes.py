@@ -182,9 +182,9 @@ class ShapeFits:
 
     def curve(self, row: int) -> tuple[Floats, Floats, float]:
         """Return one curve: v = x less its place, w(v), both of shape (NODES,), and the fitted factor of w^2."""
-        v = self.curves.step * (np.arange(NODES) - NODES // 2)
+        v: Floats = self.curves.step * (np.arange(NODES, dtype=float) - NODES // 2)
         height = float(self.product[row] / self.size[row] / self.curves.peaks[row])
-        return v, self.curves.w[row // PLACES].astype(float), height
+        return v, np.asarray(self.curves.w[row // PLACES], float), height
 
     def with_noise(self, sd: float) -> "ShapeFits":
         """Return the weights if the runs had further noise of this SD that no curve explains."""
