@@ -123,7 +123,7 @@ def designs() -> None:
             print(f"{name:10}{math.exp(wanted):8.2f}{len(grid(seeds).x):8}{needed or 0:8}{saved:>8}", flush=True)
 
 
-def adaptive(studies: int, target: float = 1.6, most: int = 72) -> None:
+def adaptive(studies: int, target: float = 1.3, most: int = 72) -> None:
     """Print the runs that studies need until their own interval is narrow enough, one batch after another."""
     print(f"{'truth':10}{'plain runs':>12}{'chosen runs':>13}{'saved':>8}{'plain holds':>13}{'chosen holds':>14}")
     for name, truth in TRUTHS.items():

@@ -216,7 +216,8 @@ def test_the_package_is_a_command_too() -> None:
 
 def shown_commands() -> list[str]:
     """Return the commands that the README and the guides show."""
-    text = "\n".join(path.read_text() for path in (ROOT / "README.md", ROOT / "docs" / "engines.md"))
+    guides = (ROOT / "README.md", ROOT / "docs" / "engines.md", ROOT / "docs" / "next.md")
+    text = "\n".join(path.read_text() for path in guides)
     blocks = [code for language, code in re.findall(r"(?ms)^```(\w*)\n(.*?)^```", text) if language != "python"]
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     return [line.split("#")[0].strip() for line in lines if line.strip().startswith("python -m scaling.")]
