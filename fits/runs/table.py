@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fits.runs.columns import guesses
-from fits.runs.columns.cells import FAILED, Decimal, decimal_mark, is_missing, number
+from fits.runs.columns.cells import Decimal, decimal_mark, is_failure, is_missing, number
 from fits.runs.columns.condition import parse_condition
 from fits.runs.columns.renamed import renamed
 from fits.runs.columns.states import is_done, state_column
@@ -252,10 +252,13 @@ def _left_out(frame: "DataFrame", text: str, source: str, decimal: Decimal) -> d
 
 def _unusable(run: Mapping[str, Any], state: str | None, needs_loss: bool) -> str:
     """Return why a run cannot be used, or an empty text."""
-    if state is not None and not is_done(run.get(state)):
+    if state is not None and not is_done(run.get(state), state):
         return f"{state} is {run[state]}"
+    cells = [cell for cell in run.values() if not is_missing(cell)]
+    if cells and all(isinstance(cell, str) and cell.startswith(("(", "[")) for cell in cells):
+        return "a line of units"
     loss = run.get("loss")
-    if not needs_loss or not (is_missing(loss) or str(loss).strip().lower() in FAILED):
+    if not needs_loss or not (is_missing(loss) or is_failure(loss)):
         return ""
     return "loss is empty" if loss is None else f"loss is {loss}"
 
@@ -264,7 +267,7 @@ def _dropped(run: Mapping[str, Any], row: int, reason: str, state: str | None, d
     C, N, N_a, rate = (_positive(number(run.get(column), decimal)) for column in ("C", "N", "N_a", "r_a"))
     rate = rate or (N_a / N if N and N_a else None)
     word = None if state is None or run.get(state) is None else str(run[state]).strip().lower()
-    if word is None and str(run.get("loss")).strip().lower() in FAILED:
+    if word is None and is_failure(run.get("loss")):
         word = "diverged"
     return Dropped(row=row, reason=reason, C=C, state=word, r_a=rate)
 

@@ -21,6 +21,8 @@ FAILED = frozenset(
 
 _SUFFIXES = {"": 1.0, "%": 0.01, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
 _SUFFIXES |= {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+_ERRORS = frozenset({"DIV/0", "VALUE", "REF", "NUM", "NAME", "NULL", "N/A"})
+"""Errors of a spreadsheet, without their signs."""
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)(?P<digits>\d(?:[\d.,_'’ ]*\d)?[.,]?|[.,]\d+)(?:[eE](?P<exponent>[+-]?\d+))?"
@@ -57,8 +59,17 @@ def number(cell: Any, decimal: Decimal = ".") -> float | None:
 def is_missing(cell: Any) -> bool:
     """Return whether `cell` has no value: None, NaN, empty text, or a word such as N/A."""
     if isinstance(cell, str):
-        return cell.strip().lower() in MISSING
+        return _bare(cell) in MISSING or (cell.startswith("#") and cell.strip("#!?").upper() in _ERRORS)
     return cell is None or (isinstance(cell, float) and math.isnan(cell))
+
+
+def is_failure(cell: Any) -> bool:
+    """Return whether `cell` says that the run failed, such as `diverged`, or a NaN with a remark."""
+    return isinstance(cell, str | float) and _bare(str(cell)) in FAILED
+
+
+def _bare(cell: str) -> str:
+    return _REMARK.sub("", cell.strip()).lower()
 
 
 def decimal_mark(cells: Iterable[Any], *, grouped: bool = True) -> Decimal:

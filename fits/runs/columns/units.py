@@ -23,6 +23,8 @@ FEWEST_OF_BOTH = 3e4
 """If the medians of N and D are below this, both are given in millions or billions."""
 FEWEST_TOKENS = 1e-3
 """If no D / N is above this, D is given in billions or per parameter."""
+MOST_PER_BILLION = 3e-6
+"""If the median of D / N is above this and D is too small, D is given in millions: in billions it would be absurd."""
 MOST_TOKENS = 1e6
 """If the median of D / N is above this, N is given in millions or billions: no run sees so many tokens."""
 MIXED = 1e4
@@ -76,10 +78,11 @@ def _wrong_sizes(found: Mapping[str, Floats], name: Mapping[str, str], given: Ma
             return f"{text}; if N is in {unit}: {_columns(given, N=f'{n}*{factor}')}"
         if ratio.max() < FEWEST_TOKENS:
             text = f"D is at most {ratio.max():.2g} tokens per parameter"
-            per, billions = _columns(given, D=f"{d}*N"), _columns(given, D=f"{d}*1e9")
+            unit, factor = ("millions", "1e6") if np.median(ratio) > MOST_PER_BILLION else ("billions", "1e9")
+            per, scaled = _columns(given, D=f"{d}*N"), _columns(given, D=f"{d}*{factor}")
             if guesses.is_ratio(d):
                 return f"{text}; if it is given per parameter: {per}"
-            return f"{text}; if D is given in billions: {billions}, and if it is given per parameter: {per}"
+            return f"{text}; if D is given in {unit}: {scaled}, and if it is given per parameter: {per}"
     if N is not None and N.max() < FEWEST_PARAMETERS:
         billions = _columns(given, N=f"{n}*1e9")
         millions = _columns(given, N=f"{n}*1e6")

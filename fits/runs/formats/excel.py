@@ -11,7 +11,7 @@ def read_excel(content: bytes, source: str) -> Rows:
     try:
         import openpyxl
     except ImportError as error:
-        needs = "openpyxl is needed to read an Excel file; install it with: pip install 'scaling[tables]'"
+        needs = "openpyxl is needed to read an Excel file; install it with: pip install 'scaling[excel]'"
         raise UsageError(f"{source}: {needs}, or save the sheet as CSV") from error
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)

@@ -65,6 +65,9 @@ def _records(data: Any, source: str) -> list[Any]:
         return list(wrapped[0])
     if lists and len(lists) == len(data) and len({len(value) for value in lists.values()}) == 1:
         return [dict(zip(lists, cells, strict=True)) for cells in zip(*lists.values(), strict=True)]
+    nested = [value for value in data.values() if isinstance(value, Mapping)]
+    if len(nested) == 1 and nested[0] and all(isinstance(cells, list) for cells in nested[0].values()):
+        return _records(nested[0], source)
     columns = list(data.values())
     if columns and all(isinstance(column, Mapping) for column in columns):
         return _by_key(data)

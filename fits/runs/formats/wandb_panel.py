@@ -11,8 +11,10 @@ _ENDS = ("__MIN", "__MAX")
 def one_run_a_row(rows: Rows) -> Rows:
     """Return one row a run, with its last step and value; rows that are not of a chart stay as they are."""
     names = list(rows.rows[0]) if rows.rows else []
-    values = [name for name in names if " - " in name and all(f"{name}{end}" in names for end in _ENDS)]
-    if not values:
+    values = [name for name in names[1:] if " - " in name and not any(map(name.endswith, _ENDS))]
+    bounds = [f"{name}{end}" for name in values for end in _ENDS]
+    metrics = {name.rpartition(" - ")[2] for name in values}
+    if not values or len(metrics) > 1 or not {*names[1:]} <= {*values, *bounds}:
         return rows
     what = "a chart of Weights & Biases, of which the last value of each run was read"
     return Rows(rows=[_last(rows.rows, names[0], name) for name in values], grouped=rows.grouped, what=what)

@@ -66,3 +66,51 @@ def test_all_missing_columns_are_named_with_a_line_that_works():
     assert line == "loss=val_loss,N=params (M)*1e6,D=tokens (B)*1e9"
     table = read_table(rows, dict(pair.split("=") for pair in line.split(",")), needs=("loss", "N", "D"))
     assert table.numbers("N").tolist() == [5e7 * 2**at for at in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("name", "done", "not_done"),
+    [("result", "success", "failed"), ("finished", "True", "False"), ("is_done", True, False),
+     ("diverged", "no", "yes"), ("run/crashed", False, True)],
+)  # fmt: skip
+def test_a_column_of_states_is_known_by_its_words_and_a_flag_by_its_name(name, done, not_done):
+    rows = [{name: done, "loss": 3.0}, {name: not_done, "loss": 4.0}, {name: done, "loss": 3.1}]
+    table = read_table(rows)
+    assert table.numbers("loss").tolist() == [3.0, 3.1]
+    assert [one.reason for one in table.dropped] == [f"{name} is {not_done}"]
+
+
+@pytest.mark.parametrize("column", ["tied", "loss_ok", "model"])
+def test_other_yes_and_no_is_no_state(column):
+    assert len(read_table([{column: "True", "loss": 3.0}, {column: "False", "loss": 4.0}])) == 2
+
+
+@pytest.mark.parametrize(
+    ("loss", "reason"),
+    [
+        ("#DIV/0!", "loss is #DIV/0!"),
+        ("NaN (diverged)", "loss is NaN (diverged)"),
+        ("OOM (80 GB)", "loss is OOM (80 GB)"),
+    ],
+)
+def test_errors_of_a_spreadsheet_and_words_with_a_remark_are_set_aside(loss, reason):
+    table = read_table([{"N": "1e8", "loss": loss}, {"N": "2e8", "loss": "3.1"}])
+    assert [one.reason for one in table.dropped] == [reason]
+
+
+def test_a_line_of_units_below_the_header_is_set_aside():
+    table = read_table([{"N": "(params)", "loss": "[nats]"}, {"N": "2e8", "loss": "3.1"}])
+    assert [(one.row, one.reason) for one in table.dropped] == [(1, "a line of units")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"), [("400 Million", 4e8), ("~8.02 T", 8.02e12), ("2.256e8 (@ step 127.5k)", 2.256e8)]
+)
+def test_numbers_are_read_as_authors_write_them(cell, value):
+    assert read_table([{"N": cell, "loss": "3.0"}]).numbers("N")[0] == pytest.approx(value)
+
+
+def test_tokens_in_millions_are_told_from_billions():
+    rows = [{"N": 5e7 * 2**at, "D": 1000.0 * 2**at, "loss": 3 - at / 10} for at in range(5)]
+    with pytest.raises(UsageError, match=r"in millions: --columns 'D=D\*1e6'"):
+        read_table(rows)

@@ -85,7 +85,7 @@ def test_parquet_zstandard_and_excel(tmp_path):
 def test_excel_without_its_reader_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
     (tmp_path / "runs.xlsx").write_bytes(b"PK\x03\x04rest")
-    with pytest.raises(UsageError, match=r"openpyxl .* pip install 'scaling\[tables\]'"):
+    with pytest.raises(UsageError, match=r"openpyxl .* pip install 'scaling\[excel\]'"):
         read_table(tmp_path / "runs.xlsx")
 
 
@@ -127,6 +127,13 @@ def test_other_json_is_named(tmp_path, content, words):
         assert len(read_table(path)) == 0
     except UsageError as error:
         assert pd.Series([str(error)]).str.contains(words).all()
+
+
+def test_a_panel_without_bounds_and_columns_in_an_object_are_read(tmp_path):
+    (tmp_path / "panel.csv").write_text("Step,a - val/loss,b - val/loss\n1,4,5\n2,3,\n")
+    assert read_table(tmp_path / "panel.csv", {"loss": "val/loss"}).numbers("loss").tolist() == [3.0, 5.0]
+    (tmp_path / "data.json").write_text(json.dumps({"data": {"N": N, "D": D, "loss": LOSS}}))
+    assert read_table(tmp_path / "data.json").numbers("loss").tolist() == LOSS
 
 
 STYLES = {
