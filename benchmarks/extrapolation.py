@@ -220,7 +220,9 @@ SETS = {
     "Porian isoFLOP": HeldOutSet(law="chinchilla", table=public("porian2024_isoflop")),
     "Gadre, C4": HeldOutSet(law="chinchilla", table=public("gadre2024_overtraining")),
     "Muennighoff, repeated data": HeldOutSet(law="muennighoff", table=public("muennighoff2023_reuse"), extra=("U",)),
-    "Li et al., 7B and 2B": HeldOutSet(law="activation", table=public("li2025", "r_a<1", "C>0"), extra=("r_a",)),
+    "Li et al., 2B": HeldOutSet(
+        law="activation", table=public("li2025", "r_a<1", "scale=2B", "table in 9,10"), extra=("r_a",)
+    ),
     "laptop-grid": HeldOutSet(
         law="activation", table=lambda: read_table(ROOT / "results" / "laptop-grid" / "runs.csv"), extra=("r_a",)
     ),

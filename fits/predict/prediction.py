@@ -18,11 +18,12 @@ from fits.laws import LAWS
 from fits.laws.law import Law
 from fits.predict.dense import dense_loss
 from fits.predict.minimise import lowest
-from fits.predict.target import Target, checked_target
+from fits.predict.target import SAME, Target, checked_target
 from fits.predict.text import prediction_text
 from fits.result import FitResult
 from fits.runs.table import Floats
 from fits.surface.fitted_law import CLOSE, FittedLaw
+from fits.surface.fitting_problem import held_at_one_value
 from planners.records.errors import UsageError
 
 INSIDE = 1.05
@@ -120,6 +121,7 @@ def predict(result: FitResult, given: Mapping[str, float], *, asked: bool = True
 def predict_from(fitted: FittedLaw, given: dict[str, float], *, asked: bool = True) -> Prediction:
     """Return what a fitted law predicts at the target `given`. Raises UsageError where its columns do not follow."""
     target = Target(table=fitted.table)
+    _check_size(fitted, target, given)
     close = fitted.close
     found = [_evaluated(each, target, given, each.theta[None]) for each in (fitted, *close)]
     drawn = [_evaluated(each, target, given, each.thetas) for each in (fitted, *close) if len(each.thetas)]
@@ -138,6 +140,16 @@ def predict_from(fitted: FittedLaw, given: dict[str, float], *, asked: bool = Tr
         unit=fitted.table.unit,
         asked=asked,
     )
+
+
+def _check_size(fitted: FittedLaw, target: Target, given: Mapping[str, float]) -> None:
+    """Raise UsageError for a target of another N than that of all runs, which the fit then holds for."""
+    N = target.completed(given).get("N")
+    one = target.one_value("N") if held_at_one_value(fitted.law, fitted.problem.columns) else None
+    if N is not None and one is not None and abs(float(N) / one - 1) > SAME:
+        raise UsageError(
+            f"all runs have N = {one:.3g}, and {fitted.law.name} says nothing of N = {float(N):.3g}; add sizes"
+        )
 
 
 def _notes(fitted: FittedLaw, target: Target, given: Mapping[str, float]) -> Iterator[str]:

@@ -70,6 +70,8 @@ def test_one_size_answers_with_what_is_held():
     assert fit.predict(N=1e8, C=3e18, r_a=0.05).loss.value > inside.loss.value
     with pytest.raises(UsageError, match="all runs have N = 1e"):
         fit.allocate(C=1e19)
+    with pytest.raises(UsageError, match="says nothing of N = 1e"):
+        fit.predict(N=1e9, C=1e19)
 
 
 def test_several_sizes_give_the_best_rate_at_another_size():
