@@ -10,9 +10,9 @@ from pathlib import Path
 from jobs.sweep.cluster import Cluster
 from jobs.sweep.job_plan import plan_jobs
 from jobs.sweep.status import status
-from planners import Question, Study, UsageError, preset
+from planners import Plan, Question, Study, UsageError, preset
 from planners.plan_text import plan_summary
-from planners.presets import PRESETS
+from planners.presets import PRESETS, SIZED
 from planners.presets.sized import SIZES
 from planners.records.quantity import format_flops, parse_count, parse_quantities
 from scaling import cli, cluster_flags, live_table, sweep_text
@@ -45,7 +45,7 @@ def act(flags: cli.Flags) -> int:
     study = Study(flags.out or Path("studies") / asked.study)
     asked = question(asked, study, flags)
     if not study.holds(asked):
-        plan = make_plan(asked)
+        plan = _plan(asked, flags)
         words = cli.spelled(flags, ("size", "seeds", "budget", "data", "eval_windows"))
         study.write(plan, cli.command("study", flags.preset, *words), verb="study")
         cli.say(f"{plan_summary(plan, width())}\n", flags)
@@ -61,6 +61,16 @@ def act(flags: cli.Flags) -> int:
         print()
     cli.say(f"{fit_study(study)}\n", flags)
     return cli.show_report(write_report(study), flags)
+
+
+def _plan(asked: Question, flags: cli.Flags) -> Plan:
+    """Return the plan of a preset. A corpus that is out of reach is refused with the size that needs no network."""
+    try:
+        return make_plan(asked)
+    except UsageError as error:
+        if flags.size is None and flags.data is None and "laptop" in SIZED.get(flags.preset, ())[1:]:
+            raise UsageError(f"{error}; or add --size laptop, which needs no network") from error
+        raise
 
 
 def question(asked: Question, study: Study, flags: cli.Flags) -> Question:

@@ -5,6 +5,7 @@ preset("smoke")
 
 from collections.abc import Callable, Mapping, Sequence
 
+from planners.claims import check_claims, claims_of
 from planners.presets.encoder_moe import encoder_moe
 from planners.presets.gpu_day import gpu_day
 from planners.presets.interference import interference
@@ -60,9 +61,10 @@ def preset(name: str, size: str | None = None) -> Question:
     8
     """
     make = look_up(PRESETS, name, "preset")
-    if size is None:
-        return make()
-    if size not in SIZED.get(name, ()):
+    if size is not None and size not in SIZED.get(name, ()):
         sizes = ", ".join(SIZED[name]) if name in SIZED else "none: it has one size"
         raise UsageError(f"size {size!r} of the preset {name} is not one of {sizes}")
-    return make(size)
+    found = make() if size is None else make(size)
+    if found.claims is not None and size != "smoke":  # a smoke test trains some of the arms
+        check_claims(claims_of(found.claims), (arm.label for arm in found.arms))
+    return found
