@@ -161,14 +161,23 @@ def act(flags: cli.Flags) -> int:
     found = fit_study(table, laws, folder=flags.out or (study.fits if study else None), **options)
     if flags.register is not None:
         register(flags.register, found, table)
+    answer = None if study else _answer(table, found)
     if flags.json:
-        cli.print_json(to_json(found))
-    cli.say(f"{found}\n", flags)
+        cli.print_json({**to_json(found), **({"answer": answer} if answer else {})})
+    cli.say(f"{answer}\n\n{found}\n" if answer else f"{found}\n", flags)
     if flags.report is not None:
         cli.say(f"open: {write_runs_page(table, found, flags).folder / 'report.html'}", flags)
     if study:
         cli.say(f"next: {cli.command('report', study.folder)}", flags)
     return cli.DONE if all(result.n > 1 for result in found.fits) and not found.refused else cli.GAPS
+
+
+def _answer(table: RunTable, found: StudyFits) -> str:
+    """Return the answer of fitted runs in one plain sentence, as their page says it."""
+    from reports.runs.answer import answer_of
+    from reports.runs.fitted_runs import FittedRuns
+
+    return answer_of(FittedRuns(table=table, found=found))
 
 
 def write_runs_page(table: RunTable, found: StudyFits, flags: cli.Flags) -> "Report":

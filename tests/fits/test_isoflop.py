@@ -86,7 +86,8 @@ def test_the_command_asks_for_N_C_and_loss_and_prints_both_approaches(
     line = capsys.readouterr().err.split("--columns ")[1].strip().strip("'")
     assert cli.main([*asked, "--columns", line]) == cli.DONE
     text = capsys.readouterr().out
-    assert text.startswith("[[IsoFLOP]]")
+    assert text.startswith("The best model size grows as C^0.5")
+    assert "[[IsoFLOP]]" in text
     assert "approach 2, parabolas: N_opt grows as C^0.5" in text
     assert "approach 3, law of N and D: N_opt grows as C^0.5" in text
     assert cli.main([*asked, "--columns", line, "--json"]) == cli.DONE

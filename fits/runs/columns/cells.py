@@ -30,7 +30,7 @@ _NUMBER = re.compile(
 )
 _POWER = re.compile(r"10\s*(?:\^|\*\*)\s*([+-]?\d+)")
 _REMARK = re.compile(r"\s+\((?=[^()]*[A-Za-z])[^()]*\)$")
-"""A remark in brackets behind a number; a number in brackets, such as a standard error, is none."""
+"""A remark in brackets behind a number; a number in brackets, such as a standard error, is not a remark."""
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _SIGNS = str.maketrans({"−": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "$": "", "{": "", "}": ""})
 _GROUPED = {mark: re.compile(rf"\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+") for mark in ",._'’ "}
