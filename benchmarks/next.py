@@ -146,7 +146,7 @@ def adaptive(studies: int, target: float = 1.3, most: int = 72) -> None:
                 ends[how].append(len(design.x))
                 held[how] += [] if holds is None else [holds]
         plain, chosen = (float(np.mean(ends[how])) for how in ends)
-        shares = [f"{np.mean(held[how]):.0%} of {len(held[how])}" for how in held]
+        shares = [f"{sum(held[how])} of {len(held[how])}" for how in held]
         saved = f"{1 - chosen / plain:.0%}"
         print(f"{name:10}{plain:12.1f}{chosen:13.1f}{saved:>8}{shares[0]:>13}{shares[1]:>14}", flush=True)
 
