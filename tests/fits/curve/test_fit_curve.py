@@ -372,7 +372,7 @@ def test_linear_change_of_the_loss_leaves_the_optimum(sweep, scale, offset, law)
     one = fit_law(runs, law, margin=0.01)
     other = fit_law(changed, law, margin=0.01 * scale)
     for field in ("value", "lo", "hi", "region"):
-        assert getattr(other.optimum, field) == pytest.approx(getattr(one.optimum, field), rel=1e-7)
+        assert getattr(other.optimum, field) == pytest.approx(getattr(one.optimum, field), rel=1e-4)
     assert other.optimum.loss == pytest.approx(scale * one.optimum.loss + offset, rel=1e-9)
     assert other.params["c"].value == pytest.approx(scale * one.params["c"].value, rel=1e-6)
     assert other.residual_sd == pytest.approx(scale * one.residual_sd, rel=1e-6)
@@ -383,7 +383,7 @@ def test_scaling_all_rates_scales_the_optimum(sweep, law):
     runs = sweep(noise=0.004, seeds=2)
     halved = from_records(runs.frame.assign(r_a=runs.frame["r_a"] / 2))
     one, other = fit_law(runs, law).optimum, fit_law(halved, law).optimum
-    assert (2 * other.value, 2 * other.lo, 2 * other.hi) == pytest.approx((one.value, one.lo, one.hi), rel=1e-7)
+    assert (2 * other.value, 2 * other.lo, 2 * other.hi) == pytest.approx((one.value, one.lo, one.hi), rel=1e-4)
 
 
 # --- text
