@@ -214,7 +214,7 @@ BUDGETS = {
 
 def constancy_row(name: str, design: str, movement: float, count: int) -> list[str]:
     """Return the share of studies of three budgets whose constancy is rejected, where ln r_a* moves by `movement`."""
-    rejected, held = [], []
+    rejected, moving, held = [], [], []
     cells = [Cell(truth=truth, design=design, noise="gaussian") for truth in BUDGETS[name]]
     for study in range(count):
         tables = {}
@@ -223,8 +223,9 @@ def constancy_row(name: str, design: str, movement: float, count: int) -> list[s
             tables[str(index)] = with_budget(table, 1e18 * 10.0**index)
         found = constancy(tables)
         rejected.append(found.p is not None and found.p < 0.05)
+        moving.append(any(slope.p < 0.05 for slope in found.slopes))
         held.append((found.lo or 0.0) <= BEST <= (found.hi or math.inf))
-    return [name, design, f"{movement:g}", f"{np.mean(rejected):.3f}", f"{np.mean(held):.3f}"]
+    return [name, design, f"{movement:g}", *(f"{np.mean(each):.3f}" for each in (rejected, moving, held))]
 
 
 def with_budget(table: RunTable, C: float) -> RunTable:
@@ -273,7 +274,7 @@ def main() -> None:
         for family in FAMILIES:
             show(*chinchilla_row(family, flags.studies, seed=flags.seed))
     elif flags.constancy:
-        show("truths", "design", "movement of ln r_a*", "rejected", "common r_a* held")
+        show("truths", "design", "movement of ln r_a*", "rejected", "trend rejected", "common r_a* held")
         for name, design in itertools.product(BUDGETS, ("5x3", "5x6", "8x3")):
             for movement in (0.0, 0.2, 0.4) if name == "one cubic" else (0.0,):
                 show(*constancy_row(name, design, movement, flags.studies))
