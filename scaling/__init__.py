@@ -3,10 +3,11 @@
 Names are imported when they are first used, so `import scaling` is quick and needs neither pandas nor torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against _HOMES
+from planners.records.lazy_names import lazy_names
+
+if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against the names below
     from fits import (
         FitResult as FitResult,
         RunTable as RunTable,
@@ -57,36 +58,25 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
     from scaling.chosen_runs import next_runs as next_runs
     from scaling.simulated_study import clear_simulated as clear_simulated, simulate_study as simulate_study
 
-_HOMES = {
-    "fits": "FitResult RunTable StudyFits constancy curve read_fits",
-    "fits.table_checks": "check_table",
-    "fits.repeats.reuse": "reuse",
-    "fits.simulate.coverage": "Noise",
-    "jobs.corpora": "prepare",
-    "jobs.engines.export": "export_runs",
-    "jobs.record": "read_records",
-    "jobs.sweep.cluster": "Cluster",
-    "planners": "Corpus GivenArm Plan Question Shape Study UsageError Varied flops_by_part flops_per_token from_hf"
-    " preset to_hf",
-    "planners.model_count": "count_model",
-    "reports": "Report",
-    "reports.study.figures": "draw",
-    "scaling.api": "compare_laws compare_studies fit_law fit_study make_plan predict read_runs report_runs reproduce"
-    " sweep_study write_gallery write_report",
-    "scaling.chosen_runs": "next_runs",
-    "scaling.simulated_study": "clear_simulated simulate_study",
-}
-"""Module -> the names that it brings to the API."""
-_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
-
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'scaling' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_names(
+    "scaling",
+    {
+        "fits": "FitResult RunTable StudyFits constancy curve read_fits",
+        "fits.table_checks": "check_table",
+        "fits.repeats.reuse": "reuse",
+        "fits.simulate.coverage": "Noise",
+        "jobs.corpora": "prepare",
+        "jobs.engines.export": "export_runs",
+        "jobs.record": "read_records",
+        "jobs.sweep.cluster": "Cluster",
+        "planners": "Corpus GivenArm Plan Question Shape Study UsageError Varied flops_by_part flops_per_token from_hf"
+        " preset to_hf",
+        "planners.model_count": "count_model",
+        "reports": "Report",
+        "reports.study.figures": "draw",
+        "scaling.api": "compare_laws compare_studies fit_law fit_study make_plan predict read_runs report_runs"
+        " reproduce sweep_study write_gallery write_report",
+        "scaling.chosen_runs": "next_runs",
+        "scaling.simulated_study": "clear_simulated simulate_study",
+    },
+)

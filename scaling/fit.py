@@ -12,10 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fits import LAWS, RunTable, StudyFits, fit_study, read_table
+import fits  # its names are imported when they are used: `--help` needs few of them
 from fits.curve.resampling import KINDS
-from fits.fit import known_law, needed
-from fits.predict.registered import register, score
+from fits.laws import LAWS
 from fits.runs.learning_rates import CHOICES
 from fits.runs.select_arms import AXES
 from fits.runs.series import ENOUGH_RATES
@@ -30,6 +29,7 @@ from scaling.flags import REPEATED, Flag, add_flags, values
 from scaling.study_table import joined, margin_of, runs_of
 
 if TYPE_CHECKING:
+    from fits import RunTable, StudyFits
     from reports import Report
 
 EXAMPLE = "python -m scaling.fit --runs runs.csv --columns N=n_params,D=n_tokens --law chinchilla"
@@ -151,16 +151,16 @@ def arguments() -> cli.Parser:
 
 def act(flags: cli.Flags) -> int:
     """Fit the laws, write the fits and print them."""
-    laws = [known_law(law).name for law in flags.law.split(",")] if flags.law else []
+    laws = [fits.known_law(law).name for law in flags.law.split(",")] if flags.law else []
     study = Study(flags.study) if flags.study else None
     table, options = _table(study, flags, laws), values(flags, OPTIONS)
     if flags.score is not None:
         return _score(table, flags)
     if study:
         options["margin"] = margin_of(study, options.get("margin"))
-    found = fit_study(table, laws, folder=flags.out or (study.fits if study else None), **options)
+    found = fits.fit_study(table, laws, folder=flags.out or (study.fits if study else None), **options)
     if flags.register is not None:
-        register(flags.register, found, table)
+        fits.register(flags.register, found, table)
     answer = None if study else _answer(table, found)
     if flags.json:
         cli.print_json({**to_json(found), **({"answer": answer} if answer else {})})
@@ -172,7 +172,7 @@ def act(flags: cli.Flags) -> int:
     return cli.DONE if all(result.n > 1 for result in found.fits) and not found.refused else cli.GAPS
 
 
-def _answer(table: RunTable, found: StudyFits) -> str:
+def _answer(table: "RunTable", found: "StudyFits") -> str:
     """Return the answer of fitted runs in one plain sentence, as their page says it."""
     from reports.runs.answer import answer_of
     from reports.runs.fitted_runs import FittedRuns
@@ -180,7 +180,7 @@ def _answer(table: RunTable, found: StudyFits) -> str:
     return answer_of(FittedRuns(table=table, found=found))
 
 
-def write_runs_page(table: RunTable, found: StudyFits, flags: cli.Flags) -> "Report":
+def write_runs_page(table: "RunTable", found: "StudyFits", flags: cli.Flags) -> "Report":
     """Write the page of fitted runs, with the command that makes it again."""
     from reports.runs.fitted_runs import FittedRuns
     from reports.runs.runs_report import RunsReport
@@ -193,21 +193,21 @@ def write_runs_page(table: RunTable, found: StudyFits, flags: cli.Flags) -> "Rep
 
 def report(flags: cli.Flags) -> int:
     """Fit the table of runs and write its page; return the exit code."""
-    laws = [known_law(law).name for law in flags.law.split(",")] if flags.law else []
+    laws = [fits.known_law(law).name for law in flags.law.split(",")] if flags.law else []
     table, options = _alone(flags, laws), values(flags, OPTIONS)
-    return cli.show_report(write_runs_page(table, fit_study(table, laws, **options), flags), flags)
+    return cli.show_report(write_runs_page(table, fits.fit_study(table, laws, **options), flags), flags)
 
 
-def _score(table: RunTable, flags: cli.Flags) -> int:
+def _score(table: "RunTable", flags: cli.Flags) -> int:
     """Print how registered predictions fare against the runs; targets without a run are gaps."""
-    found = score(flags.score, table)
+    found = fits.score(flags.score, table)
     if flags.json:
         cli.print_json({**to_json(found), "covered": found.covered})
     cli.say(str(found), flags)
     return cli.GAPS if found.open else cli.DONE
 
 
-def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> RunTable:
+def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> "RunTable":
     """Return the runs of the study, of the table, or of both. Raises UsageError if neither is given."""
     if study is None and flags.runs is None:
         raise UsageError("give a study or --runs TABLE")
@@ -223,10 +223,10 @@ def _table(study: Study | None, flags: cli.Flags, laws: Sequence[str]) -> RunTab
     return table
 
 
-def _alone(flags: cli.Flags, laws: Sequence[str]) -> RunTable:
+def _alone(flags: cli.Flags, laws: Sequence[str]) -> "RunTable":
     """Return the runs of a table without a study. Raises UsageError if none can be used."""
-    needs = needed(laws, flags.over)
-    table = read_table(flags.runs, _columns(flags.columns), where=flags.where or [], needs=needs, **_of(flags))
+    needs = fits.needed(laws, flags.over)
+    table = fits.read_table(flags.runs, _columns(flags.columns), where=flags.where or [], needs=needs, **_of(flags))
     if not len(table):
         reasons = ", ".join(dict.fromkeys(one.reason for one in table.dropped))
         raise UsageError(f"no row of {table.source} can be used: {reasons}")
@@ -239,9 +239,9 @@ def _of(flags: cli.Flags) -> dict[str, Any]:
     return {"source": flags.source, "unit": flags.unit}
 
 
-def _joined(study: Study, flags: cli.Flags) -> RunTable:
+def _joined(study: Study, flags: cli.Flags) -> "RunTable":
     """Return the runs of a study and of a table; with --keep, write records of the latter."""
-    elsewhere = read_table(flags.runs, _columns(flags.columns), **_of(flags))
+    elsewhere = fits.read_table(flags.runs, _columns(flags.columns), **_of(flags))
     table = joined(study, elsewhere)
     if flags.keep:
         kept = keep(study, recognised(study, elsewhere))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from fits.runs.columns.units import check_units, unit_of
 from fits.runs.formats import read_rows
-from fits.runs.formats.rows import Rows
 from fits.runs.once import once
+from fits.runs.rows import Rows
 from fits.runs.sources import known_columns, read_folder
 from fits.runs.table import Dropped, RunTable, frame_rows, from_records
 from planners.records.errors import UsageError

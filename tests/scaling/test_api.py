@@ -9,9 +9,13 @@ import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import fits
+import planners
+import reports
 import scaling
 from scaling import cli
 
@@ -48,13 +52,18 @@ def test_the_page_is_written_from_the_docstrings() -> None:
     assert writer.PAGE.read_text() == writer.page(), "run: python -m docs.write_api"
 
 
-def test_editors_see_the_names_that_are_loaded() -> None:
-    """The imports under TYPE_CHECKING say the same as the table that __getattr__ reads."""
-    tree = ast.parse(Path(scaling.__file__).read_text())
+@pytest.mark.parametrize("package", [scaling, planners, fits, reports])
+def test_editors_see_the_names_that_are_loaded(package: ModuleType) -> None:
+    """The imports under TYPE_CHECKING say the same as the table of `lazy_names`."""
+    tree = ast.parse(Path(package.__file__).read_text())
     [block] = [node for node in tree.body if isinstance(node, ast.If)]
     declared = {alias.asname: node.module for node in block.body for alias in node.names}  # type: ignore[attr-defined]
-    assert declared == scaling._HOME
-    assert set(scaling.__all__) <= set(dir(scaling))
+    eager = {"curve": "fits.curve.curve_of_fit"} if package is fits else {}
+    assert sorted({**declared, **eager}) == package.__all__
+    assert all(getattr(package, name) is getattr(import_module(home), name) for name, home in declared.items())
+    assert set(package.__all__) <= set(dir(package))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = package.nothing
 
 
 def test_no_function_hides_a_command() -> None:

@@ -13,8 +13,8 @@ from fits.runs.formats.excel import read_excel
 from fits.runs.formats.json_rows import is_json, read_json_rows
 from fits.runs.formats.markdown import is_markdown, read_markdown
 from fits.runs.formats.parquet import read_parquet, read_zstd
-from fits.runs.formats.rows import Rows
 from fits.runs.formats.wandb_panel import one_run_a_row
+from fits.runs.rows import Rows
 from fits.runs.sources import read_log
 from planners.records.errors import UsageError
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from fits.runs.columns.cells import decimal_mark, number
-from fits.runs.formats.rows import Lines, Rows, is_header, named_rows
+from fits.runs.rows import Lines, Rows, is_header, named_rows
 from planners.records.errors import UsageError
 
 _DELIMITERS = (",", ";", "\t", "|")

@@ -2,7 +2,7 @@
 
 import io
 
-from fits.runs.formats.rows import Rows, named_rows
+from fits.runs.rows import Rows, named_rows
 from planners.records.errors import UsageError
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fits.runs.formats.rows import Rows
+from fits.runs.rows import Rows
 from planners.records.errors import UsageError
 
 _EVALUATIONS = "results"

@@ -2,7 +2,7 @@
 
 import re
 
-from fits.runs.formats.rows import Rows, named_rows
+from fits.runs.rows import Rows, named_rows
 
 _RULER = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
 _BAR = re.compile(r"(?<!\\)\|")

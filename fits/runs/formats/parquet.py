@@ -2,7 +2,7 @@
 
 import io
 
-from fits.runs.formats.rows import Rows
+from fits.runs.rows import Rows
 from planners.records.errors import UsageError
 
 _NEEDS = "{}: pyarrow is needed to read it; install it with: pip install 'scaling[tables]'"

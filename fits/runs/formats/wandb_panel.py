@@ -3,7 +3,7 @@
 from typing import Any
 
 from fits.runs.columns.cells import is_missing
-from fits.runs.formats.rows import Rows
+from fits.runs.rows import Rows
 
 _ENDS = ("__MIN", "__MAX")
 

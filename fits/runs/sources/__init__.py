@@ -12,7 +12,7 @@ from typing import Any
 
 from fits.runs.columns.cells import is_missing
 from fits.runs.columns.formula import parse_formula
-from fits.runs.formats.rows import Rows
+from fits.runs.rows import Rows
 from fits.runs.sources.source import Run, Source
 from planners.records.errors import UsageError
 from planners.records.registry import look_up
