@@ -7,7 +7,7 @@ their losses are measured to move together over seeds. Where the noise differs b
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,6 +127,30 @@ class ArmMeans:
             parts=tuple(self._mean_variances(one, other)) if how == WELCH else (),
             correlation=correlation,
         )
+
+    @property
+    def noise(self) -> tuple[float, int]:
+        """Variance of a run with one noise for all arms and seeds as blocks, and its degrees of freedom."""
+        fit = self._shared
+        return fit.variance, fit.dof
+
+    def contrast(self, weights: Mapping[str, float], noise: tuple[float, int] | None = None) -> MeanEstimate:
+        """Return a weighted sum of the arms' means, whose weights sum to 0, with `noise` or the noise of all arms."""
+        fit = self._shared
+        variance, dof = noise or self.noise
+        vector = np.array([weights.get(name, 0.0) for name in self.names])
+        spread = float(vector @ fit.inverse @ vector)
+        return MeanEstimate(
+            value=float(vector @ fit.coefficients),
+            n=sum(len(self._losses(name)) for name in weights),
+            variance=variance * spread if dof > 0 else None,
+            dof=dof,
+        )
+
+    @property
+    def _shared(self) -> _Fit:
+        """The fit of all arms with seeds as blocks, or without where the runs cannot separate seeds from arms."""
+        return self._fit_of(self.names) or self._plain
 
     def _across(self, one: str, other: str) -> tuple[MeanEstimate, str, float | None]:
         """Return the difference of arms of two families: by seed only where their losses move together over seeds."""
