@@ -52,6 +52,7 @@ the report shows these runs as "trained elsewhere" with the engine.
 
 `make interop` installs the engines into `.interop/` and runs the tests that the last column names, on four shapes: dense; top-1 and top-4
 with a shared expert and a dense layer first; a renormalised sigmoid with a router bias. `read` stands where only the source was read.
+Differences are relative to the largest value; those of loss curves and of Megatron's steps are nats.
 None of this has run on a GPU or on several processes.
 """  # noqa: E501
 MEASURED = """| K | seed | ours | train.py | coefficient alone |

@@ -23,6 +23,8 @@ class Parity:
     """What is compared."""
     verdict: str
     """equal, near or different."""
+    seen: str
+    """Largest difference that was measured; empty where none was."""
     bound: float | None
     """Largest relative difference that the test allows; null where none is measured."""
     test: str
@@ -55,7 +57,7 @@ def parity_table(engine: str) -> list[str]:
 
 
 def _how(line: Parity) -> str:
-    limit = "" if line.bound is None else f"at most {line.bound:g} relative"
+    limit = "" if line.bound is None else f"{f'{line.seen} seen, ' if line.seen else ''}at most {line.bound:g}"
     return "; ".join(filter(None, (line.how, limit)))
 
 

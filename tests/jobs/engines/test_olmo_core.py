@@ -121,7 +121,9 @@ def test_loader_gives_the_windows_of_the_run(tiny_question: Question, tmp_path: 
         read = torch.from_numpy(stream(step * whole, whole))
         assert torch.equal(fields["input_ids"], read[:, :-1])
         assert torch.equal(fields["labels"], read[:, 1:])
-    assert sum(len(fields["labels"]) for fields in module.Validation(None)) == spec.training.eval_windows
+    held_out = [fields["input_ids"] for fields in module.Validation(None)]
+    assert sum(map(len, held_out)) == spec.training.eval_windows
+    assert {tokens.shape[1] for tokens in held_out} == {seq_len + 1}
 
 
 def test_its_own_trainer_has_our_loss_curve(tiny_question: Question, tmp_path: Path) -> None:
