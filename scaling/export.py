@@ -4,7 +4,6 @@ Write a trained model as a Hugging Face folder, or runs as recipes of another tr
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from planners import Study, UsageError
@@ -27,11 +26,6 @@ def arguments() -> cli.Parser:
     add("--changed", action="store_true", help="with --engine: replace what the engine lacks, and list it")
     add("--weights", action="store_true", help="with --engine: also write our initial weights (needs torch)")
     return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return cli.run(act, arguments(), argv)
 
 
 def act(flags: cli.Flags) -> int:
@@ -76,4 +70,4 @@ def recipes(study: Study, flags: cli.Flags) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(act, arguments()))

@@ -4,7 +4,6 @@ Train the smallest arm for some steps in another engine and here, from the same 
 """
 
 import sys
-from collections.abc import Sequence
 
 from planners import Study
 from planners.records.errors import need_packages
@@ -24,11 +23,6 @@ def arguments() -> cli.Parser:
     add("--engine", required=True, metavar="NAME", help="hf, megatron, torchtitan or olmo-core")
     add("--steps", default="10", metavar="S", help="optimizer steps (default 10)")
     return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return cli.run(act, arguments(), argv)
 
 
 def act(flags: cli.Flags) -> int:
@@ -61,4 +55,4 @@ def act(flags: cli.Flags) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(act, arguments()))
