@@ -44,7 +44,7 @@ def test_packages_start_without_torch(name: str) -> None:
 
 def torch_free(*arguments: str) -> int:
     """Run a command in a process of its own and return its exit code, having seen that it did not load torch."""
-    run = f"from scaling.{arguments[0]} import main; code = main({list(arguments[1:])!r})"
+    run = f"from scaling.cli import main; code = main({list(arguments)!r})"
     done = command("-c", f"import sys; {run}; print('torch' in sys.modules); sys.exit(code)")
     assert done.stdout.splitlines()[-1] == "False", done.stderr
     return done.returncode
