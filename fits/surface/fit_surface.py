@@ -197,7 +197,8 @@ def _reaching(problem: Problem, solution: Solution, draws: Draws | None) -> NDAr
     if draws is None:
         return np.zeros(len(law.parameters), bool)
     bounds, value = np.array(law.bounds), law.natural(solution.theta)
-    low, high = (law.natural(ends) for ends in (bounds + BOUND_SHARE * np.ptp(bounds, axis=1)[:, None] * [1, -1]).T)
+    room = BOUND_SHARE * np.where(np.isfinite(bounds).all(axis=1), np.ptp(bounds, axis=1), 0.0)
+    low, high = law.natural(bounds[:, 0] + room), law.natural(bounds[:, 1] - room)
     positive = np.array([name in law.positive for name in law.parameters])
     ends = np.array([percentile(column, draws.level) for column in draws.values.T])
     vanished = positive & (ends[:, 0] < VANISHED * value)
