@@ -15,7 +15,7 @@ from fits.runs.rows import Rows
 from fits.runs.sources import known_columns, read_folder
 from fits.runs.table import Dropped, RunTable, frame_rows, from_records
 from planners.records.errors import UsageError
-from planners.records.json import bytes_hash
+from planners.records.json import OUTCOME, bytes_hash, outcome_hash
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -63,4 +63,6 @@ def _read(runs: Any, source: str | None) -> tuple[Rows, str, str | None]:
     path = Path(runs)
     if path.is_dir():
         return read_folder(path, source), str(path), None
-    return read_rows(path), str(path), bytes_hash(path.read_bytes())
+    read = read_rows(path)
+    is_study = all(name in row for row in read.rows for name in OUTCOME)
+    return read, str(path), outcome_hash(read.rows) if is_study else bytes_hash(path.read_bytes())

@@ -11,7 +11,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -162,3 +162,13 @@ def content_hash(data: Any, length: int = 12) -> str:
     """Return the first `length` hexadecimal digits of the sha256 of `data` as canonical JSON."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return bytes_hash(text.encode(), length)
+
+
+OUTCOME = ("run_id", "arm", "state", "loss")
+"""Columns of a table of runs that say what fits were made from: a run's id is a hash of all that determines it."""
+
+
+def outcome_hash(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return a hash of what runs came to, whatever their order and other columns, such as those of a newer version."""
+    parts = [[str(row[name]) for name in OUTCOME[:3]] + [repr(float(row["loss"] or "nan"))] for row in rows]
+    return bytes_hash(repr(sorted(parts)).encode())

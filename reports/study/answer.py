@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from planners.records.quantity import format_quantity
 from reports.page.number_text import counted, flops, listed, nats, percent
 from reports.page.page import Step
+from reports.study.at_a_glance import glance
 from reports.study.equal_time import equal_time_sentence
 from reports.study.evidence import Evidence
 from reports.study.evidence.arms import Series, heading
@@ -19,6 +20,8 @@ from reports.study.optimum import in_brief, optimum_details, optimum_sentence, s
 class Answer:
     """What the study says."""
 
+    glance: str
+    """Two plain sentences: the best share of active parameters, and whether MoE beats dense."""
     sentence: str
     """Where the loss is lowest, or why no optimum is claimed."""
     more: tuple[str, ...]
@@ -35,13 +38,14 @@ class Answer:
     @property
     def text(self) -> str:
         """The answer in one paragraph."""
-        return " ".join([self.sentence, *self.more, *self.points])
+        return " ".join([self.glance, self.sentence, *self.more, *self.points])
 
 
 def answer(evidence: Evidence) -> Answer:
     """Return the answer of a study to its question."""
     leads, several = all_leads(evidence), len(evidence.series) > 1
     return Answer(
+        glance=glance(evidence, leads),
         sentence=optimum_sentence(evidence),
         more=tuple(_before_points(evidence, leads)) if several else (),
         points=tuple(_points_of_several(evidence, leads) if several else _points_of_one(evidence, leads)),

@@ -14,11 +14,11 @@ from fits.repeats.reuse import Reuse
 from fits.result import FitResult
 from fits.runs.table import RunTable, from_records
 from fits.study import read_fits
-from jobs.record import RunRecord, flatten, read_records, runs_csv
+from jobs.record import RunRecord, flatten, read_records
 from planners.matching.arm import Refusal
 from planners.question import Question
 from planners.records.errors import UsageError
-from planners.records.json import bytes_hash
+from planners.records.json import outcome_hash
 from planners.study import Study
 from reports.study.evidence.arms import Arm, Run, Series, at_budget, read_arms, read_series
 
@@ -157,7 +157,8 @@ def read_evidence(study: Study) -> Evidence:
             f"no run of {study.folder} has ended yet, so there is nothing to report;"
             f" train them with: python -m scaling.sweep {study.folder} --go"
         )
-    now = bytes_hash(runs_csv([record for _, record in pairs if record is not None]).encode())
+    ended = [record for _, record in pairs if record is not None]
+    now = outcome_hash({"run_id": one.spec.run_id, "arm": one.spec.arm, **vars(one)} for one in ended)
     given = None if study.folder.is_absolute() else str(study.folder)
     return Evidence(
         folder=folder,
