@@ -1,7 +1,7 @@
 """Every block of code in the README and the guides does what the page says.
 
 - `console`: lines after `$ ` are run, and what they print must match the lines below (`...` stands for anything);
-- `python`: the blocks of a page run as one script;
+- `python`: the blocks of a page run as one script; `pycon`: the answers must match;
 - `bash`: each line is parsed by the parser of its command; the soak tests also run them;
 - `toml` and `json`: read.
 """
@@ -76,6 +76,15 @@ def test_python_examples_run(page: Path, workplace: Path) -> None:
     code = "\n".join(blocks(page, "python"))
     done = subprocess.run([sys.executable, "-c", code], cwd=workplace, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("page", pages_with("pycon"), ids=name)
+def test_sessions_show_what_python_answers(page: Path, workplace: Path) -> None:
+    (workplace / "session.txt").write_text("\n".join(blocks(page, "pycon")))
+    options = ["-o", "ELLIPSIS", "-o", "NORMALIZE_WHITESPACE"]
+    command = [sys.executable, "-m", "doctest", *options, "session.txt"]
+    done = subprocess.run(command, cwd=workplace, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def commands(page: Path) -> list[str]:
