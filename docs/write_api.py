@@ -1,12 +1,10 @@
-"""Write docs/api.md from the docstrings of the Python API: python -m docs.write_api"""
+"""Write docs/api.md from the docstrings of the Python API: python -m docs"""
 
 import inspect
-from pathlib import Path
 from typing import Any
 
 import scaling
 
-PAGE = Path(__file__).parent / "api.md"
 SECTIONS = {
     "Plan": "make_plan preset export_runs",
     "Train": "sweep_study read_records prepare",
@@ -25,7 +23,7 @@ INTRODUCTION = """# Python API
 string, a `Path` or a `Study`. `print` shows a result as the command does; `to_frame()` of a plan, a fit or a count
 returns a DataFrame.
 
-This page is written from the docstrings by `python -m docs.write_api`; a test runs the examples. They start in a folder
+This page is written from the docstrings by `python -m docs`; a test runs the examples. They start in a folder
 that holds `results/`, with every name of `scaling` imported, and `replace` of `dataclasses`.
 """
 
@@ -60,7 +58,3 @@ def _signature(function: Any) -> str:
         shown = "" if default is parameter.empty else "=…" if callable(default) else f"={default!r}"
         parts.append(("**" if parameter.kind is parameter.VAR_KEYWORD else "") + parameter.name + shown)
     return f"({', '.join(parts)})"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())

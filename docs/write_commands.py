@@ -1,20 +1,18 @@
-"""Write docs/commands.md from the help of every command: python -m docs.write_commands"""
+"""Write docs/commands.md from the help of every command: python -m docs"""
 
 import os
 from importlib import import_module
-from pathlib import Path
 from unittest.mock import patch
 
 from scaling import cli
 
-PAGE = Path(__file__).parent / "commands.md"
 INTRODUCTION = """# Command line
 
 `scaling VERB` is the same as `python -m scaling.VERB`. Exit codes: 0 done; 1 failed; 2 a mistake in the call, explained
 in one sentence; 3 done with gaps, which are marked; 130 interrupted. With `--json` a command prints one JSON object and
 nothing else on standard output.
 
-This page is the `--help` of each command, written by `python -m docs.write_commands`.
+This page is the `--help` of each command, written by `python -m docs`.
 """
 
 
@@ -26,7 +24,3 @@ def page() -> str:
             said = import_module(f"scaling.{verb}").arguments().format_help()
             parts.append(f"## {verb}\n\n```text\n{said.strip()}\n```\n")
     return "\n".join(parts)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())

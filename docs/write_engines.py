@@ -1,11 +1,8 @@
-"""Write docs/engines.md, the way out and back with what is equal on each engine: python -m docs.write_engines"""
-
-from pathlib import Path
+"""Write docs/engines.md, the way out and back with what is equal on each engine: python -m docs"""
 
 from jobs.engines import ENGINES
 from jobs.engines.parity import parity_table
 
-PAGE = Path(__file__).parent / "engines.md"
 INTRODUCTION = """# Other engines
 
 Planned runs can be trained by another engine and come back by their `run_id`.
@@ -73,7 +70,3 @@ def page() -> str:
     for engine in ENGINES.values():
         parts.append(f"### {engine.name} ({engine.version})\n\n" + "\n".join(parity_table(engine.name)) + "\n")
     return "\n".join(parts)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())

@@ -1,4 +1,4 @@
-"""Write docs/files.md, the fields of every file of a study, from the records themselves: python -m docs.write_files"""
+"""Write docs/files.md, the fields of every file of a study, from the records themselves: python -m docs"""
 
 import ast
 import dataclasses
@@ -6,18 +6,16 @@ import inspect
 import textwrap
 import typing
 from functools import cache
-from pathlib import Path
 from types import UnionType
 from typing import Any
 
-PAGE = Path(__file__).parent / "files.md"
 INTRODUCTION = """# Files and columns
 
 Every file of a study is JSON, one JSON object a line, or CSV in UTF-8. Each is written atomically, or a line at a time,
 so a reader never sees half of one. A field with a dot belongs to a nested object, such as `shape.d_model`. Numbers are
 in base units: parameters, tokens, FLOPs, nats per token, seconds, bytes.
 
-This page is written from the records by `python -m docs.write_files`.
+This page is written from the records by `python -m docs`.
 """
 
 
@@ -101,7 +99,3 @@ def _runs_csv() -> str:
         f" `shape.`, and so have those that follow from them: {derived}. Other nested fields keep their dot. A cell is"
         " empty where a run has no value. Text that a spreadsheet would take for a formula starts with an apostrophe.\n"
     )
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from docs.__main__ import WRITTEN
+from scaling import cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in WRITTEN)]
@@ -114,3 +115,10 @@ def test_settings_can_be_read(page: Path) -> None:
         tomllib.loads(block)
     for block in blocks(page, "json"):
         json.loads(block)
+
+
+def test_the_pages_show_every_verb_and_the_readme_is_short() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    lines = [line for page in pages for line in commands(page) if " -m scaling." in line]
+    assert {line.split()[2].removeprefix("scaling.") for line in lines} == set(cli.VERBS)
+    assert (ROOT / "README.md").read_text().count("\n") < 150

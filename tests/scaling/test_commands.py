@@ -1,7 +1,6 @@
 """The commands as a person types them: help without torch, and every mistake one sentence with exit code 2."""
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -212,27 +211,3 @@ def test_the_package_is_a_command_too() -> None:
     shown = command("-m", "scaling", "--help")
     assert shown.returncode == 0
     assert "scaling VERB" in shown.stdout
-
-
-def shown_commands() -> list[str]:
-    """Return the commands that the README and the guides show."""
-    guides = (ROOT / "README.md", ROOT / "docs" / "engines.md", ROOT / "docs" / "next.md")
-    text = "\n".join(path.read_text() for path in guides)
-    blocks = [code for language, code in re.findall(r"(?ms)^```(\w*)\n(.*?)^```", text) if language != "python"]
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [line.split("#")[0].strip() for line in lines if line.strip().startswith("python -m scaling.")]
-
-
-@pytest.mark.parametrize("line", shown_commands())
-def test_shown_commands_parse(line: str) -> None:
-    import importlib
-    import shlex
-
-    verb, *arguments = shlex.split(line.removeprefix("python -m scaling."))
-    assert importlib.import_module(f"scaling.{verb}").arguments().parse_args(arguments)
-
-
-def test_the_readme_and_the_guides_show_every_verb_and_the_readme_is_short() -> None:
-    shown = {line.removeprefix("python -m scaling.").split()[0] for line in shown_commands()}
-    assert shown == set(cli.VERBS)
-    assert (ROOT / "README.md").read_text().count("\n") < 220

@@ -133,10 +133,3 @@ def test_each_line_of_parity_names_its_engine_verdict_and_test() -> None:
     for line in lines:
         words = line.test.replace(" ", "_")
         assert line.test == "read" or any(words in name for name in names), line
-
-
-def test_the_page_of_engines_is_written_from_their_parity() -> None:
-    from importlib import import_module
-
-    writer = import_module("docs.write_engines")
-    assert writer.PAGE.read_text() == writer.page(), "run: python -m docs.write_engines"
