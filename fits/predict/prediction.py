@@ -244,6 +244,8 @@ def _open(
             raise UsageError(
                 f"all runs have N = {one:.3g}, so the compute-optimal N is not determined; add N={one:.3g}"
             )
+        if "N" not in target.ranges:
+            raise UsageError("the runs have no column N, so no compute-optimal N is searched; add N=… to the target")
         low, high = target.ranges["N"]
         wide = WIDE * target.beyond({"C": given["C"]}).get("C", 1.0)
         chosen.append("N")

@@ -2,10 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 from made_ladders import best_size, dense_runs, moe_runs
 
-from fits import fit_law, fit_study, from_records
+from fits import LAWS, fit_law, fit_study, from_records
 from fits.predict.prediction import Prediction
 from planners.records.errors import UsageError
 from planners.records.json import from_json, to_json
@@ -120,3 +121,17 @@ def test_a_target_adds_a_law_that_can_predict_to_a_curve():
     runs = from_records(moe_runs(noise=0.002))
     found = fit_study(runs, ["quadratic"], at=[{"N": 1e8, "C": 3e18}], bootstrap=20)
     assert {fit.law for fit in found.fits} == {"quadratic", "activation"}
+
+
+def test_runs_without_total_sizes_give_no_compute_optimal_size():
+    sizes = [(N_a, D, E) for N_a in (5e7, 2e8, 8e8) for D in (5e8, 3e9, 2e10) for E in (1, 2, 4, 8, 32)]
+    law = LAWS["ludziejewski"]
+    rows = [
+        {"N_a": N_a, "D": D, "n_experts": E, "loss": float(law.loss(law.examples[0].params, place)[0])}
+        for N_a, D, E in sizes
+        if (place := {"N_a": np.array([N_a]), "D": np.array([D]), "n_experts": np.array([float(E)])})
+    ]
+    found = fit_study(from_records(rows), ["ludziejewski"], bootstrap=0)
+    assert found.predictions == ()
+    with pytest.raises(UsageError, match="no column N"):
+        found.fits[0].allocate(C=1e20)
