@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from fits.result import Optimum
-from reports.page.number_text import counted, nats
 from reports.study.evidence import Evidence
 from reports.study.evidence.arms import Series
 from reports.study.evidence.contrasts import CLEAR, SUGGESTIVE, Lead, sides
@@ -23,13 +22,12 @@ def glance(evidence: Evidence, leads: Sequence[Lead]) -> str:
 def _best(evidence: Evidence) -> str:
     """Return which share of the parameters should be active, or that the runs do not say."""
     found = [optimum for series in evidence.series if (optimum := _minimum(series)) is not None]
-    if not found or len(found) < len(evidence.series):
-        return _unresolved(evidence, len(found))
+    if not found:
+        return _unresolved(evidence)
     low, high = (pick(optimum.value or 0 for optimum in found) for pick in (min, max))
     interval = _between(min(optimum.lo or 0 for optimum in found), max(optimum.hi or 1 for optimum in found))
     about = f"about {_share(low)}" if _share(low) == _share(high) else _between(low, high)
-    budgets = f" at each of {counted(len(found), 'budget')}" if len(found) > 1 else ""
-    said = f"Best: {about} of the parameters active{budgets} (95 %: {interval})."
+    said = f"Best: {about} of the parameters active{_where(len(found), len(evidence.series))} (95 %: {interval})."
     regions = [optimum.region for optimum in found]
     left = max((region[0] or 0 for region in regions if region), default=0)
     right = min((region[1] or 1 for region in regions if region), default=1)
@@ -46,11 +44,16 @@ def _minimum(series: Series) -> Optimum | None:
     return optimum if all(side.verdict in (CLEAR, SUGGESTIVE) for side in sides(series)) else None
 
 
-def _unresolved(evidence: Evidence, found: int) -> str:
+def _where(found: int, series: int) -> str:
+    """Return in how many series the best share has an interval with two ends; empty for a single series."""
+    if series == 1:
+        return ""
+    return f" in each of {series} series of runs" if found == series else f" in {found} of {series} series of runs"
+
+
+def _unresolved(evidence: Evidence) -> str:
     if not evidence.series:
         return "No MoE run is done, so nothing can be said about the best share of active parameters."
-    if found:
-        return f"Only {found} of {len(evidence.series)} series of runs show which share should be active."
     if len(evidence.series) == 1 and (bound := _bound(evidence.series[0])):
         return bound
     edges = [series.fit.optimum for series in evidence.series if series.fit and series.fit.optimum]
@@ -89,11 +92,16 @@ def _verdict(lead: Lead) -> str:
 def _by(lead: Lead) -> str:
     value, ends = lead.difference.value, lead.ends
     if ends is None:
-        return f" (it is {nats(abs(value))} nats per token {'lower' if value >= 0 else 'higher'} with one seed)"
+        return f" (it is {_nats(abs(value))} nats per token {'lower' if value >= 0 else 'higher'} with one seed)"
     low, high = ends if value >= 0 else (-ends[1], -ends[0])
     if ends[0] <= 0 <= ends[1]:
-        return f" ({nats(value)} nats per token, 95 %: {nats(ends[0])} to {nats(ends[1])})"
-    return f" by {nats(abs(value))} nats per token (95 %: {nats(low)} to {nats(high)})"
+        return f" ({_nats(value)} nats per token, 95 %: {_nats(ends[0])} to {_nats(ends[1])})"
+    return f" by {_nats(abs(value))} nats per token (95 %: {_nats(low)} to {_nats(high)})"
+
+
+def _nats(value: float) -> str:
+    """Return a difference of losses in two digits; the points below have more."""
+    return f"{value:.2g}".replace("-", "−")
 
 
 def _between(low: float, high: float) -> str:
