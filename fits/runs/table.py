@@ -215,7 +215,8 @@ def from_records(
     texts |= {name for name, values in read.items() if name not in sizes and any(map(_has_unit, values))}
     cells = {name: _typed(values, index, decimal, name in texts) for name, values in read.items()}
     frame = _as_consumed(_with_rates(pd.DataFrame(cells)))
-    reasons = [_unusable(run, state, "loss" in needs) for run in runs]
+    measured = tuple(name for name in ("loss", "N_opt") if name in needs)
+    reasons = [_unusable(run, state, measured) for run in runs]
     dropped = {at: _dropped(runs[at], at + 1, reason, state, decimal) for at, reason in enumerate(reasons) if reason}
     for text in where:
         dropped |= _left_out(frame, text, source, decimal)
@@ -250,17 +251,17 @@ def _left_out(frame: "DataFrame", text: str, source: str, decimal: Decimal) -> d
     return {at: Dropped(row=at + 1, reason=reason, by=condition.column) for at, hit in enumerate(met) if not hit}
 
 
-def _unusable(run: Mapping[str, Any], state: str | None, needs_loss: bool) -> str:
+def _unusable(run: Mapping[str, Any], state: str | None, measured: Sequence[str]) -> str:
     """Return why a run cannot be used, or an empty text."""
     if state is not None and not is_done(run.get(state), state):
         return f"{state} is {run[state]}"
     cells = [cell for cell in run.values() if not is_missing(cell)]
     if cells and all(isinstance(cell, str) and cell.startswith(("(", "[")) for cell in cells):
         return "a line of units"
-    loss = run.get("loss")
-    if not needs_loss or not (is_missing(loss) or is_failure(loss)):
+    lost = next((name for name in measured if is_missing(run.get(name)) or is_failure(run.get(name))), None)
+    if lost is None:
         return ""
-    return "loss is empty" if loss is None else f"loss is {loss}"
+    return f"{lost} is empty" if run.get(lost) is None else f"{lost} is {run[lost]}"
 
 
 def _dropped(run: Mapping[str, Any], row: int, reason: str, state: str | None, decimal: Decimal) -> Dropped:

@@ -114,3 +114,11 @@ def test_a_law_reads_a_dense_model_as_one_expert_that_is_always_active():
     assert_refused(lambda: from_records([rows[1] | {"A_e": None}]).law_column("A_e"), "A_e is nan")
     stated = from_records([{"A_e": share, "loss": 3.0} for share in (1.0, 0.02)])
     assert stated.law_column("A_e").tolist() == [1.0, 0.02]
+
+
+def test_rows_without_the_measured_optimum_are_set_aside() -> None:
+    rows = [{"C": 1e18, "N_opt": 1e8}, {"C": 1e19, "N_opt": None}, {"C": 1e20, "N_opt": "nan"}]
+    table = from_records(rows, source="t", needs=("N_opt", "C"))
+    assert len(table) == 1
+    assert [row.row for row in table.dropped] == [2, 3]
+    assert all("N_opt" in row.reason for row in table.dropped)
