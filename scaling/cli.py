@@ -214,7 +214,8 @@ def print_json(data: Any) -> None:
 def show_report(report: "Report", flags: Flags) -> int:
     """Print the answer, the checks and the path of a report; return the exit code."""
     if flags.json:
-        print_json({name: to_json(getattr(report, name)) for name in ("answer", "checks", "files")})
+        names = ("answer", *(["claims"] if report.claims else []), "checks", "files")
+        print_json({name: to_json(getattr(report, name)) for name in names})
     say(str(report), flags)
     return DONE if report.complete else GAPS
 

@@ -59,7 +59,8 @@ def act(flags: cli.Flags) -> int:
     if not flags.json:
         sweep_text.show(study, status(study))
         print()
-    cli.say(f"{fit_study(study)}\n", flags)
+    if not asked.claims:
+        cli.say(f"{fit_study(study)}\n", flags)
     return cli.show_report(write_report(study), flags)
 
 

@@ -28,7 +28,7 @@ HOLDS, HOLDS_LESS, FAILS = "holds", "holds by less than the margin", "does not h
 OPEN, NOT_RUN, GIVEN, UNTESTED = "cannot be told", "not run", "by construction", "not tested here"
 WORDS = (HOLDS, HOLDS_LESS, FAILS, OPEN, NOT_RUN, GIVEN, UNTESTED)
 """What a verdict can be."""
-AT_LEAST, AT_MOST, NEITHER = "at least", "at most", "neither bound"
+AT_LEAST, AT_MOST, NEITHER = "at least", "at most", "open"
 """What an effect is where some of its runs never reached what is measured."""
 NORMAL = 1e9
 """Degrees of freedom of an error that is known."""
@@ -51,7 +51,7 @@ class Effect:
     unreached: int = 0
     """Runs that never reached what is measured."""
     bound: str | None = None
-    """at least, at most, or neither bound, where runs never reached what is measured; else null."""
+    """at least, at most, or open, where runs never reached what is measured; else null."""
 
     def half(self, tried: int, n: int | None = None) -> float | None:
         """Return half the 95 % interval with a Bonferroni correction for `tried` claims, with `n` seeds if given."""
@@ -122,8 +122,9 @@ class Verdict:
 
     @property
     def needs(self) -> int | None:
-        """The seeds of each arm that would decide the claim at this noise; None where it is decided or unknown."""
-        return self.effect.needs(self.tried) if self.effect and self.word == OPEN else None
+        """The seeds that give a half width of half the margin; None where the claim is decided, a bound or unknown."""
+        effect = self.effect
+        return effect.needs(self.tried) if effect and self.word == OPEN and effect.bound is None else None
 
 
 def verdicts(claims: Sequence[Claim], rows: Sequence[Row]) -> tuple[Verdict, ...]:

@@ -1,7 +1,7 @@
 """Writes a report into one folder: a page, its figures and its tables. The same page gives the same bytes."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class Report(NotebookRepr):
     """Whether nothing is missing."""
     gaps: tuple[str, ...]
     """The runs that are not done, with the reason, and what else is missing, such as arms to compare."""
+    claims: list[dict[str, Any]] = field(default_factory=list)
+    """The claims that a study tests, each with its verdict and numbers; empty for other reports."""
     folder: Path
     """Folder of the files."""
     files: tuple[str, ...]
@@ -37,7 +39,19 @@ class Report(NotebookRepr):
 
     def __str__(self) -> str:
         checks = [f"  {check.verdict:4}  {check.name}: {check.evidence}" for check in self.checks]
-        return "\n".join([self.answer, *checks, "", f"open: {self.folder / 'report.html'}"])
+        return "\n".join(
+            [self.answer, *map(_claim_line, self.claims), *checks, "", f"open: {self.folder / 'report.html'}"]
+        )
+
+
+def _claim_line(claim: dict[str, Any]) -> str:
+    """Return a claim with its verdict, effect and interval as one line for a terminal."""
+    numbers = [claim[name] for name in ("value", "lo", "hi")]
+    value, low, high = ("open" if number is None else f"{number:+.3f}" for number in numbers)
+    between = "no interval" if numbers[1:] == [None, None] else f"{low} to {high}"
+    effect = "" if numbers[0] is None else f" (effect {value}, {between})"
+    needs = f"; {claim['needs']} seeds give half the margin" if claim["needs"] else ""
+    return f"  {claim['verdict']:14}  {claim['id']}: {claim['says']}{effect}{needs}"
 
 
 def write_page(folder: Path, page: Page, summary: dict[str, Any]) -> tuple[str, ...]:

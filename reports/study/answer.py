@@ -7,6 +7,7 @@ from planners.records.quantity import format_quantity
 from reports.page.number_text import counted, flops, listed, nats, percent
 from reports.page.page import Step
 from reports.study.at_a_glance import glance
+from reports.study.claims import HOW_JUDGED, claims_question, claims_sentence
 from reports.study.equal_time import equal_time_sentence
 from reports.study.evidence import Evidence
 from reports.study.evidence.arms import Series, heading
@@ -21,9 +22,9 @@ class Answer:
     """What the study says."""
 
     glance: str
-    """Two plain sentences: the best share of active parameters, and whether MoE beats dense."""
+    """Two plain sentences: the best share of active parameters, and whether MoE beats dense; or how many claims hold."""
     sentence: str
-    """Where the loss is lowest, or why no optimum is claimed."""
+    """Where the loss is lowest, or why no optimum is claimed; or how claims are judged."""
     more: tuple[str, ...]
     """With several series, whether the optimum moves and how to read `points`; else empty."""
     points: tuple[str, ...]
@@ -43,6 +44,9 @@ class Answer:
 
 def answer(evidence: Evidence) -> Answer:
     """Return the answer of a study to its question."""
+    if evidence.verdicts:
+        said, next_steps = claims_sentence(evidence), steps(evidence)
+        return Answer(glance=said, sentence=HOW_JUDGED, more=(), points=(), details=(), leads=(), steps=next_steps)
     leads, several = all_leads(evidence), len(evidence.series) > 1
     return Answer(
         glance=glance(evidence, leads),
@@ -57,6 +61,8 @@ def answer(evidence: Evidence) -> Answer:
 
 def question_sentence(evidence: Evidence) -> str:
     """Return the question in words, with N, C, convention and corpus."""
+    if evidence.verdicts:
+        return claims_question(evidence)
     question = evidence.question
     N = listed(map(format_quantity, evidence.totals))
     equal = f"training compute C = {listed(map(flops, question.budgets or evidence.budgets))}"

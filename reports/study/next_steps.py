@@ -9,13 +9,14 @@ from fits.runs.series import ENOUGH_RATES
 from planners.presets import PRESETS, preset
 from reports.page.number_text import counted, percent, span
 from reports.page.page import Step
+from reports.study.claims import claims_steps
 from reports.study.evidence import Evidence
 from reports.study.evidence.contrasts import Lowest, lowest_of
 
 
 def steps(evidence: Evidence) -> tuple[Step, ...]:
     """Return what to do next, most urgent first."""
-    return (*_finish(evidence), *_next(evidence))
+    return (*_finish(evidence), *(claims_steps(evidence) if evidence.verdicts else _next(evidence)))
 
 
 def _finish(evidence: Evidence) -> Iterator[Step]:
@@ -27,7 +28,7 @@ def _finish(evidence: Evidence) -> Iterator[Step]:
         yield Step(why="Train the failed runs again.", command=f"python -m scaling.sweep {folder} --retry --go")
     if "diverged" in states:
         yield Step(why="Diverged runs are not trained again. Plan a study with a lower learning rate or another seed.")
-    if not evidence.fits or stale(evidence):
+    if not evidence.verdicts and (not evidence.fits or stale(evidence)):
         command = f"python -m scaling.fit {folder}{f' --law {evidence.outdated}' if evidence.outdated else ''}"
         yield Step(why="Fit the loss against ln r_a, then write the report again.", command=command)
 

@@ -16,6 +16,7 @@ from jobs.record import IMBALANCED
 from planners.matching.tolerance import R_A_TOLERANCE, n_tolerance
 from planners.records.check import Check
 from reports.page.number_text import counted, general, listed, percent, residual, span
+from reports.study.claims import not_run
 from reports.study.evidence import Evidence
 from reports.study.evidence.arms import Arm, Run, heading
 from reports.study.evidence.consumption import UNSTEADY, actual_C, least_steady, unsteadiness
@@ -24,6 +25,8 @@ from reports.study.next_steps import stale
 
 OF_ALL = ("checkpoints as runs",)
 """Checks of tables that look at all finished runs at once, since two checkpoints of a run are in two series."""
+OF_RATES = ("rates on target", "budgets", "fit")
+"""Checks of the answer about r_a, which a study of claims does not give."""
 MOST = 3
 """A check gives the numbers of at most so many series; the others are counted."""
 C_TOLERANCE = 0.01
@@ -35,7 +38,8 @@ Result = tuple[bool, str] | None
 
 def run_checks(evidence: Evidence) -> tuple[Check, ...]:
     """Return every check that applies to `evidence`, warnings first."""
-    results = {name: result for name, check in CHECKS.items() if (result := check(evidence))}
+    asked = {name: check for name, check in CHECKS.items() if not evidence.verdicts or name not in OF_RATES}
+    results = {name: result for name, check in asked.items() if (result := check(evidence))}
     own = (Check(name=name, verdict="ok" if ok else "warn", evidence=said) for name, (ok, said) in results.items())
     return tuple(sorted((*own, *_table_checks(evidence)), key=lambda check: check.verdict == "ok"))
 
@@ -73,9 +77,10 @@ def gaps(evidence: Evidence) -> list[str]:
 
 
 def lacks(evidence: Evidence) -> list[str]:
-    """Return a sentence for each thing that is missing other than runs: arms to compare."""
+    """Return a sentence for each thing that is missing other than runs: arms to compare, or numbers for claims."""
     arms = Counter(arm.budget for arm in evidence.arms)
-    return [] if max(arms.values()) > 1 else ["Only one arm was planned, so it cannot be compared with another."]
+    single = ["Only one arm was planned, so it cannot be compared with another."] if max(arms.values()) < 2 else []
+    return not_run(evidence) if evidence.verdicts else single
 
 
 def _gap(arm: Arm, run: Run) -> str:

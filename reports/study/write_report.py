@@ -15,6 +15,7 @@ from reports.page.page import Page, Section, arranged
 from reports.page.table import Table
 from reports.page.write_page import Report, write_page
 from reports.study.answer import Answer, answer, question_sentence
+from reports.study.claims import claims_json
 from reports.study.equal_time import HOW, equal_time_sentence
 from reports.study.evidence import Evidence, read_evidence
 from reports.study.figures import FIGURES
@@ -39,7 +40,10 @@ def write_report(study: Study, out: Path | None = None) -> Report:
     summary = {"study": evidence.question.study, "answer": text, **_summary(evidence, said, checks, page)}
     files = write_page(folder, page, summary)
     missing = (*page.gaps, *lacks(evidence))
-    return Report(answer=text, checks=checks, complete=not missing, gaps=missing, folder=folder, files=files)
+    return Report(
+        answer=text, checks=checks, complete=not missing, gaps=missing, claims=claims_json(evidence), folder=folder,
+        files=files,
+    )  # fmt: skip
 
 
 def _summary(evidence: Evidence, said: Answer, checks: tuple[Check, ...], page: Page) -> dict[str, Any]:
@@ -51,6 +55,7 @@ def _summary(evidence: Evidence, said: Answer, checks: tuple[Check, ...], page: 
         "runs": {"planned": len(evidence.runs), "done": done, "gaps": list(page.gaps)},
         "fits": [_fit(fit) for fit in evidence.answering],
         "lead": list(_leads(said)),
+        **({"claims": claims_json(evidence)} if evidence.verdicts else {}),
         "loss": {arm.label: arm.mean("loss") for arm in evidence.arms},
         "checks": to_json(checks),
         "next": to_json(said.steps),
@@ -73,9 +78,10 @@ def _leads(said: Answer) -> Iterator[dict[str, Any]]:
         yield {**series, **arms, "tried": lead.tried, "n": lead.n, **numbers, **errors}
 
 
-FIRST = "activation"
-"""The figure next to the answer."""
+FIRST = ("claims", "activation")
+"""The figures next to the answer; a study has one of them."""
 SECTIONS = (
+    "Claims",
     "Equality of the arms",
     "Loss curves",
     "Results",
@@ -106,9 +112,9 @@ def make_page(
     done = sum(1 for run in evidence.runs if run.done)
     convention = f"FLOPs under the {evidence.question.flops_convention} convention"
     fit_notes = [f"{fit.name}: {note}" for fit in evidence.fits for note in _notes(fit)]
-    others = {name: picture for name, picture in pictures.items() if name != FIRST}
+    others = {name: picture for name, picture in pictures.items() if name not in FIRST}
     return Page(
-        kind="Activation-rate study",
+        kind="Study of claims" if evidence.verdicts else "Activation-rate study",
         title=evidence.question.study,
         question=question_sentence(evidence),
         answer=answer.glance,
@@ -116,7 +122,7 @@ def make_page(
         points=answer.points,
         state=tuple(_state(evidence, done)),
         gaps=tuple(gaps(evidence)),
-        first=pictures.get(FIRST),
+        first=next((pictures[name] for name in FIRST if name in pictures), None),
         verdict=verdict(checks),
         sections=(
             Section(title="Next", steps=answer.steps),

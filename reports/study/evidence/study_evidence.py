@@ -7,6 +7,7 @@ from typing import Any
 
 from fits.compare.compute_multiplier import ComputeMultiplier
 from fits.compare.laws import Comparison
+from fits.compare.verdict import Verdict, verdicts
 from fits.drift.constancy import Constancy
 from fits.predict.prediction import Prediction
 from fits.predict.published_rates import PublishedRate
@@ -15,6 +16,8 @@ from fits.result import FitResult
 from fits.runs.table import RunTable, from_records
 from fits.study import read_fits
 from jobs.record import RunRecord, flatten, read_records
+from planners.architecture.memory import memory
+from planners.claims import claims_of
 from planners.matching.arm import Refusal
 from planners.question import Question
 from planners.records.errors import UsageError
@@ -83,8 +86,22 @@ class Evidence:
 
     @cached_property
     def series(self) -> list[Series]:
-        """The series with finished runs: the arms through which one curve of r_a is drawn, with that curve."""
+        """The series with finished runs: the arms through which one curve of r_a is drawn, with that curve.
+
+        A study of claims has none.
+        """
+        if self.question.claims:
+            return []
         return read_series(self.arms, self.table, self.answering) if any(arm.done for arm in self.moe) else []
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts on the claims that the study tests; empty where it asks for the best rate."""
+        return (
+            verdicts(claims_of(self.question.claims), [_row(one) for one in self.records])
+            if self.question.claims
+            else ()
+        )
 
     @property
     def moe(self) -> list[Arm]:
@@ -142,6 +159,13 @@ class Evidence:
     def command_folder(self) -> str:
         """The folder in commands: as the user gave it, or below studies/ where that is a path of this machine."""
         return quote(self.given or f"studies/{self.folder}")
+
+
+def _row(record: RunRecord) -> dict[str, Any]:
+    """Return the columns of a run that claims compare."""
+    training = record.spec.training
+    counted = memory(record.spec.shape, training.precision, training.batch_tokens).total
+    return {**flatten(record), "memory_counted": counted}
 
 
 def read_evidence(study: Study) -> Evidence:

@@ -10,6 +10,7 @@ from reports.study.evidence import Evidence, read_evidence
 from reports.study.evidence.router_grid import largest_grid
 from reports.study.figures import (
     activation,
+    claims,
     comparison,
     cost,
     crossings,
@@ -41,6 +42,7 @@ FIGURES: dict[str, Figure[Evidence]] = {
     "loss_curves": loss_curves.FIGURE,
     "routing": routing.FIGURE,
     "cost": cost.FIGURE,
+    "claims": claims.FIGURE,
     "router_grid": router_grid.FIGURE.of(largest_grid),
 }
 """Name of a figure, and of its files -> the figure."""

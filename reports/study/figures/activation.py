@@ -268,8 +268,8 @@ def alt(evidence: Evidence) -> str:
 
 
 def has_data(evidence: Evidence) -> bool:
-    """Return whether any compared run has a loss."""
-    return any(arm.done for arm in evidence.arms if arm.is_compared)
+    """Return whether any compared run has a loss, in a study of rates."""
+    return not evidence.verdicts and any(arm.done for arm in evidence.arms if arm.is_compared)
 
 
 FIGURE = Figure(

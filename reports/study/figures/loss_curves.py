@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fits.runs.series import SeriesKey
 from planners.records.quantity import format_quantity
 from reports.page.figure import Axes, Figure, Mark, columns_of, key, log_axis, panels, points
 from reports.page.number_text import counted, listed, nats, percent
@@ -39,9 +40,16 @@ def draw(evidence: Evidence, axes: Axes) -> None:
 
 
 def _groups(evidence: Evidence) -> list[Series]:
-    """Return the series, or the arms of each planned budget where some runs are not done; only with loss curves."""
+    """Return the series, or the arms of each planned budget where some runs are not done; only with loss curves.
+
+    A study of claims has a group for each setting.
+    """
     whole = [Series(arms=tuple(evidence.at(C))) for C in evidence.budgets]
     kept = evidence.series if all(run.done for run in evidence.runs) else whole
+    if evidence.verdicts:
+        settings = dict.fromkeys(arm.spec.series for arm in evidence.arms)
+        members = {name: tuple(arm for arm in evidence.arms if arm.spec.series == name) for name in settings}
+        kept = [Series(key=SeriesKey(label=name), arms=arms) for name, arms in members.items()]
     return [group for group in kept if any(run.tokens for arm in group.arms for run in arm.runs)]
 
 

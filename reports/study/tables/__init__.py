@@ -3,6 +3,7 @@
 from reports.page.table import Table, TableSpec, filled
 from reports.study.evidence import Evidence
 from reports.study.evidence.router_grid import grids, summaries
+from reports.study.tables.claims import CLAIMS
 from reports.study.tables.contrasts import CONTRASTS
 from reports.study.tables.equal_time import EQUAL_TIME
 from reports.study.tables.equality import EQUALITY, REFUSED, TRAINING
@@ -14,6 +15,7 @@ from reports.study.tables.router_grid import ROUTER_GRID, SMALL_STUDY
 from reports.study.tables.runs import COST, ENVIRONMENT, RESULTS, ROUTING, RUNS
 
 TABLES: dict[str, TableSpec[Evidence]] = {
+    "claims": CLAIMS,
     "equality": EQUALITY,
     "training": TRAINING,
     "refused": REFUSED,
