@@ -22,7 +22,7 @@ class Answer:
     """What the study says."""
 
     glance: str
-    """Two plain sentences: the best share of active parameters, and whether MoE beats dense; or how many claims hold."""
+    """Two plain sentences: the best active share and whether MoE beats dense. Of claims: how many hold."""
     sentence: str
     """Where the loss is lowest, or why no optimum is claimed; or how claims are judged."""
     more: tuple[str, ...]

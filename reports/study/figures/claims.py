@@ -2,7 +2,7 @@
 
 from fits.compare.verdict import OPEN, Verdict
 from reports.page.figure import BAND, EDGE, INK, QUIET, REGION, WIDTH, Axes, Figure, canvas_of
-from reports.page.number_text import counted
+from reports.page.number_text import span, whole
 from reports.study.claims import claims_sentence, interval_text
 from reports.study.evidence import Evidence
 
@@ -58,11 +58,10 @@ def _row(one: Verdict, row: int, axes: Axes) -> None:
 def caption(evidence: Evidence) -> str:
     """Return what the figure shows, with n and source."""
     found = [one.effect.n for one in _shown(evidence) if one.effect]
-    seeds = f"{min(found)} to {max(found)} seeds of an arm" if min(found) < max(found) else counted(found[0], "seed")
     return (
         "Effect of each tested claim in units of its margin (0.1 where the margin is 0), with its 95 % interval, "
         "adjusted for the number of claims (Bonferroni). Yellow: the claimed side; blue: within the margin; hollow: "
-        f"cannot be told; dotted: a bound. {seeds}, {evidence.source}."
+        f"cannot be told; dotted: a bound. n = {span(found, whole)} seeds of an arm, {evidence.source}."
     )
 
 

@@ -12,12 +12,13 @@ from jobs.record import RunRecord
 from planners import Question, RunSpec, Study, preset
 from planners.claims import Contrast, claims_of
 from planners.claims.claim import Term, less
+from reports.page.figure import drawn
 from reports.study.claims import compared
 from reports.study.evidence import read_evidence
+from reports.study.figures import FIGURES
 from scaling import cli
 
 Make = Callable[..., Study]
-HARD = ("hard dense", "hard E8", "hard NC", "hard E8-roles", "hard dense-told", "hard E8-told")
 
 
 def question(seeds: int = 4) -> Question:
@@ -69,6 +70,23 @@ def test_changing_the_runs_changes_the_verdict(make: Make, tmp_path: Path) -> No
     _, slower = judged(make, tmp_path / "slower", solved("hard E8"))
     _, faster = judged(make, tmp_path / "faster", solved("hard dense"))
     assert (slower["T4"], faster["T4"]) == ("holds", "does not hold")
+
+
+def test_the_figure_has_a_row_and_an_interval_for_each_tested_claim(make: Make, tmp_path: Path) -> None:
+    study, words = judged(make, tmp_path / "figure", solved("hard E8"))
+    evidence = read_evidence(study)
+    canvas = drawn(FIGURES["claims"], evidence)
+    (axes,) = canvas.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        f"{name}  {word}" for name, word in words.items() if word in ("holds", "does not hold", "cannot be told")
+    ]
+    (line,) = (line for line in axes.get_lines() if line.get_gid() == "interval T4")
+    (found,) = (one for one in evidence.verdicts if one.claim.id == "T4")
+    assert found.effect is not None
+    low, high = found.effect.ends(found.tried)
+    assert line.get_xdata()[0] == pytest.approx((low or 0) / 0.1)  # type: ignore[index]
+    assert line.get_xdata()[1] == pytest.approx((high or 0) / 0.1)  # type: ignore[index]
+    assert "n = 4 seeds" in FIGURES["claims"].caption(evidence)
 
 
 def test_an_arm_that_never_gets_there_makes_a_bound(make: Make, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from reports.study.figures.crossings import differences
 from reports.study.figures.loss_curves import POINTS, thinned, together
 
 Change = Callable[[RunRecord], RunRecord]
-STUDY = {name: figure for name, figure in FIGURES.items() if name not in ("surface", "router_grid")}
+STUDY = {name: figure for name, figure in FIGURES.items() if name not in ("surface", "router_grid", "claims")}
 
 
 @pytest.fixture(scope="module")
