@@ -59,13 +59,13 @@ def _number(value: float | None) -> str:
 
 
 def claims_steps(evidence: Evidence) -> Iterator[Step]:
-    """Yield the seeds that would decide the open claims, and the numbers that were not measured."""
+    """Yield how many seeds the open claims need, with the command where one adds them."""
     needs = {one.claim.id: one.needs for one in evidence.verdicts if one.needs}
     if needs:
         said = listed((f"{name} {seeds}" for name, seeds in sorted(needs.items(), key=lambda pair: pair[1])), 30)
         fewest = min(needs.values())
         command = f"{evidence.command} --seeds {fewest} -o {evidence.command_folder}"
-        why = f"More seeds decide the open claims. Seeds for half the margin: {said}."
+        why = f"More seeds narrow the open claims. Seeds for a half width of half the margin: {said}."
         yield Step(why=why, command=command if evidence.verb == "study" and evidence.command else None)
 
 
