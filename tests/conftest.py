@@ -13,6 +13,7 @@ from planners.matching.frame import Geometry
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+os.environ.pop("COLUMNS", None)  # workers of pytest-xdist set it, and commands would wrap their sentences
 
 
 @pytest.fixture(scope="session", autouse=True)

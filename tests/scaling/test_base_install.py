@@ -57,7 +57,7 @@ def test_planning_fitting_reproducing_and_counting_work(words: tuple[str, ...], 
     [
         (("sweep", "{study}", "--go"), "torch and submitit"),
         (("train", "{study}", "{run}"), "torch and submitit"),
-        (("plan", "--preset", "smoke", "--data", "hf:{rows}"), "datasets"),
+        (("plan", "--preset", "smoke", "--data", "hf:roneneldan/TinyStories"), "datasets"),
         (("plan", "--preset", "smoke", "--data", "stdlib@bpe:300"), "tokenizers"),
     ],
     ids=lambda value: value[-1] if isinstance(value, tuple) else "",
@@ -66,9 +66,7 @@ def test_what_needs_a_package_says_how_to_install_it(
     words: tuple[str, ...], package: str, tiny_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCALING_CORPORA", str(tmp_path / "corpora"))
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text('{"text": "a b c"}\n')
-    places = {"study": tiny_study.folder, "run": tiny_study.runs()[0].run_id, "rows": rows}
+    places = {"study": tiny_study.folder, "run": tiny_study.runs()[0].run_id}
     done = without_training(*(word.format(**places) for word in words))
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1, done.stderr

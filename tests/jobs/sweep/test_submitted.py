@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from made_runs import local_submission
@@ -74,13 +75,22 @@ def test_a_copied_or_moved_study_owns_none_of_the_jobs(tiny_study: Study, tmp_pa
         other.wait()
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds; fail after ten seconds."""
+    for _ in range(200):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to hold within ten seconds")
+
+
 def test_a_process_that_waits_for_work_in_vain_holds_no_run(tiny_study: Study) -> None:
     submission = local_submission(tiny_study)
     Ledger(tiny_study).submitting(submission)
     waiting = [sys.executable, "-c", "import time; time.sleep(60)", "-m", "submitit.local._local", submission.id]
     controller = subprocess.Popen(waiting)
     try:
-        assert len(submitted_jobs(tiny_study).alive) == 1
+        until(lambda: len(submitted_jobs(tiny_study).alive) == 1)  # its command line shows once it has started
         folder = tiny_study.cluster / submission.id
         folder.mkdir(parents=True)
         assert submitted_jobs(tiny_study).alive == ()
