@@ -11,7 +11,8 @@ from planners import Study
 from reports.study.write_report import write_report
 
 ROOT = Path(__file__).parents[2]
-STUDIES = sorted(path.parent.name for path in (ROOT / "results").glob("*/plan.jsonl"))
+STUDIES = sorted(path.parent.parent.name for path in (ROOT / "results").glob("*/report/report.md"))
+"""Finished studies; one that is still being trained has no page yet."""
 
 
 @pytest.mark.parametrize("name", STUDIES)
