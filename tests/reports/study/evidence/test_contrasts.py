@@ -93,7 +93,7 @@ def test_given_arms_of_equal_tokens_share_a_budget_and_dense_of_another_n_is_no_
     given = tuple(
         replace(arm, D=98_304) for arm in preset("tinystories-moe").arms if arm.label in ("dense", "E4", "E8")
     )
-    question = replace(preset("tinystories-moe"), study="given", arms=given, eval_windows=16, seeds=(0, 1))
+    question = replace(preset("tinystories-moe"), study="given", arms=given, eval_windows=16, seeds=(0, 1), claims=None)
     evidence = read_evidence(make(tmp_path / "given", question, lambda spec: 8 + spec.N / 1e9, fit=False))
     assert [arm.label for arm in evidence.arms] == ["dense", "E4", "E8"]
     assert len({run.spec.C for run in evidence.runs}) == 3
